@@ -1,0 +1,222 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ErrMissing says that a program is not installed: the work can be done once it is.
+var ErrMissing = errors.New("program not installed")
+
+// Limits bounds one run. A zero field takes the default, a negative one lifts the limit.
+type Limits struct {
+	Memory    int64         // bytes of RAM of all processes together; default 1 GiB
+	CPU       time.Duration // processor time of all processes together; default 60 s
+	Wall      time.Duration // default 120 s
+	FileSize  int64         // bytes of the largest file, and four times as much for all of them; default 512 MiB
+	Output    int64         // bytes of standard output, and of standard error; default 16 MiB
+	Processes int           // processes at a time; default 128
+}
+
+// The defaults are taken for the fields of Limits that are zero.
+var defaultLimits = Limits{
+	Memory: 1 << 30, CPU: time.Minute, Wall: 2 * time.Minute,
+	FileSize: 512 << 20, Output: 16 << 20, Processes: 128,
+}
+
+func (l Limits) withDefaults() Limits {
+	d := defaultLimits
+	return Limits{
+		Memory: or(l.Memory, d.Memory), CPU: or(l.CPU, d.CPU), Wall: or(l.Wall, d.Wall),
+		FileSize: or(l.FileSize, d.FileSize), Output: or(l.Output, d.Output), Processes: or(l.Processes, d.Processes),
+	}
+}
+
+func or[T int | int64 | time.Duration](v, d T) T {
+	if v == 0 {
+		return d
+	}
+	return v
+}
+
+// Names of limits in Result.Limit.
+const (
+	LimitMemory    = "memory"
+	LimitCPU       = "cpu"
+	LimitWall      = "wall"
+	LimitFileSize  = "filesize"
+	LimitOutput    = "output"
+	LimitProcesses = "processes"
+)
+
+// Command is one run of a program. No name that a sender chose may stand in
+// it: callers copy inputs into Dir under neutral names.
+type Command struct {
+	Name   string   // program, looked up in Path only
+	Args   []string //
+	Dir    string   // absolute: the job's folder, the only writable place, seen at the same path
+	Read   []string // absolute: further files and folders it may read, seen at the same path
+	Env    []string // added to PATH, HOME, TMPDIR, LANG=C.UTF-8 and TZ
+	Stdin  io.Reader
+	Stdout io.Writer // ends after Limits.Output bytes, and the program with it
+	Stderr io.Writer // cut silently after Limits.Output bytes
+	Limits Limits
+}
+
+// Result says how a run ended. A program that fails is a Result, not an error.
+type Result struct {
+	ExitCode int           // 128+n when signal n ended it
+	Limit    string        // the limit that ended it, or empty
+	CPU      time.Duration // of all processes, as last seen: the final 50 ms may be missing
+	MaxRSS   int64         // bytes: the most that was seen of all processes together
+	Stderr   string        // its last 4 KiB
+}
+
+// OK reports whether the program ended by itself with exit code 0.
+func (r Result) OK() bool { return r.ExitCode == 0 && r.Limit == "" }
+
+// The folders where programs are looked up.
+var path = []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"}
+
+// LookPath finds a program where Run will, or returns ErrMissing.
+func LookPath(name string) (string, error) {
+	if name == "" || strings.ContainsRune(name, '/') {
+		return "", fmt.Errorf("program %q: want a bare name", name)
+	}
+	for _, dir := range path {
+		p := filepath.Join(dir, name)
+		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", name, ErrMissing)
+}
+
+// Sandbox runs programs. It has no state of its own; Run may be called concurrently.
+type Sandbox struct {
+	isolation Isolation
+	wrap      func(Command, Limits, home) []string
+	prlimit   string
+}
+
+// Isolation says what separates programs from the machine; see the constants.
+func (s *Sandbox) Isolation() Isolation { return s.isolation }
+
+// Run runs the program and waits for its end and that of all its descendants.
+//
+// The error is nil when the program ran, however it ended; it wraps ErrMissing
+// when there is no such program, and the context's error when that ended first.
+func (s *Sandbox) Run(ctx context.Context, c Command) (Result, error) {
+	res, err := s.run(ctx, c)
+	if err != nil {
+		return res, fmt.Errorf("run %s: %w", c.Name, err)
+	}
+	return res, nil
+}
+
+func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	program, err := LookPath(c.Name)
+	if err != nil {
+		return Result{}, err
+	}
+	for _, p := range append([]string{c.Dir}, c.Read...) {
+		if !filepath.IsAbs(p) || filepath.Clean(p) != p || p == "/" {
+			return Result{}, fmt.Errorf("folder %q: want a clean absolute path", p)
+		}
+		if _, err := os.Stat(p); err != nil {
+			return Result{}, err
+		}
+	}
+	l := c.Limits.withDefaults()
+	h, err := s.home(c.Dir)
+	if err != nil {
+		return Result{}, err
+	}
+	defer h.close()
+
+	args := s.wrap(c, l, h)
+	args = append(args, limitArgs(s.prlimit, l)...)
+	args = append(args, program)
+	args = append(args, c.Args...)
+
+	w := newWatch(c.Dir, l)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.Env = c.Dir, environment(h.path, c.Env)
+	cmd.Stdin = c.Stdin
+	var last tail
+	cmd.Stdout = &cut{w: c.Stdout, left: l.Output, full: func() { w.hit(LimitOutput) }}
+	cmd.Stderr = io.MultiWriter(&last, &cut{w: c.Stderr, left: l.Output})
+	cmd.ExtraFiles = h.files
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = 5 * time.Second // a descendant that outlived the tree must not hold the pipes
+	if err := cmd.Start(); err != nil {
+		return Result{}, err
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.watch(ctx, cmd.Process.Pid)
+	}()
+	err = cmd.Wait()
+	w.end()
+	<-stopped
+	killGroup(cmd.Process.Pid)
+
+	res := Result{ExitCode: exitCode(cmd.ProcessState), Stderr: last.String()}
+	w.verdict(&res, cmd.ProcessState)
+	var exit *exec.ExitError
+	switch {
+	case w.cancelled():
+		return res, ctx.Err()
+	case err == nil, errors.As(err, &exit), errors.Is(err, exec.ErrWaitDelay), res.Limit != "":
+		return res, nil
+	case errors.Is(err, syscall.EPIPE):
+		return res, nil // it did not want all of its input
+	}
+	return res, err
+}
+
+// Environment is the whole environment of a program: nothing of ours passes on.
+func environment(home string, more []string) []string {
+	return append([]string{
+		"PATH=" + strings.Join(path, ":"), "HOME=" + home, "TMPDIR=" + home,
+		"LANG=C.UTF-8", "LC_ALL=C.UTF-8", "TZ=Europe/Berlin",
+	}, more...)
+}
+
+// LimitArgs sets the limits that the kernel keeps for each process. The watch
+// adds those over the whole tree. RLIMIT_AS would end every JVM and browser,
+// which reserve far more than they use; RLIMIT_DATA counts what is writable,
+// and stands well above the watch's limit so that the watch names it first.
+func limitArgs(prlimit string, l Limits) []string {
+	args := []string{prlimit, "--core=0", "--nofile=4096:4096"}
+	if l.Memory > 0 {
+		args = append(args, fmt.Sprintf("--data=%d", l.Memory+1<<30))
+	}
+	if l.CPU > 0 {
+		s := int64((l.CPU + time.Second - 1) / time.Second)
+		args = append(args, fmt.Sprintf("--cpu=%d:%d", s, s+2))
+	}
+	if l.FileSize > 0 {
+		args = append(args, fmt.Sprintf("--fsize=%d", l.FileSize))
+	}
+	return args
+}
+
+func exitCode(ps *os.ProcessState) int {
+	if st, ok := ps.Sys().(syscall.WaitStatus); ok && st.Signaled() {
+		return 128 + int(st.Signal())
+	}
+	return ps.ExitCode()
+}
