@@ -1,0 +1,174 @@
+package format
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/html/charset"
+)
+
+const sniffed = 64 << 10
+
+// look completes what PRONOM left open from the first bytes of the file.
+func (r *Result) look(f *os.File) error {
+	b, err := head(f, sniffed)
+	if err != nil {
+		return err
+	}
+	cs, isText := sniffCharset(b)
+	weak := r.PUID == "" || r.Basis == BasisText || r.Basis == BasisExtension
+	markup := r.PUID == "fmt/583" || r.MIME == "text/html"
+	switch {
+	case !isText:
+	case (weak || markup) && looksLikeMail(b):
+		r.override("fmt/278", "Internet Message Format", "message/rfc822")
+	case weak && bytes.HasPrefix(b, []byte(`{\rtf`)):
+		r.override("", "Rich Text Format", "application/rtf")
+	case weak && looksLikeHTML(b):
+		r.override("", "Hypertext Markup Language", "text/html")
+		r.Charset = cs
+	case weak || r.MIME == "application/xml" || r.MIME == "text/xml":
+		root, ok := rootElement(f)
+		switch {
+		case ok:
+			r.Root = root
+			if weak {
+				r.override("fmt/101", "Extensible Markup Language", "application/xml")
+			}
+		case weak && r.PUID == "":
+			r.override("x-fmt/111", "Plain Text File", "text/plain")
+			r.Charset = cs
+		}
+	}
+	if isText && r.MIME == "text/plain" || r.MIME == "text/csv" {
+		r.Charset = cs
+	}
+	return nil
+}
+
+func (r *Result) override(puid, name, mime string) {
+	r.PUID, r.Name, r.Version, r.MIME, r.Basis = puid, name, "", mime, BasisSniffed
+	r.drop(ExtensionMismatch)
+	r.drop(AmbiguousFormat)
+}
+
+// looksLikeMail reports whether the bytes begin with a header block of RFC 5322:
+// only field lines and their continuations, two of the usual fields among them.
+func looksLikeMail(b []byte) bool {
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	seen := map[string]bool{}
+	for n := 0; n < 500 && len(b) > 0; n++ {
+		line, rest, _ := bytes.Cut(b, []byte("\n"))
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		b = rest
+		switch {
+		case len(line) == 0:
+			return enough(seen)
+		case line[0] == ' ' || line[0] == '\t':
+			if n == 0 {
+				return false
+			}
+			continue
+		case n == 0 && bytes.HasPrefix(line, []byte("From ")): // mbox
+			continue
+		}
+		key, _, ok := bytes.Cut(line, []byte(":"))
+		if !ok || len(key) == 0 || len(key) > 76 {
+			return false
+		}
+		for _, c := range bytes.TrimRight(key, " \t") {
+			if c <= ' ' || c > '~' {
+				return false
+			}
+		}
+		seen[strings.ToLower(string(bytes.TrimRight(key, " \t")))] = true
+	}
+	return enough(seen)
+}
+
+func enough(seen map[string]bool) bool {
+	n := 0
+	for _, k := range []string{"from", "to", "cc", "subject", "date", "received", "message-id", "mime-version", "return-path", "content-type"} {
+		if seen[k] {
+			n++
+		}
+	}
+	return n >= 2 && (seen["from"] || seen["received"] || seen["date"] || seen["message-id"] || seen["mime-version"])
+}
+
+func looksLikeHTML(b []byte) bool {
+	s := strings.ToLower(string(bytes.TrimLeft(bytes.TrimPrefix(b[:min(len(b), 1024)], []byte("\xef\xbb\xbf")), " \t\r\n")))
+	for _, p := range []string{"<!doctype html", "<html", "<head", "<body"} {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// rootElement reads up to the first start tag. Nothing is resolved: a DTD is
+// skipped, its entities stay unknown.
+func rootElement(f *os.File) (Name, bool) {
+	d := xml.NewDecoder(io.NewSectionReader(f, 0, 1<<20))
+	d.CharsetReader = charset.NewReaderLabel
+	for {
+		t, err := d.Token()
+		if err != nil {
+			return Name{}, false
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			return Name{t.Name.Space, t.Name.Local}, true
+		case xml.CharData:
+			if len(bytes.TrimSpace(bytes.TrimPrefix(t, []byte("\xef\xbb\xbf")))) > 0 {
+				return Name{}, false
+			}
+		}
+	}
+}
+
+// sniffCharset reports the character set of bytes that are text.
+func sniffCharset(b []byte) (string, bool) {
+	switch {
+	case bytes.HasPrefix(b, []byte{0xEF, 0xBB, 0xBF}):
+		return "utf-8", true
+	case bytes.HasPrefix(b, []byte{0xFF, 0xFE}):
+		return "utf-16le", true
+	case bytes.HasPrefix(b, []byte{0xFE, 0xFF}):
+		return "utf-16be", true
+	}
+	high, c1 := false, false
+	for _, c := range b {
+		switch {
+		case c == 0x7F, c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1B:
+			return "", false
+		case c >= 0xA0:
+			high = true
+		case c >= 0x80:
+			high, c1 = true, true
+		}
+	}
+	if !high {
+		return "us-ascii", true
+	}
+	whole := b
+	for i := 1; i < utf8.UTFMax && i <= len(whole); i++ { // a character cut at the end of the sample
+		if utf8.RuneStart(whole[len(whole)-i]) {
+			if !utf8.FullRune(whole[len(whole)-i:]) {
+				whole = whole[:len(whole)-i]
+			}
+			break
+		}
+	}
+	switch {
+	case utf8.Valid(whole):
+		return "utf-8", true
+	case c1:
+		return "windows-1252", true
+	}
+	return "iso-8859-1", true
+}
