@@ -70,10 +70,11 @@ type File struct {
 	Size           int64          `json:"size"`
 	Digests
 	Format      Format `json:"format"`
-	DerivedFrom FileID `json:"derived_from,omitempty"` // the file this was converted or extracted from
-	Path        string `json:"path,omitempty"`         // within the package, relative to its root folder
-	Verdict     string `json:"verdict,omitempty"`      // one of the Verdict constants
-	Flavour     string `json:"flavour,omitempty"`      // PDF/A flavour that was validated, such as "2b"
+	DerivedFrom FileID `json:"derived_from,omitempty"`    // the file this was converted or extracted from
+	Path        string `json:"path,omitempty"`            // within the package, relative to its root folder
+	HeldIn      int    `json:"held_in_version,omitempty"` // earlier version whose package holds the bytes; 0: the record's own
+	Verdict     string `json:"verdict,omitempty"`         // one of the Verdict constants
+	Flavour     string `json:"flavour,omitempty"`         // PDF/A flavour that was validated, such as "2b"
 }
 
 // Verdicts on a file as a preservation rendition.
