@@ -1,0 +1,124 @@
+package catalog
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"bestand/preservation"
+)
+
+// AuditEntry says who did what to which object. Entries hold identifiers, no
+// content and no personal data of the archived records.
+type AuditEntry struct {
+	Seq    int64             `json:"seq"`
+	At     time.Time         `json:"at"`
+	Actor  string            `json:"actor"`
+	Action string            `json:"action"` // object.verb, such as record.read
+	Object string            `json:"object"`
+	Detail map[string]string `json:"detail,omitempty"`
+	Prev   string            `json:"prev"` // Hash of the entry before, empty in the first
+	Hash   string            `json:"hash"` // SHA-256 over the canonical form of all the other fields
+}
+
+// Sum computes the hash that chains the entry to its predecessor: SHA-256 over
+// the JSON array [tenant, seq, milliseconds, actor, action, object, detail, prev].
+func (e AuditEntry) Sum(tenant preservation.TenantID) string {
+	d := e.Detail
+	if d == nil {
+		d = map[string]string{}
+	}
+	b, err := json.Marshal([]any{tenant, e.Seq, e.At.UnixMilli(), e.Actor, e.Action, e.Object, d, e.Prev})
+	if err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+// Audit appends an entry. Reads of content are audited before they are answered.
+func (t *Tenant) Audit(ctx context.Context, e AuditEntry) error {
+	return t.db.write(ctx, func(x *tx) error { return x.audit(t.id, e) })
+}
+
+func (x *tx) audit(tenant preservation.TenantID, e AuditEntry) error {
+	// The update locks the head, so entries of a tenant follow each other.
+	err := x.queryRow(`UPDATE audit_head SET seq = seq + 1 WHERE tenant = $1 RETURNING seq, hash`, string(tenant)).Scan(&e.Seq, &e.Prev)
+	if err != nil {
+		return fmt.Errorf("audit: %w", found(err, "tenant", string(tenant)))
+	}
+	e.At = time.UnixMilli(ms(x.db.now())).UTC()
+	e.Hash = e.Sum(tenant)
+	detail := ""
+	if len(e.Detail) > 0 {
+		detail = toJSON(e.Detail)
+	}
+	if _, err := x.exec(`INSERT INTO audit (tenant, seq, at_ms, actor, action, object, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		string(tenant), e.Seq, ms(e.At), e.Actor, e.Action, e.Object, detail, e.Prev, e.Hash); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	_, err = x.exec(`UPDATE audit_head SET hash = $2 WHERE tenant = $1`, string(tenant), e.Hash)
+	return err
+}
+
+// AuditLog returns entries after a sequence number in their order, optionally
+// of one object only.
+func (t *Tenant) AuditLog(ctx context.Context, after int64, object string, limit int) ([]AuditEntry, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit
+		WHERE tenant = $1 AND seq > $2 AND (object = $3 OR $3 = '') ORDER BY seq LIMIT $4`, string(t.id), after, object, limit)
+	return collect(rows, err, scanAudit)
+}
+
+func scanAudit(row scanner) (e AuditEntry, err error) {
+	var at int64
+	var detail string
+	if err := row.Scan(&e.Seq, &at, &e.Actor, &e.Action, &e.Object, &detail, &e.Prev, &e.Hash); err != nil {
+		return e, err
+	}
+	e.At = fromMS(at)
+	e.Detail, err = fromJSON[map[string]string](detail)
+	return e, err
+}
+
+// VerifyAudit recomputes the chain and returns what does not hold; none means whole.
+func (t *Tenant) VerifyAudit(ctx context.Context) ([]preservation.Finding, error) {
+	var out []preservation.Finding
+	bad := func(seq int64, code, detail string) {
+		out = append(out, preservation.Finding{Code: code, Severity: preservation.Failed, Subject: fmt.Sprintf("audit entry %d", seq), Detail: detail})
+	}
+	prev, last := "", int64(0)
+	for {
+		page, err := t.AuditLog(ctx, last, "", 1000)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page {
+			if e.Seq != last+1 {
+				bad(e.Seq, "audit-gap", fmt.Sprintf("entries %d to %d are missing", last+1, e.Seq-1))
+			}
+			if e.Prev != prev {
+				bad(e.Seq, "audit-chain", "does not follow its predecessor")
+			}
+			if e.Sum(t.id) != e.Hash {
+				bad(e.Seq, "audit-changed", "was changed after it was written")
+			}
+			prev, last = e.Hash, e.Seq
+		}
+		if len(page) < 1000 {
+			break
+		}
+	}
+	var seq int64
+	var hash string
+	err := t.db.reader.QueryRowContext(ctx, `SELECT seq, hash FROM audit_head WHERE tenant = $1`, string(t.id)).Scan(&seq, &hash)
+	if err != nil {
+		return nil, found(err, "tenant", string(t.id))
+	}
+	if seq != last || hash != prev {
+		bad(seq, "audit-truncated", fmt.Sprintf("the log ends at entry %d, its head says %d", last, seq))
+	}
+	return out, nil
+}

@@ -1,0 +1,204 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // driver "sqlite"
+)
+
+// Errors of the catalog. Anything else is a fault of the database.
+var (
+	// ErrNotFound: no such thing in this tenant.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: the state changed or is taken; read it again before another try.
+	ErrConflict = errors.New("conflict")
+	// ErrDestroyed: the record was lawfully destroyed; its Tombstone remains.
+	ErrDestroyed = errors.New("record was destroyed")
+	// ErrCursor: the paging cursor is not one of ours.
+	ErrCursor = errors.New("bad cursor")
+	// ErrSort: the list has no such order.
+	ErrSort = errors.New("unknown order")
+	// ErrNewer: the database was written by a newer release. Start that one.
+	ErrNewer = errors.New("database is newer than this program")
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Config says where the catalog is.
+type Config struct {
+	// URL is "sqlite:/path/to/catalog.db" or a postgres:// connection string.
+	URL string
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+}
+
+// DB is the catalog of one installation. It is safe for concurrent use.
+type DB struct {
+	dialect dialect
+	reader  *sql.DB
+	writer  *sql.DB
+	group   *group // SQLite only: commits concurrent writes together
+	now     func() time.Time
+	jobs    broadcast // a job was committed by this process
+	changed broadcast // a change was committed by this process
+}
+
+type dialect int
+
+const (
+	sqlite dialect = iota
+	postgres
+)
+
+func (d dialect) String() string {
+	if d == postgres {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+// Open connects, migrates the schema forward and returns the catalog.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	db := &DB{now: c.Now}
+	if db.now == nil {
+		db.now = time.Now
+	}
+	var err error
+	switch {
+	case strings.HasPrefix(c.URL, "sqlite:"):
+		err = db.openSQLite(strings.TrimPrefix(c.URL, "sqlite:"))
+	case strings.HasPrefix(c.URL, "postgres://"), strings.HasPrefix(c.URL, "postgresql://"):
+		err = db.openPostgres(c.URL)
+	default:
+		err = fmt.Errorf("catalog URL %q: want sqlite:PATH or postgres://…", redact(c.URL))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := db.migrate(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("migrate catalog: %w", err)
+	}
+	if db.dialect == sqlite {
+		db.group = newGroup(db.writer)
+	}
+	return db, nil
+}
+
+func (db *DB) openSQLite(path string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	// secure_delete overwrites what a destroyed record leaves in the pages.
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_txlock=immediate"
+	if db.writer, err = sql.Open("sqlite", dsn); err != nil {
+		return err
+	}
+	db.writer.SetMaxOpenConns(1)
+	if db.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+		return err
+	}
+	db.reader.SetMaxOpenConns(8)
+	db.reader.SetMaxIdleConns(8)
+	return nil
+}
+
+func (db *DB) openPostgres(dsn string) (err error) {
+	db.dialect = postgres
+	if db.writer, err = sql.Open("pgx", dsn); err != nil {
+		return fmt.Errorf("catalog URL: %s", strings.ReplaceAll(err.Error(), dsn, redact(dsn)))
+	}
+	db.writer.SetMaxOpenConns(24)
+	db.writer.SetMaxIdleConns(24)
+	db.reader = db.writer
+	return nil
+}
+
+// redact removes the password from a connection string for messages.
+func redact(dsn string) string {
+	if u, err := url.Parse(dsn); err == nil {
+		return u.Redacted()
+	}
+	return "(unreadable)"
+}
+
+func (db *DB) migrate(ctx context.Context) error {
+	dir, err := fs.Sub(migrations, "migrations/"+db.dialect.String())
+	if err != nil {
+		return err
+	}
+	d := goose.DialectSQLite3
+	if db.dialect == postgres {
+		d = goose.DialectPostgres
+	}
+	p, err := goose.NewProvider(d, db.writer, dir)
+	if err != nil {
+		return err
+	}
+	have, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return err
+	}
+	sources := p.ListSources()
+	if newest := sources[len(sources)-1].Version; have > newest {
+		return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewer, have, newest)
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	return db.reader.QueryRowContext(ctx, `SELECT 1`).Scan(&one)
+}
+
+// Close ends the catalog. Writes that were under way are finished first.
+func (db *DB) Close() error {
+	if db.group != nil {
+		db.group.close()
+	}
+	err := db.writer.Close()
+	if db.reader != nil && db.reader != db.writer {
+		err = errors.Join(err, db.reader.Close())
+	}
+	return err
+}
+
+// Truncate empties the write-ahead log of SQLite so that no page of a
+// destroyed record stays in it. It does nothing on PostgreSQL.
+func (db *DB) Truncate(ctx context.Context) error {
+	if db.dialect != sqlite {
+		return nil
+	}
+	_, err := db.writer.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return err
+}
+
+func ms(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMS(v int64) time.Time {
+	if v == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(v).UTC()
+}

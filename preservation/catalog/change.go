@@ -1,0 +1,74 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"bestand/preservation"
+)
+
+// Change says that a record was added, changed or destroyed. Look at the record
+// for what it is now.
+type Change struct {
+	Record preservation.RecordID
+	cursor string
+}
+
+func (x *tx) change(tenant preservation.TenantID, id preservation.RecordID) error {
+	_, err := x.exec(`INSERT INTO change (tenant, record_id, at_ms) VALUES ($1, $2, $3)`, string(tenant), string(id), ms(x.db.now()))
+	x.wokeChanges = true
+	return err
+}
+
+// Changes returns the changes after a cursor in an order in which none can
+// appear before one that was already returned, and the cursor to go on from.
+// An empty cursor starts at the beginning.
+//
+// On PostgreSQL numbers become visible out of order under concurrent writers.
+// There the order is (transaction, number), and transactions that may still
+// have older company under way are held back.
+func (t *Tenant) Changes(ctx context.Context, after string, limit int) ([]Change, string, error) {
+	var xid, seq int64
+	if after != "" {
+		if _, err := fmt.Sscanf(after, "%d.%d", &xid, &seq); err != nil {
+			return nil, after, fmt.Errorf("cursor %q: %w", after, ErrCursor)
+		}
+	}
+	query := `SELECT 0, seq, record_id FROM change WHERE tenant = $1 AND $2 = $2 AND seq > $3 ORDER BY seq LIMIT $4`
+	if t.db.dialect == postgres {
+		query = `SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq, record_id FROM change
+			WHERE tenant = $1 AND (xid, seq) > (CAST(CAST($2 AS TEXT) AS XID8), $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+			ORDER BY xid, seq LIMIT $4`
+	}
+	rows, err := t.db.reader.QueryContext(ctx, query, string(t.id), xid, seq, limit)
+	changes, err := collect(rows, err, func(row scanner) (c Change, err error) {
+		var x, s int64
+		err = row.Scan(&x, &s, &c.Record)
+		c.cursor = fmt.Sprintf("%d.%d", x, s)
+		return c, err
+	})
+	if err != nil || len(changes) == 0 {
+		return nil, after, err
+	}
+	return changes, changes[len(changes)-1].cursor, nil
+}
+
+// Behind returns how many changes follow a cursor and, in milliseconds, since
+// when the oldest of them waits (0 when none does).
+func (t *Tenant) Behind(ctx context.Context, after string) (count, sinceMS int64, err error) {
+	var xid, seq int64
+	if after != "" {
+		if _, err := fmt.Sscanf(after, "%d.%d", &xid, &seq); err != nil {
+			return 0, 0, fmt.Errorf("cursor %q: %w", after, ErrCursor)
+		}
+	}
+	query := `SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM change WHERE tenant = $1 AND $2 = $2 AND seq > $3`
+	if t.db.dialect == postgres {
+		query = `SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM change WHERE tenant = $1 AND (xid, seq) > (CAST(CAST($2 AS TEXT) AS XID8), $3)`
+	}
+	err = t.db.reader.QueryRowContext(ctx, query, string(t.id), xid, seq).Scan(&count, &sinceMS)
+	return count, sinceMS, err
+}
+
+// Changed returns a channel that closes at the next change that this process commits.
+func (db *DB) Changed() <-chan struct{} { return db.changed.wait() }

@@ -1,0 +1,161 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"bestand/preservation"
+)
+
+// Disposal is the destruction of one record on its way. It exists from the
+// decision in the transaction until the tombstone.
+type Disposal struct {
+	Record   preservation.RecordID
+	ID       string
+	Phase    string // intended, purging, blocked
+	Permit   string
+	Key      string // of the intent object
+	Body     json.RawMessage
+	Try      time.Time // not before
+	Attempts int
+	Problem  string
+	At       time.Time
+}
+
+// Tombstone is what stays of a destroyed record: no title, no names, no content.
+type Tombstone struct {
+	Record     preservation.RecordID `json:"record_id"`
+	Class      string                `json:"class"`
+	Rule       string                `json:"rule,omitempty"`
+	LegalBasis string                `json:"legal_basis,omitempty"`
+	Reason     string                `json:"reason,omitempty"`
+	Permit     string                `json:"permit,omitempty"`
+	Actor      string                `json:"actor"`
+	Opened     preservation.Date     `json:"opened,omitzero"`
+	Closed     preservation.Date     `json:"closed,omitzero"`
+	End        preservation.Date     `json:"retention_end,omitzero"`
+	Received   time.Time             `json:"received"`
+	Destroyed  time.Time             `json:"destroyed"`
+	Versions   int                   `json:"versions"`
+	Leaves     []string              `json:"leaves,omitempty"` // evidence leaf digests, hex
+	Key        string                `json:"key"`              // of the tombstone object
+}
+
+// BeginDisposal notes that the destruction of a record begins: it can no longer
+// be found. ErrConflict when one has begun already.
+func (x *Tx) BeginDisposal(d Disposal) error {
+	n, err := x.tx.exec(`UPDATE record SET status = 'releasing' WHERE tenant = $1 AND id = $2 AND status = 'live'`, string(x.tenant), string(d.Record))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("begin disposal of record %s: %w", d.Record, ErrConflict)
+	}
+	if _, err := x.tx.exec(`INSERT INTO disposal (record_id, tenant, id, phase, permit, key, body, try_ms, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		string(d.Record), string(x.tenant), d.ID, d.Phase, d.Permit, d.Key, string(d.Body), ms(d.Try), ms(d.At)); err != nil {
+		return err
+	}
+	return x.tx.change(x.tenant, d.Record)
+}
+
+// SetDisposal updates phase, next try, attempts and problem.
+func (x *Tx) SetDisposal(d Disposal) error {
+	n, err := x.tx.exec(`UPDATE disposal SET phase = $3, try_ms = $4, attempts = $5, problem = $6 WHERE tenant = $1 AND record_id = $2`,
+		string(x.tenant), string(d.Record), d.Phase, ms(d.Try), d.Attempts, d.Problem)
+	if err == nil && n == 0 {
+		return fmt.Errorf("disposal of record %s: %w", d.Record, ErrNotFound)
+	}
+	return err
+}
+
+// CancelDisposal calls a destruction off before any byte was purged.
+func (x *Tx) CancelDisposal(id preservation.RecordID) error {
+	if _, err := x.tx.exec(`DELETE FROM disposal WHERE tenant = $1 AND record_id = $2`, string(x.tenant), string(id)); err != nil {
+		return err
+	}
+	if _, err := x.tx.exec(`UPDATE record SET status = 'live', stale = 1 WHERE tenant = $1 AND id = $2`, string(x.tenant), string(id)); err != nil {
+		return err
+	}
+	return x.tx.change(x.tenant, id)
+}
+
+const disposalColumns = `record_id, id, phase, permit, key, body, try_ms, attempts, problem, at_ms`
+
+func scanDisposal(row scanner) (d Disposal, err error) {
+	var body string
+	var try, at int64
+	err = row.Scan(&d.Record, &d.ID, &d.Phase, &d.Permit, &d.Key, &body, &try, &d.Attempts, &d.Problem, &at)
+	d.Body, d.Try, d.At = json.RawMessage(body), fromMS(try), fromMS(at)
+	return d, err
+}
+
+// Disposal returns the destruction of a record that is under way, or ErrNotFound.
+func (v View) Disposal(ctx context.Context, id preservation.RecordID) (Disposal, error) {
+	d, err := scanDisposal(v.q.QueryRowContext(ctx, `SELECT `+disposalColumns+` FROM disposal WHERE tenant = $1 AND record_id = $2`, string(v.tenant), string(id)))
+	return d, found(err, "disposal of record", string(id))
+}
+
+// Disposals lists destructions under way that may be tried before an instant
+// (the zero time: all), by record.
+func (v View) Disposals(ctx context.Context, tryBefore time.Time, after preservation.RecordID, limit int) ([]Disposal, error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT `+disposalColumns+` FROM disposal WHERE tenant = $1 AND record_id > $2 AND (try_ms < $3 OR $3 = 0) ORDER BY record_id LIMIT $4`,
+		string(v.tenant), string(after), ms(tryBefore), limit)
+	return collect(rows, err, scanDisposal)
+}
+
+// Destroy ends a disposal after every object was purged and that was read
+// back: the tombstone takes the place of the record and everything that hung on
+// it, and the producer's identifier is free again. The same one again changes
+// nothing.
+func (x *Tx) Destroy(s Tombstone) error {
+	n, err := x.tx.exec(`INSERT INTO tombstone (record_id, tenant, class, destroyed_ms, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (record_id) DO NOTHING`,
+		string(s.Record), string(x.tenant), s.Class, ms(s.Destroyed), toJSON(s))
+	if err != nil || n == 0 {
+		return err
+	}
+	for _, q := range []string{
+		`DELETE FROM record WHERE tenant = $1 AND id = $2`, // takes files, triggers and the disposal with it
+		`DELETE FROM record_object WHERE tenant = $1 AND record_id = $2`,
+		`DELETE FROM event WHERE tenant = $1 AND (record_id = $2 OR submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2))`,
+		`DELETE FROM submission_file WHERE submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2)`,
+		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]', receipt = '' WHERE tenant = $1 AND record_id = $2`,
+	} {
+		if _, err := x.tx.exec(q, string(x.tenant), string(s.Record)); err != nil {
+			return err
+		}
+	}
+	return x.tx.change(x.tenant, s.Record)
+}
+
+// Tombstone returns what stays of a destroyed record, or ErrNotFound.
+func (v View) Tombstone(ctx context.Context, id preservation.RecordID) (Tombstone, error) {
+	var body string
+	err := v.q.QueryRowContext(ctx, `SELECT body FROM tombstone WHERE tenant = $1 AND record_id = $2`, string(v.tenant), string(id)).Scan(&body)
+	if err != nil {
+		return Tombstone{}, found(err, "tombstone of record", string(id))
+	}
+	return fromJSON[Tombstone](body)
+}
+
+// Tombstone returns what stays of a destroyed record, or ErrNotFound.
+func (t *Tenant) Tombstone(ctx context.Context, id preservation.RecordID) (Tombstone, error) {
+	return t.View().Tombstone(ctx, id)
+}
+
+// Tombstones lists what stays of destroyed records, newest destruction first.
+func (v View) Tombstones(ctx context.Context, before time.Time, limit int) ([]Tombstone, error) {
+	at := int64(1) << 62
+	if !before.IsZero() {
+		at = ms(before)
+	}
+	rows, err := v.q.QueryContext(ctx, `SELECT body FROM tombstone WHERE tenant = $1 AND destroyed_ms < $2 ORDER BY destroyed_ms DESC, record_id LIMIT $3`, string(v.tenant), at, limit)
+	return collect(rows, err, func(row scanner) (s Tombstone, err error) {
+		var body string
+		if err := row.Scan(&body); err != nil {
+			return s, err
+		}
+		return fromJSON[Tombstone](body)
+	})
+}

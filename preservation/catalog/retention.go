@@ -1,0 +1,267 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+)
+
+// Evaluation is what package retention last found out about a record. The
+// catalog stores and queries it and never computes it.
+type Evaluation struct {
+	State     string // active, closed, retention, due, held, unresolved, conflict, permanent
+	Rule      string
+	Trigger   string
+	Start     preservation.Date
+	End       preservation.Date // last day on which the record must be kept; zero when unknown
+	Due       preservation.Date // first day on which it may be disposed of
+	Body      json.RawMessage   // the whole evaluation
+	Evaluated time.Time
+}
+
+const evaluationColumns = `retention_state, retention_rule, retention_trigger, retention_start, retention_end, retention_due, retention, evaluated_ms`
+
+type evaluationScan struct {
+	e                     Evaluation
+	start, end, due, body string
+	at                    int64
+}
+
+func (s *evaluationScan) dest() []any {
+	return []any{&s.e.State, &s.e.Rule, &s.e.Trigger, &s.start, &s.end, &s.due, &s.body, &s.at}
+}
+
+func (s *evaluationScan) value() (Evaluation, error) {
+	err := errors.Join(s.e.Start.UnmarshalText([]byte(s.start)), s.e.End.UnmarshalText([]byte(s.end)), s.e.Due.UnmarshalText([]byte(s.due)))
+	s.e.Body, s.e.Evaluated = json.RawMessage(s.body), fromMS(s.at)
+	return s.e, err
+}
+
+// Retention is what the rules look at: the facts of a record and its last evaluation.
+type Retention struct {
+	Record     preservation.RecordID
+	Version    int
+	Class      string
+	Parent     preservation.RecordID
+	Producer   string
+	Submission preservation.SubmissionID
+	Opened     preservation.Date
+	Closed     preservation.Date
+	Subjects   []preservation.Subject
+	Received   time.Time
+	Status     string // "live" or "releasing"
+	Last       Evaluation
+	LockMode   preservation.LockMode
+	LockUntil  time.Time // what stands on all objects of the record
+}
+
+// RetentionFilter selects records by what matters to retention. Empty fields
+// select everything.
+type RetentionFilter struct {
+	Status     string
+	States     []string
+	Classes    []string
+	IDs        []preservation.RecordID
+	DueBy      preservation.Date // due on this day or before
+	LockBefore time.Time
+	Stale      bool      // touched since the last evaluation, or never evaluated
+	Evaluated  time.Time // last evaluated before
+}
+
+func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.RecordID) (string, []any) {
+	args := []any{string(tenant), string(after)}
+	cond := "tenant = $1 AND id > $2"
+	mark := func(v any) string {
+		args = append(args, v)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	in := func(column string, values []string) {
+		marks := make([]string, len(values))
+		for i, v := range values {
+			marks[i] = mark(v)
+		}
+		cond += " AND " + column + " IN (" + strings.Join(marks, ", ") + ")"
+	}
+	if f.Status != "" {
+		cond += " AND status = " + mark(f.Status)
+	}
+	if len(f.States) > 0 {
+		in("retention_state", f.States)
+	}
+	if len(f.Classes) > 0 {
+		in("class", f.Classes)
+	}
+	if len(f.IDs) > 0 {
+		ids := make([]string, len(f.IDs))
+		for i, id := range f.IDs {
+			ids[i] = string(id)
+		}
+		in("id", ids)
+	}
+	if !f.DueBy.IsZero() {
+		cond += " AND retention_due <> '' AND retention_due <= " + mark(f.DueBy.String())
+	}
+	if !f.LockBefore.IsZero() {
+		cond += " AND lock_until_ms < " + mark(ms(f.LockBefore))
+	}
+	if f.Stale {
+		cond += " AND stale = 1"
+	}
+	if !f.Evaluated.IsZero() {
+		cond += " AND evaluated_ms < " + mark(ms(f.Evaluated))
+	}
+	return cond, args
+}
+
+const retentionColumns = `id, version, class, parent, producer, submission, opened, closed, metadata, received_ms, status, lock_mode, lock_until_ms, ` + evaluationColumns
+
+func scanRetention(row scanner) (r Retention, err error) {
+	var opened, closed, metadata string
+	var received, lock int64
+	ev := evaluationScan{}
+	err = row.Scan(append([]any{&r.Record, &r.Version, &r.Class, &r.Parent, &r.Producer, &r.Submission, &opened, &closed, &metadata, &received, &r.Status, &r.LockMode, &lock}, ev.dest()...)...)
+	if err != nil {
+		return r, err
+	}
+	m, err := fromJSON[preservation.Metadata](metadata)
+	if err != nil {
+		return r, err
+	}
+	r.Opened, r.Closed, r.Subjects = m.Opened, m.Closed, m.Subjects
+	r.Received, r.LockUntil = fromMS(received), fromMS(lock)
+	r.Last, err = ev.value()
+	return r, err
+}
+
+// Retentions lists records in the order of their identifiers, after one of them.
+func (v View) Retentions(ctx context.Context, f RetentionFilter, after preservation.RecordID, limit int) ([]Retention, error) {
+	cond, args := f.where(v.tenant, after)
+	args = append(args, limit)
+	rows, err := v.q.QueryContext(ctx, fmt.Sprintf(`SELECT `+retentionColumns+` FROM record WHERE %s ORDER BY id LIMIT $%d`, cond, len(args)), args...)
+	return collect(rows, err, scanRetention)
+}
+
+// Retention returns one record, or ErrNotFound, also when it was destroyed.
+func (v View) Retention(ctx context.Context, id preservation.RecordID) (Retention, error) {
+	r, err := scanRetention(v.q.QueryRowContext(ctx, `SELECT `+retentionColumns+` FROM record WHERE tenant = $1 AND id = $2`, string(v.tenant), string(id)))
+	return r, found(err, "record", string(id))
+}
+
+// CountRetentions counts what Retentions would list.
+func (v View) CountRetentions(ctx context.Context, f RetentionFilter) (n int64, err error) {
+	cond, args := f.where(v.tenant, "")
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+cond, args...).Scan(&n)
+	return n, err
+}
+
+// Children lists the records whose parent is the given one.
+func (v View) Children(ctx context.Context, id preservation.RecordID) ([]preservation.RecordID, error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT id FROM record WHERE tenant = $1 AND parent = $2 AND parent <> '' ORDER BY id`, string(v.tenant), string(id))
+	return collect(rows, err, func(row scanner) (id preservation.RecordID, err error) { return id, row.Scan(&id) })
+}
+
+// Trigger is an event that a retention rule may wait for.
+type Trigger struct {
+	ID     string
+	Record preservation.RecordID
+	Type   string
+	Name   string
+	Date   preservation.Date
+	At     time.Time
+	Actor  string
+	Key    string // of its event object
+}
+
+// Triggers returns the triggers of the given records.
+func (v View) Triggers(ctx context.Context, ids ...preservation.RecordID) (map[preservation.RecordID][]Trigger, error) {
+	out := map[preservation.RecordID][]Trigger{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	args := []any{string(v.tenant)}
+	marks := make([]string, len(ids))
+	for i, id := range ids {
+		args = append(args, string(id))
+		marks[i] = fmt.Sprintf("$%d", i+2)
+	}
+	rows, err := v.q.QueryContext(ctx, `SELECT id, record_id, type, name, date, at_ms, actor, key FROM trigger_event
+		WHERE tenant = $1 AND record_id IN (`+strings.Join(marks, ", ")+`) ORDER BY id`, args...)
+	list, err := collect(rows, err, func(row scanner) (g Trigger, err error) {
+		var date string
+		var at int64
+		if err := row.Scan(&g.ID, &g.Record, &g.Type, &g.Name, &date, &at, &g.Actor, &g.Key); err != nil {
+			return g, err
+		}
+		g.At = fromMS(at)
+		return g, g.Date.UnmarshalText([]byte(date))
+	})
+	for _, g := range list {
+		out[g.Record] = append(out[g.Record], g)
+	}
+	return out, err
+}
+
+// AddTrigger stores a trigger and marks its record stale. The same one again
+// changes nothing.
+func (x *Tx) AddTrigger(g Trigger) error {
+	n, err := x.tx.exec(`INSERT INTO trigger_event (id, tenant, record_id, type, name, date, actor, key, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`,
+		g.ID, string(x.tenant), string(g.Record), g.Type, g.Name, g.Date.String(), g.Actor, g.Key, ms(g.At))
+	if err != nil || n == 0 {
+		return err
+	}
+	if _, err := x.tx.exec(`UPDATE record SET stale = 1 WHERE tenant = $1 AND id = $2`, string(x.tenant), string(g.Record)); err != nil {
+		return err
+	}
+	return x.Enqueue(Job{Kind: "evaluate", Key: "stale"})
+}
+
+// SetEvaluation stores an evaluation. The index hears of it when something
+// changed that it shows.
+func (x *Tx) SetEvaluation(id preservation.RecordID, e Evaluation) error {
+	var state, rule, end string
+	err := x.tx.queryRow(`SELECT retention_state, retention_rule, retention_end FROM record WHERE tenant = $1 AND id = $2`, string(x.tenant), string(id)).Scan(&state, &rule, &end)
+	if err != nil {
+		return found(err, "record", string(id))
+	}
+	_, err = x.tx.exec(`UPDATE record SET retention_state = $3, retention_rule = $4, retention_trigger = $5, retention_start = $6, retention_end = $7, retention_due = $8,
+		retention = $9, evaluated_ms = $10, stale = 0 WHERE tenant = $1 AND id = $2`,
+		string(x.tenant), string(id), e.State, e.Rule, e.Trigger, e.Start.String(), e.End.String(), e.Due.String(), string(e.Body), ms(e.Evaluated))
+	if err != nil || (state == e.State && rule == e.Rule && end == e.End.String()) {
+		return err
+	}
+	return x.tx.change(x.tenant, id)
+}
+
+// SetLock notes the lock that now stands on all objects of the record.
+func (x *Tx) SetLock(id preservation.RecordID, l preservation.Lock) error {
+	_, err := x.tx.exec(`UPDATE record SET lock_mode = $3, lock_until_ms = $4 WHERE tenant = $1 AND id = $2`, string(x.tenant), string(id), string(l.Mode), ms(l.Until))
+	return err
+}
+
+// MarkStale makes the records that match be evaluated anew and returns how many.
+func (x *Tx) MarkStale(f RetentionFilter) (int64, error) {
+	cond, args := f.where(x.tenant, "")
+	n, err := x.tx.exec(`UPDATE record SET stale = 1 WHERE `+cond, args...)
+	if err != nil {
+		return 0, err
+	}
+	return n, x.Enqueue(Job{Kind: "evaluate", Key: "stale"})
+}
+
+// Lock excludes other transactions of the tenant that lock the same name until
+// this one ends. SQLite has one writer and needs nothing.
+func (x *Tx) Lock(name string) error {
+	if x.tx.db.dialect != postgres {
+		return nil
+	}
+	h := fnv.New64a()
+	h.Write([]byte(string(x.tenant) + "\x00" + name))
+	_, err := x.tx.exec(`SELECT pg_advisory_xact_lock($1)`, int64(h.Sum64()))
+	return err
+}

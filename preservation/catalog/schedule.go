@@ -1,0 +1,58 @@
+package catalog
+
+import (
+	"context"
+	"time"
+
+	"bestand/preservation"
+)
+
+// Schedule is a recurring job of a tenant.
+type Schedule struct {
+	Tenant preservation.TenantID
+	Kind   string // of the job that it enqueues
+	Spec   string // cron expression in the tenant's time zone
+	Next   time.Time
+	Last   time.Time
+	Paused bool
+}
+
+// EnsureSchedule adds a schedule or changes its expression; an unchanged one
+// keeps its next time, so that a run missed while the program was down is
+// caught up once.
+func (t *Tenant) EnsureSchedule(ctx context.Context, kind, spec string, next time.Time) error {
+	return t.db.write(ctx, func(x *tx) error {
+		_, err := x.exec(`INSERT INTO schedule (tenant, kind, spec, next_ms) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (tenant, kind) DO UPDATE SET spec = excluded.spec, next_ms = excluded.next_ms WHERE schedule.spec <> excluded.spec`,
+			string(t.id), kind, spec, ms(next))
+		return err
+	})
+}
+
+// Schedules lists the tenant's schedules.
+func (t *Tenant) Schedules(ctx context.Context) ([]Schedule, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT tenant, kind, spec, next_ms, last_ms, paused FROM schedule WHERE tenant = $1 ORDER BY kind`, string(t.id))
+	return collect(rows, err, func(row scanner) (s Schedule, err error) {
+		var next, last, paused int64
+		err = row.Scan(&s.Tenant, &s.Kind, &s.Spec, &next, &last, &paused)
+		s.Next, s.Last, s.Paused = fromMS(next), fromMS(last), paused == 1
+		return s, err
+	})
+}
+
+// Fire enqueues the job of a schedule if it is due and moves it to its next
+// time, in one transaction: of several programs that fire at once, one does.
+// It reports whether it was this one.
+func (t *Tenant) Fire(ctx context.Context, kind string, next time.Time) (fired bool, err error) {
+	err = t.db.write(ctx, func(x *tx) error {
+		now := ms(t.db.now())
+		n, err := x.exec(`UPDATE schedule SET next_ms = $3, last_ms = $4 WHERE tenant = $1 AND kind = $2 AND next_ms <= $4 AND paused = 0`,
+			string(t.id), kind, ms(next), now)
+		fired = n == 1
+		if err != nil || !fired {
+			return err
+		}
+		return x.enqueue(t.id, Job{Kind: kind, Key: "scheduled"})
+	})
+	return fired, err
+}

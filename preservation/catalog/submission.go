@@ -1,0 +1,327 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bestand/preservation"
+)
+
+// Status of a submission.
+type Status string
+
+const (
+	Received    Status = "received"    // bytes durably staged, waiting for a worker
+	Processing  Status = "processing"  //
+	Archived    Status = "archived"    // stored, read back, receipt issued
+	Partial     Status = "partial"     // some of its records are archived, others are not
+	Rejected    Status = "rejected"    // refused for good; the report is kept
+	Quarantined Status = "quarantined" // waits for a person
+)
+
+// Submission is one hand-over by a producer.
+type Submission struct {
+	ID          preservation.SubmissionID
+	Metadata    preservation.Metadata
+	Fingerprint string // SHA-256 over metadata and digests: tells a repetition from a conflict
+	Status      Status
+	RecordID    preservation.RecordID // allocated with the submission
+	Version     int                   // of the record that it makes
+	SubmittedBy string
+	Released    bool // a person released it from quarantine
+	Frozen      *Frozen
+	Problems    []preservation.Finding
+	Receipt     string // compact JWS, empty until archived
+	Received    time.Time
+	Updated     time.Time
+	Files       []StagedFile // filled in by Tenant.Submission only
+}
+
+// StagedFile is a file that waits in staging.
+type StagedFile struct {
+	Name     string // raw bytes
+	Title    string
+	Document string
+	Size     int64
+	preservation.Digests
+	Key string // in the staging bucket
+}
+
+// Frozen is a finished package that waits in staging to be stored. From here on
+// a retry stores these bytes and no others.
+type Frozen struct {
+	Key    string `json:"key"` // in the staging bucket
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// SourceConflict says that a producer's identifier is in use by another
+// submission. It is an ErrConflict.
+type SourceConflict struct{ Existing Submission }
+
+func (e *SourceConflict) Error() string {
+	return fmt.Sprintf("producer_record_id %q is in use by submission %s", e.Existing.Metadata.ProducerRecordID, e.Existing.ID)
+}
+
+// Unwrap makes a SourceConflict an ErrConflict.
+func (e *SourceConflict) Unwrap() error { return ErrConflict }
+
+const submissionColumns = `id, fingerprint, status, metadata, record_id, record_version, released, submitted_by, frozen, problems, receipt, received_ms, updated_ms`
+
+// CreateSubmission accepts a submission: the row, its files, the job "process"
+// and the audit entry, in one transaction. When the source is in use already it
+// answers with a *SourceConflict and nothing is written.
+func (t *Tenant) CreateSubmission(ctx context.Context, s Submission, events ...preservation.Event) error {
+	err := t.db.write(ctx, func(x *tx) error {
+		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			string(t.id), s.Metadata.Producer, s.Metadata.ProducerRecordID,
+			string(s.ID), s.Fingerprint, string(Received), toJSON(s.Metadata), string(s.RecordID), max(s.Version, 1), int64(0), s.SubmittedBy, "", "[]", "",
+			ms(s.Received), ms(s.Received))
+		if err != nil {
+			return err
+		}
+		for i, f := range s.Files {
+			if _, err := x.exec(`INSERT INTO submission_file (submission, n, name, title, document, size, sha256, sha512, staging_key)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+				string(s.ID), i+1, []byte(f.Name), f.Title, f.Document, f.Size, f.SHA256, f.SHA512, f.Key); err != nil {
+				return err
+			}
+		}
+		if err := x.addEvents(t.id, s.ID, "", events); err != nil {
+			return err
+		}
+		if err := x.enqueue(t.id, Job{Kind: "process", Key: string(s.ID)}); err != nil {
+			return err
+		}
+		return x.audit(t.id, AuditEntry{Actor: s.SubmittedBy, Action: "submission.create", Object: string(s.ID),
+			Detail: map[string]string{"record": string(s.RecordID)}})
+	})
+	if !unique(err) {
+		return err
+	}
+	have, err := t.SubmissionBySource(ctx, s.Metadata.Producer, s.Metadata.ProducerRecordID)
+	if err != nil {
+		return err
+	}
+	return &SourceConflict{Existing: have}
+}
+
+// Submission returns a submission with its files, or ErrNotFound.
+func (t *Tenant) Submission(ctx context.Context, id preservation.SubmissionID) (Submission, error) {
+	s, err := scanSubmission(t.db.reader.QueryRowContext(ctx, `SELECT `+submissionColumns+` FROM submission WHERE tenant = $1 AND id = $2`, string(t.id), string(id)))
+	if err != nil {
+		return s, found(err, "submission", string(id))
+	}
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT name, title, document, size, sha256, sha512, staging_key FROM submission_file WHERE submission = $1 ORDER BY n`, string(id))
+	s.Files, err = collect(rows, err, func(row scanner) (f StagedFile, err error) {
+		var name []byte
+		err = row.Scan(&name, &f.Title, &f.Document, &f.Size, &f.SHA256, &f.SHA512, &f.Key)
+		f.Name = string(name)
+		return f, err
+	})
+	return s, err
+}
+
+// SubmissionBySource returns the live or archived submission of a producer's
+// record, without files, or ErrNotFound.
+func (t *Tenant) SubmissionBySource(ctx context.Context, producer, recordID string) (Submission, error) {
+	s, err := scanSubmission(t.db.reader.QueryRowContext(ctx, `SELECT `+submissionColumns+` FROM submission
+		WHERE tenant = $1 AND producer = $2 AND producer_record_id = $3 AND status <> 'rejected'`, string(t.id), producer, recordID))
+	return s, found(err, "submission of", producer+"/"+recordID)
+}
+
+// Submissions lists submissions, newest first, optionally of one status or
+// producer. The cursor is the identifier of the last one seen.
+func (t *Tenant) Submissions(ctx context.Context, status Status, producer string, after preservation.SubmissionID, limit int) ([]Submission, error) {
+	if after == "" {
+		after = "~"
+	}
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+submissionColumns+` FROM submission
+		WHERE tenant = $1 AND id < $2 AND (status = $3 OR $3 = '') AND (producer = $4 OR $4 = '') ORDER BY id DESC LIMIT $5`,
+		string(t.id), string(after), string(status), producer, limit)
+	return collect(rows, err, scanSubmission)
+}
+
+// CountSubmissions counts the submissions by status.
+func (t *Tenant) CountSubmissions(ctx context.Context) (map[Status]int64, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT status, COUNT(*) FROM submission WHERE tenant = $1 GROUP BY status`, string(t.id))
+	type count struct {
+		s Status
+		n int64
+	}
+	all, err := collect(rows, err, func(row scanner) (c count, err error) { return c, row.Scan(&c.s, &c.n) })
+	out := map[Status]int64{}
+	for _, c := range all {
+		out[c.s] = c.n
+	}
+	return out, err
+}
+
+// BeginProcessing marks a submission as being worked on and forgets the steps
+// and problems of an earlier try. ErrConflict when it needs no processing.
+func (t *Tenant) BeginProcessing(ctx context.Context, id preservation.SubmissionID) error {
+	return t.db.write(ctx, func(x *tx) error {
+		n, err := x.exec(`UPDATE submission SET status = 'processing', updated_ms = $3 WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`,
+			string(t.id), string(id), ms(t.db.now()))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("process submission %s: %w", id, ErrConflict)
+		}
+		return nil
+	})
+}
+
+// AddSteps records what a step did.
+func (t *Tenant) AddSteps(ctx context.Context, id preservation.SubmissionID, events ...preservation.Event) error {
+	return t.db.write(ctx, func(x *tx) error { return x.addEvents(t.id, id, "", events) })
+}
+
+// ResetSteps forgets the steps of an attempt that starts anew, but for those of
+// the reception.
+func (t *Tenant) ResetSteps(ctx context.Context, id preservation.SubmissionID) error {
+	return t.db.write(ctx, func(x *tx) error {
+		_, err := x.exec(`DELETE FROM event WHERE tenant = $1 AND submission = $2 AND record_id = '' AND type NOT IN ($3, $4, $5)`,
+			string(t.id), string(id), string(preservation.EventReceive), string(preservation.EventQuarantine), string(preservation.EventRelease))
+		return err
+	})
+}
+
+// Freeze records the package that waits in staging. ErrConflict when another
+// one was frozen before: use that one.
+func (t *Tenant) Freeze(ctx context.Context, id preservation.SubmissionID, f Frozen) error {
+	return t.db.write(ctx, func(x *tx) error {
+		n, err := x.exec(`UPDATE submission SET frozen = $3, updated_ms = $4 WHERE tenant = $1 AND id = $2 AND frozen = ''`,
+			string(t.id), string(id), toJSON(f), ms(t.db.now()))
+		if err == nil && n == 0 {
+			return fmt.Errorf("freeze submission %s: %w", id, ErrConflict)
+		}
+		return err
+	})
+}
+
+// Settle ends the processing of a submission without a record: rejected, or
+// quarantined until a person decides. Its problems and the events stay.
+func (t *Tenant) Settle(ctx context.Context, id preservation.SubmissionID, status Status, problems []preservation.Finding, events ...preservation.Event) error {
+	if status != Rejected && status != Quarantined {
+		return fmt.Errorf("settle submission as %q: not an end", status)
+	}
+	return t.db.write(ctx, func(x *tx) error {
+		n, err := x.exec(`UPDATE submission SET status = $3, problems = $4, updated_ms = $5 WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`,
+			string(t.id), string(id), string(status), toJSON(problems), ms(t.db.now()))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("settle submission %s: %w", id, ErrConflict)
+		}
+		if err := x.addEvents(t.id, id, "", events); err != nil {
+			return err
+		}
+		if status == Rejected {
+			if err := x.enqueue(t.id, Job{Kind: "report", Key: string(id)}); err != nil {
+				return err
+			}
+		}
+		return x.audit(t.id, AuditEntry{Actor: "system", Action: "submission." + string(status), Object: string(id)})
+	})
+}
+
+// Requeue sends a submission through the pipeline again: a quarantined one
+// (release or retry) or one whose job gave up. ErrConflict in any other state.
+func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, release bool, actor, reason string, events ...preservation.Event) error {
+	return t.db.write(ctx, func(x *tx) error {
+		var status Status
+		err := x.queryRow(`SELECT status FROM submission WHERE tenant = $1 AND id = $2`, string(t.id), string(id)).Scan(&status)
+		if err != nil {
+			return found(err, "submission", string(id))
+		}
+		dead, err := x.exec(`DELETE FROM job WHERE tenant = $1 AND kind = 'process' AND key = $2 AND state = 'dead'`, string(t.id), string(id))
+		if err != nil {
+			return err
+		}
+		if status != Quarantined && (release || dead == 0) {
+			return fmt.Errorf("submission %s is %s: %w", id, status, ErrConflict)
+		}
+		if _, err := x.exec(`UPDATE submission SET status = 'received', problems = '[]', released = CASE WHEN $3 = 1 THEN 1 ELSE released END, updated_ms = $4 WHERE tenant = $1 AND id = $2`,
+			string(t.id), string(id), bit(release), ms(t.db.now())); err != nil {
+			return err
+		}
+		if err := x.addEvents(t.id, id, "", events); err != nil {
+			return err
+		}
+		if err := x.enqueue(t.id, Job{Kind: "process", Key: string(id)}); err != nil {
+			return err
+		}
+		action := "submission.retry"
+		if release {
+			action = "submission.release"
+		}
+		return x.audit(t.id, AuditEntry{Actor: actor, Action: action, Object: string(id), Detail: map[string]string{"reason": reason}})
+	})
+}
+
+// FinishSubmission records the receipt, which makes the submission archived.
+// problems are the findings that the record was archived with.
+func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.SubmissionID, receipt string, obj RecordObject, problems []preservation.Finding, events ...preservation.Event) error {
+	return t.db.write(ctx, func(x *tx) error {
+		var rec preservation.RecordID
+		var status Status
+		err := x.queryRow(`SELECT record_id, status FROM submission WHERE tenant = $1 AND id = $2`, string(t.id), string(id)).Scan(&rec, &status)
+		if err != nil {
+			return found(err, "submission", string(id))
+		}
+		if status == Archived {
+			return nil
+		}
+		if _, err := x.exec(`UPDATE submission SET status = 'archived', receipt = $3, problems = $4, frozen = '', updated_ms = $5 WHERE tenant = $1 AND id = $2`,
+			string(t.id), string(id), receipt, toJSON(problems), ms(t.db.now())); err != nil {
+			return err
+		}
+		if err := x.addEvents(t.id, id, rec, events); err != nil {
+			return err
+		}
+		if err := x.addObject(t.id, rec, obj); err != nil {
+			return err
+		}
+		if err := x.enqueue(t.id, Job{Kind: "unstage", Key: string(id)}); err != nil {
+			return err
+		}
+		return x.audit(t.id, AuditEntry{Actor: "system", Action: "submission.archived", Object: string(id), Detail: map[string]string{"record": string(rec)}})
+	})
+}
+
+// StagingInUse reports whether the staged files of a submission are still
+// needed: it exists and has not ended.
+func (t *Tenant) StagingInUse(ctx context.Context, id preservation.SubmissionID) (bool, error) {
+	s, err := t.Submission(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && s.Status != Archived && s.Status != Rejected, err
+}
+
+func scanSubmission(row scanner) (s Submission, err error) {
+	var metadata, frozen, problems string
+	var released, received, updated int64
+	if err := row.Scan(&s.ID, &s.Fingerprint, &s.Status, &metadata, &s.RecordID, &s.Version, &released, &s.SubmittedBy, &frozen, &problems, &s.Receipt, &received, &updated); err != nil {
+		return s, err
+	}
+	s.Released, s.Received, s.Updated = released == 1, fromMS(received), fromMS(updated)
+	if s.Metadata, err = fromJSON[preservation.Metadata](metadata); err != nil {
+		return s, err
+	}
+	if s.Problems, err = fromJSON[[]preservation.Finding](problems); err != nil {
+		return s, err
+	}
+	if frozen != "" {
+		f, err := fromJSON[Frozen](frozen)
+		s.Frozen = &f
+		return s, err
+	}
+	return s, nil
+}

@@ -1,0 +1,147 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"bestand/preservation"
+)
+
+// TenantInfo describes a municipality on this installation.
+type TenantInfo struct {
+	ID       preservation.TenantID `json:"id"`
+	Name     string                `json:"name"`
+	Settings Settings              `json:"settings"`
+	Created  time.Time             `json:"created"`
+}
+
+// Settings are the choices of one tenant. Zero values mean the installation's default.
+type Settings struct {
+	// LockMode of new objects: COMPLIANCE (default) or GOVERNANCE.
+	LockMode preservation.LockMode `json:"lock_mode,omitempty"`
+	// NoRendition says what happens to a record with a file that cannot be
+	// converted: "archive" (default) keeps the original with the finding,
+	// "quarantine" waits for a person.
+	NoRendition string `json:"no_rendition,omitempty"`
+	// Seal is the level of seals: "B-B" or "B-T" (default).
+	Seal string `json:"seal,omitempty"`
+	// ReceiptAfter says when the sender may delete its copy: "stored" (default).
+	ReceiptAfter string `json:"receipt_after,omitempty"`
+	// Zone is the time zone of schedules and retention; Europe/Berlin by default.
+	Zone string `json:"zone,omitempty"`
+}
+
+// Tenant is the handle through which all data of one municipality are reached.
+type Tenant struct {
+	db *DB
+	id preservation.TenantID
+}
+
+// Tenant returns the handle of a tenant, whether or not it exists: what is
+// asked of a tenant that does not exist is ErrNotFound or empty.
+func (db *DB) Tenant(id preservation.TenantID) *Tenant { return &Tenant{db: db, id: id} }
+
+// ID returns the tenant's identifier.
+func (t *Tenant) ID() preservation.TenantID { return t.id }
+
+// DB returns the catalog of the whole installation.
+func (t *Tenant) DB() *DB { return t.db }
+
+// Now returns the time of the catalog's clock.
+func (db *DB) Now() time.Time { return db.now() }
+
+// CreateTenant adds a tenant. ErrConflict when the identifier is taken.
+func (db *DB) CreateTenant(ctx context.Context, info TenantInfo, actor string) error {
+	if !info.ID.Valid() {
+		return fmt.Errorf("tenant %q: want lower-case letters, digits and hyphens, at most 40", info.ID)
+	}
+	settings, err := json.Marshal(info.Settings)
+	if err != nil {
+		return err
+	}
+	return db.write(ctx, func(x *tx) error {
+		_, err := x.exec(`INSERT INTO tenant (id, name, settings, created_ms) VALUES ($1, $2, $3, $4)`,
+			string(info.ID), info.Name, string(settings), ms(db.now()))
+		if unique(err) {
+			return fmt.Errorf("tenant %s: %w", info.ID, ErrConflict)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := x.exec(`INSERT INTO audit_head (tenant, seq, hash) VALUES ($1, 0, '')`, string(info.ID)); err != nil {
+			return err
+		}
+		return x.audit(info.ID, AuditEntry{Actor: actor, Action: "tenant.create", Object: string(info.ID)})
+	})
+}
+
+// Tenants lists all tenants by identifier.
+func (db *DB) Tenants(ctx context.Context) ([]TenantInfo, error) {
+	rows, err := db.reader.QueryContext(ctx, `SELECT id, name, settings, created_ms FROM tenant ORDER BY id`)
+	return collect(rows, err, scanTenant)
+}
+
+// Info returns the tenant's description, or ErrNotFound.
+func (t *Tenant) Info(ctx context.Context) (TenantInfo, error) {
+	info, err := scanTenant(t.db.reader.QueryRowContext(ctx, `SELECT id, name, settings, created_ms FROM tenant WHERE id = $1`, string(t.id)))
+	return info, found(err, "tenant", string(t.id))
+}
+
+type scanner interface{ Scan(...any) error }
+
+func scanTenant(row scanner) (i TenantInfo, err error) {
+	var settings string
+	var created int64
+	if err := row.Scan(&i.ID, &i.Name, &settings, &created); err != nil {
+		return i, err
+	}
+	i.Created = fromMS(created)
+	return i, json.Unmarshal([]byte(settings), &i.Settings)
+}
+
+// collect scans all rows of a query.
+func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// found turns the absence of a row into ErrNotFound that names the thing.
+func found(err error, kind, id string) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%s %s: %w", kind, id, ErrNotFound)
+	}
+	return err
+}
+
+// fromJSON decodes a column that this package wrote.
+func fromJSON[T any](s string) (v T, err error) {
+	if s == "" {
+		return v, nil
+	}
+	err = json.Unmarshal([]byte(s), &v)
+	return v, err
+}
+
+// toJSON encodes a value whose type always encodes.
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %v", v, err))
+	}
+	return string(b)
+}

@@ -1,0 +1,254 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// tx is one transaction. What a transaction causes outside, it notes here to be
+// told after the commit.
+type tx struct {
+	*sql.Tx
+	db          *DB
+	ctx         context.Context
+	wokeJobs    bool
+	wokeChanges bool
+}
+
+func (x *tx) exec(query string, args ...any) (int64, error) {
+	r, err := x.ExecContext(x.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+func (x *tx) queryRow(query string, args ...any) *sql.Row {
+	return x.QueryRowContext(x.ctx, query, args...)
+}
+
+// write runs fn in a transaction and returns when it is durable. On an error
+// nothing of fn remains. fn may run more than once and must have no other effects.
+func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if db.group != nil {
+		return db.group.do(&pending{ctx: ctx, db: db, fn: fn, done: make(chan struct{})})
+	}
+	for try := 0; ; try++ {
+		err := db.writeOnce(ctx, fn)
+		if try == 4 || !serialization(err) {
+			return err
+		}
+	}
+}
+
+func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) error {
+	t, err := db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	x := &tx{Tx: t, db: db, ctx: ctx}
+	if err := fn(x); err != nil {
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return err
+	}
+	x.tell()
+	return nil
+}
+
+// tell wakes those who wait for what was committed.
+func (x *tx) tell() {
+	if x.wokeJobs {
+		x.db.jobs.send()
+	}
+	if x.wokeChanges {
+		x.db.changed.send()
+	}
+}
+
+// serialization reports a conflict that PostgreSQL asks to be tried again.
+func serialization(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// unique reports whether err says that a unique index refused a row.
+func unique(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "23505"
+	}
+	return err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed")
+}
+
+// group commits the writes that arrive while a commit is under way together
+// with the next one: one fsync serves all of them. Each write has its own
+// savepoint, so that a failing one takes nothing else with it.
+type group struct {
+	sql    *sql.DB
+	queue  chan *pending
+	closed chan struct{}
+	wg     sync.WaitGroup
+}
+
+type pending struct {
+	ctx   context.Context
+	db    *DB
+	fn    func(*tx) error
+	tx    *tx
+	err   error
+	panic any
+	done  chan struct{}
+}
+
+const groupMax = 256
+
+func newGroup(w *sql.DB) *group {
+	g := &group{sql: w, queue: make(chan *pending, groupMax), closed: make(chan struct{})}
+	g.wg.Go(g.run)
+	return g
+}
+
+func (g *group) close() {
+	close(g.closed)
+	g.wg.Wait()
+}
+
+func (g *group) do(p *pending) error {
+	select {
+	case g.queue <- p:
+	case <-g.closed:
+		return errors.New("catalog is closed")
+	}
+	select {
+	case <-p.done:
+	case <-g.closed:
+		g.wg.Wait() // the last batch ends before the group does
+		select {
+		case <-p.done:
+		default:
+			return errors.New("catalog is closed")
+		}
+	}
+	if p.panic != nil {
+		panic(p.panic)
+	}
+	return p.err
+}
+
+func (g *group) run() {
+	for {
+		select {
+		case <-g.closed:
+			return
+		case p := <-g.queue:
+			batch := []*pending{p}
+		fill:
+			for len(batch) < groupMax {
+				select {
+				case p := <-g.queue:
+					batch = append(batch, p)
+				default:
+					break fill
+				}
+			}
+			g.commit(batch)
+		}
+	}
+}
+
+func (g *group) commit(batch []*pending) {
+	defer func() {
+		for _, p := range batch {
+			close(p.done)
+		}
+	}()
+	fail := func(err error) {
+		for _, p := range batch {
+			if p.err == nil {
+				p.err = err
+			}
+		}
+	}
+	// The batch outlives any single caller: a caller that leaves must not undo the others.
+	t, err := g.sql.BeginTx(context.Background(), nil)
+	if err != nil {
+		fail(fmt.Errorf("begin: %w", err))
+		return
+	}
+	for _, p := range batch {
+		if err := p.run(t); err != nil {
+			t.Rollback()
+			fail(err)
+			return
+		}
+	}
+	if err := t.Commit(); err != nil {
+		t.Rollback()
+		fail(fmt.Errorf("commit: %w", err))
+		return
+	}
+	for _, p := range batch {
+		if p.err == nil && p.panic == nil {
+			p.tx.tell()
+		}
+	}
+}
+
+// run executes one write in its savepoint. The error it returns is one of the
+// transaction as a whole.
+func (p *pending) run(t *sql.Tx) error {
+	if p.err = p.ctx.Err(); p.err != nil {
+		return nil
+	}
+	if _, err := t.Exec(`SAVEPOINT w`); err != nil {
+		return err
+	}
+	p.tx = &tx{Tx: t, db: p.db, ctx: context.WithoutCancel(p.ctx)}
+	func() {
+		defer func() { p.panic = recover() }()
+		p.err = p.fn(p.tx)
+	}()
+	if p.err != nil || p.panic != nil {
+		if _, err := t.Exec(`ROLLBACK TO w`); err != nil {
+			return err
+		}
+	}
+	_, err := t.Exec(`RELEASE w`)
+	return err
+}
+
+// broadcast wakes any number of waiters at once.
+type broadcast struct {
+	mu sync.Mutex
+	c  chan struct{}
+}
+
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c == nil {
+		b.c = make(chan struct{})
+	}
+	return b.c
+}
+
+func (b *broadcast) send() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c != nil {
+		close(b.c)
+		b.c = nil
+	}
+}
