@@ -1,0 +1,181 @@
+package verapdf
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"bestand/ingest/sandbox"
+)
+
+const (
+	recycleAfter = 1000     // files, so that no leak of the library adds up
+	answerLimit  = 16 << 20 // bytes of one answer
+	startTimeout = 30 * time.Second
+	stopTimeout  = 5 * time.Second
+)
+
+// EndError says that the process has ended or will not answer.
+type endError struct{ reason string }
+
+func (e *endError) Error() string { return e.reason }
+
+// Process is a running sidecar. One goroutine uses it at a time.
+type process struct {
+	dir     string // its own, empty folder
+	in      *os.File
+	lines   <-chan []byte // closed when it ended
+	ended   <-chan struct{}
+	why     func() string // after ended
+	cancel  context.CancelFunc
+	version string
+	asked   int
+}
+
+// Start runs the sidecar until kill or stop; the context bounds the start only.
+func (v *Validator) start(ctx context.Context) (*process, error) {
+	if err := v.Installed(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "verapdf-")
+	if err != nil {
+		return nil, err
+	}
+	stdin, in, err := os.Pipe()
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	out, stdout := io.Pipe()
+	run, cancel := context.WithCancel(context.Background())
+	lines, ended := make(chan []byte), make(chan struct{})
+	var why string
+	p := &process{dir: dir, in: in, lines: lines, ended: ended, cancel: cancel, why: func() string { return why }}
+	read := slices.Concat(v.cfg.Read, []string{v.cfg.Dir})
+	go func() { // ends with the process
+		defer close(ended)
+		res, err := v.cfg.Sandbox.Run(run, sandbox.Command{
+			Name: "java", Args: []string{"@" + v.arguments()}, Dir: dir, Read: read,
+			Stdin: stdin, Stdout: stdout,
+			Limits: sandbox.Limits{Memory: v.cfg.Memory, CPU: -1, Wall: -1, Output: -1, FileSize: 1 << 20},
+		})
+		stdin.Close()
+		stdout.Close()
+		switch {
+		case err != nil:
+			why = err.Error()
+		case res.Limit != "":
+			why = "limit: " + res.Limit
+		default:
+			why = fmt.Sprintf("exit code %d: %.200s", res.ExitCode, res.Stderr)
+		}
+	}()
+	go func() { // ends with the process or when nobody wants its lines any more
+		defer close(lines)
+		defer out.Close()
+		s := bufio.NewScanner(out)
+		s.Buffer(nil, answerLimit)
+		for s.Scan() {
+			select {
+			case lines <- slices.Clone(s.Bytes()):
+			case <-run.Done():
+				return
+			}
+		}
+	}()
+	var hello struct{ Version string }
+	if err := p.receive(ctx, &hello, startTimeout); err != nil {
+		p.kill()
+		return nil, fmt.Errorf("start veraPDF: %w", err)
+	}
+	p.version = hello.Version
+	return p, nil
+}
+
+// Ask sends one file and waits for the answer. After an endError the process is of no use.
+func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.Duration) (Verdict, error) {
+	p.asked++
+	start := time.Now()
+	request, err := json.Marshal(map[string]string{"path": path, "flavour": string(f)})
+	if err != nil {
+		return Verdict{}, err
+	}
+	if _, err := p.in.Write(append(request, '\n')); err != nil {
+		return Verdict{}, &endError{"the process has ended"}
+	}
+	var a struct {
+		Claimed, Flavour Flavour
+		Valid            bool
+		Failed           []Rule
+		Error, Detail    string
+	}
+	if err := p.receive(ctx, &a, timeout); err != nil {
+		return Verdict{}, err
+	}
+	slices.SortFunc(a.Failed, func(x, y Rule) int {
+		return cmp.Or(cmp.Compare(x.Clause, y.Clause), cmp.Compare(x.Test, y.Test))
+	})
+	v := Verdict{Valid: a.Valid, Flavour: a.Flavour, Claimed: a.Claimed, Failed: a.Failed, Version: p.version, Duration: time.Since(start)}
+	switch a.Error {
+	case "":
+		return v, nil
+	case "encrypted":
+		return v, ErrEncrypted
+	}
+	return v, fmt.Errorf("%w: %s", ErrUnreadable, a.Detail)
+}
+
+// Receive reads the next line as JSON.
+func (p *process) receive(ctx context.Context, to any, timeout time.Duration) error {
+	t := time.NewTimer(timeout)
+	defer t.Stop()
+	select {
+	case line, ok := <-p.lines:
+		if !ok {
+			p.cancel() // it may have ended its output only
+			<-p.ended
+			return &endError{p.why()}
+		}
+		if err := json.Unmarshal(line, to); err != nil {
+			return &endError{"unexpected answer: " + err.Error()}
+		}
+		return nil
+	case <-t.C:
+		return &endError{fmt.Sprintf("no answer in %s", timeout)}
+	case <-ctx.Done():
+		return errors.Join(&endError{"cancelled"}, ctx.Err())
+	}
+}
+
+func (p *process) alive() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// Stop lets the process end by itself, and kills it when it does not.
+func (p *process) stop() {
+	p.in.Close()
+	select {
+	case <-p.ended:
+	case <-time.After(stopTimeout):
+	}
+	p.kill()
+}
+
+func (p *process) kill() {
+	p.cancel()
+	<-p.ended
+	p.in.Close() // may be closed already
+	os.RemoveAll(p.dir)
+}
