@@ -40,6 +40,7 @@ type Representation string
 const (
 	Original     Representation = "original"     // the bytes as received
 	Preservation Representation = "preservation" // renditions made here, and files taken out of others
+	Text         Representation = "text"         // plain text of the documents, for search and for rebuilding it
 )
 
 // Digests holds the two digests that every file carries, as lower-case hex.

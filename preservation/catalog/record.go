@@ -72,13 +72,8 @@ func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		for _, f := range r.Files {
-			if _, err := x.exec(`INSERT INTO file (tenant, record_id, id, version, representation, name, title, document, size, sha256, sha512, format, derived_from, path, pos, verdict, flavour)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (record_id, id) DO NOTHING`,
-				string(t.id), string(r.ID), string(f.ID), r.Version, string(f.Representation), []byte(f.Name), f.Title, f.Document, f.Size, f.SHA256, f.SHA512,
-				toJSON(f.Format), string(f.DerivedFrom), f.Path, c.Pos[f.ID], f.Verdict, f.Flavour); err != nil {
-				return err
-			}
+		if err := x.setFiles(t.id, r, c.Pos); err != nil {
+			return err
 		}
 		if err := x.addEvents(t.id, "", r.ID, c.Events); err != nil {
 			return err
@@ -91,6 +86,42 @@ func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
 		}
 		return x.change(t.id, r.ID)
 	})
+}
+
+// setFiles makes the files of a version those of the record. The bytes of a file
+// that an earlier version holds stay where they are.
+func (x *tx) setFiles(tenant preservation.TenantID, r preservation.Record, pos map[preservation.FileID]int64) error {
+	keep := map[preservation.FileID]bool{}
+	for _, f := range r.Files {
+		keep[f.ID] = true
+		version := f.HeldIn
+		if version == 0 {
+			version = r.Version
+		}
+		if _, err := x.exec(`INSERT INTO file (tenant, record_id, id, version, representation, name, title, document, size, sha256, sha512, format, derived_from, path, pos, verdict, flavour)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			ON CONFLICT (record_id, id) DO UPDATE SET title = excluded.title, document = excluded.document, format = excluded.format, verdict = excluded.verdict, flavour = excluded.flavour`,
+			string(tenant), string(r.ID), string(f.ID), version, string(f.Representation), []byte(f.Name), f.Title, f.Document, f.Size, f.SHA256, f.SHA512,
+			toJSON(f.Format), string(f.DerivedFrom), f.Path, pos[f.ID], f.Verdict, f.Flavour); err != nil {
+			return err
+		}
+	}
+	if r.Version == 1 {
+		return nil
+	}
+	rows, err := x.QueryContext(x.ctx, `SELECT id FROM file WHERE record_id = $1`, string(r.ID))
+	ids, err := collect(rows, err, func(row scanner) (id preservation.FileID, err error) { return id, row.Scan(&id) })
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !keep[id] {
+			if _, err := x.exec(`DELETE FROM file WHERE record_id = $1 AND id = $2`, string(r.ID), string(id)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (x *tx) addObject(tenant preservation.TenantID, id preservation.RecordID, o RecordObject) error {
