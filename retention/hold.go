@@ -1,0 +1,106 @@
+package retention
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+)
+
+// Hold forbids the destruction of the records in its scope (Vernichtungssperre)
+// until it is released. Any number of holds may cover one record.
+type Hold struct {
+	ID        string            `json:"id"`
+	Scope     Scope             `json:"scope"`
+	Authority string            `json:"authority" validate:"required,max=500"` // who asks for it: court, auditor, archive
+	Reason    string            `json:"reason" validate:"required,max=2000"`
+	Review    preservation.Date `json:"review" validate:"required"` // the day to ask whether it is still needed
+
+	Set        time.Time `json:"set"`
+	SetBy      string    `json:"set_by"`
+	Released   time.Time `json:"released,omitzero"`
+	ReleasedBy string    `json:"released_by,omitempty"`
+	Release    string    `json:"release_reason,omitempty" validate:"max=2000"`
+}
+
+// Scope names the records that a hold or a permit covers. Each list adds to
+// the others.
+type Scope struct {
+	Records []preservation.RecordID `json:"records,omitempty" validate:"omitempty,max=1000000,unique,dive,record"`
+	Classes []string                `json:"classes,omitempty" validate:"omitempty,max=10000,unique,dive,required,max=64,code"` // with all below them
+	All     bool                    `json:"all,omitempty"`
+}
+
+// Empty reports whether the scope covers nothing.
+func (s *Scope) Empty() bool { return len(s.Records) == 0 && len(s.Classes) == 0 && !s.All }
+
+// Active reports whether the hold stands. A hold set "in the future" by a
+// clock that went back stands too.
+func (h *Hold) Active(now time.Time) bool { return h.Released.IsZero() || h.Released.After(now) }
+
+// Holds finds the holds on a record without looking at each. The nil Holds is
+// empty. It is immutable and safe for concurrent use.
+type Holds struct {
+	byRecord map[preservation.RecordID][]*Hold
+	wide     []*Hold // by class, or over everything
+}
+
+// NewHolds indexes holds, released ones included.
+func NewHolds(holds ...Hold) *Holds {
+	x := &Holds{byRecord: make(map[preservation.RecordID][]*Hold)}
+	for i := range holds {
+		h := holds[i]
+		for _, id := range h.Scope.Records {
+			x.byRecord[id] = append(x.byRecord[id], &h)
+		}
+		if h.Scope.All || len(h.Scope.Classes) > 0 {
+			x.wide = append(x.wide, &h)
+		}
+	}
+	return x
+}
+
+// On returns the IDs of the holds that stand on a record or on the file it
+// belongs to, sorted.
+func (x *Holds) On(s *Schedule, f *Facts, now time.Time) (ids []string) {
+	if x == nil {
+		return nil
+	}
+	for ; f != nil; f = f.File {
+		for _, h := range x.byRecord[f.ID] {
+			if h.Active(now) {
+				ids = append(ids, h.ID)
+			}
+		}
+		for _, h := range x.byRecord[f.Parent] { // also when the parent's facts are missing
+			if f.Parent != "" && h.Active(now) {
+				ids = append(ids, h.ID)
+			}
+		}
+		for _, h := range x.wide {
+			if h.Active(now) && h.covers(s, f.Class) {
+				ids = append(ids, h.ID)
+			}
+		}
+	}
+	if len(ids) > 1 {
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+	}
+	return ids
+}
+
+// covers also goes by the form of the code ("63" holds "63.10"), so that a
+// class that a later classification dropped does not slip out of a hold.
+func (h *Hold) covers(s *Schedule, code string) bool {
+	if h.Scope.All {
+		return true
+	}
+	for _, above := range h.Scope.Classes {
+		if s.Within(code, above) || strings.HasPrefix(code, above) && strings.HasPrefix(code[len(above):], ".") {
+			return true
+		}
+	}
+	return false
+}
