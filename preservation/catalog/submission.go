@@ -55,6 +55,8 @@ type Frozen struct {
 	Key    string `json:"key"` // in the staging bucket
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
+	// Problems are the findings that the record is archived with.
+	Problems []preservation.Finding `json:"problems,omitempty"`
 }
 
 // SourceConflict says that a producer's identifier is in use by another
