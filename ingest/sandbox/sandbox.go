@@ -60,7 +60,7 @@ const (
 // Command is one run of a program. No name that a sender chose may stand in
 // it: callers copy inputs into Dir under neutral names.
 type Command struct {
-	Name   string   // program, looked up in Path only
+	Name   string   // program, looked up in the system's folders only; or Self
 	Args   []string //
 	Dir    string   // absolute: the job's folder, the only writable place, seen at the same path
 	Read   []string // absolute: further files and folders it may read, seen at the same path
@@ -70,6 +70,10 @@ type Command struct {
 	Stderr io.Writer // cut silently after Limits.Output bytes
 	Limits Limits
 }
+
+// Self is the Name of the running executable: for libraries of our own that
+// had better read hostile input in a process apart.
+const Self = "(self)"
 
 // Result says how a run ended. A program that fails is a Result, not an error.
 type Result struct {
@@ -100,6 +104,13 @@ func LookPath(name string) (string, error) {
 	return "", fmt.Errorf("%s: %w", name, ErrMissing)
 }
 
+func lookup(name string) (string, error) {
+	if name == Self {
+		return os.Executable()
+	}
+	return LookPath(name)
+}
+
 // Sandbox runs programs. It has no state of its own; Run may be called concurrently.
 type Sandbox struct {
 	isolation Isolation
@@ -126,9 +137,12 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	program, err := LookPath(c.Name)
+	program, err := lookup(c.Name)
 	if err != nil {
 		return Result{}, err
+	}
+	if c.Name == Self {
+		c.Read = append(c.Read[:len(c.Read):len(c.Read)], program)
 	}
 	for _, p := range append([]string{c.Dir}, c.Read...) {
 		if !filepath.IsAbs(p) || filepath.Clean(p) != p || p == "/" {

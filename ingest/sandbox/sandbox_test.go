@@ -71,6 +71,24 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "child" {
+		_, err := os.Stat("/root/.") // hidden from the child, or not there at all
+		fmt.Print("child ", err != nil)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func TestSelf(t *testing.T) {
+	s := isolated(t)
+	var out bytes.Buffer
+	res, err := s.Run(t.Context(), Command{Name: Self, Args: []string{"child"}, Dir: t.TempDir(), Stdout: &out})
+	if err != nil || !res.OK() || out.String() != "child true" {
+		t.Errorf("%+v, %v, output %q", res, err, out.String())
+	}
+}
+
 func TestMissing(t *testing.T) {
 	s := open(t)
 	_, err := s.Run(t.Context(), Command{Name: "no-such-program-here", Dir: t.TempDir()})
