@@ -1,0 +1,150 @@
+package cades
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/cades/cms"
+	"bestand/preservation/timestamp"
+)
+
+// Trust says whom a signature may come from, and when it is judged.
+type Trust struct {
+	// Roots are the trust anchors of signers. Without them the chain stays
+	// unjudged, which is a notice.
+	Roots *x509.CertPool
+	// Stamps are the trust anchors of time-stamping authorities; nil means Roots.
+	Stamps *x509.CertPool
+	// At is the instant at which certificates must be valid, unless a trusted
+	// time-stamp proves that the signature is older.
+	At time.Time
+	// Optional is for the signatures of strangers: signers outside Roots, and
+	// algorithms that cannot be checked here, are a notice instead of a failure.
+	Optional bool
+}
+
+func (t Trust) stamps() timestamp.Trust {
+	roots := t.Stamps
+	if roots == nil {
+		roots = t.Roots
+	}
+	return timestamp.Trust{Roots: roots, Optional: t.Optional}
+}
+
+func (t Trust) unknown() preservation.Severity {
+	if t.Optional {
+		return preservation.Notice
+	}
+	return preservation.Failed
+}
+
+// Verify checks a detached CMS signature, in DER or BER, over content, which
+// is read to its end once. It returns a finding for every check, passed ones
+// included; the signature stands when none is of Severity Failed. It takes
+// bytes of anybody.
+func Verify(signature []byte, content io.Reader, t Trust) []preservation.Finding {
+	sd, err := cms.Parse(signature)
+	if err != nil {
+		return []preservation.Finding{failed("cms-malformed", "", err.Error(), "RFC 5652, 5.1")}
+	}
+	if len(sd.Signers) == 0 {
+		return []preservation.Finding{failed("signer-missing", "", "nobody has signed", "RFC 5652, 5.1")}
+	}
+	digests := make(map[crypto.Hash]hash.Hash)
+	var all []io.Writer
+	for _, s := range sd.Signers {
+		if _, ok := digests[s.Hash]; !ok && s.Hash != 0 {
+			digests[s.Hash] = s.Hash.New()
+			all = append(all, digests[s.Hash])
+		}
+	}
+	if _, err := io.Copy(io.MultiWriter(all...), content); err != nil {
+		return []preservation.Finding{failed("content-unreadable", "", err.Error(), "")}
+	}
+	var found []preservation.Finding
+	for i, s := range sd.Signers {
+		subject := ""
+		if len(sd.Signers) > 1 {
+			subject = fmt.Sprintf("signer %d", i+1)
+		}
+		var digest []byte
+		if h := digests[s.Hash]; h != nil {
+			digest = h.Sum(nil)
+		}
+		found = append(found, check(sd, s, digest, t, subject)...)
+	}
+	return found
+}
+
+func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject string) []preservation.Finding {
+	found := s.Check(digest, t.unknown(), subject)
+	if sd.Content != nil && s.Hash != 0 {
+		h := s.Hash.New()
+		h.Write(sd.Content)
+		if !bytes.Equal(h.Sum(nil), digest) {
+			found = append(found, failed("content-enclosed", subject, "the signature encloses other content than it is checked against", "RFC 5652, 5.2"))
+		}
+	}
+	if at, ok := s.SigningTime(); ok {
+		found = append(found, preservation.Finding{Code: "signing-time-claimed", Severity: preservation.Notice, Subject: subject,
+			Detail: "the signer claims " + at.UTC().Format(time.RFC3339), Clause: "RFC 5652, 11.3"})
+	}
+	at := t.At
+	for _, a := range s.Unsigned {
+		if !a.Type.Equal(cms.OIDSignatureTimeStamp) {
+			continue
+		}
+		for _, v := range a.Values {
+			stamps, proven := checkStamp(v, s.Signature, t, join(subject, "time-stamp"))
+			found = append(found, stamps...)
+			if !proven.IsZero() && (at.IsZero() || proven.Before(at)) {
+				at = proven
+			}
+		}
+	}
+	return append(found, sd.CheckChain(s, t.Roots, at, x509.ExtKeyUsageAny, t.unknown(), subject)...)
+}
+
+// checkStamp checks a signature time-stamp and returns its time when it is
+// good and trusted.
+func checkStamp(token, signature []byte, t Trust, subject string) ([]preservation.Finding, time.Time) {
+	tok, err := timestamp.Parse(token)
+	if err != nil {
+		return []preservation.Finding{failed("timestamp-malformed", subject, err.Error(), "RFC 3161, 2.4.2")}, time.Time{}
+	}
+	if tok.Hash == 0 {
+		return []preservation.Finding{{Code: "imprint-unsupported", Severity: t.unknown(), Subject: subject,
+			Detail: "digest algorithm of the imprint: check it with another verifier", Clause: "RFC 3161, 2.4.2"}}, time.Time{}
+	}
+	h := tok.Hash.New()
+	h.Write(signature)
+	found := tok.Check(tok.Hash, h.Sum(nil), t.stamps(), subject)
+	trusted := false
+	for _, f := range found {
+		if f.Severity == preservation.Failed {
+			return found, time.Time{}
+		}
+		trusted = trusted || f.Code == "chain-trusted"
+	}
+	if !trusted {
+		return found, time.Time{}
+	}
+	return found, tok.Time
+}
+
+func failed(code, subject, detail, clause string) preservation.Finding {
+	return preservation.Finding{Code: code, Severity: preservation.Failed, Subject: subject, Detail: detail, Clause: clause}
+}
+
+func join(subject, part string) string {
+	if subject == "" {
+		return part
+	}
+	return subject + ", " + part
+}
