@@ -1,0 +1,42 @@
+# make run    installs what is missing, builds, starts, archives the samples
+# make test   passes everything
+.PHONY: run stop test build setup lint vuln bench test-minio generate
+
+# The tools that go beside Go modules are pinned here.
+GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+export GOTOOLCHAIN = local
+
+run: setup build
+	@sh deploy/run.sh
+
+stop:
+	@sh deploy/run.sh stop
+
+build:
+	@echo "build: bin/bestand"
+	@go build -trimpath -ldflags "-X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo devel)" -o bin/bestand ./cmd/bestand
+
+setup:
+	@sh deploy/setup.sh
+
+test: setup
+	BESTAND_REQUIRE_TOOLS=1 go test ./...
+
+lint:
+	go vet ./...
+	go run $(GOLANGCI) run ./...
+
+vuln:
+	go run $(GOVULNCHECK) ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# The suite of the store against a MinIO that is built from its module.
+test-minio:
+	@sh deploy/minio.sh
+
+generate:
+	go generate ./...
