@@ -1,0 +1,173 @@
+package objectstore
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
+)
+
+// durable is the POSIX backend whose every successful answer to a write has
+// been committed to disk, and whose locks hold.
+//
+// Calls that change nothing a client relies on (parts of an upload that is not
+// complete, aborts) are passed through: completion copies and commits.
+type durable struct {
+	*posix.Posix
+	commit  *group
+	space   space
+	keys    stripes
+	objects string        // folder of the buckets
+	files   *meta.SideCar // where metadata are kept as files, else nil
+}
+
+var _ backend.Backend = (*durable)(nil)
+
+// settle turns the outcome of a write into its answer.
+func (d *durable) settle(err error) error {
+	if err == nil {
+		err = d.commit.sync()
+	}
+	return d.space.explain(err)
+}
+
+func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	var n int64
+	if in.ContentLength != nil {
+		n = *in.ContentLength
+	}
+	if err := d.space.check(n); err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
+	out, err := d.Posix.PutObjectWithPostFunc(ctx, in, func(f *os.File) error { return d.lockUnnamed(f, in) })
+	if err = d.settle(err); err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
+	return out, nil
+}
+
+// lockUnnamed puts retention and hold on the file that has no name yet. The
+// backend by itself does so after the object is visible, and a crash in
+// between would leave it unlocked. Sidecar metadata go by name and cannot be
+// written ahead without touching an object that may be there already.
+func (d *durable) lockUnnamed(f *os.File, in s3response.PutObjectInput) error {
+	if d.files != nil || f == nil {
+		return nil
+	}
+	attributes := meta.XattrMeta{}
+	if in.ObjectLockMode != "" {
+		retention, err := json.Marshal(types.ObjectLockRetention{
+			Mode:            types.ObjectLockRetentionMode(in.ObjectLockMode),
+			RetainUntilDate: in.ObjectLockRetainUntilDate,
+		})
+		if err != nil {
+			return err
+		}
+		if err := attributes.StoreAttribute(f, *in.Bucket, *in.Key, "object-retention", retention); err != nil {
+			return err
+		}
+	}
+	if in.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn {
+		return attributes.StoreAttribute(f, *in.Bucket, *in.Key, "object-legal-hold", []byte{1})
+	}
+	return nil
+}
+
+func (d *durable) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
+	if err := d.space.check(0); err != nil {
+		return s3response.InitiateMultipartUploadResult{}, err
+	}
+	out, err := d.Posix.CreateMultipartUpload(ctx, in)
+	return out, d.space.explain(err)
+}
+
+func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+	var n int64
+	if in.ContentLength != nil {
+		n = *in.ContentLength
+	}
+	if err := d.space.check(n); err != nil {
+		return nil, err
+	}
+	out, err := d.Posix.UploadPart(ctx, in)
+	return out, d.space.explain(err)
+}
+
+func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
+	out, version, err := d.Posix.CompleteMultipartUpload(ctx, in)
+	if err = d.settle(err); err != nil {
+		return s3response.CompleteMultipartUploadResult{}, "", err
+	}
+	return out, version, nil
+}
+
+func (d *durable) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
+	if err := d.space.check(0); err != nil {
+		return s3response.CopyObjectOutput{}, err
+	}
+	out, err := d.Posix.CopyObject(ctx, in)
+	if err = d.settle(err); err != nil {
+		return s3response.CopyObjectOutput{}, err
+	}
+	return out, nil
+}
+
+func (d *durable) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
+	out, err := d.remove(ctx, in)
+	if err = d.settle(err); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DeleteObjects is here because the backend's own would call its own
+// DeleteObject, past the guard.
+func (d *durable) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
+	var result s3response.DeleteResult
+	for _, o := range in.Delete.Objects {
+		out, err := d.remove(ctx, &s3.DeleteObjectInput{Bucket: in.Bucket, Key: o.Key, VersionId: o.VersionId})
+		if err != nil {
+			result.Error = append(result.Error, s3err.ObjectDeleteError(o.Key, o.VersionId, err))
+			continue
+		}
+		deleted := types.DeletedObject{Key: o.Key, VersionId: o.VersionId, DeleteMarker: out.DeleteMarker}
+		if out.DeleteMarker != nil && *out.DeleteMarker {
+			deleted.DeleteMarkerVersionId = out.VersionId
+		}
+		result.Deleted = append(result.Deleted, deleted)
+	}
+	if err := d.settle(nil); err != nil {
+		return s3response.DeleteResult{}, err
+	}
+	return result, nil
+}
+
+func (d *durable) PutObjectTagging(ctx context.Context, bucket, key, version string, tags map[string]string) error {
+	return d.settle(d.Posix.PutObjectTagging(ctx, bucket, key, version, tags))
+}
+
+func (d *durable) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, acl []byte) error {
+	if err := d.space.check(0); err != nil {
+		return err
+	}
+	return d.settle(d.Posix.CreateBucket(ctx, in, acl))
+}
+
+func (d *durable) DeleteBucket(ctx context.Context, bucket string) error {
+	return d.settle(d.Posix.DeleteBucket(ctx, bucket))
+}
+
+func (d *durable) PutBucketVersioning(ctx context.Context, bucket string, status types.BucketVersioningStatus) error {
+	return d.settle(d.Posix.PutBucketVersioning(ctx, bucket, status))
+}
+
+func (d *durable) PutObjectLockConfiguration(ctx context.Context, bucket string, config []byte) error {
+	return d.settle(d.Posix.PutObjectLockConfiguration(ctx, bucket, config))
+}

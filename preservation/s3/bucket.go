@@ -1,0 +1,275 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"bestand/preservation"
+)
+
+// Bucket is a bucket with versioning and Object Lock.
+type Bucket struct {
+	client *Client
+	name   string
+}
+
+var (
+	_ preservation.Store  = (*Bucket)(nil)
+	_ preservation.Purger = (*Bucket)(nil)
+)
+
+// Bucket opens a bucket and creates it when it is missing. It refuses one
+// without versioning and Object Lock, which cannot be added later by all stores.
+func (c *Client) Bucket(ctx context.Context, name string) (*Bucket, error) {
+	if err := c.makeBucket(ctx, name, true); err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", name, err)
+	}
+	versioning, err := c.api.GetBucketVersioning(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: versioning: %w", name, fault(err))
+	}
+	if !versioning.Enabled() {
+		return nil, fmt.Errorf("open bucket %s: versioning is not enabled", name)
+	}
+	locking, _, _, _, err := c.api.GetObjectLockConfig(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: object lock: %w", name, fault(err))
+	}
+	if locking != "Enabled" {
+		return nil, fmt.Errorf("open bucket %s: object lock is not enabled", name)
+	}
+	return &Bucket{client: c, name: name}, nil
+}
+
+// Name is the name of the bucket.
+func (b *Bucket) Name() string { return b.name }
+
+// Open implements preservation.Store.
+func (b *Bucket) Open(ctx context.Context, key, version string, off, length int64) (io.ReadCloser, error) {
+	r, err := b.client.open(ctx, b.name, key, version, off, length)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", key, err)
+	}
+	return r, nil
+}
+
+func (c *Client) open(ctx context.Context, bucket, key, version string, off, length int64) (io.ReadCloser, error) {
+	if off < 0 || length < -1 {
+		return nil, fmt.Errorf("range %d+%d makes no sense", off, length)
+	}
+	o := minio.GetObjectOptions{VersionID: version}
+	switch {
+	case length == 0: // S3 cannot ask for nothing
+		if _, err := c.stat(ctx, bucket, key, version); err != nil {
+			return nil, err
+		}
+		return http.NoBody, nil
+	case length > 0:
+		o.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+length-1))
+	case off > 0:
+		o.Set("Range", fmt.Sprintf("bytes=%d-", off))
+	}
+	body, _, _, err := c.core.GetObject(ctx, bucket, key, o)
+	if err == nil {
+		return body, nil
+	}
+	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable {
+		// At the end of the object there is nothing to read; past it is a mistake.
+		if have, serr := c.stat(ctx, bucket, key, version); serr == nil && off == have.Size {
+			return http.NoBody, nil
+		}
+	}
+	return nil, faultOf(err, version)
+}
+
+// Stat implements preservation.Store.
+func (b *Bucket) Stat(ctx context.Context, key, version string) (preservation.Object, error) {
+	o, err := b.client.stat(ctx, b.name, key, version)
+	if err != nil {
+		return o, fmt.Errorf("stat %s: %w", key, err)
+	}
+	return o, nil
+}
+
+func (c *Client) stat(ctx context.Context, bucket, key, version string) (preservation.Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	info, err := c.api.StatObject(ctx, bucket, key, minio.StatObjectOptions{VersionID: version})
+	if err != nil {
+		return preservation.Object{}, faultOf(err, version)
+	}
+	o := object(info)
+	o.Key = key
+	o.Latest = version == ""
+	if o.VersionID == "" {
+		o.VersionID = version
+	}
+	o.Lock, err = lockOf(info.Metadata)
+	o.Hold = info.Metadata.Get("X-Amz-Object-Lock-Legal-Hold") == "ON"
+	return o, err
+}
+
+func object(info minio.ObjectInfo) preservation.Object {
+	return preservation.Object{
+		Key:         info.Key,
+		VersionID:   info.VersionID,
+		Size:        info.Size,
+		Modified:    info.LastModified,
+		Latest:      info.IsLatest,
+		Marker:      info.IsDeleteMarker,
+		ContentType: info.ContentType,
+	}
+}
+
+// lockOf reads the lock from the header of an answer. The sub-resource
+// ?retention is no use: stores disagree about its form.
+func lockOf(h http.Header) (preservation.Lock, error) {
+	mode, until := h.Get("X-Amz-Object-Lock-Mode"), h.Get("X-Amz-Object-Lock-Retain-Until-Date")
+	if mode == "" {
+		return preservation.Lock{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, until)
+	if err != nil {
+		return preservation.Lock{}, fmt.Errorf("lock %s until %q: %w", mode, until, err)
+	}
+	return preservation.Lock{Mode: preservation.LockMode(strings.ToUpper(mode)), Until: t}, nil
+}
+
+// Versions implements preservation.Store.
+func (b *Bucket) Versions(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error] {
+	return b.client.list(ctx, b.name, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithVersions: true})
+}
+
+// list yields what a listing holds, each version once: some stores repeat
+// entries where one page ends and the next begins.
+func (c *Client) list(ctx context.Context, bucket string, o minio.ListObjectsOptions) iter.Seq2[preservation.Object, error] {
+	const window = 2048 // two pages
+	return func(yield func(preservation.Object, error) bool) {
+		type name struct{ key, version string }
+		recent, older := map[name]bool{}, map[name]bool{}
+		for info := range c.api.ListObjectsIter(ctx, bucket, o) {
+			if info.Err != nil {
+				yield(preservation.Object{}, fmt.Errorf("list %s: %w", o.Prefix, fault(info.Err)))
+				return
+			}
+			n := name{info.Key, info.VersionID}
+			if recent[n] || older[n] {
+				continue
+			}
+			if len(recent) == window {
+				recent, older = map[name]bool{}, recent
+			}
+			recent[n] = true
+			if !yield(object(info), nil) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil { // the iterator just ends
+			yield(preservation.Object{}, fmt.Errorf("list %s: %w", o.Prefix, err))
+		}
+	}
+}
+
+// SetHold implements preservation.Store.
+func (b *Bucket) SetHold(ctx context.Context, key, version string, on bool) error {
+	ctx, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	status := minio.LegalHoldDisabled
+	if on {
+		status = minio.LegalHoldEnabled
+	}
+	err := b.client.api.PutObjectLegalHold(ctx, b.name, key, minio.PutObjectLegalHoldOptions{VersionID: version, Status: &status})
+	if err != nil {
+		return fmt.Errorf("hold %s: %w", key, faultOf(err, version))
+	}
+	have, err := b.client.stat(ctx, b.name, key, version)
+	if err != nil {
+		return fmt.Errorf("hold %s: %w", key, err)
+	}
+	if have.Hold != on {
+		return fmt.Errorf("hold %s: %w: store says hold is %t", key, preservation.ErrCorrupt, have.Hold)
+	}
+	return nil
+}
+
+// Extend implements preservation.Store. The mode is never weakened: a
+// COMPLIANCE lock stays one.
+func (b *Bucket) Extend(ctx context.Context, key, version string, l preservation.Lock) error {
+	ctx, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	if err := b.extend(ctx, key, version, l); err != nil {
+		return fmt.Errorf("extend lock of %s: %w", key, err)
+	}
+	return nil
+}
+
+func (b *Bucket) extend(ctx context.Context, key, version string, l preservation.Lock) error {
+	l, err := wholeSeconds(l)
+	if err != nil {
+		return err
+	}
+	if l.Mode == preservation.Unlocked {
+		return errors.New("no lock mode given")
+	}
+	have, err := b.client.stat(ctx, b.name, key, version)
+	if err != nil {
+		return err
+	}
+	if have.Lock.Mode == preservation.Compliance {
+		l.Mode = preservation.Compliance
+	}
+	if have.Lock.Mode == l.Mode && !have.Lock.Until.Before(l.Until) {
+		return nil
+	}
+	if l.Until.Before(have.Lock.Until) { // a stronger mode, not an earlier end
+		l.Until = have.Lock.Until
+	}
+	mode := minio.RetentionMode(l.Mode)
+	err = b.client.api.PutObjectRetention(ctx, b.name, key, minio.PutObjectRetentionOptions{
+		VersionID:        have.VersionID,
+		Mode:             &mode,
+		RetainUntilDate:  &l.Until,
+		GovernanceBypass: have.Lock.Mode == preservation.Governance && l.Mode == preservation.Compliance,
+	})
+	if err != nil {
+		return faultOf(err, version)
+	}
+	now, err := b.client.stat(ctx, b.name, key, have.VersionID)
+	if err != nil {
+		return err
+	}
+	return sameLock(now, l)
+}
+
+// wholeSeconds rounds the end of a lock up to S3's resolution.
+func wholeSeconds(l preservation.Lock) (preservation.Lock, error) {
+	switch l.Mode {
+	case preservation.Unlocked:
+		return preservation.Lock{}, nil
+	case preservation.Governance, preservation.Compliance:
+	default:
+		return l, fmt.Errorf("unknown lock mode %q", l.Mode)
+	}
+	until := l.Until.UTC().Truncate(time.Second)
+	if until.Before(l.Until) {
+		until = until.Add(time.Second)
+	}
+	return preservation.Lock{Mode: l.Mode, Until: until}, nil
+}
+
+// sameLock checks that an object is locked at least as wanted.
+func sameLock(have preservation.Object, want preservation.Lock) error {
+	if want.Mode == preservation.Unlocked || have.Lock.Mode == want.Mode && !have.Lock.Until.Before(want.Until) {
+		return nil
+	}
+	return fmt.Errorf("%w: lock is %s until %s, want %s until %s", preservation.ErrCorrupt,
+		have.Lock.Mode, have.Lock.Until.Format(time.RFC3339), want.Mode, want.Until.Format(time.RFC3339))
+}

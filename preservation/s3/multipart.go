@@ -1,0 +1,91 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+)
+
+const (
+	// partSize times maxParts is what an upload of unknown size can hold: 78 GiB.
+	partSize = 8 << 20
+	maxParts = 10000
+)
+
+// multipart uploads body in parts of the length of buf, which is all the memory
+// it takes. The first n bytes of the body are in buf already. Conditions and locks in opts are sent at both ends,
+// because stores look at one or the other. A failed upload leaves no parts.
+func (c *Client) multipart(ctx context.Context, bucket, key string, body io.Reader, buf []byte, n int, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
+	id, err := c.core.NewMultipartUpload(ctx, bucket, key, opts)
+	if err != nil {
+		return minio.UploadInfo{}, fmt.Errorf("begin upload: %w", fault(err))
+	}
+	info, err := c.upload(ctx, bucket, key, id, body, buf, n, opts)
+	if err != nil {
+		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), brief)
+		defer cancel()
+		if aerr := c.core.AbortMultipartUpload(abort, bucket, key, id); aerr != nil && minio.ToErrorResponse(aerr).Code != "NoSuchUpload" {
+			err = errors.Join(err, fmt.Errorf("abort upload: %w", aerr))
+		}
+		return minio.UploadInfo{}, err
+	}
+	return info, nil
+}
+
+func (c *Client) upload(ctx context.Context, bucket, key, id string, body io.Reader, buf []byte, n int, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
+	var parts []minio.CompletePart
+	var size int64
+	for last := false; !last; n = 0 {
+		m, err := fill(body, buf[n:])
+		n += m
+		if err != nil && err != io.EOF {
+			return minio.UploadInfo{}, fmt.Errorf("read source: %w", err)
+		}
+		last = err == io.EOF
+		if n == 0 && len(parts) > 0 {
+			break
+		}
+		if len(parts) == maxParts {
+			return minio.UploadInfo{}, fmt.Errorf("more than %d bytes", int64(maxParts)*int64(len(buf)))
+		}
+		sum := sha256.Sum256(buf[:n])
+		part, err := c.core.PutObjectPart(ctx, bucket, key, id, len(parts)+1, bytes.NewReader(buf[:n]), int64(n),
+			minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(sum[:])})
+		if err != nil {
+			return minio.UploadInfo{}, fmt.Errorf("upload part %d: %w", len(parts)+1, fault(err))
+		}
+		parts = append(parts, minio.CompletePart{PartNumber: part.PartNumber, ETag: part.ETag})
+		size += int64(n)
+	}
+	opts.Mode, opts.RetainUntilDate = "", time.Time{} // belong to the beginning
+	info, err := c.core.CompleteMultipartUpload(ctx, bucket, key, id, parts, opts)
+	if err != nil {
+		return minio.UploadInfo{}, fmt.Errorf("complete upload: %w", fault(err))
+	}
+	info.Size = size
+	return info, nil
+}
+
+// partBuffer is the buffer for an upload of known size.
+func partBuffer(size int64) []byte {
+	return make([]byte, max(partSize, (size+maxParts-1)/maxParts))
+}
+
+// fill reads until buf is full or the source ends, then with io.EOF. It is not
+// io.ReadFull, whose io.ErrUnexpectedEOF for a normal end is also what a
+// network connection says that was cut off.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = r.Read(buf[n:])
+		n += m
+	}
+	return n, err
+}

@@ -1,0 +1,242 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"golang.org/x/sync/errgroup"
+
+	"bestand/preservation"
+)
+
+// Probe tries out the promises that an archive rests on, in a bucket of its
+// own, and says for each whether the store keeps it. A store with a finding of
+// severity Failed must not be used. It takes about two seconds, which is how
+// long the locks that it has to see expire are, and removes what it wrote.
+func (c *Client) Probe(ctx context.Context) []preservation.Finding {
+	ctx, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	p := &probe{client: c, prefix: "probe/" + preservation.NewID(c.config.Now()) + "/"}
+	begin := time.Now()
+	b, err := c.Bucket(ctx, c.config.ProbeBucket)
+	p.note("versioning-and-lock", err, "a bucket with versioning and object lock can be had")
+	if err != nil {
+		return p.findings
+	}
+	p.bucket = b
+	p.clock(ctx, begin)
+
+	var checks errgroup.Group
+	results := make([][]preservation.Finding, 4)
+	for i, check := range []func(context.Context) (code string, promise string, err error){
+		p.lock, p.hold, p.condition, p.multipart,
+	} {
+		checks.Go(func() error {
+			code, promise, err := check(ctx)
+			results[i] = []preservation.Finding{finding(code, promise, c.config.ProbeBucket, err)}
+			return nil
+		})
+	}
+	checks.Wait()
+	for _, r := range results {
+		p.findings = append(p.findings, r...)
+	}
+	return p.findings
+}
+
+type probe struct {
+	client   *Client
+	bucket   *Bucket
+	prefix   string
+	ahead    time.Duration // of the store's clock before ours
+	slow     time.Duration // of the store: added to locks that are to hold through a few requests
+	findings []preservation.Finding
+}
+
+func (p *probe) note(code string, err error, promise string) {
+	p.findings = append(p.findings, finding(code, promise, p.client.config.ProbeBucket, err))
+}
+
+func finding(code, promise, bucket string, err error) preservation.Finding {
+	f := preservation.Finding{Code: "store-" + code, Severity: preservation.Passed, Subject: bucket, Detail: "The store keeps its promise: " + promise + "."}
+	if err != nil {
+		f.Severity = preservation.Failed
+		f.Detail = fmt.Sprintf("The store does not keep the promise that %s: %v. Do not archive there.", promise, err)
+	}
+	return f
+}
+
+// clock measures how far the store's clock is from ours, because a lock ends
+// by the store's.
+func (p *probe) clock(ctx context.Context, begin time.Time) {
+	key := p.prefix + "clock"
+	sent := time.Now()
+	info, err := p.client.api.PutObject(ctx, p.bucket.name, key, bytes.NewReader([]byte{1}), 1, minio.PutObjectOptions{DisableContentSha256: true})
+	var have preservation.Object
+	if err == nil {
+		have, err = p.client.stat(ctx, p.bucket.name, key, info.VersionID)
+	}
+	if err == nil {
+		err = p.bucket.purge(ctx, key)
+	}
+	p.slow = min(time.Since(sent), 5*time.Second)
+	if err != nil {
+		p.note("write", fault(err), "an object can be written, described and removed")
+		return
+	}
+	if d := have.Modified.Sub(sent); d > 2*time.Second || d < -2*time.Second { // the date has whole seconds
+		p.ahead = d
+	}
+	if p.ahead > 5*time.Second || p.ahead < -5*time.Second {
+		p.findings = append(p.findings, preservation.Finding{Code: "store-clock", Severity: preservation.Notice, Subject: p.client.config.ProbeBucket,
+			Detail: fmt.Sprintf("The clock of the store is %v ahead of this machine's. Locks end by the store's clock: synchronise both.", p.ahead.Round(time.Second))})
+	}
+}
+
+// soon is the end of a lock that lasts one to two seconds, on a slow store longer.
+func (p *probe) soon() preservation.Lock {
+	l, _ := wholeSeconds(preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(p.ahead + time.Second + 4*p.slow)})
+	return l
+}
+
+// wait returns when a lock has ended by both clocks.
+func (p *probe) wait(ctx context.Context, l preservation.Lock) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Until(l.Until.Add(-p.ahead)) + 20*time.Millisecond):
+		return nil
+	}
+}
+
+func (p *probe) put(ctx context.Context, name string, body []byte, l preservation.Lock) (preservation.Object, error) {
+	sum := sha256.Sum256(body)
+	o, err := p.bucket.put(ctx, p.prefix+name, bytes.NewReader(body), preservation.PutOptions{Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Lock: l})
+	if err != nil {
+		return o, fmt.Errorf("write: %w", err)
+	}
+	return o, nil
+}
+
+// kept asks the store, unguarded by our own checks, to remove a version, and
+// fails unless it refuses and still has it.
+func (p *probe) kept(ctx context.Context, o preservation.Object) error {
+	err := p.client.api.RemoveObject(ctx, p.bucket.name, o.Key, minio.RemoveObjectOptions{VersionID: o.VersionID})
+	if err == nil {
+		return errors.New("it was removed")
+	}
+	if _, serr := p.client.stat(ctx, p.bucket.name, o.Key, o.VersionID); serr != nil {
+		return fmt.Errorf("removal was refused, but it is gone: %w", serr)
+	}
+	return nil
+}
+
+// lock: a locked object cannot be removed or have its lock shortened, and can
+// be removed when the lock is over. It has no bytes, which has its own pitfalls.
+func (p *probe) lock(ctx context.Context) (code, promise string, err error) {
+	code, promise = "lock", "a locked object stays until its lock ends, and no longer"
+	l := p.soon()
+	o, err := p.put(ctx, "lock", nil, l)
+	if err != nil {
+		return
+	}
+	if err = p.kept(ctx, o); err != nil {
+		return
+	}
+	mode, earlier := minio.Compliance, l.Until.Add(-time.Second/2)
+	if serr := p.client.api.PutObjectRetention(ctx, p.bucket.name, o.Key, minio.PutObjectRetentionOptions{
+		VersionID: o.VersionID, Mode: &mode, RetainUntilDate: &earlier, GovernanceBypass: true,
+	}); serr == nil {
+		if o, err = p.client.stat(ctx, p.bucket.name, o.Key, o.VersionID); err == nil {
+			err = sameLock(o, l)
+		}
+		if err != nil {
+			return
+		}
+	}
+	if err = p.wait(ctx, l); err == nil {
+		err = p.bucket.purge(ctx, o.Key)
+	}
+	return
+}
+
+// hold: a legal hold protects an object also after its lock has ended.
+func (p *probe) hold(ctx context.Context) (code, promise string, err error) {
+	code, promise = "hold", "a legal hold outlasts the lock"
+	l := p.soon()
+	o, err := p.put(ctx, "hold", []byte("hold"), l)
+	if err != nil {
+		return
+	}
+	if err = p.bucket.SetHold(ctx, o.Key, o.VersionID, true); err != nil {
+		return
+	}
+	if err = p.wait(ctx, l); err != nil {
+		return
+	}
+	if err = p.kept(ctx, o); err != nil {
+		return
+	}
+	if err = p.bucket.SetHold(ctx, o.Key, o.VersionID, false); err == nil {
+		err = p.bucket.purge(ctx, o.Key)
+	}
+	return
+}
+
+// condition: If-None-Match and checksums are honoured.
+func (p *probe) condition(ctx context.Context) (code, promise string, err error) {
+	code, promise = "conditional-put", "an object is never overwritten, and wrong bytes are refused"
+	l := p.soon()
+	o, err := p.put(ctx, "condition", []byte("first"), l)
+	if err != nil {
+		return
+	}
+	if _, perr := p.put(ctx, "condition", []byte("second"), l); !errors.Is(perr, preservation.ErrExists) {
+		err = fmt.Errorf("a second write was answered with %v", perr)
+		return
+	}
+	wrong := sha256.Sum256([]byte("other bytes"))
+	opts := minio.PutObjectOptions{DisableContentSha256: true, UserMetadata: checksum(wrong[:])}
+	if _, perr := p.client.api.PutObject(ctx, p.bucket.name, p.prefix+"checksum", bytes.NewReader([]byte("bytes")), 5, opts); perr == nil {
+		err = errors.Join(errors.New("bytes with a wrong checksum were accepted"), p.bucket.purge(ctx, p.prefix+"checksum"))
+		return
+	}
+	if err = p.wait(ctx, l); err == nil {
+		err = p.bucket.purge(ctx, o.Key)
+	}
+	return
+}
+
+// multipart: an object uploaded in parts is locked like any other.
+func (p *probe) multipart(ctx context.Context) (code, promise string, err error) {
+	code, promise = "multipart-lock", "an object uploaded in parts is locked as well"
+	key := p.prefix + "multipart"
+	l := p.soon()
+	buf := make([]byte, 5<<20) // the smallest part
+	info, err := p.client.multipart(ctx, p.bucket.name, key, bytes.NewReader(make([]byte, len(buf)+1)), buf, 0, minio.PutObjectOptions{
+		Mode: minio.RetentionMode(l.Mode), RetainUntilDate: l.Until,
+	})
+	if err != nil {
+		return
+	}
+	o, err := p.client.stat(ctx, p.bucket.name, key, info.VersionID)
+	if err == nil {
+		err = sameLock(o, l)
+	}
+	if err == nil {
+		err = p.kept(ctx, o)
+	}
+	if err != nil {
+		return
+	}
+	if err = p.wait(ctx, l); err == nil {
+		err = p.bucket.purge(ctx, key)
+	}
+	return
+}
