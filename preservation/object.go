@@ -47,3 +47,39 @@ func DecodeEventObject(data []byte) (e EventObject, sha string, err error) {
 	h := sha256.Sum256(data)
 	return e, hex.EncodeToString(h[:]), nil
 }
+
+// ConfigObject is the stored form of one version of something that a tenant
+// configures: one JSON object below cfg/. Its promise is that of EventObject.
+type ConfigObject struct {
+	Format  string          `json:"format"` // ConfigFormat
+	Kind    string          `json:"kind"`
+	Name    string          `json:"name"`
+	Version int             `json:"version"`
+	At      int64           `json:"at_ms"` // milliseconds since 1970
+	Actor   string          `json:"actor"`
+	Body    json.RawMessage `json:"body"`
+}
+
+// ConfigFormat is the form of configuration objects.
+const ConfigFormat = "bestand-config/1"
+
+// Encode returns the bytes to store and their SHA-256 in hex.
+func (c ConfigObject) Encode() (data []byte, sha string, err error) {
+	c.Format = ConfigFormat
+	if data, err = json.Marshal(c); err != nil {
+		return nil, "", fmt.Errorf("encode %s %s: %w", c.Kind, c.Name, err)
+	}
+	h := sha256.Sum256(data)
+	return data, hex.EncodeToString(h[:]), nil
+}
+
+// DecodeConfigObject is the inverse of Encode.
+func DecodeConfigObject(data []byte) (c ConfigObject, err error) {
+	if err := json.Unmarshal(data, &c); err != nil {
+		return c, fmt.Errorf("decode configuration: %w", err)
+	}
+	if c.Format != ConfigFormat {
+		return c, fmt.Errorf("decode configuration: format %q, this program reads %q", c.Format, ConfigFormat)
+	}
+	return c, nil
+}

@@ -2,6 +2,10 @@ package catalog
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -47,6 +51,18 @@ type StagedFile struct {
 	Size     int64
 	preservation.Digests
 	Key string // in the staging bucket
+}
+
+// Fingerprint tells a repeated delivery from another one: SHA-256 over the
+// metadata and the name, title, document and digests of every file.
+func Fingerprint(m preservation.Metadata, files []StagedFile) string {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	enc.Encode(m) // a hash takes everything
+	for _, f := range files {
+		enc.Encode([]string{base64.StdEncoding.EncodeToString([]byte(f.Name)), f.Title, f.Document, f.SHA256, f.SHA512})
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Frozen is a finished package that waits in staging to be stored. From here on
@@ -294,6 +310,25 @@ func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.Submissio
 			return err
 		}
 		return x.audit(t.id, AuditEntry{Actor: "system", Action: "submission.archived", Object: string(id), Detail: map[string]string{"record": string(rec)}})
+	})
+}
+
+// RestoreSubmission adds an archived submission that a receipt in the bucket
+// tells of. One that is there already stays as it is.
+func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj RecordObject, events ...preservation.Event) error {
+	return t.db.write(ctx, func(x *tx) error {
+		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
+			string(t.id), s.Metadata.Producer, s.Metadata.ProducerRecordID,
+			string(s.ID), s.Fingerprint, string(Archived), toJSON(s.Metadata), string(s.RecordID), s.Version, int64(0), s.SubmittedBy, "", toJSON(s.Problems), s.Receipt,
+			ms(s.Received), ms(s.Updated))
+		if err != nil {
+			return err
+		}
+		if err := x.addEvents(t.id, s.ID, s.RecordID, events); err != nil {
+			return err
+		}
+		return x.addObject(t.id, s.RecordID, obj)
 	})
 }
 
