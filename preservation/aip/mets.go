@@ -59,10 +59,11 @@ func writeMets(w io.Writer, m metsWriter) error {
 }
 
 func (m metsWriter) header() {
-	m.start("metsHdr", "CREATEDATE", timestamp(m.at), "csip:OAISPACKAGETYPE", "AIP") // CSIP7, CSIP9
-	m.start("agent", "ROLE", "CREATOR", "TYPE", "OTHER", "OTHERTYPE", "SOFTWARE")    // CSIP10 to CSIP13
-	m.leaf("name", m.creator.Name)                                                   // CSIP14
-	m.leaf("note", m.creator.Version, "csip:NOTETYPE", "SOFTWARE VERSION")           // CSIP15, CSIP16
+	m.start("metsHdr", "CREATEDATE", timestamp(m.at), "LASTMODDATE", timestamp(m.at), // CSIP7, CSIP8
+		"csip:OAISPACKAGETYPE", "AIP") // CSIP9
+	m.start("agent", "ROLE", "CREATOR", "TYPE", "OTHER", "OTHERTYPE", "SOFTWARE") // CSIP10 to CSIP13
+	m.leaf("name", m.creator.Name)                                                // CSIP14
+	m.leaf("note", m.creator.Version, "csip:NOTETYPE", "SOFTWARE VERSION")        // CSIP15, CSIP16
 	m.end()
 	m.leaf("altRecordID", strconv.Itoa(m.record.Version), "TYPE", "VERSION")
 	m.end()

@@ -1,6 +1,7 @@
 package aip
 
 import (
+	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -71,7 +72,20 @@ func (h *history) latest() time.Time {
 	return t
 }
 
-// writePremis writes the history as a PREMIS 3.0 document, a stream.
+// WritePremis writes what is known of a record and what was done to it as a
+// PREMIS 3.0 document, as it stands in a package, or with the events since.
+// The paths of the files must be set, as in the record of a Reader.
+func WritePremis(w io.Writer, r *preservation.Record, events []preservation.Event) error {
+	if err := checkRecord(r); err != nil {
+		return fmt.Errorf("write PREMIS: %w", err)
+	}
+	if err := checkEvents(events, r); err != nil {
+		return fmt.Errorf("write PREMIS: %w", err)
+	}
+	return writePremis(w, newHistory(r, events))
+}
+
+// writePremis writes the history as a stream.
 func writePremis(w io.Writer, h *history) error {
 	x := newXMLWriter(w)
 	x.start("premis", "xmlns", premisNamespace, "xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance",

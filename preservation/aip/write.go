@@ -95,19 +95,18 @@ func (b *builder) write(ctx context.Context) error {
 			return err
 		}
 	}
-	m := metsWriter{record: rec, creator: b.Creator, at: at, refs: b.refs}
-	var mets bytes.Buffer
-	if err := writeMets(limitWriter(&mets, maxMets), m); err != nil {
+	mets, err := metsBytes(metsWriter{record: rec, creator: b.Creator, at: at, refs: b.refs})
+	if err != nil {
 		return fmt.Errorf("write %s: %w", MetsPath, err)
 	}
-	seal, err := b.Seal(ctx, mets.Bytes())
+	seal, err := b.Seal(ctx, mets)
 	if err != nil {
 		return fmt.Errorf("seal %s: %w", MetsPath, err)
 	}
 	if len(seal) == 0 || len(seal) > maxSmall {
 		return fmt.Errorf("seal %s: %w: %d bytes", MetsPath, ErrInvalid, len(seal))
 	}
-	if err := b.bytes(MetsPath, mets.Bytes()); err != nil {
+	if err := b.bytes(MetsPath, mets); err != nil {
 		return err
 	}
 	if err := b.bytes(SealPath, seal); err != nil {
@@ -117,6 +116,18 @@ func (b *builder) write(ctx context.Context) error {
 		return fmt.Errorf("%w: %d files, at most %d", ErrInvalid, len(b.zip.entries), MaxEntries)
 	}
 	return b.zip.finish()
+}
+
+// metsBytes writes METS twice, first to know how much room it takes: for a
+// large record it is the largest piece of memory.
+func metsBytes(m metsWriter) ([]byte, error) {
+	room := &limited{w: io.Discard, left: maxMets}
+	if err := writeMets(room, m); err != nil {
+		return nil, err
+	}
+	mets := bytes.NewBuffer(make([]byte, 0, maxMets-room.left))
+	err := writeMets(mets, m)
+	return mets.Bytes(), err
 }
 
 // file copies a file of the record, comparing it with the record on the way.
