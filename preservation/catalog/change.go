@@ -11,7 +11,7 @@ import (
 // for what it is now.
 type Change struct {
 	Record preservation.RecordID
-	cursor string
+	Cursor string // the place right behind it
 }
 
 func (x *tx) change(tenant preservation.TenantID, id preservation.RecordID) error {
@@ -44,13 +44,13 @@ func (t *Tenant) Changes(ctx context.Context, after string, limit int) ([]Change
 	changes, err := collect(rows, err, func(row scanner) (c Change, err error) {
 		var x, s int64
 		err = row.Scan(&x, &s, &c.Record)
-		c.cursor = fmt.Sprintf("%d.%d", x, s)
+		c.Cursor = fmt.Sprintf("%d.%d", x, s)
 		return c, err
 	})
 	if err != nil || len(changes) == 0 {
 		return nil, after, err
 	}
-	return changes, changes[len(changes)-1].cursor, nil
+	return changes, changes[len(changes)-1].Cursor, nil
 }
 
 // Behind returns how many changes follow a cursor and, in milliseconds, since
