@@ -74,7 +74,15 @@ func onWhite(m stdimage.Image) stdimage.Image {
 	return d
 }
 
-func TestWrite(t *testing.T) {
+type imageCase struct {
+	name      string
+	bytes     []byte
+	want      stdimage.Image
+	tolerance float64
+	through   bool
+}
+
+func imageCases(t testing.TB) []imageCase {
 	r := stdimage.Rect(0, 0, 120, 80)
 	opaque, clear := picture(120, 80, false), picture(120, 80, true)
 	gray := as(stdimage.NewGray(r), opaque)
@@ -97,13 +105,7 @@ func TestWrite(t *testing.T) {
 		return m
 	}
 	jpegRGB, jpegGray := jpegBytes(t, opaque), jpegBytes(t, gray)
-	for _, c := range []struct {
-		name      string
-		bytes     []byte
-		want      stdimage.Image
-		tolerance float64
-		through   bool
-	}{
+	return []imageCase{
 		{"png rgb", pngBytes(t, as(stdimage.NewRGBA(r), opaque)), opaque, 0, true},
 		{"png gray", pngBytes(t, gray), gray, 0, true},
 		{"png gray 16", pngBytes(t, as(stdimage.NewGray16(r), gray)), gray, 1, true},
@@ -114,10 +116,43 @@ func TestWrite(t *testing.T) {
 		{"png alpha 16", pngBytes(t, as(stdimage.NewNRGBA64(r), clear)), onWhite(clear), 2, false},
 		{"jpeg", jpegRGB, decoded(jpegRGB), 90, true},
 		{"jpeg gray", jpegGray, decoded(jpegGray), 3, true},
+		{"jpeg cmyk", cmykJPEG(t, opaque), opaque, 60, true},
 		{"gif", gifBuf.Bytes(), paletted, 0, false},
 		{"bmp", bmpBuf.Bytes(), opaque, 0, false},
 		{"tiff alpha", tiffBuf.Bytes(), onWhite(clear), 2, false},
-	} {
+	}
+}
+
+// cmykJPEG is made of four scans, each taken from a gray image: the encoder
+// uses the same tables for all. The inks are inverted, as Adobe does it.
+func cmykJPEG(t testing.TB, m stdimage.Image) []byte {
+	var out []byte
+	for k := range 4 {
+		plane := stdimage.NewGray(m.Bounds())
+		for i := range plane.Pix {
+			x, y := i%plane.Stride, i/plane.Stride
+			r, g, b, _ := m.At(x, y).RGBA()
+			plane.Pix[i] = byte([4]uint32{r, g, b, 0xFFFF}[k] >> 8)
+		}
+		j := jpegBytes(t, plane)
+		frame, dht, sos := bytes.Index(j, []byte{0xFF, 0xC0}), bytes.Index(j, []byte{0xFF, 0xC4}), bytes.Index(j, []byte{0xFF, 0xDA})
+		if k == 0 {
+			head := bytes.Clone(j[frame : frame+9])
+			head[3], head = 8+3*4, append(head, 4)
+			for id := range byte(4) {
+				head = append(head, id+1, 0x11, 0)
+			}
+			out = bytes.Join([][]byte{j[:2], []byte("\xFF\xEE\x00\x0EAdobe\x00\x64\x00\x00\x00\x00\x00"), j[2:frame], head, j[dht:sos]}, nil)
+		}
+		scan := bytes.Clone(j[sos : len(j)-2])
+		scan[5] = byte(k + 1)
+		out = append(out, scan...)
+	}
+	return append(out, 0xFF, 0xD9)
+}
+
+func TestWrite(t *testing.T) {
+	for _, c := range imageCases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			pdf, info := write(t, c.bytes, image.Options{Title: "Grüße & <Maße>"})
 			if len(info.Pages) != 1 || info.Pages[0].PassedThrough != c.through || len(info.Findings) != 0 {

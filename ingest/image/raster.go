@@ -3,6 +3,7 @@ package image
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
 	stdimage "image"
 	"image/color"
@@ -46,7 +47,13 @@ func (c *conversion) bmp(ctx context.Context) error {
 		return decoderFault(err)
 	}
 	b := img.Bounds()
-	return c.raster(img, nil, place{width: b.Dx(), height: b.Dy()})
+	at := place{width: b.Dx(), height: b.Dy()}
+	head := make([]byte, 46)
+	if _, err := c.f.ReadAt(head, 0); err == nil && binary.LittleEndian.Uint32(head[14:]) >= 40 { // pixels a metre
+		at.dpiX = float64(binary.LittleEndian.Uint32(head[38:])) * 0.0254
+		at.dpiY = float64(binary.LittleEndian.Uint32(head[42:])) * 0.0254
+	}
+	return c.raster(img, nil, at)
 }
 
 func (c *conversion) webp(ctx context.Context) error {
@@ -57,12 +64,47 @@ func (c *conversion) webp(ctx context.Context) error {
 	if err := c.whole(cfg, 8); err != nil {
 		return err
 	}
+	// The frame inside may claim another size than the canvas.
+	if w, h := webpFrame(c.reader()); w > cfg.Width || h > cfg.Height {
+		return fault(Damaged, "a frame of %d × %d pixels on a canvas of %d × %d", w, h, cfg.Width, cfg.Height)
+	}
 	img, err := webp.Decode(bufio.NewReader(c.reader()))
 	if err != nil {
 		return decoderFault(err)
 	}
 	b := img.Bounds()
 	return c.raster(img, nil, place{width: b.Dx(), height: b.Dy()})
+}
+
+// webpFrame reads the size of the first VP8 or VP8L frame; zeros when there is none.
+func webpFrame(src io.ReadSeeker) (w, h int) {
+	if _, err := src.Seek(12, io.SeekStart); err != nil {
+		return 0, 0
+	}
+	var b [18]byte
+	for range 100 {
+		if _, err := io.ReadFull(src, b[:8]); err != nil {
+			return 0, 0
+		}
+		size := int64(binary.LittleEndian.Uint32(b[4:]))
+		switch string(b[:4]) {
+		case "VP8 ":
+			if _, err := io.ReadFull(src, b[8:18]); err != nil {
+				return 0, 0
+			}
+			return int(binary.LittleEndian.Uint16(b[14:]) & 0x3FFF), int(binary.LittleEndian.Uint16(b[16:]) & 0x3FFF)
+		case "VP8L":
+			if _, err := io.ReadFull(src, b[8:13]); err != nil {
+				return 0, 0
+			}
+			v := binary.LittleEndian.Uint32(b[9:])
+			return int(v&0x3FFF) + 1, int(v>>14&0x3FFF) + 1
+		}
+		if _, err := src.Seek(size+size&1, io.SeekCurrent); err != nil {
+			return 0, 0
+		}
+	}
+	return 0, 0
 }
 
 func decoderFault(err error) error {

@@ -212,6 +212,13 @@ type jpegRows struct {
 }
 
 func (p *tiffPage) openJPEG(index int) (chunkRows, error) {
+	j, err := readJPEG(p.jpegData(index))
+	if err != nil {
+		return nil, err
+	}
+	if j.width > p.chunkW || j.height > (p.chunkH+15)/16*16 { // what the limits did not foresee
+		return nil, fault(Damaged, "strip or tile %d has %d × %d pixels", index, j.width, j.height)
+	}
 	img, err := stdjpeg.Decode(p.jpegData(index))
 	if err != nil {
 		return nil, fault(Damaged, "strip or tile %d: %v", index, err)
