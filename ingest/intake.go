@@ -1,0 +1,287 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// Staging keeps bytes durably until a record is stored. Objects have no lock.
+type Staging interface {
+	Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error)
+	Open(ctx context.Context, key string, off, length int64) (io.ReadCloser, error)
+	List(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error]
+	RemoveAll(ctx context.Context, prefix string) error
+}
+
+// Intake accepts deliveries.
+type Intake struct {
+	Staging Staging
+	// Known reports whether the tenant's classification has a class.
+	Known func(ctx context.Context, t *catalog.Tenant, class string) (bool, error)
+	// Now is the clock of identifiers and events.
+	Now func() time.Time
+	// MaxFiles and MaxBytes limit one delivery; zero means no limit.
+	MaxFiles int
+	MaxBytes int64
+	Log      *slog.Logger
+}
+
+// Request is what a producer says of a delivery before its bytes.
+type Request struct {
+	Metadata preservation.Metadata
+	// Files announces the files in the order in which they come. Empty means:
+	// whatever comes, under the names it comes with.
+	Files []Announced
+}
+
+// Announced is what the producer says of one file.
+type Announced struct {
+	Name     string
+	Title    string
+	Document string
+	SHA256   string // lower-case hex, optional
+	SHA512   string // lower-case hex, optional
+}
+
+// Delivery is one submission while its bytes arrive. It is used by one
+// goroutine; Abort must be called in the end and does nothing after Commit.
+type Delivery struct {
+	in      *Intake
+	tenant  *catalog.Tenant
+	actor   string
+	req     Request
+	sub     catalog.Submission
+	bytes   int64
+	discard bool // the source is known already: compare only
+	done    bool
+}
+
+// Begin checks the metadata and opens a delivery. An *Invalid says what the
+// producer must change.
+func (in *Intake) Begin(ctx context.Context, t *catalog.Tenant, actor string, req Request) (*Delivery, error) {
+	problems, err := in.check(ctx, t, req)
+	if err != nil {
+		return nil, err
+	}
+	if len(problems) > 0 {
+		return nil, &Invalid{Problems: problems}
+	}
+	d := &Delivery{in: in, tenant: t, actor: actor, req: req}
+	_, err = t.SubmissionBySource(ctx, req.Metadata.Producer, req.Metadata.ProducerRecordID)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, err
+	}
+	d.discard = err == nil
+	now := in.Now()
+	d.sub = catalog.Submission{
+		ID:          preservation.SubmissionID(preservation.NewID(now)),
+		RecordID:    preservation.RecordID(preservation.NewID(now)),
+		Version:     1,
+		Metadata:    req.Metadata,
+		SubmittedBy: actor,
+	}
+	return d, nil
+}
+
+// check finds what can be found before the bytes come.
+func (in *Intake) check(ctx context.Context, t *catalog.Tenant, req Request) ([]Problem, error) {
+	var out []Problem
+	m := req.Metadata
+	known, err := in.Known(ctx, t, m.Class)
+	if err != nil {
+		return nil, fmt.Errorf("look up class: %w", err)
+	}
+	if !known {
+		out = append(out, Problem{Field: "class", Code: "unknown-class", Detail: fmt.Sprintf("class %q is not in the classification; GET /v1/classification lists the classes", m.Class)})
+	}
+	if !m.Opened.IsZero() && !m.Closed.IsZero() && m.Closed.Before(m.Opened) {
+		out = append(out, Problem{Field: "closed", Code: "before-opened", Detail: fmt.Sprintf("closed (%s) is before opened (%s)", m.Closed, m.Opened)})
+	}
+	if m.Parent != "" {
+		_, err := t.Record(ctx, m.Parent)
+		switch {
+		case errors.Is(err, catalog.ErrNotFound), errors.Is(err, catalog.ErrDestroyed):
+			out = append(out, Problem{Field: "parent", Code: "unknown-record", Detail: fmt.Sprintf("there is no record %q", m.Parent)})
+		case err != nil:
+			return nil, err
+		}
+	}
+	if in.MaxFiles > 0 && len(req.Files) > in.MaxFiles {
+		out = append(out, Problem{Field: "files", Code: "too-many", Detail: fmt.Sprintf("%d files, at most %d in one submission", len(req.Files), in.MaxFiles)})
+	}
+	return out, nil
+}
+
+// File takes the next file in. The name is what came with the bytes, raw. When
+// File returns without error the bytes are durable in staging.
+func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.StagedFile, error) {
+	n := len(d.sub.Files)
+	f := catalog.StagedFile{Name: name, Key: fmt.Sprintf("%s%06d", stagingPrefix(d.tenant.ID(), d.sub.ID), n+1)}
+	if len(d.req.Files) > 0 {
+		if n >= len(d.req.Files) {
+			return f, invalid(fmt.Sprintf("files[%d]", n), "not-announced", "file %q is not in metadata.files, which lists %d", name, len(d.req.Files))
+		}
+		a := d.req.Files[n]
+		if a.Name != "" && name != "" && a.Name != name {
+			return f, invalid(fmt.Sprintf("files[%d].name", n), "name-mismatch", "announced %q, received %q; parts must come in the order of metadata.files", a.Name, name)
+		}
+		if name == "" {
+			f.Name = a.Name
+		}
+		f.Title, f.Document = a.Title, a.Document
+	}
+	if f.Name == "" {
+		return f, invalid(fmt.Sprintf("files[%d].name", n), "required", "the file has no name")
+	}
+	if d.in.MaxFiles > 0 && n >= d.in.MaxFiles {
+		return f, invalid("files", "too-many", "more than %d files in one submission", d.in.MaxFiles)
+	}
+	if d.in.MaxBytes > 0 {
+		r = &limited{r: r, left: d.in.MaxBytes - d.bytes, max: d.in.MaxBytes}
+	}
+	h := newHasher(r)
+	var err error
+	if d.discard {
+		_, err = io.Copy(io.Discard, h)
+	} else {
+		_, err = d.in.Staging.Put(ctx, f.Key, h, preservation.PutOptions{Size: -1})
+	}
+	if err != nil {
+		return f, fmt.Errorf("stage file %d: %w", n+1, err)
+	}
+	f.Size, f.Digests = h.n, h.sums()
+	d.bytes += f.Size
+	if len(d.req.Files) > 0 {
+		if err := compare(n, d.req.Files[n], f); err != nil {
+			return f, err
+		}
+	}
+	d.sub.Files = append(d.sub.Files, f)
+	return f, nil
+}
+
+// compare holds the digests that the producer announced against those of the
+// bytes that came.
+func compare(n int, a Announced, f catalog.StagedFile) error {
+	if a.SHA256 != "" && a.SHA256 != f.SHA256 {
+		return invalid(fmt.Sprintf("files[%d].sha256", n), "digest-mismatch", "file %q arrived with SHA-256 %s, announced was %s; send it again", f.Name, f.SHA256, a.SHA256)
+	}
+	if a.SHA512 != "" && a.SHA512 != f.SHA512 {
+		return invalid(fmt.Sprintf("files[%d].sha512", n), "digest-mismatch", "file %q arrived with SHA-512 %s, announced was %s; send it again", f.Name, f.SHA512, a.SHA512)
+	}
+	return nil
+}
+
+// Commit accepts the delivery. created is false when the same delivery was
+// accepted before: that one is returned. Another delivery under the same
+// producer and producer_record_id is a *catalog.SourceConflict.
+func (d *Delivery) Commit(ctx context.Context) (sub catalog.Submission, created bool, err error) {
+	if n := len(d.sub.Files); n < len(d.req.Files) {
+		return sub, false, invalid(fmt.Sprintf("files[%d]", n), "missing", "announced file %q did not arrive", d.req.Files[n].Name)
+	}
+	if len(d.sub.Files) == 0 {
+		return sub, false, invalid("files", "required", "a submission needs at least one file")
+	}
+	d.sub.Fingerprint = catalog.Fingerprint(d.sub.Metadata, d.sub.Files)
+	if d.discard {
+		have, err := d.tenant.SubmissionBySource(ctx, d.sub.Metadata.Producer, d.sub.Metadata.ProducerRecordID)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return sub, false, fmt.Errorf("the earlier submission ended meanwhile, send again: %w", catalog.ErrConflict)
+		}
+		if err != nil {
+			return sub, false, err
+		}
+		return d.repeated(have)
+	}
+	now := d.in.Now()
+	d.sub.Received = now
+	err = d.tenant.CreateSubmission(ctx, d.sub, preservation.Event{
+		ID: preservation.NewID(now), Type: preservation.EventReceive, At: now, Outcome: preservation.Success,
+		Detail: fmt.Sprintf("%d files, %d bytes received and durably staged", len(d.sub.Files), d.bytes),
+		Agent:  agent,
+	})
+	var conflict *catalog.SourceConflict
+	if errors.As(err, &conflict) { // a twin was faster
+		return d.repeated(conflict.Existing)
+	}
+	if err != nil {
+		return sub, false, fmt.Errorf("accept submission: %w", err)
+	}
+	d.done = true
+	sub = d.sub
+	sub.Status = catalog.Received
+	return sub, true, nil
+}
+
+func (d *Delivery) repeated(have catalog.Submission) (catalog.Submission, bool, error) {
+	if have.Fingerprint != d.sub.Fingerprint {
+		return catalog.Submission{}, false, &catalog.SourceConflict{Existing: have}
+	}
+	return have, false, nil
+}
+
+// Abort removes what was staged of a delivery that was not committed.
+func (d *Delivery) Abort(ctx context.Context) {
+	if d.done || d.discard {
+		return
+	}
+	d.done = true
+	prefix := stagingPrefix(d.tenant.ID(), d.sub.ID)
+	if err := d.in.Staging.RemoveAll(context.WithoutCancel(ctx), prefix); err != nil {
+		d.in.Log.WarnContext(ctx, "remove aborted delivery; the sweep will", "prefix", prefix, "err", err)
+	}
+}
+
+func stagingPrefix(t preservation.TenantID, id preservation.SubmissionID) string {
+	return fmt.Sprintf("%s/%s/", t, id)
+}
+
+// hasher computes both digests of what is read through it, in one pass.
+type hasher struct {
+	r        io.Reader
+	n        int64
+	h256     interface{ Sum([]byte) []byte }
+	h512     interface{ Sum([]byte) []byte }
+	combined io.Writer
+}
+
+func newHasher(r io.Reader) *hasher {
+	a, b := sha256.New(), sha512.New()
+	return &hasher{r: r, h256: a, h512: b, combined: io.MultiWriter(a, b)}
+}
+
+func (h *hasher) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.combined.Write(p[:n])
+	h.n += int64(n)
+	return n, err
+}
+
+func (h *hasher) sums() preservation.Digests {
+	return preservation.Digests{SHA256: hex.EncodeToString(h.h256.Sum(nil)), SHA512: hex.EncodeToString(h.h512.Sum(nil))}
+}
+
+// limited refuses the byte behind the limit instead of cutting silently.
+type limited struct {
+	r         io.Reader
+	left, max int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return n, invalid("files", "too-large", "more than %d bytes in one submission", l.max)
+	}
+	return n, err
+}

@@ -1,0 +1,266 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"bestand/ingest/convert"
+	"bestand/ingest/format"
+	"bestand/ingest/scan"
+	"bestand/ingest/verapdf"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/ledger"
+)
+
+// Pipeline processes accepted submissions. Its fields are set once and not
+// changed afterwards; Process may be called concurrently.
+type Pipeline struct {
+	Staging Staging
+	// Store gives the tenant's bucket.
+	Store func(ctx context.Context, t *catalog.Tenant) (preservation.Store, error)
+	// Lock says how a new record is to be locked, by its retention.
+	Lock func(ctx context.Context, t *catalog.Tenant, r preservation.Record) (preservation.Lock, error)
+
+	Format  *format.Identifier
+	Scanner *scan.Scanner
+	Convert *convert.Converter
+	PDFA    *verapdf.Validator
+	Sealer  *Sealer
+
+	WorkDir string // local scratch; emptied at start-up
+	Now     func() time.Time
+	Log     *slog.Logger
+
+	// EnforcedBy says in receipts what enforces the locks of the store.
+	EnforcedBy string
+	// Boundary, when set, is called after every step with its name. An error ends
+	// the attempt as a crash at this point would.
+	Boundary func(step string) error
+}
+
+// steps is the process up to the frozen package. Each step can be repeated from
+// the start: its only traces are in the work folder, the events and staging.
+var steps = []struct {
+	name string
+	run  func(context.Context, *work) error
+}{
+	{"fetch", fetch},       // staged bytes, held against the digests of the reception
+	{"scan", scanFiles},    // malware goes to quarantine
+	{"identify", identify}, // PRONOM; contradictions are findings
+	{"validate", validate}, // incoming signatures, XML
+	{"convert", render},    // renditions and extracted files, each with veraPDF's verdict and plausibility
+	{"check", judge},       // what has no rendition is archived with the finding or quarantined, as the tenant chose
+	{"seal", seal},         // PAdES on the PDF renditions made here
+	{"digest", digest},     // SHA-256 and SHA-512 of everything made here
+	{"package", pack},      // the AIP, its METS sealed
+	{"freeze", freeze},     // from here on these bytes and no others
+}
+
+// storing is the rest. Each step finds out by itself what an earlier attempt did.
+var storing = []struct {
+	name string
+	run  func(context.Context, *work) error
+}{
+	{"thaw", thaw},       // the frozen package, if an earlier attempt made it
+	{"store", store},     // one PUT with its lock, read back
+	{"commit", commit},   // record, files and events in the catalog
+	{"receipt", receipt}, // signed, stored as the storage event; now it is archived
+}
+
+// A verdict ends the processing without a record.
+type verdict struct {
+	status   catalog.Status
+	problems []preservation.Finding
+}
+
+func (v *verdict) Error() string {
+	return fmt.Sprintf("%s: %s", v.status, v.problems[0].Detail)
+}
+
+// Process is the handler of the job "process", whose key is the submission.
+func (p *Pipeline) Process(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
+	id := preservation.SubmissionID(j.Key)
+	switch err := t.BeginProcessing(ctx, id); {
+	case errors.Is(err, catalog.ErrConflict):
+		return nil // ended already
+	case err != nil:
+		return err
+	}
+	sub, err := t.Submission(ctx, id)
+	if err != nil {
+		return err
+	}
+	info, err := t.Info(ctx)
+	if err != nil {
+		return err
+	}
+	w := &work{p: p, t: t, sub: sub, settings: info.Settings, log: p.Log.With("tenant", string(t.ID()), "submission", string(id), "record", string(sub.RecordID))}
+	if w.dir, err = os.MkdirTemp(p.WorkDir, string(id)+"-"); err != nil {
+		return fmt.Errorf("work folder: %w", err)
+	}
+	defer os.RemoveAll(w.dir)
+
+	todo := storing
+	if sub.Frozen == nil {
+		if err := t.ResetSteps(ctx, id); err != nil {
+			return err
+		}
+		todo = append(steps[:len(steps):len(steps)], storing...)
+	}
+	for _, s := range todo {
+		if err = s.run(ctx, w); err == nil {
+			err = w.flush(ctx, false)
+		}
+		if err == nil && p.Boundary != nil {
+			err = p.Boundary(s.name)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", s.name, err)
+			break
+		}
+	}
+	var v *verdict
+	if errors.As(err, &v) {
+		w.log.WarnContext(ctx, "submission ended without a record", "status", string(v.status), "code", v.problems[0].Code)
+		return t.Settle(ctx, id, v.status, v.problems, w.unsaved()...)
+	}
+	if err != nil {
+		w.flush(context.WithoutCancel(ctx), true) // what was done stays visible beside the error of the job
+	}
+	return err
+}
+
+// Unstage is the handler of the job "unstage": it removes what staging holds of
+// a submission that has ended.
+func (p *Pipeline) Unstage(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
+	id := preservation.SubmissionID(j.Key)
+	used, err := t.StagingInUse(ctx, id)
+	if err != nil || used {
+		return err
+	}
+	return p.Staging.RemoveAll(ctx, stagingPrefix(t.ID(), id))
+}
+
+// Report is the handler of the job "report": it keeps in the bucket why a
+// submission was rejected, and then frees staging.
+func (p *Pipeline) Report(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
+	s, err := p.Store(ctx, t)
+	if err != nil {
+		return err
+	}
+	lock, err := p.Lock(ctx, t, preservation.Record{})
+	if err != nil {
+		return err
+	}
+	if err := ledger.StoreReport(ctx, t, s, preservation.SubmissionID(j.Key), lock); err != nil {
+		return err
+	}
+	return t.Enqueue(ctx, catalog.Job{Kind: "unstage", Key: j.Key})
+}
+
+// Sweep is the handler of the job "sweep": it removes from staging what an
+// interrupted delivery left behind and nobody will ask for.
+func (p *Pipeline) Sweep(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+	old := p.Now().Add(-24 * time.Hour)
+	done := map[preservation.SubmissionID]bool{}
+	for o, err := range p.Staging.List(ctx, string(t.ID())+"/") {
+		if err != nil {
+			return err
+		}
+		_, rest, _ := strings.Cut(o.Key, "/")
+		name, _, _ := strings.Cut(rest, "/")
+		id := preservation.SubmissionID(name)
+		if done[id] || o.Modified.After(old) || !id.Valid() {
+			continue
+		}
+		done[id] = true
+		if err := p.Unstage(ctx, t, catalog.Job{Key: name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// work is one submission on its way.
+type work struct {
+	p        *Pipeline
+	t        *catalog.Tenant
+	sub      catalog.Submission
+	settings catalog.Settings
+	log      *slog.Logger
+	dir      string
+
+	files    []*file
+	events   []preservation.Event
+	saved    int       // events that the catalog has
+	savedAt  time.Time // when
+	problems []preservation.Finding
+
+	record  preservation.Record
+	pkg     frozen
+	object  preservation.Object
+	lock    preservation.Lock
+	receipt string
+}
+
+// file is a file of the record with its place in the work folder.
+type file struct {
+	preservation.File
+	path   string
+	ident  format.Result
+	depth  int  // how many files it was taken out of
+	made   bool // a rendition made here
+	signed bool // carries somebody's signature: never touched
+}
+
+func (w *work) original() []*file {
+	var out []*file
+	for _, f := range w.files {
+		if f.Representation == preservation.Original {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// add gives a new file its identifier and its name in the work folder.
+func (w *work) add(f *file) *file {
+	f.ID = preservation.NewFileID(len(w.files) + 1)
+	w.files = append(w.files, f)
+	return f
+}
+
+func (w *work) path(name string) string { return filepath.Join(w.dir, name) }
+
+// note records an event of now.
+func (w *work) note(e preservation.Event) {
+	e.At = w.p.Now()
+	e.ID = preservation.NewID(e.At)
+	w.events = append(w.events, e)
+}
+
+// problem notes a finding that the record is archived with, or that ends it.
+func (w *work) problem(f preservation.Finding) { w.problems = append(w.problems, f) }
+
+func (w *work) unsaved() []preservation.Event { return w.events[w.saved:] }
+
+// flush saves new events so that the status shows them, at most four times a
+// second unless forced.
+func (w *work) flush(ctx context.Context, force bool) error {
+	now := time.Now()
+	if len(w.unsaved()) == 0 || !force && now.Sub(w.savedAt) < 250*time.Millisecond {
+		return nil
+	}
+	if err := w.t.AddSteps(ctx, w.sub.ID, w.unsaved()...); err != nil {
+		return err
+	}
+	w.saved, w.savedAt = len(w.events), now
+	return nil
+}

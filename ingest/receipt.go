@@ -1,0 +1,151 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/ledger"
+)
+
+// Receipt is what the archive signs: the payload of the JWS that the producer
+// gets. Its promise holds from Time on.
+type Receipt struct {
+	Format           string                    `json:"format"` // "bestand-receipt/1"
+	Tenant           preservation.TenantID     `json:"tenant"`
+	Submission       preservation.SubmissionID `json:"submission_id"`
+	Producer         string                    `json:"producer"`
+	ProducerRecordID string                    `json:"producer_record_id"`
+	Received         time.Time                 `json:"received"`
+	Time             time.Time                 `json:"time"`
+	Records          []ReceiptRecord           `json:"records"`
+	Lock             ReceiptLock               `json:"lock"`
+	Copies           int                       `json:"copies"`          // verified by reading back
+	SourceDeletion   string                    `json:"source_deletion"` // allowed | not_yet
+	Problems         []preservation.Finding    `json:"problems,omitempty"`
+}
+
+// ReceiptRecord names a record, its package and its original files.
+type ReceiptRecord struct {
+	ID      preservation.RecordID `json:"record_id"`
+	Version int                   `json:"version"`
+	Package ReceiptPackage        `json:"package"`
+	Files   []ReceiptFile         `json:"files"`
+}
+
+// ReceiptPackage names the stored object.
+type ReceiptPackage struct {
+	Key       string `json:"key"`
+	VersionID string `json:"version_id"`
+	Size      int64  `json:"size"`
+	SHA256    string `json:"sha256"`
+}
+
+// ReceiptFile names a file that the producer sent.
+type ReceiptFile struct {
+	ID         preservation.FileID `json:"id"`
+	Name       string              `json:"name"`
+	NameBase64 string              `json:"name_base64,omitempty"` // of the raw bytes, where the name is not UTF-8
+	Size       int64               `json:"size"`
+	preservation.Digests
+}
+
+// ReceiptLock says what protects the objects.
+type ReceiptLock struct {
+	Mode       preservation.LockMode `json:"mode"`
+	Until      time.Time             `json:"until"`       // extended while the record is kept
+	EnforcedBy string                `json:"enforced_by"` // software on one host, or a storage system
+}
+
+// ReceiptFormat names the form of a receipt.
+const ReceiptFormat = "bestand-receipt/1"
+
+// receipt signs the receipt, stores it as the record's storage event and ends
+// the submission as archived. The object in the bucket is the truth: when an
+// earlier attempt wrote it, its receipt is the receipt.
+func receipt(ctx context.Context, w *work) error {
+	s, err := w.p.Store(ctx, w.t)
+	if err != nil {
+		return err
+	}
+	now := w.p.Now().UTC().Truncate(time.Millisecond)
+	payload, err := json.Marshal(w.compose(now))
+	if err != nil {
+		return err
+	}
+	jws, err := w.p.Sealer.JWS(payload)
+	if err != nil {
+		return fmt.Errorf("sign: %w", err)
+	}
+	event := preservation.Event{
+		ID: string(w.sub.ID), Type: preservation.EventStore, At: now, Outcome: preservation.Success, Agent: agent,
+		Detail: fmt.Sprintf("stored as %s, read back with the same SHA-256, locked until %s", w.object.Key, w.lock.Until.UTC().Format(time.RFC3339)),
+	}
+	body, err := json.Marshal(ledger.Receipt{
+		JWS: jws, Submission: w.sub.ID, Version: w.record.Version, Fingerprint: w.sub.Fingerprint, SubmittedBy: w.sub.SubmittedBy,
+		Received: w.sub.Received, Problems: w.problems, Package: w.object.Key, PackageSHA256: w.pkg.sha256,
+	})
+	if err != nil {
+		return err
+	}
+	key := preservation.EventKey(w.record.ID, event.ID)
+	data, sum, err := preservation.EventObject{Record: w.record.ID, Event: event, Body: body}.Encode()
+	if err != nil {
+		return err
+	}
+	o, err := s.Put(ctx, key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: sum, Lock: w.lock, ContentType: "application/json"})
+	if errors.Is(err, preservation.ErrExists) {
+		var e preservation.EventObject
+		if e, o, sum, err = ledger.ReadEvent(ctx, s, key); err == nil {
+			event = e.Event
+			jws, err = storedReceipt(e)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return w.t.FinishSubmission(ctx, w.sub.ID, jws, catalog.RecordObject{
+		Key: key, Kind: "event", Version: w.record.Version, VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified,
+	}, w.problems, event)
+}
+
+func (w *work) compose(now time.Time) Receipt {
+	r := Receipt{
+		Format: ReceiptFormat, Tenant: w.t.ID(), Submission: w.sub.ID, Producer: w.record.Producer, ProducerRecordID: w.record.ProducerRecordID,
+		Received: w.record.Received.UTC(), Time: now, Copies: 1, SourceDeletion: "allowed", Problems: w.problems,
+		Lock: ReceiptLock{Mode: w.lock.Mode, Until: w.lock.Until.UTC(), EnforcedBy: w.p.EnforcedBy},
+	}
+	if a := w.settings.ReceiptAfter; a != "" && a != "stored" {
+		r.SourceDeletion = "not_yet"
+	}
+	rec := ReceiptRecord{ID: w.record.ID, Version: w.record.Version,
+		Package: ReceiptPackage{Key: w.object.Key, VersionID: w.object.VersionID, Size: w.object.Size, SHA256: w.pkg.sha256}}
+	for _, f := range w.record.Files {
+		if f.Representation != preservation.Original || f.DerivedFrom != "" {
+			continue
+		}
+		rf := ReceiptFile{ID: f.ID, Name: f.Name, Size: f.Size, Digests: f.Digests}
+		if !utf8.ValidString(f.Name) {
+			rf.NameBase64 = base64.StdEncoding.EncodeToString([]byte(f.Name))
+		}
+		rec.Files = append(rec.Files, rf)
+	}
+	r.Records = []ReceiptRecord{rec}
+	return r
+}
+
+// storedReceipt takes the JWS out of a storage event.
+func storedReceipt(e preservation.EventObject) (string, error) {
+	var body ledger.Receipt
+	if err := json.Unmarshal(e.Body, &body); err != nil || body.JWS == "" {
+		return "", fmt.Errorf("event %s holds no receipt", e.Event.ID)
+	}
+	return body.JWS, nil
+}

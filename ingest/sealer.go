@@ -1,0 +1,105 @@
+package ingest
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"bestand/preservation/cades"
+	"bestand/preservation/catalog"
+	"bestand/preservation/pades"
+)
+
+// Sealer seals packages, renditions and receipts with the archive's key.
+type Sealer struct {
+	Signer crypto.Signer
+	Chain  []*x509.Certificate // the first belongs to Signer
+	// Stamper gives time-stamps for level B-T.
+	Stamper cades.Stamper
+	// Name stands in the PDF seals as the one who sealed.
+	Name string
+	// Budget bounds the memory of all PDF seals that are made at a time.
+	Budget *pades.Budget
+	// MaxPDF is the size in bytes above which a PDF gets no seal of its own.
+	MaxPDF int64
+	// Trust holds the roots against which incoming signatures and our own are checked.
+	Trust *x509.CertPool
+	Now   func() time.Time
+}
+
+// Subject names the certificate that seals.
+func (s *Sealer) Subject() string { return s.Chain[0].Subject.String() }
+
+// stamper is nil where the tenant wants seals without time-stamps.
+func (s *Sealer) stamper(set catalog.Settings) cades.Stamper {
+	if set.Seal == "B-B" {
+		return nil
+	}
+	return s.Stamper
+}
+
+// METS returns the detached CAdES signature over METS.xml, which through its
+// digests covers the whole package.
+func (s *Sealer) METS(ctx context.Context, mets []byte, set catalog.Settings) ([]byte, error) {
+	h := crypto.SHA256.New()
+	h.Write(mets)
+	return cades.Sign(ctx, h.Sum(nil), cades.Options{Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Time: s.Now()})
+}
+
+// PDF writes a copy of a PDF with an invisible PAdES signature and returns the
+// level reached. Errors as for pades.Seal.
+func (s *Sealer) PDF(ctx context.Context, in, out string, set catalog.Settings) (level string, err error) {
+	r, err := pades.Seal(ctx, in, out, pades.Options{
+		Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Name: s.Name, Reason: "Archivsiegel", Now: s.Now(), MaxBytes: s.MaxPDF, Budget: s.Budget,
+	})
+	return r.Level, err
+}
+
+// JWS signs a payload in compact form (RFC 7515) with the certificate chain in
+// its header.
+func (s *Sealer) JWS(payload []byte) (string, error) {
+	alg, err := algorithm(s.Signer.Public())
+	if err != nil {
+		return "", err
+	}
+	var chain []string
+	for _, c := range s.Chain {
+		chain = append(chain, base64.StdEncoding.EncodeToString(c.Raw))
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: opaque{s.Signer, alg}},
+		(&jose.SignerOptions{}).WithType("bestand-receipt+jwt").WithHeader("x5c", chain))
+	if err != nil {
+		return "", err
+	}
+	o, err := signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return o.CompactSerialize()
+}
+
+// VerifyJWS checks the signature of a compact JWS by the certificate in its
+// header, which must lead to one of the roots, and returns the payload.
+func VerifyJWS(jws string, roots *x509.CertPool) ([]byte, error) {
+	o, err := jose.ParseSigned(jws, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.RS256})
+	if err != nil {
+		return nil, fmt.Errorf("receipt: %w", err)
+	}
+	if len(o.Signatures) != 1 {
+		return nil, fmt.Errorf("receipt: %d signatures, want one", len(o.Signatures))
+	}
+	chains, err := o.Signatures[0].Header.Certificates(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	if err != nil {
+		return nil, fmt.Errorf("receipt: certificate: %w", err)
+	}
+	payload, err := o.Verify(chains[0][0].PublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("receipt: %w", err)
+	}
+	return payload, nil
+}

@@ -1,0 +1,96 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"bestand/ingest/format"
+	"bestand/ingest/verapdf"
+	"bestand/preservation"
+	"bestand/preservation/cades"
+	"bestand/preservation/pades"
+)
+
+// validate looks at the signatures that incoming documents carry. What it finds
+// is reported and kept; a broken signature is the record's, not ours to refuse.
+func validate(ctx context.Context, w *work) error {
+	for _, f := range w.files {
+		if err := w.validate(ctx, f); err != nil {
+			return fmt.Errorf("%s: %w", f.ID, err)
+		}
+	}
+	return nil
+}
+
+func (w *work) validate(ctx context.Context, f *file) error {
+	if f.ident.Family != format.PDF {
+		return nil
+	}
+	in, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	f.signed, err = pades.Signed(ctx, in, f.Size)
+	if err != nil || !f.signed {
+		return err
+	}
+	for _, x := range pades.Verify(ctx, in, f.Size, cades.Trust{Roots: w.p.Sealer.Trust}) {
+		e := preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Success, Agent: agent, Detail: "signature: " + x.Detail}
+		if x.Severity != preservation.Passed {
+			e.Outcome, e.Code = preservation.Warning, x.Code
+		}
+		w.finding(f, e)
+	}
+	return nil
+}
+
+// seal puts an invisible PAdES signature on the PDF renditions made here. The
+// rendition must still be valid PDF/A afterwards, else the unsealed one is kept:
+// the package's own seal covers it all the same.
+func seal(ctx context.Context, w *work) error {
+	for _, f := range w.files {
+		if !f.made || f.ident.Family != format.PDF {
+			continue
+		}
+		if err := w.seal(ctx, f); err != nil {
+			return fmt.Errorf("%s: %w", f.ID, err)
+		}
+	}
+	return nil
+}
+
+func (w *work) seal(ctx context.Context, f *file) error {
+	sealed := f.path + ".sealed.pdf"
+	level, err := w.p.Sealer.PDF(ctx, f.path, sealed, w.settings)
+	if errors.Is(err, pades.ErrTooLarge) {
+		w.finding(f, preservation.Event{Type: preservation.EventSeal, Outcome: preservation.Warning, Code: "too-large-to-seal", Agent: agent,
+			Detail: "no seal of its own for its size; the seal of the package covers it"})
+		return nil
+	}
+	if errors.Is(err, pades.ErrUnsupported) {
+		w.finding(f, preservation.Event{Type: preservation.EventSeal, Outcome: preservation.Warning, Code: "not-sealable", Agent: agent,
+			Detail: "no seal of its own: " + err.Error() + "; the seal of the package covers it"})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if f.Verdict == preservation.VerdictValid {
+		v, err := w.p.PDFA.Validate(ctx, sealed, verapdf.Flavour(f.Flavour))
+		if err != nil {
+			return err
+		}
+		if !v.Valid {
+			w.finding(f, preservation.Event{Type: preservation.EventSeal, Outcome: preservation.Warning, Code: "seal-breaks-pdfa", Agent: agent,
+				Detail: fmt.Sprintf("no seal of its own: with it the file would not be valid PDF/A %s (%v); the seal of the package covers it", f.Flavour, v.Failed)})
+			return os.Remove(sealed)
+		}
+	}
+	f.path = sealed
+	w.note(preservation.Event{Type: preservation.EventSeal, Outcome: preservation.Success, Agent: agent, Files: []preservation.FileID{f.ID},
+		Detail: "PAdES " + level + ", by " + w.p.Sealer.Subject()})
+	return nil
+}

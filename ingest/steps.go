@@ -1,0 +1,276 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"bestand/ingest/convert"
+	"bestand/ingest/scan"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+const (
+	maxDepth = 4      // files within files within files
+	maxFiles = 50_000 // of one record, those taken out of others included
+)
+
+// fetch brings the staged files into the work folder and holds them against the
+// digests of the reception.
+func fetch(ctx context.Context, w *work) error {
+	var ids []preservation.FileID
+	for i, s := range w.sub.Files {
+		f := w.add(&file{File: preservation.File{
+			Representation: preservation.Original, Name: s.Name, Title: s.Title, Document: s.Document, Size: s.Size, Digests: s.Digests,
+		}})
+		f.path = w.path(string(f.ID))
+		r, err := w.p.Staging.Open(ctx, s.Key, 0, -1)
+		if err != nil {
+			return fmt.Errorf("file %d: %w", i+1, err)
+		}
+		d, err := save(f.path, r)
+		r.Close()
+		if err != nil {
+			return fmt.Errorf("file %d: %w", i+1, err)
+		}
+		if d != s.Digests {
+			return fmt.Errorf("file %d in staging: %w", i+1, preservation.ErrCorrupt)
+		}
+		ids = append(ids, f.ID)
+	}
+	w.note(preservation.Event{Type: preservation.EventFixity, Outcome: preservation.Success, Agent: agent, Files: ids,
+		Detail: "SHA-256 and SHA-512 are those of the reception"})
+	return nil
+}
+
+// save writes a reader to a new file and returns the digests of what it wrote.
+func save(path string, r io.Reader) (preservation.Digests, error) {
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return preservation.Digests{}, err
+	}
+	defer out.Close()
+	h := newHasher(r)
+	if _, err := io.Copy(out, h); err != nil {
+		return preservation.Digests{}, err
+	}
+	return h.sums(), out.Close()
+}
+
+// scanFiles asks the malware scanner about every file. What it finds goes to
+// quarantine unless a person released the submission knowing it.
+func scanFiles(ctx context.Context, w *work) error {
+	var clean, skipped []preservation.FileID
+	var infected []preservation.Finding
+	var by preservation.Agent
+	reason := ""
+	for _, f := range w.files {
+		r, err := w.p.Scanner.ScanFile(ctx, f.path)
+		if err != nil {
+			return err
+		}
+		by = r.Agent
+		switch r.Outcome {
+		case scan.Infected:
+			infected = append(infected, preservation.Finding{Code: scan.CodeInfected, Severity: preservation.Failed, Subject: string(f.ID),
+				Detail: fmt.Sprintf("%s carries %s", f.ID, r.Signature)})
+			w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Failure, Code: scan.CodeInfected, Agent: r.Agent,
+				Files: []preservation.FileID{f.ID}, Detail: r.Signature})
+		case scan.NotScanned:
+			skipped, reason = append(skipped, f.ID), r.Reason
+		default:
+			clean = append(clean, f.ID)
+		}
+	}
+	if len(clean) > 0 {
+		w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Success, Agent: by, Files: clean, Detail: "no known malware"})
+	}
+	if len(skipped) > 0 {
+		w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Warning, Code: scan.CodeNotScanned, Agent: by, Files: skipped,
+			Detail: "not scanned: " + reason})
+	}
+	if len(infected) > 0 && !w.sub.Released {
+		return &verdict{catalog.Quarantined, infected}
+	}
+	w.problems = append(w.problems, infected...)
+	return nil
+}
+
+// identify finds out what every file is, whatever its name says.
+func identify(ctx context.Context, w *work) error {
+	return w.identify(ctx, w.files...)
+}
+
+func (w *work) identify(ctx context.Context, files ...*file) error {
+	var ids []preservation.FileID
+	for _, f := range files {
+		r, err := w.p.Format.Identify(ctx, f.path, f.Name)
+		if err != nil {
+			return err
+		}
+		f.ident, f.Format = r, r.Format
+		ids = append(ids, f.ID)
+		for _, x := range r.Findings {
+			w.note(preservation.Event{Type: preservation.EventIdentify, Outcome: preservation.Warning, Code: x.Code, Detail: x.Detail,
+				Agent: w.p.Format.Agent(), Files: []preservation.FileID{f.ID}})
+			x.Subject = string(f.ID)
+			w.problem(x)
+		}
+	}
+	if len(ids) > 0 {
+		w.note(preservation.Event{Type: preservation.EventIdentify, Outcome: preservation.Success, Agent: w.p.Format.Agent(), Files: ids,
+			Detail: w.p.Format.Registry()})
+	}
+	return nil
+}
+
+// render makes the preservation representation: for every original its
+// rendition, for every file within a file the same again.
+func render(ctx context.Context, w *work) error {
+	for i := 0; i < len(w.files); i++ { // grows while it runs
+		f := w.files[i]
+		if f.made || f.Representation == preservation.Text {
+			continue
+		}
+		if err := w.render(ctx, f); err != nil {
+			return fmt.Errorf("%s: %w", f.ID, err)
+		}
+		if err := w.flush(ctx, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) render(ctx context.Context, f *file) error {
+	dir, err := os.MkdirTemp(w.dir, string(f.ID)+"-")
+	if err != nil {
+		return err
+	}
+	r, err := w.p.Convert.Render(ctx, convert.Source{
+		Path: f.path, Name: f.Name, Title: f.Title, Format: f.Format, Encrypted: f.ident.Encrypted, Charset: f.ident.Charset,
+	}, dir)
+	if errors.Is(err, convert.ErrMissing) {
+		f.Verdict = preservation.VerdictPending
+		w.finding(f, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Warning, Code: "pending", Agent: agent,
+			Detail: "no rendition yet: " + err.Error()})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.Verdict, f.Flavour = r.Verdict, r.Flavour
+	w.notes(r.Events, f.ID)
+	for _, o := range r.Outputs {
+		if len(w.files) >= maxFiles {
+			w.finding(f, preservation.Event{Type: preservation.EventExtract, Outcome: preservation.Failure, Code: "too-many-files", Agent: agent,
+				Detail: fmt.Sprintf("more than %d files in one record; the rest stays inside this one", maxFiles)})
+			break
+		}
+		if err := w.output(ctx, f, o); err != nil {
+			return err
+		}
+	}
+	if r.Text != "" {
+		return w.text(f, r.Text)
+	}
+	return nil
+}
+
+// output takes a file over that was made from another.
+func (w *work) output(ctx context.Context, from *file, o convert.Output) error {
+	if o.Kind == convert.Extracted && from.depth >= maxDepth {
+		w.finding(from, preservation.Event{Type: preservation.EventExtract, Outcome: preservation.Warning, Code: "too-deep", Agent: agent,
+			Detail: "nested too deeply: the files within stay inside this one"})
+		return nil
+	}
+	st, err := os.Stat(o.Path)
+	if err != nil {
+		return err
+	}
+	f := w.add(&file{
+		File: preservation.File{Representation: preservation.Preservation, Name: o.Name, Title: from.Title, Document: from.Document,
+			Size: st.Size(), DerivedFrom: from.ID, Verdict: o.Verdict, Flavour: o.Flavour},
+		path: o.Path, made: o.Kind == convert.Rendition,
+	})
+	w.notes(o.Events, from.ID, f.ID)
+	if f.made {
+		from.Verdict, from.Flavour = "", "" // the rendition carries it
+	} else {
+		f.depth = from.depth + 1
+	}
+	return w.identify(ctx, f)
+}
+
+// text keeps the text of a file for search, so that an index can be rebuilt
+// without reading documents.
+func (w *work) text(from *file, s string) error {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	f := w.add(&file{File: preservation.File{Representation: preservation.Text, Name: string(from.ID) + ".txt", Document: from.Document,
+		Size: int64(len(s)), DerivedFrom: from.ID, Format: preservation.Format{PUID: "x-fmt/111", Name: "Plain Text File", MIME: "text/plain; charset=utf-8"}}})
+	f.path = w.path(string(f.ID) + ".txt")
+	return os.WriteFile(f.path, []byte(s), 0o600)
+}
+
+// notes records events that another package reports.
+func (w *work) notes(events []preservation.Event, ids ...preservation.FileID) {
+	for _, e := range events {
+		e.Files = ids
+		w.note(e)
+		if e.Outcome != preservation.Success {
+			severity := preservation.Notice
+			if e.Outcome == preservation.Failure {
+				severity = preservation.Failed
+			}
+			w.problem(preservation.Finding{Code: e.Code, Severity: severity, Subject: string(ids[0]), Detail: e.Detail})
+		}
+	}
+}
+
+// finding records an event about one file that a person should see.
+func (w *work) finding(f *file, e preservation.Event) { w.notes([]preservation.Event{e}, f.ID) }
+
+// judge decides about originals without a rendition, as the tenant chose.
+func judge(_ context.Context, w *work) error {
+	var without []preservation.Finding
+	for _, f := range w.files {
+		if f.Verdict == preservation.VerdictNoRendition || f.Verdict == preservation.VerdictInvalid {
+			without = append(without, preservation.Finding{Code: "no-rendition", Severity: preservation.Failed, Subject: string(f.ID),
+				Detail: fmt.Sprintf("%s has no valid rendition; its events say why", f.ID)})
+		}
+	}
+	if len(without) > 0 && w.settings.NoRendition == "quarantine" && !w.sub.Released {
+		return &verdict{catalog.Quarantined, append(without, w.problems...)}
+	}
+	return nil
+}
+
+// digest computes the digests of everything that was made here.
+func digest(_ context.Context, w *work) error {
+	var ids []preservation.FileID
+	for _, f := range w.files {
+		if f.SHA256 != "" {
+			continue
+		}
+		in, err := os.Open(f.path)
+		if err != nil {
+			return err
+		}
+		h := newHasher(in)
+		_, err = io.Copy(io.Discard, h)
+		in.Close()
+		if err != nil {
+			return err
+		}
+		f.Size, f.Digests = h.n, h.sums()
+		ids = append(ids, f.ID)
+	}
+	if len(ids) > 0 {
+		w.note(preservation.Event{Type: preservation.EventDigest, Outcome: preservation.Success, Agent: agent, Files: ids, Detail: "SHA-256 and SHA-512"})
+	}
+	return nil
+}
