@@ -1,0 +1,220 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+var (
+	// ErrSamePerson: who proposed may not approve. Ask somebody else.
+	ErrSamePerson = errors.New("the approver must be another person than the proposer")
+	// ErrEnded: a released hold or a revoked permit stays so. Make a new one.
+	ErrEnded = errors.New("already ended")
+)
+
+// batch is how many records one statement or transaction deals with.
+const batch = 200
+
+// Holds lists all holds of a tenant, released ones included.
+func (o *Officer) Holds(ctx context.Context, t *catalog.Tenant) ([]Hold, error) {
+	p, err := o.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(p.held), nil
+}
+
+// SetHold puts records under a hold. From its return on none of them can be
+// destroyed by the archive; the legal holds in the store follow by the job
+// "evaluate". Records that are named but unknown are refused (Invalid); a
+// finding of severity Notice names each whose destruction has already begun
+// and may be past stopping.
+func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor string) (Hold, []preservation.Finding, error) {
+	now := o.Now()
+	h.ID, h.Set, h.SetBy = preservation.NewID(now), now.UTC().Truncate(time.Millisecond), actor
+	h.Released, h.ReleasedBy, h.Release = time.Time{}, "", ""
+	if err := Validate(h); err != nil {
+		return h, nil, err
+	}
+	var notices []preservation.Finding
+	err := o.change(ctx, t, actor, func(e *edit) error {
+		var err error
+		if notices, err = e.namesRecords(ctx, h.Scope.Records); err != nil {
+			return err
+		}
+		if err := e.add(ctx, KindHold, h.ID, h, "hold.set"); err != nil {
+			return err
+		}
+		return e.stale(h.Scope)
+	})
+	return h, notices, err
+}
+
+// ReleaseHold ends a hold. Records under another one stay held.
+func (o *Officer) ReleaseHold(ctx context.Context, t *catalog.Tenant, id, reason, actor string) (Hold, error) {
+	if strings.TrimSpace(reason) == "" {
+		return Hold{}, Invalid{fault("reason", "required", "is missing")}
+	}
+	var h Hold
+	err := o.change(ctx, t, actor, func(e *edit) error {
+		i := slices.IndexFunc(e.plan.held, func(h Hold) bool { return h.ID == id })
+		if i < 0 {
+			return fmt.Errorf("hold %s: %w", id, catalog.ErrNotFound)
+		}
+		if h = e.plan.held[i]; !h.Released.IsZero() {
+			return fmt.Errorf("hold %s: %w", id, ErrEnded)
+		}
+		h.Released, h.ReleasedBy, h.Release = e.now.UTC().Truncate(time.Millisecond), actor, reason
+		if err := Validate(h); err != nil {
+			return err
+		}
+		if err := e.add(ctx, KindHold, id, h, "hold.release"); err != nil {
+			return err
+		}
+		return e.stale(h.Scope)
+	})
+	return h, err
+}
+
+// namesRecords refuses records that do not exist.
+func (e *edit) namesRecords(ctx context.Context, ids []preservation.RecordID) (notices []preservation.Finding, err error) {
+	var bad Invalid
+	for start := 0; start < len(ids); start += batch {
+		part := ids[start:min(start+batch, len(ids))]
+		rows, err := e.v.Retentions(ctx, catalog.RetentionFilter{IDs: part}, "", len(part))
+		if err != nil {
+			return nil, err
+		}
+		status := make(map[preservation.RecordID]string, len(rows))
+		for _, r := range rows {
+			status[r.Record] = r.Status
+		}
+		for i, id := range part {
+			field := fmt.Sprintf("scope.records[%d]", start+i)
+			switch status[id] {
+			case "":
+				bad = append(bad, fault(field, "unknown-record", "there is no such record"))
+			case "releasing":
+				notices = append(notices, note(field, "being-destroyed", "the destruction of "+string(id)+" has begun"))
+			}
+		}
+	}
+	if len(bad) > 0 {
+		return nil, bad
+	}
+	return notices, nil
+}
+
+// stale has the records of a scope evaluated anew, which also sets or releases
+// their legal holds in the store.
+func (e *edit) stale(s Scope) error {
+	if s.All {
+		_, err := e.MarkStale(catalog.RetentionFilter{})
+		return err
+	}
+	for part := range slices.Chunk(s.Records, batch) {
+		if _, err := e.MarkStale(catalog.RetentionFilter{IDs: part}); err != nil {
+			return err
+		}
+	}
+	codes := slices.Clone(s.Classes)
+	for _, c := range s.Classes {
+		codes = append(codes, e.plan.schedule.Below(c)...)
+	}
+	for part := range slices.Chunk(codes, batch) {
+		if _, err := e.MarkStale(catalog.RetentionFilter{Classes: part}); err != nil {
+			return err
+		}
+	}
+	if len(codes) == 0 {
+		return nil
+	}
+	// Holds also reach classes that the classification no longer knows: their
+	// records are unresolved, or held already.
+	_, err := e.MarkStale(catalog.RetentionFilter{States: []string{string(Unresolved), string(Held)}})
+	return err
+}
+
+// Permits lists all standing permits of a tenant.
+func (o *Officer) Permits(ctx context.Context, t *catalog.Tenant) ([]Permit, error) {
+	p, err := o.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(p.permits), nil
+}
+
+// ProposePermit records a standing permit. Nothing may be destroyed by it
+// before another person approved it.
+func (o *Officer) ProposePermit(ctx context.Context, t *catalog.Tenant, p Permit, actor string) (Permit, error) {
+	now := o.Now()
+	p.ID, p.Proposer, p.Proposed = preservation.NewID(now), actor, now.UTC().Truncate(time.Millisecond)
+	p.Approver, p.Approved, p.Revoker, p.Revoked = "", time.Time{}, "", time.Time{}
+	if err := Validate(p); err != nil {
+		return p, err
+	}
+	return p, o.change(ctx, t, actor, func(e *edit) error {
+		var bad Invalid
+		for i, code := range p.Classes {
+			if _, ok := e.plan.schedule.Class(code); !ok {
+				bad = append(bad, fault(fmt.Sprintf("classes[%d]", i), UnknownClass, "there is no such class"))
+			}
+		}
+		if len(bad) > 0 {
+			return bad
+		}
+		return e.add(ctx, KindPermit, p.ID, p, "permit.propose")
+	})
+}
+
+// ApprovePermit puts a permit into force. ErrSamePerson for who proposed it,
+// catalog.ErrConflict when it was approved already.
+func (o *Officer) ApprovePermit(ctx context.Context, t *catalog.Tenant, id, actor string) (Permit, error) {
+	return o.changePermit(ctx, t, id, actor, "permit.approve", func(p *Permit, now time.Time) error {
+		switch {
+		case actor == "" || strings.EqualFold(p.Proposer, actor):
+			return ErrSamePerson
+		case !p.Approved.IsZero():
+			return catalog.ErrConflict
+		}
+		p.Approver, p.Approved = actor, now
+		return nil
+	})
+}
+
+// RevokePermit ends a permit, approved or not. A destruction under it whose
+// bytes are still whole is called off.
+func (o *Officer) RevokePermit(ctx context.Context, t *catalog.Tenant, id, actor string) (Permit, error) {
+	return o.changePermit(ctx, t, id, actor, "permit.revoke", func(p *Permit, now time.Time) error {
+		p.Revoker, p.Revoked = actor, now
+		return nil
+	})
+}
+
+func (o *Officer) changePermit(ctx context.Context, t *catalog.Tenant, id, actor, action string, fn func(*Permit, time.Time) error) (Permit, error) {
+	var p Permit
+	err := o.change(ctx, t, actor, func(e *edit) error {
+		i := slices.IndexFunc(e.plan.permits, func(p Permit) bool { return p.ID == id })
+		if i < 0 {
+			return catalog.ErrNotFound
+		}
+		if p = e.plan.permits[i]; !p.Revoked.IsZero() {
+			return ErrEnded
+		}
+		if err := fn(&p, e.now.UTC().Truncate(time.Millisecond)); err != nil {
+			return err
+		}
+		return e.add(ctx, KindPermit, id, p, action)
+	})
+	if err != nil {
+		err = fmt.Errorf("permit %s: %w", id, err)
+	}
+	return p, err
+}

@@ -1,0 +1,147 @@
+package retention
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// Intent is the body of the event object that says which record is about to be
+// destroyed, written before any of its bytes goes. With it the destruction can
+// be brought to its end from the bucket alone.
+type Intent struct {
+	Disposal  string            `json:"disposal"`
+	Packages  []string          `json:"packages"`  // keys that existed
+	Tombstone catalog.Tombstone `json:"tombstone"` // what will stay, but for the time
+}
+
+// Phases of a disposal.
+const (
+	intended = "intended" // decided; nothing is purged
+	purging  = "purging"  // bytes may be gone
+	blocked  = "blocked"  // some bytes are gone and something forbids the rest: a person has to decide
+)
+
+// Dispose destroys one record that is due, or goes on with its destruction. A
+// *Refusal says why not; a *catalog.Later that a lock has to run out first. It
+// is idempotent: what is destroyed already is no error.
+func (d *Disposer) Dispose(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
+	w, err := t.View().Disposal(ctx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		if _, terr := t.Tombstone(ctx, id); terr == nil {
+			return nil
+		}
+		w, err = d.begin(ctx, t, id)
+	}
+	if err != nil {
+		return err
+	}
+	return d.advance(ctx, t, w)
+}
+
+// begin decides in one transaction that the record is to be destroyed.
+func (d *Disposer) begin(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) (catalog.Disposal, error) {
+	var w catalog.Disposal
+	v, err := d.Vault(ctx, t)
+	if err != nil {
+		return w, err
+	}
+	packages, err := keysBelow(ctx, v, preservation.PackagePrefix(id))
+	if err != nil {
+		return w, fmt.Errorf("dispose of record %s: %w", id, err)
+	}
+	if len(packages) == 0 {
+		return w, fmt.Errorf("dispose of record %s: %w: the store has no package of it", id, preservation.ErrCorrupt)
+	}
+	var leaves []string
+	if d.Leaves != nil {
+		if leaves, err = d.Leaves(ctx, t, id); err != nil {
+			return w, fmt.Errorf("dispose of record %s: evidence leaves: %w", id, err)
+		}
+	}
+	policy, err := d.Officer.policy(ctx, t)
+	if err != nil {
+		return w, err
+	}
+	err = d.Officer.change(ctx, t, System, func(e *edit) error {
+		j, err := judge(ctx, e.v, e.plan, policy, e.now, id, "")
+		if err != nil {
+			return err
+		}
+		if j.reason != "" {
+			return &Refusal{id, j.reason}
+		}
+		w = catalog.Disposal{Record: id, ID: preservation.NewID(e.now), Phase: intended, Permit: j.permit.ID, Try: e.now, At: e.now}
+		w.Key = preservation.EventKey(id, preservation.NewID(e.now.Add(-time.Millisecond))) // sorts before the outcome
+		rule, _ := e.plan.schedule.Rule(j.evaluation.Rule)
+		w.Body, err = json.Marshal(Intent{Disposal: w.ID, Packages: packages, Tombstone: catalog.Tombstone{
+			Record: id, Class: j.row.Class, Rule: fmt.Sprintf("%s@%d", rule.ID, rule.Version), LegalBasis: rule.LegalBasis,
+			Reason: "retention ended, disposition V, standing permit of " + j.permit.Authority, Permit: j.permit.ID, Actor: System,
+			Opened: j.row.Opened, Closed: j.row.Closed, End: j.evaluation.End, Received: j.row.Received.UTC(),
+			Versions: j.row.Version, Leaves: leaves, Key: outcomeKey(w),
+		}})
+		if err != nil {
+			return err
+		}
+		if err := e.BeginDisposal(w); err != nil {
+			return err
+		}
+		return e.Audit(catalog.AuditEntry{Actor: System, Action: "record.dispose", Object: string(id),
+			Detail: map[string]string{"disposal": w.ID, "permit": w.Permit, "approver": j.permit.Approver, "rule": rule.ID}})
+	})
+	if err != nil {
+		return w, err
+	}
+	return w, d.at("begun")
+}
+
+// judgement is what the catalog says about destroying a record now.
+type judgement struct {
+	row        catalog.Retention
+	evaluation Evaluation
+	permit     Permit
+	reason     string // why not; empty when it may go
+}
+
+// judge evaluates a record by a plan. With a permit ID only that permit counts:
+// it is the one the intent names.
+func judge(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now time.Time, id preservation.RecordID, permit string) (j judgement, err error) {
+	if j.row, err = v.Retention(ctx, id); err != nil {
+		return j, err
+	}
+	facts, err := gather(ctx, v, []catalog.Retention{j.row})
+	if err != nil {
+		return j, err
+	}
+	j.evaluation = Evaluate(p.schedule, *facts[0], p.holds, now, policy.zone())
+	parts, err := v.Children(ctx, id)
+	if err != nil {
+		return j, err
+	}
+	today := preservation.DateOf(now.In(policy.zone()))
+	found := false
+	for _, c := range p.permits {
+		if (permit == "" || c.ID == permit) && c.Allows(p.schedule, &j.evaluation, today) {
+			j.permit, found = c, true
+			break
+		}
+	}
+	switch {
+	case j.evaluation.State != Due:
+		j.reason = "it is " + string(j.evaluation.State)
+	case j.evaluation.Disposition != Destroy:
+		j.reason = "disposition " + string(j.evaluation.Disposition)
+	case len(parts) > 0:
+		j.reason = fmt.Sprintf("%d records that belong to it are kept", len(parts))
+	case !found:
+		j.reason = "no standing permit in force covers it"
+	}
+	return j, nil
+}
+
+func outcomeKey(w catalog.Disposal) string { return preservation.EventKey(w.Record, w.ID) }

@@ -1,0 +1,467 @@
+package retention
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// Vault is a bucket from which objects can be destroyed.
+type Vault interface {
+	preservation.Store
+	preservation.Purger
+}
+
+// Disposer is the one gateway through which records are destroyed, whoever
+// asks for it. It is the only user of preservation.Purger.
+//
+// It acts alone on records that are due under disposition V and covered by a
+// standing permit that a second person approved; on nothing else. Each record
+// is evaluated anew in the transaction that begins its destruction and again
+// in the one before the first byte goes, so that a hold, a rule or a revoked
+// permit that came meanwhile stops it.
+//
+// The order is: decision in the catalog, intent in the bucket, packages purged
+// and read back, everything else of the record purged, tombstone in the bucket,
+// tombstone in the catalog. After a crash anywhere the next run goes on where
+// the bucket and the catalog say it stopped.
+type Disposer struct {
+	Officer *Officer
+	// Vault opens the bucket of a tenant.
+	Vault func(ctx context.Context, t *catalog.Tenant) (Vault, error)
+	// Elsewhere removes what is left of a record outside the bucket and the
+	// catalog: staging, index, caches. Each is called while the catalog still
+	// knows the record, maybe repeatedly, and returns when nothing is left.
+	Elsewhere []func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error
+	// Leaves returns the evidence leaf of each version, in hex, for the
+	// tombstone. Nil while there is no evidence.
+	Leaves func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) ([]string, error)
+
+	// A run over more than Floor records that are more than Share of the
+	// holding stops itself and asks. 0 means 100 records and a tenth.
+	Floor int
+	Share float64
+	// Gap is how long the archive may have slept before a person has to
+	// confirm that the clock is right. 0 means 45 days.
+	Gap time.Duration
+
+	// fault fails at a named boundary, in tests.
+	fault func(boundary string) error
+}
+
+// Refusal says why a record is not destroyed. Nothing of it was purged, unless
+// the reason says so.
+type Refusal struct {
+	Record preservation.RecordID
+	Reason string
+}
+
+func (r *Refusal) Error() string { return "record " + string(r.Record) + " is kept: " + r.Reason }
+
+// Stopped says that a run stopped itself before destroying anything. A person
+// has to look and, if all is well, call Allow.
+type Stopped struct {
+	Reason  string    `json:"reason"`
+	Records int       `json:"records"` // that would have been destroyed
+	Holding int64     `json:"holding"` // that there are
+	At      time.Time `json:"at"`
+}
+
+func (s *Stopped) Error() string { return "destruction stopped itself: " + s.Reason }
+
+const (
+	stoppedName = "dispose.stopped" // cursor: Stopped as JSON, empty when nothing is stopped
+	allowedName = "dispose.allowed" // cursor: how many records the next run may destroy
+	clockName   = "dispose.clock"   // cursor: when the last run began
+)
+
+// DisposeDue is the handler of the job "dispose": it goes on with the
+// destructions under way and then begins those that standing permits allow.
+// Every other record that is due stays due and is listed as such. While
+// destructions wait for a lock to run out it asks to be called again then.
+func (d *Disposer) DisposeDue(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
+	if err := d.checkClock(ctx, t); err != nil {
+		return d.stop(ctx, t, err)
+	}
+	next, err := d.resume(ctx, t)
+	failed := []error{err}
+	if j.Key != keyReconsider {
+		failed = append(failed, d.replay(ctx, t))
+		due, err := d.candidates(ctx, t)
+		if err != nil {
+			return err
+		}
+		if err := d.checkBatch(ctx, t, len(due)); err != nil {
+			return errors.Join(append(failed, d.stop(ctx, t, err))...)
+		}
+		waiting, err := d.disposeAll(ctx, t, due)
+		if !waiting.IsZero() {
+			next = earlier(next, waiting)
+		}
+		failed = append(failed, err)
+	}
+	if err := errors.Join(append(failed, t.DB().Truncate(ctx))...); err != nil {
+		return err
+	}
+	if j.Key == keyReconsider || next.IsZero() {
+		return nil
+	}
+	return &catalog.Later{Until: next, Reason: "destructions wait for locks"}
+}
+
+func (d *Disposer) disposeAll(ctx context.Context, t *catalog.Tenant, due []preservation.RecordID) (next time.Time, err error) {
+	var failed []error
+	destroyed := 0
+	for _, id := range due {
+		if err := ctx.Err(); err != nil {
+			return next, err
+		}
+		err := d.Dispose(ctx, t, id)
+		var later *catalog.Later
+		if errors.As(err, &later) {
+			next = earlier(next, later.Until)
+		}
+		switch {
+		case err == nil:
+			destroyed++
+		case notNow(err):
+			d.Officer.Log.InfoContext(ctx, "not destroyed now", "tenant", string(t.ID()), "record", string(id), "reason", err.Error())
+		default:
+			failed = append(failed, err)
+		}
+	}
+	if destroyed > 0 {
+		d.Officer.Log.InfoContext(ctx, "records destroyed", "tenant", string(t.ID()), "records", destroyed)
+	}
+	return next, errors.Join(failed...)
+}
+
+// resume goes on with destructions whose time has come, and calls off those
+// that wait for a lock while something forbids them by now. It returns when the
+// next one wants to be tried; the zero time when none is open.
+func (d *Disposer) resume(ctx context.Context, t *catalog.Tenant) (next time.Time, err error) {
+	var failed []error
+	var after preservation.RecordID
+	for {
+		open, err := t.View().Disposals(ctx, time.Time{}, after, batch)
+		if err != nil {
+			return next, err
+		}
+		for _, w := range open {
+			after = w.Record
+			if err := ctx.Err(); err != nil {
+				return next, err
+			}
+			if w.Try.After(d.Officer.Now()) {
+				if forbidden, err := d.forbidden(ctx, t, w); err != nil || !forbidden {
+					failed = append(failed, err)
+					next = earlier(next, w.Try)
+					continue
+				}
+			}
+			err := d.advance(ctx, t, w)
+			var later *catalog.Later
+			if errors.As(err, &later) {
+				next = earlier(next, later.Until)
+			}
+			if notNow(err) {
+				d.Officer.Log.InfoContext(ctx, "not destroyed now", "tenant", string(t.ID()), "record", string(w.Record), "reason", err.Error())
+			} else {
+				failed = append(failed, err)
+			}
+		}
+		if len(open) < batch {
+			return next, errors.Join(failed...)
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// forbidden reports whether a destruction that waits must not happen any more.
+func (d *Disposer) forbidden(ctx context.Context, t *catalog.Tenant, w catalog.Disposal) (bool, error) {
+	if w.Phase != intended {
+		return false, nil
+	}
+	policy, err := d.Officer.policy(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	p, err := d.Officer.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return false, err
+	}
+	j, err := judge(ctx, t.View(), p, policy, d.Officer.Now(), w.Record, w.Permit)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return false, nil
+	}
+	return j.reason != "", err
+}
+
+// replay purges what came back of records destroyed lately: a version whose
+// ingest was under way, or a copy that a restore brought.
+func (d *Disposer) replay(ctx context.Context, t *catalog.Tenant) error {
+	stones, err := t.View().Tombstones(ctx, time.Time{}, batch)
+	if err != nil || len(stones) == 0 {
+		return err
+	}
+	v, err := d.Vault(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, g := range stones {
+		if d.Officer.Now().Sub(g.Destroyed) > 7*24*time.Hour {
+			break
+		}
+		if err := d.Replay(ctx, v, g.Record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Replay purges the packages of a record that has a tombstone. A restore from
+// a backup calls it for every tombstone, so that nothing destroyed comes back.
+func (d *Disposer) Replay(ctx context.Context, v Vault, id preservation.RecordID) error {
+	keys, err := keysBelow(ctx, v, preservation.PackagePrefix(id))
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := v.Purge(ctx, key); err != nil && !errors.Is(err, preservation.ErrLocked) {
+			return err
+		}
+	}
+	return nil
+}
+
+// candidates lists the records that a standing permit allows to be destroyed,
+// parts before their files.
+func (d *Disposer) candidates(ctx context.Context, t *catalog.Tenant) ([]preservation.RecordID, error) {
+	o := d.Officer
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	p, err := o.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return nil, err
+	}
+	now := o.Now()
+	today := preservation.DateOf(now.In(policy.zone()))
+	var codes []string
+	for i := range p.permits {
+		if p.permits[i].InForce(today) {
+			for _, c := range p.permits[i].Classes {
+				codes = append(codes, p.schedule.Below(c)...)
+			}
+		}
+	}
+	if len(codes) == 0 {
+		return nil, nil
+	}
+	filter := catalog.RetentionFilter{Status: "live", States: []string{string(Due)}, Classes: codes, DueBy: today}
+	levels := make([][]preservation.RecordID, maxNesting+1) // by depth within the file
+	files := make(map[preservation.RecordID]bool)           // by its top record: all of it may go
+	var after preservation.RecordID
+	for {
+		rows, err := t.View().Retentions(ctx, filter, after, batch)
+		if err != nil {
+			return nil, fmt.Errorf("find due records: %w", err)
+		}
+		facts, err := gather(ctx, t.View(), rows)
+		if err != nil {
+			return nil, fmt.Errorf("find due records: %w", err)
+		}
+		for i, r := range rows {
+			after = r.Record
+			e := Evaluate(p.schedule, *facts[i], p.holds, now, policy.zone())
+			if _, ok := p.permit(&e, today); !ok {
+				continue
+			}
+			depth, top := 0, facts[i]
+			for ; top.File != nil && depth < maxNesting; top = top.File {
+				depth++
+			}
+			whole, known := files[top.ID]
+			if !known {
+				if whole, err = d.wholeFile(ctx, t, p, policy, top.ID); err != nil {
+					return nil, fmt.Errorf("find due records: %w", err)
+				}
+				files[top.ID] = whole
+			}
+			if whole {
+				levels[depth] = append(levels[depth], r.Record)
+			}
+		}
+		if len(rows) < batch {
+			break
+		}
+	}
+	var all []preservation.RecordID
+	for depth := maxNesting; depth >= 0; depth-- {
+		all = append(all, levels[depth]...)
+	}
+	return all, nil
+}
+
+// wholeFile reports whether every part of a file may be destroyed: a part never
+// goes before its file may.
+func (d *Disposer) wholeFile(ctx context.Context, t *catalog.Tenant, p *plan, policy LockPolicy, top preservation.RecordID) (bool, error) {
+	v, now := t.View(), d.Officer.Now()
+	today := preservation.DateOf(now.In(policy.zone()))
+	level := []preservation.RecordID{top}
+	for range maxNesting + 1 {
+		var below []preservation.RecordID
+		for ids := range slices.Chunk(level, batch) {
+			rows, err := v.Retentions(ctx, catalog.RetentionFilter{Status: "live", IDs: ids}, "", len(ids))
+			if err != nil {
+				return false, err
+			}
+			facts, err := gather(ctx, v, rows)
+			if err != nil {
+				return false, err
+			}
+			for _, f := range facts {
+				e := Evaluate(p.schedule, *f, p.holds, now, policy.zone())
+				if _, ok := p.permit(&e, today); !ok {
+					return false, nil
+				}
+			}
+			for _, id := range ids {
+				parts, err := v.Children(ctx, id)
+				if err != nil {
+					return false, err
+				}
+				below = append(below, parts...)
+			}
+		}
+		if level = below; len(level) == 0 {
+			return true, nil
+		}
+	}
+	return false, nil // nested too deeply: its evaluation is unresolved anyway
+}
+
+// checkBatch refuses a run that would destroy an unusual part of the holding.
+func (d *Disposer) checkBatch(ctx context.Context, t *catalog.Tenant, n int) error {
+	floor, share := d.Floor, d.Share
+	if floor == 0 {
+		floor = 100
+	}
+	if share == 0 {
+		share = 0.1
+	}
+	if n <= floor {
+		return nil
+	}
+	holding, err := t.View().CountRetentions(ctx, catalog.RetentionFilter{})
+	if err != nil {
+		return err
+	}
+	if float64(n) <= share*float64(holding) {
+		return nil
+	}
+	allowed, err := t.View().Cursor(ctx, allowedName)
+	if err != nil {
+		return err
+	}
+	if a, err := strconv.Atoi(allowed); err == nil && n <= a {
+		return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(allowedName, "") })
+	}
+	return &Stopped{
+		Reason:  fmt.Sprintf("%d of %d records in one run are more than the configured share of %g", n, holding, share),
+		Records: n, Holding: holding,
+	}
+}
+
+// checkClock refuses to act on a clock that went back or leapt ahead.
+func (d *Disposer) checkClock(ctx context.Context, t *catalog.Tenant) error {
+	now := d.Officer.Now()
+	gap := d.Gap
+	if gap == 0 {
+		gap = 45 * 24 * time.Hour
+	}
+	text, err := t.View().Cursor(ctx, clockName)
+	if err != nil {
+		return err
+	}
+	if last, err := time.Parse(time.RFC3339, text); err == nil {
+		switch away := now.Sub(last); {
+		case away < -5*time.Minute:
+			return &Stopped{Reason: "the clock shows " + now.Format(time.RFC3339) + ", earlier than at the run before, " + text}
+		case away > gap:
+			return &Stopped{Reason: "the run before was on " + text + ": is it really " + now.Format(time.RFC3339) + "?"}
+		}
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(clockName, now.UTC().Format(time.RFC3339)) })
+}
+
+// stop records a Stopped where people find it: as a dead letter, in the audit
+// log and in the log. Other errors pass through.
+func (d *Disposer) stop(ctx context.Context, t *catalog.Tenant, err error) error {
+	var s *Stopped
+	if !errors.As(err, &s) {
+		return err
+	}
+	s.At = d.Officer.Now().UTC()
+	raw, merr := json.Marshal(s)
+	if merr != nil {
+		return merr
+	}
+	known := false
+	uerr := t.Update(ctx, func(x *catalog.Tx) error {
+		before, err := x.View().Cursor(ctx, stoppedName)
+		if err != nil {
+			return err
+		}
+		if known = before != ""; known {
+			return x.SetCursor(stoppedName, string(raw))
+		}
+		return errors.Join(
+			x.SetCursor(stoppedName, string(raw)),
+			x.Audit(catalog.AuditEntry{Actor: System, Action: "dispose.stop", Object: string(t.ID()), Detail: map[string]string{"reason": s.Reason}}),
+		)
+	})
+	d.Officer.Log.ErrorContext(ctx, "destruction stopped itself", "tenant", string(t.ID()), "reason", s.Reason)
+	if uerr != nil || known {
+		return uerr // one dead letter is enough
+	}
+	return &catalog.Final{Err: s}
+}
+
+// Stopped returns why the runs of a tenant stopped themselves, nil when they did not.
+func (d *Disposer) Stopped(ctx context.Context, t *catalog.Tenant) (*Stopped, error) {
+	text, err := t.View().Cursor(ctx, stoppedName)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	s := new(Stopped)
+	return s, json.Unmarshal([]byte(text), s)
+}
+
+// Allow says that a stopped run is right: the clock is, and the next run may
+// destroy up to n records whatever their share of the holding.
+func (d *Disposer) Allow(ctx context.Context, t *catalog.Tenant, n int, actor string) error {
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		return errors.Join(
+			x.SetCursor(stoppedName, ""),
+			x.SetCursor(allowedName, strconv.Itoa(n)),
+			x.SetCursor(clockName, d.Officer.Now().UTC().Format(time.RFC3339)),
+			x.Audit(catalog.AuditEntry{Actor: actor, Action: "dispose.allow", Object: string(t.ID()), Detail: map[string]string{"records": strconv.Itoa(n)}}),
+			x.Enqueue(catalog.Job{Kind: JobDispose, Key: "allowed"}),
+		)
+	})
+}

@@ -1,0 +1,172 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// objects lists every version of every object of a record, the packages first.
+func objects(ctx context.Context, s preservation.Store, id preservation.RecordID) iter.Seq2[preservation.Object, error] {
+	return func(yield func(preservation.Object, error) bool) {
+		for _, prefix := range []string{preservation.PackagePrefix(id), preservation.EventPrefix(id)} {
+			for v, err := range s.Versions(ctx, prefix) {
+				if !yield(v, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ExtendLocks is the handler of the job "extend-locks": it moves the locks of
+// all records ahead whose lock has less than half of its way left. Records past
+// their end that a standing permit will have destroyed are left to run out,
+// and no lock passes a record's end. Locks that had run out already are
+// extended and reported as an error, which is an alarm.
+func (o *Officer) ExtendLocks(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return err
+	}
+	s, err := o.Store(ctx, t)
+	if err != nil {
+		return err
+	}
+	now := o.Now()
+	filter := catalog.RetentionFilter{Status: "live", LockBefore: now.AddDate(0, 0, policy.horizon()/2+1)}
+	var after preservation.RecordID
+	var late int
+	var failed []error
+	for {
+		rows, err := t.View().Retentions(ctx, filter, after, batch)
+		if err != nil {
+			return fmt.Errorf("extend locks: %w", err)
+		}
+		if len(rows) == 0 {
+			break
+		}
+		after = rows[len(rows)-1].Record
+		facts, err := gather(ctx, t.View(), rows)
+		if err != nil {
+			return fmt.Errorf("extend locks: %w", err)
+		}
+		p, err := o.plans.at(ctx, t.View(), t.ID())
+		if err != nil {
+			return err
+		}
+		stopped, err := t.View().Cursor(ctx, stoppedName)
+		if err != nil {
+			return err
+		}
+		for i, r := range rows {
+			e := Evaluate(p.schedule, *facts[i], p.holds, now, policy.zone())
+			if _, leave := p.permit(&e, preservation.DateOf(now.In(policy.zone()))); leave && stopped == "" {
+				continue
+			}
+			lock, due := Extend(e, r.LockUntil, now, policy)
+			if !due {
+				continue
+			}
+			if r.LockUntil.Before(now) && !newlyDue(&e, r.LockUntil, policy.zone()) {
+				late++
+			}
+			if err := o.extend(ctx, t, s, r.Record, lock); err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				failed = append(failed, err)
+			}
+		}
+	}
+	if late > 0 {
+		o.Log.ErrorContext(ctx, "locks had run out before they were extended", "tenant", string(t.ID()), "records", late)
+	}
+	failed = append(failed, o.extendProof(ctx, t, s, policy))
+	return errors.Join(failed...)
+}
+
+// newlyDue reports whether a lock ran out with the period itself, as it should.
+func newlyDue(e *Evaluation, until time.Time, zone *time.Location) bool {
+	return e.Ended() && !until.Before(e.DueFrom.In(zone))
+}
+
+// extend moves the locks of all objects of a record.
+func (o *Officer) extend(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID, lock preservation.Lock) error {
+	packages := 0
+	for v, err := range objects(ctx, s, id) {
+		if err == nil && !v.Marker {
+			if _, _, ok := preservation.ParsePackageKey(v.Key); ok {
+				packages++
+			}
+			err = s.Extend(ctx, v.Key, v.VersionID, lock)
+		}
+		if err != nil {
+			return fmt.Errorf("extend locks of record %s: %w", id, err)
+		}
+	}
+	if packages == 0 {
+		// A destruction that began since is the only innocent cause.
+		if r, err := t.View().Retention(ctx, id); errors.Is(err, catalog.ErrNotFound) || err == nil && r.Status != "live" {
+			return nil
+		}
+		return fmt.Errorf("extend locks of record %s: %w: the store has no package of it", id, preservation.ErrCorrupt)
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetLock(id, lock) })
+}
+
+// proofName is the cursor of the day on which the locks of what is not a record
+// were extended last: configuration, audit log and the remains of destroyed records.
+const proofName = "retention.proof"
+
+// extendProof extends those locks in one pass a month.
+func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preservation.Store, policy LockPolicy) error {
+	now := o.Now()
+	last, err := t.View().Cursor(ctx, proofName)
+	if err != nil {
+		return err
+	}
+	today := preservation.DateOf(now.In(policy.zone()))
+	if day, err := preservation.ParseDate(last); err == nil && today.Before(day.AddDays(policy.horizon()/3)) && !today.Before(day) {
+		return nil
+	}
+	lock := LockUntil(Evaluation{State: Permanent}, now, policy)
+	move := func(prefix string) error {
+		for v, err := range s.Versions(ctx, prefix) {
+			if err == nil && !v.Marker {
+				err = s.Extend(ctx, v.Key, v.VersionID, lock)
+			}
+			if err != nil {
+				return fmt.Errorf("extend locks below %s: %w", prefix, err)
+			}
+		}
+		return nil
+	}
+	for _, prefix := range []string{"cfg/", "audit/"} {
+		if err := move(prefix); err != nil {
+			return err
+		}
+	}
+	var before time.Time
+	for {
+		stones, err := t.View().Tombstones(ctx, before, batch)
+		if err != nil {
+			return err
+		}
+		for _, g := range stones {
+			if err := move(preservation.EventPrefix(g.Record)); err != nil {
+				return err
+			}
+		}
+		if len(stones) < batch {
+			break
+		}
+		before = stones[len(stones)-1].Destroyed.Add(time.Millisecond) // pages overlap rather than part within one instant
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(proofName, today.String()) })
+}

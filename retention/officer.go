@@ -1,0 +1,154 @@
+package retention
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// Officer keeps the retention plans of all tenants (Schriftgutverwaltung): file
+// plan, rules, holds, permits and triggers, and what follows from them for each
+// record: its evaluation, its lock, its legal hold in the store. An Officer
+// never deletes; see Disposer. It is safe for concurrent use.
+type Officer struct {
+	// Store opens the bucket of a tenant.
+	Store func(ctx context.Context, t *catalog.Tenant) (preservation.Store, error)
+	// Locks is the installation's policy; mode and zone come from the tenant's settings.
+	Locks LockPolicy
+	Now   func() time.Time
+	Log   *slog.Logger
+
+	plans plans
+}
+
+// System is the actor of what the archive does by itself.
+const System = "system"
+
+// agent names this program in events.
+var agent = preservation.Agent{Type: preservation.Software, Name: "bestand/retention"}
+
+// policy is the lock policy of a tenant, with its zone.
+func (o *Officer) policy(ctx context.Context, t *catalog.Tenant) (LockPolicy, error) {
+	info, err := t.Info(ctx)
+	if err != nil {
+		return LockPolicy{}, fmt.Errorf("lock policy: %w", err)
+	}
+	p := o.Locks
+	p.Mode = cmp.Or(info.Settings.LockMode, p.Mode, preservation.Compliance)
+	if p.Zone, err = time.LoadLocation(cmp.Or(info.Settings.Zone, "Europe/Berlin")); err != nil {
+		return p, fmt.Errorf("time zone of tenant %s: %w", t.ID(), err)
+	}
+	return p, nil
+}
+
+// edit is one change of a plan, under the plan's lock.
+type edit struct {
+	*catalog.Tx
+	v     catalog.View
+	plan  *plan
+	actor string
+	now   time.Time
+}
+
+// change runs fn under the plan's lock. Like all transactions it may run twice.
+func (o *Officer) change(ctx context.Context, t *catalog.Tenant, actor string, fn func(*edit) error) error {
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		if err := x.Lock(lockName); err != nil {
+			return err
+		}
+		p, err := o.plans.at(ctx, x.View(), t.ID())
+		if err != nil {
+			return err
+		}
+		return fn(&edit{Tx: x, v: x.View(), plan: p, actor: actor, now: o.Now()})
+	})
+}
+
+// add stores the next version of a document, after the one that is there.
+func (e *edit) add(ctx context.Context, kind, name string, body any, action string) error {
+	next := 1
+	switch d, err := e.v.Document(ctx, kind, name, 0); {
+	case err == nil:
+		next = d.Version + 1
+	case !errors.Is(err, catalog.ErrNotFound):
+		return err
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	id := preservation.NewID(e.now)
+	if err := e.AddDocument(catalog.Document{
+		Kind: kind, Name: name, Version: next, Key: preservation.ConfigKey(id), Body: raw, Actor: e.actor, At: e.now.UnixMilli(),
+	}); err != nil {
+		return err
+	}
+	if err := e.SetCursor(stampName, id); err != nil {
+		return err
+	}
+	if err := e.Enqueue(catalog.Job{Kind: JobDispose, Key: keyReconsider}); err != nil {
+		return err // a destruction that waits for a lock may have to be called off
+	}
+	return e.Audit(catalog.AuditEntry{Actor: e.actor, Action: action, Object: name, Detail: map[string]string{"version": fmt.Sprint(next)}})
+}
+
+// put stores a small object that may be there already from an attempt before.
+// It returns the bytes that stand in the store, which are then those of that
+// attempt.
+func put(ctx context.Context, s preservation.Store, key string, e preservation.EventObject, lock preservation.Lock) (preservation.EventObject, catalog.RecordObject, error) {
+	data, sum, err := e.Encode()
+	if err != nil {
+		return e, catalog.RecordObject{}, err
+	}
+	o, err := s.Put(ctx, key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: sum, Lock: lock, ContentType: "application/json"})
+	if errors.Is(err, preservation.ErrExists) {
+		return readEvent(ctx, s, key)
+	}
+	return e, eventRow(o, sum), err
+}
+
+// readEvent reads an event object.
+func readEvent(ctx context.Context, s preservation.Store, key string) (e preservation.EventObject, row catalog.RecordObject, err error) {
+	o, err := s.Stat(ctx, key, "")
+	if err != nil {
+		return e, row, err
+	}
+	data, err := read(ctx, s, o)
+	if err != nil {
+		return e, row, err
+	}
+	e, sum, err := preservation.DecodeEventObject(data)
+	if err != nil {
+		return e, row, fmt.Errorf("%s: %w", key, err)
+	}
+	return e, eventRow(o, sum), nil
+}
+
+func read(ctx context.Context, s preservation.Store, o preservation.Object) ([]byte, error) {
+	if o.Size > preservation.MaxEventObject {
+		return nil, fmt.Errorf("%s: %d bytes are more than an event object may have", o.Key, o.Size)
+	}
+	r, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(io.LimitReader(r, preservation.MaxEventObject)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", o.Key, err)
+	}
+	return b.Bytes(), nil
+}
+
+func eventRow(o preservation.Object, sum string) catalog.RecordObject {
+	return catalog.RecordObject{Key: o.Key, Kind: "event", VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}
+}
