@@ -4,8 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
+
+// ErrUnreadable: the bytes are not an object of the expected form. Another try
+// gives the same answer.
+var ErrUnreadable = errors.New("unreadable object")
 
 // EventObject is the stored form of an event that happened to a record after
 // its package was made: one JSON object below evt/<record-id>/.
@@ -39,10 +44,10 @@ func (e EventObject) Encode() (data []byte, sha string, err error) {
 // DecodeEventObject is the inverse of Encode.
 func DecodeEventObject(data []byte) (e EventObject, sha string, err error) {
 	if err := json.Unmarshal(data, &e); err != nil {
-		return e, "", fmt.Errorf("decode event: %w", err)
+		return e, "", fmt.Errorf("decode event: %w: %w", ErrUnreadable, err)
 	}
 	if e.Format != EventFormat {
-		return e, "", fmt.Errorf("decode event: format %q, this program reads %q", e.Format, EventFormat)
+		return e, "", fmt.Errorf("decode event: %w: format %q, this program reads %q", ErrUnreadable, e.Format, EventFormat)
 	}
 	h := sha256.Sum256(data)
 	return e, hex.EncodeToString(h[:]), nil
@@ -76,10 +81,10 @@ func (c ConfigObject) Encode() (data []byte, sha string, err error) {
 // DecodeConfigObject is the inverse of Encode.
 func DecodeConfigObject(data []byte) (c ConfigObject, err error) {
 	if err := json.Unmarshal(data, &c); err != nil {
-		return c, fmt.Errorf("decode configuration: %w", err)
+		return c, fmt.Errorf("decode configuration: %w: %w", ErrUnreadable, err)
 	}
 	if c.Format != ConfigFormat {
-		return c, fmt.Errorf("decode configuration: format %q, this program reads %q", c.Format, ConfigFormat)
+		return c, fmt.Errorf("decode configuration: %w: format %q, this program reads %q", ErrUnreadable, c.Format, ConfigFormat)
 	}
 	return c, nil
 }

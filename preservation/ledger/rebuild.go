@@ -11,6 +11,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,6 +35,9 @@ type Options struct {
 	Parallel int
 	// Trigger takes a retention trigger out of an event object, if it is one.
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
+	// Remains tells from the events of a record and the number of its packages
+	// whether it was destroyed, and what stays of it.
+	Remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
 }
 
 type rebuild struct {
@@ -71,18 +75,18 @@ func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Opt
 	}
 	// Versions of one record follow each other in the order of keys and are
 	// committed in that order; records have no order among each other.
-	if err := b.each(ctx, "aip/", b.restorePackage); err != nil {
+	if err := b.each(ctx, "aip/", b.restoreRecord); err != nil {
 		return b.Report, fmt.Errorf("restore packages: %w", err)
 	}
-	if err := b.each(ctx, "evt/", b.restoreEvent); err != nil {
+	if err := b.each(ctx, "evt/", b.restoreEvents); err != nil {
 		return b.Report, fmt.Errorf("restore events: %w", err)
 	}
 	return b.Report, nil
 }
 
-// each calls fn for every object below a prefix, those of one record one after
-// the other, those of different records in parallel.
-func (b *rebuild) each(ctx context.Context, prefix string, fn func(context.Context, preservation.Object) error) error {
+// each calls fn with the objects of every record below a prefix, for different
+// records in parallel.
+func (b *rebuild) each(ctx context.Context, prefix string, fn func(context.Context, []preservation.Object) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, b.opts.Parallel))
 	var run []preservation.Object
@@ -90,10 +94,8 @@ func (b *rebuild) each(ctx context.Context, prefix string, fn func(context.Conte
 		if objects := run; len(objects) > 0 {
 			run = nil
 			g.Go(func() error {
-				for _, o := range objects {
-					if err := fn(ctx, o); err != nil {
-						return fmt.Errorf("%s: %w", o.Key, err)
-					}
+				if err := fn(ctx, objects); err != nil {
+					return fmt.Errorf("%s: %w", folder(objects[0].Key), err)
 				}
 				return nil
 			})
@@ -119,6 +121,16 @@ func folder(key string) string { return key[:strings.LastIndexByte(key, '/')+1] 
 
 // wholeBelow is the size in bytes up to which a package is read at once.
 const wholeBelow = 16 << 20
+
+// restoreRecord brings back the versions of one record, oldest first.
+func (b *rebuild) restoreRecord(ctx context.Context, packages []preservation.Object) error {
+	for _, o := range packages {
+		if err := b.restorePackage(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (b *rebuild) restorePackage(ctx context.Context, o preservation.Object) error {
 	id, version, ok := preservation.ParsePackageKey(o.Key)
@@ -227,88 +239,93 @@ func (r *remote) ReadAt(p []byte, off int64) (int, error) {
 	return got, err
 }
 
-// restoreEvent brings back what an event object tells.
-func (b *rebuild) restoreEvent(ctx context.Context, o preservation.Object) error {
-	e, o, sum, err := ReadEvent(ctx, b.store, o.Key)
-	if err != nil {
-		if errors.Is(err, preservation.ErrNotFound) || ctx.Err() != nil {
+// stored is an event object with its place in the bucket.
+type stored struct {
+	preservation.EventObject
+	at catalog.RecordObject
+}
+
+// restoreEvents brings back what happened to one record after it was packaged.
+func (b *rebuild) restoreEvents(ctx context.Context, objects []preservation.Object) error {
+	var all []stored
+	var events []preservation.EventObject
+	for _, o := range objects {
+		e, o, sum, err := ReadEvent(ctx, b.store, o.Key)
+		if errors.Is(err, preservation.ErrUnreadable) {
+			b.problem(o.Key, "unreadable-event", err.Error())
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		b.problem(o.Key, "unreadable-event", err.Error())
-		return nil
-	}
-	if o.Key != preservation.EventKey(e.Record, e.Event.ID) {
-		b.problem(o.Key, "foreign-event", "tells of record "+string(e.Record))
-		return nil
-	}
-	obj := catalog.RecordObject{Key: o.Key, Kind: "event", VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}
-	switch e.Event.Type {
-	case preservation.EventStore:
-		err = b.restoreSubmission(ctx, e, obj)
-	case preservation.EventDelete:
-		if err = b.restoreTombstone(ctx, e); err == nil {
-			b.count(&b.Tombstones)
+		if o.Key != preservation.EventKey(e.Record, e.Event.ID) {
+			b.problem(o.Key, "foreign-event", "tells of record "+string(e.Record))
+			continue
 		}
-	default:
-		err = b.restoreOther(ctx, e, obj)
+		all = append(all, stored{e, catalog.RecordObject{Key: o.Key, Kind: "event", VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}})
+		events = append(events, e)
 	}
-	if err == nil {
+	if len(all) == 0 {
+		return nil
+	}
+	id := all[0].Record
+	rec, err := b.tenant.Record(ctx, id)
+	known := err == nil
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) && !errors.Is(err, catalog.ErrDestroyed) {
+		return err
+	}
+	packages := 0
+	if known {
+		packages = rec.Version
+	}
+	if stone, ok := b.opts.Remains(events, packages, b.tenant.DB().Now()); ok {
+		b.count(&b.Tombstones)
+		return b.tenant.Update(ctx, func(x *catalog.Tx) error { return x.Destroy(stone) })
+	}
+	if !known {
+		b.problem(preservation.EventPrefix(id), "package-missing", "there are events of this record, and neither a package nor a tombstone")
+		return nil
+	}
+	for _, e := range all {
+		e.at.Version = rec.Version
+		var err error
+		if e.Event.Type == preservation.EventStore {
+			err = b.restoreSubmission(ctx, rec, e)
+		} else {
+			err = b.restoreOther(ctx, e)
+		}
+		if err != nil {
+			return err
+		}
 		b.count(&b.Events)
 	}
-	return err
+	return nil
 }
 
-func (b *rebuild) restoreSubmission(ctx context.Context, e preservation.EventObject, obj catalog.RecordObject) error {
+func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e stored) error {
 	var body Receipt
 	if err := json.Unmarshal(e.Body, &body); err != nil {
-		return fmt.Errorf("receipt: %w", err)
-	}
-	rec, err := b.tenant.Record(ctx, e.Record)
-	if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) {
-		return nil // destroyed later: its tombstone follows
-	}
-	if err != nil {
-		return err
-	}
-	obj.Version = body.Version
-	return b.tenant.RestoreSubmission(ctx, catalog.Submission{
-		ID: body.Submission, Metadata: rec.Metadata, Fingerprint: body.Fingerprint, RecordID: e.Record, Version: body.Version,
-		SubmittedBy: body.SubmittedBy, Problems: body.Problems, Receipt: body.JWS, Received: body.Received, Updated: e.Event.At,
-	}, obj, e.Event)
-}
-
-// restoreTombstone puts the tombstone in the place of a destroyed record.
-func (b *rebuild) restoreTombstone(ctx context.Context, e preservation.EventObject) error {
-	var s catalog.Tombstone
-	if err := json.Unmarshal(e.Body, &s); err != nil || s.Record != e.Record {
-		b.problem(preservation.EventKey(e.Record, e.Event.ID), "unreadable-event", "no tombstone of this record")
+		b.problem(e.at.Key, "unreadable-event", "no receipt: "+err.Error())
 		return nil
 	}
-	return b.tenant.Update(ctx, func(x *catalog.Tx) error { return x.Destroy(s) })
+	e.at.Version = body.Version
+	return b.tenant.RestoreSubmission(ctx, catalog.Submission{
+		ID: body.Submission, Metadata: rec.Metadata, Fingerprint: body.Fingerprint, RecordID: rec.ID, Version: body.Version,
+		SubmittedBy: body.SubmittedBy, Problems: body.Problems, Receipt: body.JWS, Received: body.Received, Updated: e.Event.At,
+	}, e.at, e.Event)
 }
 
-// restoreOther brings back what happened to a living record: the event, and the
-// trigger if it is one.
-func (b *rebuild) restoreOther(ctx context.Context, e preservation.EventObject, obj catalog.RecordObject) error {
-	rec, err := b.tenant.View().Retention(ctx, e.Record)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return nil // destroyed: its tombstone follows or was here before
-	}
-	if err != nil {
-		return err
-	}
-	obj.Version = rec.Version
+// restoreOther brings back an event, and the trigger if it is one.
+func (b *rebuild) restoreOther(ctx context.Context, e stored) error {
 	return b.tenant.Update(ctx, func(x *catalog.Tx) error {
 		if err := x.AddEvents(e.Record, e.Event); err != nil {
 			return err
 		}
-		if b.opts.Trigger != nil {
-			if g, ok := b.opts.Trigger(e); ok {
-				if err := x.AddTrigger(g); err != nil {
-					return err
-				}
+		if g, ok := b.opts.Trigger(e.EventObject); ok {
+			if err := x.AddTrigger(g); err != nil {
+				return err
 			}
 		}
-		return x.AddObject(e.Record, obj)
+		return x.AddObject(e.Record, e.at)
 	})
 }
