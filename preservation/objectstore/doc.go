@@ -37,6 +37,7 @@
 //	versions/  versions that are not the newest, and the bytes behind delete markers
 //	meta/      metadata as files instead, where the file system has no
 //	           extended attributes ("metadata":"sidecar")
+//	creating/  a note for each bucket whose creation has not been acknowledged
 //	run/       the socket
 //
 // Every later release reads format 1. A folder of a later format is refused,

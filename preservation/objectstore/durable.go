@@ -3,6 +3,7 @@ package objectstore
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,11 +22,11 @@ import (
 // complete, aborts) are passed through: completion copies and commits.
 type durable struct {
 	*posix.Posix
-	commit  *group
-	space   space
-	keys    stripes
-	objects string        // folder of the buckets
-	files   *meta.SideCar // where metadata are kept as files, else nil
+	folder *folder
+	commit *group
+	space  space
+	keys   stripes
+	files  *meta.SideCar // where metadata are kept as files, else nil
 }
 
 var _ backend.Backend = (*durable)(nil)
@@ -44,13 +45,25 @@ func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 		n = *in.ContentLength
 	}
 	if err := d.space.check(n); err != nil {
+		discard(in.Body)
 		return s3response.PutObjectOutput{}, err
 	}
 	out, err := d.Posix.PutObjectWithPostFunc(ctx, in, func(f *os.File) error { return d.lockUnnamed(f, in) })
+	if err != nil {
+		discard(in.Body)
+	}
 	if err = d.settle(err); err != nil {
 		return s3response.PutObjectOutput{}, err
 	}
 	return out, nil
+}
+
+// discard reads a refused body to its end. A client that is still sending when
+// the connection is closed on it never sees why.
+func discard(body io.Reader) {
+	if body != nil {
+		io.Copy(io.Discard, body)
+	}
 }
 
 // lockUnnamed puts retention and hold on the file that has no name yet. The
@@ -94,9 +107,13 @@ func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 		n = *in.ContentLength
 	}
 	if err := d.space.check(n); err != nil {
+		discard(in.Body)
 		return nil, err
 	}
 	out, err := d.Posix.UploadPart(ctx, in)
+	if err != nil {
+		discard(in.Body)
+	}
 	return out, d.space.explain(err)
 }
 
@@ -151,13 +168,6 @@ func (d *durable) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 
 func (d *durable) PutObjectTagging(ctx context.Context, bucket, key, version string, tags map[string]string) error {
 	return d.settle(d.Posix.PutObjectTagging(ctx, bucket, key, version, tags))
-}
-
-func (d *durable) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, acl []byte) error {
-	if err := d.space.check(0); err != nil {
-		return err
-	}
-	return d.settle(d.Posix.CreateBucket(ctx, in, acl))
 }
 
 func (d *durable) DeleteBucket(ctx context.Context, bucket string) error {

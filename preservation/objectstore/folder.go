@@ -26,9 +26,9 @@ type layout struct {
 
 // folder is an opened and locked data folder.
 type folder struct {
-	objects, versions, meta string
-	sidecar                 bool
-	lock                    *os.File
+	objects, versions, meta, creating string
+	sidecar                           bool
+	lock                              *os.File
 }
 
 // openFolder creates what is missing, takes the folder's lock and checks its
@@ -38,8 +38,9 @@ func openFolder(dir string, sidecar bool) (*folder, error) {
 		objects:  filepath.Join(dir, "objects"),
 		versions: filepath.Join(dir, "versions"),
 		meta:     filepath.Join(dir, "meta"),
+		creating: filepath.Join(dir, "creating"),
 	}
-	for _, d := range []string{f.objects, f.versions, f.meta} {
+	for _, d := range []string{f.objects, f.versions, f.meta, f.creating} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, err
 		}

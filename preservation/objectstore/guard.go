@@ -56,7 +56,7 @@ func (d *durable) remove(ctx context.Context, in *s3.DeleteObjectInput) (*s3.Del
 // forget drops the metadata files of a key that is gone, which the backend
 // leaves behind: the key could not be written again, or would inherit a lock.
 func (d *durable) forget(bucket, key string) error {
-	_, err := os.Stat(filepath.Join(d.objects, bucket, key))
+	_, err := os.Stat(filepath.Join(d.folder.objects, bucket, key))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

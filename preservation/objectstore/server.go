@@ -113,7 +113,10 @@ func openBackend(f *folder) (*durable, error) {
 	}
 	opts.SetNewDirPerm(0o700)
 	opts.SetNewFilePerm(0o600)
-	d := &durable{objects: f.objects}
+	if err := f.undoCreations(); err != nil {
+		return nil, err
+	}
+	d := &durable{folder: f}
 	var metadata meta.MetadataStorer = meta.XattrMeta{}
 	if f.sidecar {
 		files, err := meta.NewSideCar(f.meta)

@@ -2,6 +2,7 @@ package objectstore
 
 import (
 	"errors"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +24,7 @@ func (s space) check(n int64) error {
 	if err != nil {
 		return err
 	}
-	if inodes == 0 || free < n+max(s.reserve, 0) {
+	if inodes == 0 || free-max(s.reserve, 0) < n {
 		return errFull
 	}
 	return nil
@@ -49,14 +50,19 @@ func (s space) explain(err error) error {
 	return err
 }
 
+// free is what is left to write. File systems that do not count, or create
+// inodes as needed, report zero of zero.
 func (s space) free() (bytes int64, inodes uint64, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.dir, &st); err != nil {
 		return 0, 0, err
 	}
-	inodes = st.Ffree
-	if st.Files == 0 { // file systems that create inodes as needed
-		inodes = 1
+	bytes, inodes = int64(st.Bavail)*st.Bsize, st.Ffree
+	if st.Blocks == 0 {
+		bytes = math.MaxInt64
 	}
-	return int64(st.Bavail) * st.Bsize, inodes, nil
+	if st.Files == 0 {
+		inodes = math.MaxUint64
+	}
+	return bytes, inodes, nil
 }
