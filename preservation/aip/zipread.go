@@ -51,11 +51,11 @@ func readDirectory(r io.ReaderAt, size int64) (directory, error) {
 		case d.root != root:
 			return directory{}, fmt.Errorf("%w: two root folders, %q and %q", ErrInvalid, d.root, root)
 		}
-		if folded := strings.ToLower(name); seen[folded] {
+		folded := strings.ToLower(name)
+		if seen[folded] {
 			return directory{}, fmt.Errorf("%w: name %q twice", ErrInvalid, name)
-		} else {
-			seen[folded] = true
 		}
+		seen[folded] = true
 		if e.Size < 0 || e.Size > offset {
 			return directory{}, fmt.Errorf("%w: %s is longer than the ZIP", ErrInvalid, name)
 		}
