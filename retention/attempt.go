@@ -146,9 +146,7 @@ func (r *run) claim(ctx context.Context, whole, gone bool) (reason string, err e
 		if err != nil {
 			return err
 		}
-		if reason = j.reason; reason == "" && j.row.Version != r.intent.Tombstone.Versions {
-			reason = "a new version was added"
-		}
+		reason = j.objection(&r.intent)
 		next = r.w
 		next.Phase, next.Problem, next.Attempts, next.Try = purging, "", r.w.Attempts+1, e.now.Add(lease)
 		switch {
@@ -228,7 +226,7 @@ func (r *run) unlocked(ctx context.Context, whole bool) error {
 // this disposal can't end otherwise.
 func (r *run) callOff(ctx context.Context, reason string) error {
 	outcome, _, err := put(ctx, r.v, outcomeKey(r.w), preservation.EventObject{Record: r.w.Record, Event: preservation.Event{
-		ID: r.w.ID, Type: preservation.EventDelete, At: r.Officer.Now().UTC().Truncate(time.Millisecond), Outcome: preservation.Failure,
+		ID: r.w.ID, Type: preservation.EventIntent, At: r.Officer.Now().UTC().Truncate(time.Millisecond), Outcome: preservation.Failure,
 		Code: "called-off", Detail: reason, Agent: agent,
 	}}, r.short())
 	if err != nil {
@@ -242,7 +240,7 @@ func (r *run) callOff(ctx context.Context, reason string) error {
 
 // settle does in the catalog what the outcome object says.
 func (r *run) settle(ctx context.Context, outcome preservation.EventObject) error {
-	if outcome.Event.Outcome == preservation.Success {
+	if outcome.Event.Type == preservation.EventDelete {
 		return r.finish(ctx, outcome)
 	}
 	reason := outcome.Event.Detail

@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -141,21 +138,6 @@ func (o *Officer) LoadSample(ctx context.Context, t *catalog.Tenant, actor strin
 	})
 }
 
-// ConfigFormat is the form of configuration objects.
-const ConfigFormat = "bestand-config/1"
-
-// ConfigObject is the stored form of a configuration document: one JSON object
-// below cfg/. Its promise is that of preservation.EventObject.
-type ConfigObject struct {
-	Format  string          `json:"format"` // ConfigFormat
-	Kind    string          `json:"kind"`
-	Name    string          `json:"name"`
-	Version int             `json:"version"`
-	At      int64           `json:"at_ms"`
-	Actor   string          `json:"actor"`
-	Body    json.RawMessage `json:"body"`
-}
-
 // Configure is the handler of the job "configure": it writes every document
 // whose object is not in the bucket yet.
 func (o *Officer) Configure(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
@@ -185,14 +167,11 @@ func (o *Officer) Configure(ctx context.Context, t *catalog.Tenant, _ catalog.Jo
 }
 
 func storeDocument(ctx context.Context, s preservation.Store, d catalog.Document, lock preservation.Lock) error {
-	data, err := json.Marshal(ConfigObject{ConfigFormat, d.Kind, d.Name, d.Version, d.At, d.Actor, d.Body})
+	data, sum, err := preservation.ConfigObject{Kind: d.Kind, Name: d.Name, Version: d.Version, At: d.At, Actor: d.Actor, Body: d.Body}.Encode()
 	if err != nil {
 		return err
 	}
-	h := sha256.Sum256(data)
-	_, err = s.Put(ctx, d.Key, bytes.NewReader(data), preservation.PutOptions{
-		Size: int64(len(data)), SHA256: hex.EncodeToString(h[:]), Lock: lock, ContentType: "application/json",
-	})
+	_, err = s.Put(ctx, d.Key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: sum, Lock: lock, ContentType: "application/json"})
 	if !errors.Is(err, preservation.ErrExists) {
 		return err
 	}
@@ -200,14 +179,9 @@ func storeDocument(ctx context.Context, s preservation.Store, d catalog.Document
 	if err != nil {
 		return err
 	}
-	have, err := read(ctx, s, o)
+	have, err := read(ctx, s, o, int64(len(data)))
 	if err == nil && !bytes.Equal(have, data) {
 		err = fmt.Errorf("%s: %w: another document has its key", d.Key, preservation.ErrCorrupt)
 	}
 	return err
-}
-
-// Document is the inverse of what Configure stores, for the rebuild.
-func (c ConfigObject) Document(key string) catalog.Document {
-	return catalog.Document{Kind: c.Kind, Name: c.Name, Version: c.Version, Key: key, Body: c.Body, Actor: c.Actor, At: c.At}
 }

@@ -144,4 +144,12 @@ func judge(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now 
 	return j, nil
 }
 
+// objection says why a destruction that was decided must not go on, or nothing.
+func (j *judgement) objection(i *Intent) string {
+	if j.reason == "" && j.row.Version != i.Tombstone.Versions {
+		return "a new version was added"
+	}
+	return j.reason
+}
+
 func outcomeKey(w catalog.Disposal) string { return preservation.EventKey(w.Record, w.ID) }

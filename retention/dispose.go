@@ -207,7 +207,14 @@ func (d *Disposer) forbidden(ctx context.Context, t *catalog.Tenant, w catalog.D
 	if errors.Is(err, catalog.ErrNotFound) {
 		return false, nil
 	}
-	return j.reason != "", err
+	if err != nil {
+		return false, err
+	}
+	var i Intent
+	if err := json.Unmarshal(w.Body, &i); err != nil {
+		return false, fmt.Errorf("intent of record %s: %w", w.Record, err)
+	}
+	return j.objection(&i) != "", nil
 }
 
 // replay purges what came back of records destroyed lately: a version whose

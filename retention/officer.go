@@ -122,7 +122,7 @@ func readEvent(ctx context.Context, s preservation.Store, key string) (e preserv
 	if err != nil {
 		return e, row, err
 	}
-	data, err := read(ctx, s, o)
+	data, err := read(ctx, s, o, preservation.MaxEventObject)
 	if err != nil {
 		return e, row, err
 	}
@@ -133,20 +133,21 @@ func readEvent(ctx context.Context, s preservation.Store, key string) (e preserv
 	return e, eventRow(o, sum), nil
 }
 
-func read(ctx context.Context, s preservation.Store, o preservation.Object) ([]byte, error) {
-	if o.Size > preservation.MaxEventObject {
-		return nil, fmt.Errorf("%s: %d bytes are more than an event object may have", o.Key, o.Size)
+// read returns a small object whole.
+func read(ctx context.Context, s preservation.Store, o preservation.Object, most int64) ([]byte, error) {
+	if o.Size > most {
+		return nil, fmt.Errorf("%s: %w: %d bytes where at most %d were written", o.Key, preservation.ErrCorrupt, o.Size, most)
 	}
 	r, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(r, preservation.MaxEventObject)); err != nil {
+	data, err := io.ReadAll(io.LimitReader(r, most))
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", o.Key, err)
 	}
-	return b.Bytes(), nil
+	return data, nil
 }
 
 func eventRow(o preservation.Object, sum string) catalog.RecordObject {

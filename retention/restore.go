@@ -21,24 +21,22 @@ func TriggerOf(e preservation.EventObject) (catalog.Trigger, bool) {
 
 // Remains returns the tombstone of a record as its event objects tell it, for
 // the rebuild: of a destruction that ended, or of one whose packages are all
-// gone and that only has to be written down. ok is false while the record lives.
+// gone and that only has to be written down. ok is false while the record
+// lives, also when a destruction was begun or called off.
 func Remains(events []preservation.EventObject, packages int, now time.Time) (stone catalog.Tombstone, ok bool) {
 	ended := make(map[string]bool)
 	for _, e := range events {
-		if e.Event.Type != preservation.EventDelete {
-			continue
-		}
-		ended[e.Event.ID] = true
-		if e.Event.Outcome == preservation.Success && json.Unmarshal(e.Body, &stone) == nil && stone.Record == e.Record {
+		ended[e.Event.ID] = true // an outcome has the ID of its disposal
+		if e.Event.Type == preservation.EventDelete && json.Unmarshal(e.Body, &stone) == nil && stone.Record == e.Record {
 			return stone, true
 		}
 	}
 	for _, e := range events {
 		var i Intent
-		if packages > 0 || e.Event.Type != preservation.EventIntent || json.Unmarshal(e.Body, &i) != nil || ended[i.Disposal] {
+		if packages > 0 || e.Event.Type != preservation.EventIntent || json.Unmarshal(e.Body, &i) != nil {
 			continue
 		}
-		if i.Tombstone.Record == e.Record {
+		if i.Disposal != "" && !ended[i.Disposal] && i.Tombstone.Record == e.Record {
 			i.Tombstone.Destroyed = now.UTC()
 			return i.Tombstone, true
 		}
