@@ -1,0 +1,131 @@
+package convert
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/charset"
+
+	"bestand/ingest/sandbox"
+	"bestand/preservation"
+)
+
+// Head stands before every page. The policy lets nothing run and nothing load
+// but what the page itself carries. The first byte order mark settles the
+// character set.
+const head = "\ufeff<!DOCTYPE html><meta charset=\"utf-8\">" +
+	`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:">`
+
+var browserLimits = sandbox.Limits{
+	Memory: 1536 << 20, CPU: time.Minute, Wall: 2 * time.Minute, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,
+}
+
+// RenderHTML prints a page as a browser without scripts and network shows it.
+func (j *job) renderHTML(ctx context.Context) error {
+	b, err := readBounded(j.src.Path, maxText)
+	if err != nil {
+		return err
+	}
+	e, _, _ := charset.DetermineEncoding(b, contentType(j.src.Charset))
+	if b, err = e.NewDecoder().Bytes(b); err != nil {
+		return &Refusal{CodeUnconvertible, "The character set of the page cannot be read."}
+	}
+	source := numbers{letters: htmlLetters(b)}
+	pdf, err := j.printHTML(ctx, b)
+	if err != nil {
+		return err
+	}
+	return j.accept(ctx, pdf, defaultFlavour, source, tolerances["html"])
+}
+
+func contentType(charset string) string {
+	if charset == "" {
+		return "text/html"
+	}
+	return "text/html; charset=" + charset
+}
+
+// HTML prints a page (UTF-8; pictures as data: URLs) to a PDF that claims
+// PDF/A-2b, in a new folder inside of dir, and returns its path. It does not validate:
+// Render does so with what a Renderer returns. Errors are as for a Renderer.
+func (c *Converter) HTML(ctx context.Context, page []byte, dir string) (string, error) {
+	own, err := os.MkdirTemp(dir, "html-")
+	if err != nil {
+		return "", err
+	}
+	j := &job{Converter: c, dir: own}
+	pdf, err := j.printHTML(ctx, page)
+	if err != nil {
+		return "", fmt.Errorf("print HTML: %w", err)
+	}
+	return pdf, nil
+}
+
+// HTMLAgent names the browser for the events of those who call HTML.
+func (c *Converter) HTMLAgent(ctx context.Context) preservation.Agent { return c.chromium(ctx) }
+
+func (j *job) printHTML(ctx context.Context, page []byte) (string, error) {
+	dir, err := j.folder()
+	if err != nil {
+		return "", err
+	}
+	in := filepath.Join(dir, "page.html")
+	if err := os.WriteFile(in, append([]byte(head), page...), 0o600); err != nil {
+		return "", err
+	}
+	address := url.URL{Scheme: "file", Path: in}
+	res, err := j.tool(ctx, sandbox.Command{
+		Name: "chromium-headless-shell", Dir: dir, Limits: browserLimits,
+		Args: []string{
+			// The sandbox around it is stronger than its own, which needs rights that it does not have inside.
+			"--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
+			"--disable-background-networking",
+			"--no-pdf-header-footer", "--print-to-pdf=" + filepath.Join(dir, "page.pdf"), address.String(),
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	pdf, err := produced(dir, "page.pdf")
+	if err != nil {
+		return "", err
+	}
+	if pdf == "" || res.ExitCode != 0 {
+		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("Chromium could not print the page (exit code %d).", res.ExitCode)}
+	}
+	j.note(preservation.EventConvert, preservation.Success, "", "Printed without scripts and without anything from outside of the page.", j.chromium(ctx))
+	return j.addMetadata(ctx, pdf)
+}
+
+// HtmlLetters counts what a page without scripts shows, roughly: styles may hide some of it.
+func htmlLetters(page []byte) int {
+	n, hidden := 0, ""
+	z := html.NewTokenizer(bytes.NewReader(page))
+	z.SetMaxBuf(maxText)
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return n
+		case html.StartTagToken:
+			name, _ := z.TagName()
+			if s := string(name); hidden == "" && strings.Contains(" script noscript style title template noframes textarea select ", " "+s+" ") {
+				hidden = s
+			}
+		case html.EndTagToken:
+			if name, _ := z.TagName(); string(name) == hidden {
+				hidden = ""
+			}
+		case html.TextToken:
+			if hidden == "" {
+				n += letters(string(z.Text()))
+			}
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package convert
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"bestand/ingest/sandbox"
+	"bestand/preservation"
+)
+
+//go:embed profile.xcu
+var profile string
+
+// ExportOptions are the same for every document. Notes are left out because
+// their annotations break PDF/A; PDF/UA checks would refuse what is merely old.
+const exportOptions = `{"SelectPdfVersion":{"type":"long","value":"2"},` +
+	`"UseTaggedPDF":{"type":"boolean","value":"true"},` +
+	`"ExportNotes":{"type":"boolean","value":"false"},` +
+	`"UseLosslessCompression":{"type":"boolean","value":"true"},` +
+	`"ReduceImageResolution":{"type":"boolean","value":"false"}}`
+
+var officeLimits = sandbox.Limits{
+	Memory: 1536 << 20, CPU: 2 * time.Minute, Wall: 4 * time.Minute, FileSize: 512 << 20, Output: 1 << 20,
+}
+
+// Office renders with LibreOffice by the given export filter.
+func office(filter string) func(context.Context, *job) error {
+	return func(ctx context.Context, j *job) error {
+		kind, ext := officeKind(j.src.Format.MIME)
+		if err := whole(j.src.Path, ext); err != nil {
+			return err
+		}
+		f, err := officeNumbers(j.src.Path, kind)
+		if err != nil {
+			return err
+		}
+		pdf, err := j.soffice(ctx, filter, "", ext, func(to string) error { return copyFile(to, j.src.Path) })
+		if err != nil {
+			return err
+		}
+		return j.accept(ctx, pdf, defaultFlavour, f, tolerances[kind])
+	}
+}
+
+// Soffice converts one file in a private folder, with a throw-away profile.
+// LibreOffice looks at the extension of its input; fill writes the input.
+func (j *job) soffice(ctx context.Context, filter, inFilter, ext string, fill func(to string) error) (string, error) {
+	dir, err := j.folder()
+	if err != nil {
+		return "", err
+	}
+	agent := j.libreOffice(ctx)
+	if err := fill(filepath.Join(dir, "document"+ext)); err != nil {
+		return "", err
+	}
+	user := filepath.Join(dir, "profile", "user")
+	if err := os.MkdirAll(user, 0o700); err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(filepath.Dir(user))
+	settings := strings.ReplaceAll(profile, "{{VERSION}}", majorMinor(agent.Version))
+	if err := os.WriteFile(filepath.Join(user, "registrymodifications.xcu"), []byte(settings), 0o600); err != nil {
+		return "", err
+	}
+	install := url.URL{Scheme: "file", Path: filepath.Dir(user)}
+	args := []string{
+		"-env:UserInstallation=" + install.String(),
+		"--headless", "--norestore", "--nolockcheck", "--nodefault", "--nologo",
+	}
+	if inFilter != "" {
+		args = append(args, "--infilter="+inFilter)
+	}
+	args = append(args, "--convert-to", "pdf:"+filter+":"+exportOptions, "--outdir", filepath.Join(dir, "out"), filepath.Join(dir, "document"+ext))
+	res, err := j.tool(ctx, sandbox.Command{Name: "soffice", Args: args, Dir: dir, Limits: officeLimits})
+	if err != nil {
+		return "", err
+	}
+	pdf, err := produced(dir, "out/document.pdf")
+	if err != nil {
+		return "", err
+	}
+	if pdf == "" {
+		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("LibreOffice could not open or print the document (exit code %d).", res.ExitCode)}
+	}
+	j.note(preservation.EventConvert, preservation.Success, "", "Converted to tagged PDF/A-2b, filter "+filter+". Comments in the margin are not printed.", agent)
+	return pdf, nil
+}
+
+func majorMinor(version string) string {
+	if p := strings.SplitN(version, ".", 3); len(p) >= 2 {
+		return p[0] + "." + p[1]
+	}
+	return version
+}
+
+// OfficeKind names the row of tolerances and the extension of a format.
+func officeKind(mime string) (kind, ext string) {
+	for _, f := range officeFormats {
+		for m := range strings.SplitSeq(mime, ", ") {
+			if matches(f.mime, m) {
+				return f.kind, f.ext
+			}
+		}
+	}
+	return "other office", ""
+}
+
+// OfficeFormats: what the numbers of a format can be read from, and the extension that LibreOffice expects.
+var officeFormats = []struct{ mime, kind, ext string }{
+	{"application/vnd.openxmlformats-officedocument.wordprocessingml*", "docx", ".docx"},
+	{"application/vnd.ms-word*", "docx", ".docm"},
+	{"application/vnd.openxmlformats-officedocument.spreadsheetml*", "xlsx", ".xlsx"},
+	{"application/vnd.ms-excel.sheet.binary*", "other office", ".xlsb"},
+	{"application/vnd.ms-excel.*", "xlsx", ".xlsm"},
+	{"application/vnd.openxmlformats-officedocument.presentationml*", "pptx", ".pptx"},
+	{"application/vnd.ms-powerpoint.*", "pptx", ".pptm"},
+	{"application/vnd.oasis.opendocument.text*", "odt", ".odt"},
+	{"application/vnd.oasis.opendocument.spreadsheet*", "ods", ".ods"},
+	{"application/vnd.oasis.opendocument.presentation*", "odp", ".odp"},
+	{"application/vnd.oasis.opendocument.graphics*", "other office", ".odg"},
+	{"application/msword", "other office", ".doc"},
+	{"application/vnd.ms-excel", "other office", ".xls"},
+	{"application/vnd.ms-powerpoint", "other office", ".ppt"},
+	{"application/rtf", "rtf", ".rtf"},
+	{"text/rtf", "rtf", ".rtf"},
+	{"application/vnd.visio*", "other office", ".vsd"},
+	{"application/vnd.sun.xml.writer*", "other office", ".sxw"},
+	{"application/vnd.sun.xml.calc*", "other office", ".sxc"},
+	{"application/vnd.sun.xml.impress*", "other office", ".sxi"},
+}

@@ -1,0 +1,184 @@
+package convert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"bestand/ingest/sandbox"
+	"bestand/ingest/verapdf"
+	"bestand/preservation"
+)
+
+// RenderPDF touches a PDF as little as it can: not at all, then in its metadata, then wholly.
+func (j *job) renderPDF(ctx context.Context) error {
+	facts, err := j.inspect(ctx, j.src.Path)
+	if err != nil {
+		return err
+	}
+	source := numbers{pages: facts.pages}
+	text, n, err := j.pdfText(ctx, j.src.Path)
+	if err != nil {
+		return err
+	}
+	j.text, j.pages, source.letters = text, facts.pages, n
+
+	verdict, err := j.validate(ctx, j.src.Path, verapdf.Auto)
+	switch {
+	case errors.Is(err, verapdf.ErrMissing):
+		// What to do with a PDF depends on the verdict. A later job has it.
+		j.verdict = preservation.VerdictNotValidated
+		j.note(preservation.EventValidate, preservation.Warning, CodeNotValidated, "veraPDF is not installed: whether the PDF needs a rendition is not known.", j.cfg.Agent)
+		return nil
+	case err != nil:
+		return err
+	case verdict.Valid:
+		j.own, j.verdict, j.flavour = true, preservation.VerdictValid, string(verdict.Flavour)
+		j.note(preservation.EventValidate, preservation.Success, "", "Claims PDF/A-"+string(verdict.Claimed)+" and is valid: it is its own rendition.", j.veraPDF(ctx))
+		return nil
+	case verdict.Claimed != "":
+		j.note(preservation.EventValidate, preservation.Warning, CodeFalseClaim, "Claims PDF/A-"+string(verdict.Claimed)+" and is not: "+rules(verdict)+".", j.veraPDF(ctx))
+	}
+	signed, err := j.cfg.Signed(j.src.Path)
+	if err != nil {
+		return err
+	}
+	if signed {
+		return &Refusal{CodeSigned, "The PDF is signed and stays as it is: a conversion would break its signatures."}
+	}
+	if facts.restricted {
+		j.note(preservation.EventConvert, preservation.Warning, CodeRestricted, "Encrypted without a password; restrictions on its use are not carried over.", j.cfg.Agent)
+	}
+	if source.raster, err = j.raster(ctx, j.src.Path); err != nil {
+		return err
+	}
+	attached, err := j.detach(ctx)
+	if err != nil {
+		return err
+	}
+	if attached == 0 && !facts.restricted {
+		before := len(j.events)
+		pdf, err := j.addMetadata(ctx, j.src.Path)
+		if err == nil {
+			err = j.check(ctx, pdf, defaultFlavour, source, tolerances["pdf"])
+		}
+		var no *Refusal
+		if !errors.As(err, &no) {
+			return err
+		}
+		j.events = j.events[:before] // metadata alone do not do: what was tried and dropped is not part of the record
+	}
+	facts.attached = attached
+	pdf, err := j.rewrite(ctx, j.src.Path, facts)
+	if err != nil {
+		return err
+	}
+	return j.check(ctx, pdf, defaultFlavour, source, tolerances["pdf"])
+}
+
+const (
+	iccFolder  = "/usr/share/color/icc/ghostscript"
+	iccProfile = iccFolder + "/srgb.icc"
+)
+
+// PDFA_def, as Ghostscript's documentation asks for: the output intent.
+const definitions = `%!
+[/_objdef {icc} /type /stream /OBJ pdfmark
+[{icc} << /N 3 >> /PUT pdfmark
+[{icc} (` + iccProfile + `) (r) file /PUT pdfmark
+[/_objdef {intent} /type /dict /OBJ pdfmark
+[{intent} << /Type /OutputIntent /S /GTS_PDFA1 /DestOutputProfile {icc} /OutputConditionIdentifier (sRGB) >> /PUT pdfmark
+[{Catalog} << /OutputIntents [ {intent} ] >> /PUT pdfmark
+`
+
+var rewriteLimits = sandbox.Limits{
+	Memory: 1536 << 20, CPU: 3 * time.Minute, Wall: 5 * time.Minute, FileSize: 1 << 30, Output: 1 << 20,
+}
+
+// Rewrite writes the PDF anew with Ghostscript. Elements that PDF/A forbids are
+// dropped (compatibility policy 1).
+func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts) (string, error) {
+	dir, err := j.folder()
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "definitions.ps"), []byte(definitions), 0o600); err != nil {
+		return "", err
+	}
+	res, err := j.tool(ctx, sandbox.Command{
+		Name: "gs", Dir: dir, Read: []string{pdf}, Limits: rewriteLimits,
+		Args: []string{
+			"-q", "-dBATCH", "-dNOPAUSE", "-dSAFER", "--permit-file-read=" + iccFolder + "/",
+			"-sDEVICE=pdfwrite", "-dPDFA=2", "-dPDFACompatibilityPolicy=1", "-sColorConversionStrategy=RGB",
+			"-dAutoRotatePages=/None", "-dEmbedAllFonts=true", "-dSubsetFonts=true",
+			// Annotations hold embedded files, which PDF/A-2 forbids: then they are drawn instead.
+			fmt.Sprintf("-dPreserveAnnots=%t", facts.attached == 0),
+			"-dDownsampleColorImages=false", "-dDownsampleGrayImages=false", "-dDownsampleMonoImages=false",
+			"-sOutputFile=rendition.pdf", "definitions.ps", pdf,
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	out, err := produced(dir, "rendition.pdf")
+	if err != nil {
+		return "", err
+	}
+	if out == "" || res.ExitCode != 0 {
+		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("Ghostscript could not write the PDF anew (exit code %d).", res.ExitCode)}
+	}
+	j.lossy = true
+	agent := j.ghostscript(ctx)
+	j.note(preservation.EventConvert, preservation.Success, "", "Written anew as PDF/A-2b, colours as sRGB.", agent)
+	var lost []string
+	if facts.tagged {
+		lost = append(lost, "structure tags")
+	}
+	if facts.form {
+		lost = append(lost, "form fields")
+	}
+	if facts.attached > 0 {
+		lost = append(lost, "embedded files (kept as files of their own)", "annotations as such (drawn instead)")
+	}
+	if len(lost) > 0 {
+		j.note(preservation.EventConvert, preservation.Warning, CodeLossy, "Not in the rendition: "+strings.Join(lost, ", ")+".", agent)
+	}
+	if strings.Contains(res.Stderr, "**** Error") {
+		j.note(preservation.EventConvert, preservation.Warning, CodeRepaired, "Ghostscript reported defects of the source and went on.", agent)
+	}
+	return out, nil
+}
+
+// HasByteRange looks for the entry that every signature dictionary has
+// (ISO 32000-1, 12.8.1), which is never inside of a compressed object because
+// its bytes are counted.
+func hasByteRange(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	mark := []byte("/ByteRange")
+	buf := make([]byte, 0, 64<<10)
+	for {
+		n, err := f.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if bytes.Contains(buf, mark) {
+			return true, nil
+		}
+		if err == io.EOF {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		keep := min(len(buf), len(mark)-1)
+		buf = append(buf[:0], buf[len(buf)-keep:]...)
+	}
+}
