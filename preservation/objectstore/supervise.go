@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"bestand/preservation"
 )
 
@@ -62,9 +64,23 @@ type Server struct {
 // start only; Stop ends the server. It fails with ErrBusy when another
 // process serves the folder.
 func Supervise(ctx context.Context, o Options) (*Server, error) {
+	for tries := 5; ; tries-- {
+		s, err := supervise(ctx, o)
+		if err == nil {
+			return s, nil
+		}
+		// A free port may be gone by the time the child listens.
+		taken := strings.HasSuffix(o.Listen, ":0") && strings.Contains(err.Error(), unix.EADDRINUSE.Error())
+		if !taken || tries == 0 {
+			return nil, fmt.Errorf("object store: %w", err)
+		}
+	}
+}
+
+func supervise(ctx context.Context, o Options) (*Server, error) {
 	s, err := newServer(o)
 	if err != nil {
-		return nil, fmt.Errorf("object store: %w", err)
+		return nil, err
 	}
 	first := make(chan error, 1)
 	go s.run(first)
@@ -76,7 +92,7 @@ func Supervise(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		return nil, fmt.Errorf("object store: %w", errors.Join(err, s.Stop(stop)))
+		return nil, errors.Join(err, s.Stop(stop))
 	}
 	return s, nil
 }

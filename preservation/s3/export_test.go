@@ -18,10 +18,8 @@ func (b *Bucket) Mark(ctx context.Context, key string) error {
 	return b.client.api.RemoveObject(ctx, b.name, key, minio.RemoveObjectOptions{})
 }
 
-// Remove deletes a version without any check of our own.
-func (b *Bucket) Remove(ctx context.Context, key, version string) error {
-	return b.client.api.RemoveObject(ctx, b.name, key, minio.RemoveObjectOptions{VersionID: version, GovernanceBypass: true})
-}
+// BypassGovernance changes the client's configuration.
+func (c *Client) BypassGovernance() { c.config.BypassGovernance = true }
 
 // LimitSingle lowers the size above which objects are uploaded in parts.
 func (c *Client) LimitSingle(n int64) { c.maxSingle = n }

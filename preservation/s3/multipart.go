@@ -43,12 +43,12 @@ func (c *Client) upload(ctx context.Context, bucket, key, id string, body io.Rea
 	var parts []minio.CompletePart
 	var size int64
 	for last := false; !last; n = 0 {
-		m, err := fill(body, buf[n:])
-		n += m
-		if err != nil && err != io.EOF {
-			return minio.UploadInfo{}, fmt.Errorf("read source: %w", err)
+		m, end, err := fill(body, buf[n:])
+		if err != nil {
+			return minio.UploadInfo{}, err
 		}
-		last = err == io.EOF
+		n += m
+		last = end
 		if n == 0 && len(parts) > 0 {
 			break
 		}
@@ -78,14 +78,19 @@ func partBuffer(size int64) []byte {
 	return make([]byte, max(partSize, (size+maxParts-1)/maxParts))
 }
 
-// fill reads until buf is full or the source ends, then with io.EOF. It is not
-// io.ReadFull, whose io.ErrUnexpectedEOF for a normal end is also what a
-// network connection says that was cut off.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for n < len(buf) && err == nil {
-		var m int
-		m, err = r.Read(buf[n:])
+// fill reads until buf is full or the source ends. It is not io.ReadFull, whose
+// io.ErrUnexpectedEOF for a normal end is also what a network connection says
+// that was cut off; and an error that merely wraps io.EOF is no end either.
+func fill(r io.Reader, buf []byte) (n int, end bool, err error) {
+	for n < len(buf) {
+		m, err := r.Read(buf[n:])
 		n += m
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, fmt.Errorf("read source: %w", err)
+		}
 	}
-	return n, err
+	return n, false, nil
 }

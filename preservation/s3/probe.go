@@ -197,8 +197,12 @@ func (p *probe) condition(ctx context.Context) (code, promise string, err error)
 	if err != nil {
 		return
 	}
-	if _, perr := p.put(ctx, "condition", []byte("second"), l); !errors.Is(perr, preservation.ErrExists) {
-		err = fmt.Errorf("a second write was answered with %v", perr)
+	switch _, perr := p.put(ctx, "condition", []byte("second"), l); {
+	case perr == nil:
+		err = errors.New("a second write was accepted")
+		return
+	case !errors.Is(perr, preservation.ErrExists):
+		err = fmt.Errorf("second write: %w", perr)
 		return
 	}
 	wrong := sha256.Sum256([]byte("other bytes"))

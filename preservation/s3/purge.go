@@ -112,7 +112,7 @@ func (b *Bucket) removeVersion(ctx context.Context, v preservation.Object) error
 	case errors.Is(serr, preservation.ErrNotFound):
 		return nil
 	case serr == nil && (have.Hold || have.Lock.Mode != preservation.Unlocked && minio.ToErrorResponse(err).Code == "AccessDenied"):
-		return fmt.Errorf("version %s: %w (%v)", v.VersionID, preservation.ErrLocked, err)
+		return fmt.Errorf("version %s: %w: %w", v.VersionID, preservation.ErrLocked, err)
 	}
 	return fmt.Errorf("version %s: %w", v.VersionID, fault(err))
 }

@@ -1,6 +1,8 @@
 package s3_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -46,6 +48,7 @@ func TestEmbeddedSidecar(t *testing.T) {
 // http://key:secret@127.0.0.1:9000.
 func TestMinIO(t *testing.T) {
 	c := external(t)
+	t.Run("governance", func(t *testing.T) { testGovernance(t, external(t), external(t)) })
 	t.Run("store", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) storetest.Target { return target(t, c) })
 	})
@@ -103,6 +106,66 @@ func testProbe(t *testing.T, c *s3.Client) {
 }
 
 func TestProbe(t *testing.T) { testProbe(t, storetest.Client(t, storetest.Embedded(t))) }
+
+func TestGovernance(t *testing.T) {
+	t.Parallel()
+	srv := storetest.Embedded(t)
+	testGovernance(t, storetest.Client(t, srv), storetest.Client(t, srv))
+}
+
+// testGovernance: a GOVERNANCE lock gives way only to a client that was told
+// so, can become COMPLIANCE, and then gives way to nobody.
+func testGovernance(t *testing.T, plain, bypassing *s3.Client) {
+	bypassing.BypassGovernance()
+	name := "governance-" + preservation.NewID(time.Now())
+	b, err := plain.Bucket(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := bypassing.Bucket(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := []byte("body")
+	put := func(key string) preservation.Object {
+		t.Helper()
+		o := storetest.Locked(body, time.Minute)
+		o.Lock.Mode = preservation.Governance
+		obj, err := b.Put(t.Context(), key, bytes.NewReader(body), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return obj
+	}
+	wantLocked := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, preservation.ErrLocked) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	governed := put("governed")
+	wantLocked("purge", b.Purge(t.Context(), "governed"))
+	if err := b.SetHold(t.Context(), "governed", governed.VersionID, true); err != nil {
+		t.Fatal(err)
+	}
+	wantLocked("bypassing purge of a held object", admin.Purge(t.Context(), "governed"))
+	if err := b.SetHold(t.Context(), "governed", governed.VersionID, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.Purge(t.Context(), "governed"); err != nil {
+		t.Errorf("bypassing purge: %v", err)
+	}
+	o := put("stronger")
+	until := time.Now().Add(30 * time.Second) // earlier than it is
+	if err := b.Extend(t.Context(), "stronger", o.VersionID, preservation.Lock{Mode: preservation.Compliance, Until: until}); err != nil {
+		t.Fatal(err)
+	}
+	have, err := b.Stat(t.Context(), "stronger", o.VersionID)
+	if err != nil || have.Lock.Mode != preservation.Compliance || have.Lock.Until.Before(o.Lock.Until) {
+		t.Errorf("lock is %+v, was %+v (%v)", have.Lock, o.Lock, err)
+	}
+	wantLocked("bypassing purge of a COMPLIANCE lock", admin.Purge(t.Context(), "stronger"))
+}
 
 func TestNoStore(t *testing.T) {
 	t.Parallel()

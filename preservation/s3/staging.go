@@ -76,21 +76,20 @@ func (s *Staging) put(ctx context.Context, key string, r io.Reader, o preservati
 
 func (s *Staging) putUnknown(ctx context.Context, key string, r io.Reader, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
 	var head []byte
-	var err error
-	for size := 64 << 10; err == nil && len(head) < partSize; size = min(2*size, partSize) {
+	for size := 64 << 10; len(head) < partSize; size = min(2*size, partSize) {
 		head = slices.Grow(head, size-len(head))
-		var n int
-		n, err = fill(r, head[len(head):size])
+		n, end, err := fill(r, head[len(head):size])
+		if err != nil {
+			return minio.UploadInfo{}, err
+		}
 		head = head[:len(head)+n]
-	}
-	switch {
-	case err == io.EOF:
+		if !end {
+			continue
+		}
 		sum := sha256.Sum256(head)
 		opts.UserMetadata = checksum(sum[:])
 		info, err := s.client.api.PutObject(ctx, s.name, key, bytes.NewReader(head), int64(len(head)), opts)
 		return info, fault(err)
-	case err != nil:
-		return minio.UploadInfo{}, fmt.Errorf("read source: %w", err)
 	}
 	return s.client.multipart(ctx, s.name, key, r, head, len(head), opts)
 }
