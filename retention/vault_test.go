@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"bestand/preservation"
@@ -150,4 +153,16 @@ func (v *vault) keys(prefix string) (all []string) {
 		all = append(all, o.Key)
 	}
 	return all
+}
+
+// copyTo puts an object of the vault into another store.
+func copyTo(t testing.TB, s preservation.Store, o *kept) {
+	t.Helper()
+	sum := sha256.Sum256(o.data)
+	_, err := s.Put(t.Context(), o.Key, bytes.NewReader(o.data), preservation.PutOptions{
+		Size: o.Size, SHA256: hex.EncodeToString(sum[:]), Lock: o.Lock, ContentType: "application/octet-stream",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

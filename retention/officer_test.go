@@ -1,0 +1,274 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/storetest"
+)
+
+func TestOfficerRules(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	id := a.keep(a.metadata("01.10", "2020-07-31"))
+	a.night()
+	a.want(id, "retention")
+
+	short := Rule{ID: "general-10y", Title: "Kürzer", Trigger: OnClosure, Duration: Duration{Years: 2}, Base: YearEnd, LegalBasis: "neu"}
+	got, err := a.officer.AddRule(ctx, a.tenant, short, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Version != 2 || got.ApprovedBy != "anna" || got.Disposition != Assess || got.ValidFrom != day(t, "2026-02-01") || got.Applies != "all" {
+		t.Errorf("rule %+v", got)
+	}
+	a.evaluate()
+	a.want(id, "due")
+
+	short.Version = 1
+	if _, err := a.officer.AddRule(ctx, a.tenant, short, "bernd"); !errors.Is(err, catalog.ErrConflict) {
+		t.Errorf("a change based on an old version: %v", err)
+	}
+	short.Version, short.Base = 0, "week"
+	var bad Invalid
+	if _, err := a.officer.AddRule(ctx, a.tenant, short, "bernd"); !errors.As(err, &bad) || bad[0].Subject != "base" {
+		t.Errorf("a bad rule: %v", err)
+	}
+	later := Rule{ID: "general-10y", Title: "Ab Mai", Trigger: OnClosure, Duration: Duration{Years: 30}, Base: YearEnd, LegalBasis: "neu", ValidFrom: day(t, "2026-05-01")}
+	if _, err := a.officer.AddRule(ctx, a.tenant, later, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	a.pass("2026-04-30")
+	a.want(id, "due")
+	a.pass("2026-05-01") // nothing happened but that the day came
+	a.want(id, "retention")
+
+	s, err := a.officer.Scheme(ctx, a.tenant)
+	if err != nil || s.Version != 1 {
+		t.Fatal(s.Version, err)
+	}
+	s.Classes = append(s.Classes, Class{Code: "00.99", Title: "Neu", Parent: "99"})
+	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &bad) || !strings.HasSuffix(bad[0].Subject, ".parent") {
+		t.Errorf("a bad scheme: %v", err)
+	}
+	s.Classes[len(s.Classes)-1].Parent = "00"
+	if s, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || s.Version != 2 {
+		t.Errorf("version %d, %v", s.Version, err)
+	}
+	s.Version = 1
+	if _, err = a.officer.SetScheme(ctx, a.tenant, s, "bernd"); !errors.Is(err, catalog.ErrConflict) {
+		t.Errorf("a change based on an old version: %v", err)
+	}
+	// A class that is no longer there leaves its records unresolved.
+	s.Version, s.Classes = 2, []Class{{Code: "1", Title: "Nur eine", Rule: "general-10y"}}
+	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	a.evaluate()
+	a.want(id, "unresolved")
+}
+
+func TestOfficerConfigure(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	a.job(a.officer.Configure, "store")
+	keys := a.vault.keys("cfg/")
+	if len(keys) < 30 {
+		t.Fatalf("%d documents in the bucket", len(keys))
+	}
+	kinds := make(map[string]int)
+	for _, key := range keys {
+		o, err := a.vault.Stat(t.Context(), key, "")
+		if err != nil || !o.Lock.Until.After(a.now) {
+			t.Errorf("%s is not locked: %v", key, err)
+		}
+		data, err := read(t.Context(), a.vault, o, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := preservation.DecodeConfigObject(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds[d.Kind]++
+	}
+	if kinds[KindScheme] != 1 || kinds[KindRule] < 30 {
+		t.Errorf("documents %v", kinds)
+	}
+	a.job(a.officer.Configure, "store")
+	if again := a.vault.keys("cfg/"); len(again) != len(keys) {
+		t.Errorf("%d documents after the second run", len(again))
+	}
+}
+
+func TestOfficerTriggers(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	id := a.keep(a.metadata("63.10", "2015-11-30"))
+	part := a.metadata("63.10", "2015-11-30")
+	part.Parent = id
+	below := a.keep(part)
+	a.night()
+	a.want(id, "unresolved")
+	a.want(below, "unresolved")
+
+	g, err := a.officer.AddTrigger(ctx, a.tenant, id, Trigger{Type: "building-removed", Date: day(t, "2026-03-01")}, "bauamt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, row, err := readEvent(ctx, a.vault, preservation.EventKey(id, g.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, ok := TriggerOf(e); !ok || back.Type != "building-removed" || back.Date != g.Date || back.Record != id || !back.At.Equal(g.Recorded) {
+		t.Errorf("a rebuild would find %+v", back)
+	}
+	if o, _ := a.vault.Stat(ctx, row.Key, ""); !o.Lock.Until.After(a.now) {
+		t.Error("the trigger is not locked")
+	}
+	a.evaluate()
+	a.evaluate() // the parts follow their file
+	a.want(id, "active")
+	a.want(below, "active")
+	a.pass("2026-03-02")
+	a.want(id, "due")
+	a.evaluate()
+	a.want(below, "due")
+
+	if _, err := a.officer.AddTrigger(ctx, a.tenant, id, Trigger{Type: "building-removed", Withdrawn: true}, "bauamt"); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := a.officer.Evaluate(ctx, a.tenant, id); err != nil || e.State != Unresolved {
+		t.Errorf("withdrawn: %s, %v", e.State, err)
+	}
+	var bad Invalid
+	if _, err := a.officer.AddTrigger(ctx, a.tenant, id, Trigger{Type: "Kein Name"}, "bauamt"); !errors.As(err, &bad) {
+		t.Errorf("a bad trigger: %v", err)
+	}
+	if _, err := a.officer.AddTrigger(ctx, a.tenant, a.id(), Trigger{Type: OnClosure, Date: g.Date}, "bauamt"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("no such record: %v", err)
+	}
+}
+
+// TestOfficerHolds puts a hold on a class, interrupts it in the middle, lets
+// records and versions arrive under it, and releases one of two.
+func TestOfficerHolds(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	var ids []preservation.RecordID
+	for range 8 {
+		ids = append(ids, a.keep(a.metadata(contact, "2025-07-31")))
+	}
+	other := a.keep(a.metadata("01.10", "2025-07-31"))
+	a.night()
+	faulty := &storetest.Fault{Store: a.vault}
+	faulty.Add(storetest.Plan{Op: storetest.OpSetHold, Nth: 5})
+	a.officer.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) { return faulty, nil }
+
+	held := func(id preservation.RecordID) (n int) {
+		for o := range objects(ctx, a.vault, id) {
+			if o, err := a.vault.Stat(ctx, o.Key, o.VersionID); err == nil && o.Hold {
+				n++
+			}
+		}
+		return n
+	}
+	h := a.hold(Scope{Classes: []string{"21"}})
+	if err := a.officer.EvaluateDue(ctx, a.tenant, catalog.Job{Key: keyStale}); !errors.Is(err, storetest.ErrInjected) {
+		t.Fatalf("%v, want the injected fault", err)
+	}
+	a.evaluate() // goes on with what is left
+	ids = append(ids, a.keep(a.metadata(contact, "2025-07-31")))
+	a.version(ids[0], 2, a.metadata(contact, "2025-07-31"))
+	a.evaluate()
+	for i, id := range ids {
+		a.want(id, "held")
+		want := 2
+		if i == 0 {
+			want = 4
+		}
+		if n := held(id); n != want {
+			t.Errorf("record %d has %d objects on hold, want %d", i, n, want)
+		}
+	}
+	if n := held(other); n != 0 {
+		t.Errorf("another class has %d objects on hold", n)
+	}
+
+	second := a.hold(Scope{Records: ids[:1]})
+	a.evaluate()
+	if _, err := a.officer.ReleaseHold(ctx, a.tenant, h.ID, " ", "anna"); err == nil {
+		t.Error("released without a reason")
+	}
+	if _, err := a.officer.ReleaseHold(ctx, a.tenant, h.ID, "erledigt", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.officer.ReleaseHold(ctx, a.tenant, h.ID, "erledigt", "anna"); !errors.Is(err, ErrEnded) {
+		t.Errorf("released twice: %v", err)
+	}
+	a.evaluate()
+	a.want(ids[0], "held")
+	if n := held(ids[0]); n != 4 {
+		t.Errorf("under the second hold: %d objects on hold", n)
+	}
+	a.want(ids[1], "retention")
+	if n := held(ids[1]); n != 0 {
+		t.Errorf("released: %d objects on hold", n)
+	}
+	events, err := a.tenant.Events(ctx, ids[1])
+	if err != nil || len(events) != 2 || events[0].Type != preservation.EventHold {
+		t.Errorf("events %+v, %v", events, err)
+	}
+	if _, err := a.officer.ReleaseHold(ctx, a.tenant, second.ID, "erledigt", "anna"); err != nil {
+		t.Fatal(err)
+	}
+
+	var bad Invalid
+	_, _, err = a.officer.SetHold(ctx, a.tenant, Hold{Scope: Scope{Records: []preservation.RecordID{ids[0], a.id()}}, Authority: "a", Reason: "r", Review: day(t, "2030-01-01")}, "anna")
+	if !errors.As(err, &bad) || bad[0].Subject != "scope.records[1]" {
+		t.Errorf("a hold on nothing: %v", err)
+	}
+}
+
+func TestOfficerLocks(t *testing.T) {
+	a := newArchive(t, "2026-01-02")
+	ctx := t.Context()
+	long := a.keep(a.metadata("01.10", "2025-07-31"))    // ends in 2035
+	near := a.keep(a.metadata(contact, "2023-07-31"))    // due: short lock
+	ends := a.keep(a.metadata("21.20", "2005-12-31"))    // ends on 2025-12-31 too, disposition A
+	forever := a.keep(a.metadata("91.10", "2025-07-31")) // permanent
+	missing := a.keep(a.metadata("63.10", "2025-07-31")) // unresolved
+	all := []preservation.RecordID{long, near, ends, forever, missing}
+	for range 400 {
+		a.now = a.now.AddDate(0, 0, 1)
+		a.night()
+		for _, id := range all {
+			for o := range objects(ctx, a.vault, id) {
+				o, err := a.vault.Stat(ctx, o.Key, o.VersionID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if left := o.Lock.Until.Sub(a.now); left <= 0 || left > 91*24*time.Hour {
+					t.Fatalf("%s: %s of its lock is left on %s", o.Key, left, a.now)
+				}
+			}
+		}
+	}
+	if r, err := a.tenant.View().Retention(ctx, long); err != nil || !r.LockUntil.After(a.now.AddDate(0, 0, 40)) {
+		t.Errorf("the catalog says locked until %s, %v", r.LockUntil, err)
+	}
+	for _, key := range a.vault.keys("cfg/") {
+		if o, _ := a.vault.Stat(ctx, key, ""); !o.Lock.Until.After(a.now) {
+			t.Errorf("%s is locked until %s only", key, o.Lock.Until)
+		}
+	}
+	a.vault.objects = a.vault.objects[:0] // the store lost everything
+	a.now = a.now.AddDate(0, 0, 80)
+	if err := a.officer.ExtendLocks(ctx, a.tenant, catalog.Job{}); !errors.Is(err, preservation.ErrCorrupt) {
+		t.Errorf("a lost package: %v", err)
+	}
+}
