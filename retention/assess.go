@@ -190,7 +190,7 @@ func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preserva
 		return g, fmt.Errorf("store trigger: %w", err)
 	}
 	row.Version = r.Version
-	return g, o.change(ctx, t, actor, func(x *edit) error {
+	return g, o.change(ctx, t, actor, func(ctx context.Context, x *edit) error {
 		if r, err := x.v.Retention(ctx, id); err != nil {
 			return err
 		} else if r.Status != "live" {

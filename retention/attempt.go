@@ -137,7 +137,7 @@ func (r *run) short() preservation.Lock {
 func (r *run) claim(ctx context.Context, whole, gone bool) (reason string, err error) {
 	next := r.w
 	stuck := false
-	err = r.Officer.change(ctx, r.t, System, func(e *edit) error {
+	err = r.Officer.change(ctx, r.t, System, func(ctx context.Context, e *edit) error {
 		stuck = false
 		if err := r.mine(ctx, e.v, e.now); err != nil {
 			return err
@@ -244,8 +244,9 @@ func (r *run) settle(ctx context.Context, outcome preservation.EventObject) erro
 		return r.finish(ctx, outcome)
 	}
 	reason := outcome.Event.Detail
+	inner := context.WithoutCancel(ctx)
 	err := r.t.Update(ctx, func(x *catalog.Tx) error {
-		have, err := x.View().Disposal(ctx, r.w.Record)
+		have, err := x.View().Disposal(inner, r.w.Record)
 		if errors.Is(err, catalog.ErrNotFound) || err == nil && have.ID != r.w.ID {
 			return nil // another attempt did
 		}
@@ -268,8 +269,9 @@ func (r *run) postpone(ctx context.Context, whole bool, until time.Time, problem
 	if whole {
 		next.Phase = intended
 	}
+	inner := context.WithoutCancel(ctx)
 	if err := r.t.Update(ctx, func(x *catalog.Tx) error {
-		have, err := x.View().Disposal(ctx, r.w.Record)
+		have, err := x.View().Disposal(inner, r.w.Record)
 		if err != nil || have.Attempts != r.w.Attempts {
 			return errors.Join(err, &catalog.Later{Until: have.Try, Reason: "another attempt is at work"})
 		}
@@ -359,8 +361,9 @@ func (r *run) finish(ctx context.Context, outcome preservation.EventObject) erro
 	if err := json.Unmarshal(outcome.Body, &stone); err != nil || stone.Record != r.w.Record {
 		return fmt.Errorf("%w: %s is no tombstone", preservation.ErrCorrupt, outcomeKey(r.w))
 	}
+	inner := context.WithoutCancel(ctx)
 	if err := r.t.Update(ctx, func(x *catalog.Tx) error {
-		if _, err := x.View().Tombstone(ctx, r.w.Record); err == nil {
+		if _, err := x.View().Tombstone(inner, r.w.Record); err == nil {
 			return nil
 		}
 		return errors.Join(

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -44,7 +45,7 @@ func (o *Officer) Rules(ctx context.Context, t *catalog.Tenant) ([]Rule, error) 
 // 0 has to be the one that the change is based on, else catalog.ErrConflict.
 func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, actor string) (Scheme, error) {
 	var out Scheme
-	err := o.change(ctx, t, actor, func(e *edit) error {
+	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		out = s
 		if s.Version != 0 && s.Version != e.plan.scheme.Version {
 			return fmt.Errorf("classification version %d: %w", s.Version, catalog.ErrConflict)
@@ -72,7 +73,7 @@ func (o *Officer) AddRule(ctx context.Context, t *catalog.Tenant, r Rule, actor 
 		return r, err
 	}
 	var out Rule
-	err = o.change(ctx, t, actor, func(e *edit) error {
+	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		out = r
 		today := preservation.DateOf(e.now.In(policy.zone()))
 		out.Disposition = cmp.Or(r.Disposition, Assess)
@@ -97,9 +98,10 @@ func (o *Officer) AddRule(ctx context.Context, t *catalog.Tenant, r Rule, actor 
 		if err := e.add(ctx, KindRule, out.ID, append(versions, out), "rule.add"); err != nil {
 			return err
 		}
-		if codes := e.plan.governed(out.ID); len(codes) > 0 {
-			_, err := e.MarkStale(catalog.RetentionFilter{Classes: codes})
-			return err
+		for codes := range slices.Chunk(e.plan.governed(out.ID), maxCodes) {
+			if _, err := e.MarkStale(catalog.RetentionFilter{Classes: codes}); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -113,7 +115,7 @@ func (o *Officer) LoadSample(ctx context.Context, t *catalog.Tenant, actor strin
 	if err != nil {
 		return err
 	}
-	return o.change(ctx, t, actor, func(e *edit) error {
+	return o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		if e.plan.scheme.Version > 0 {
 			return nil
 		}

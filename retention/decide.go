@@ -44,7 +44,7 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 		return h, nil, err
 	}
 	var notices []preservation.Finding
-	err := o.change(ctx, t, actor, func(e *edit) error {
+	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		var err error
 		if notices, err = e.namesRecords(ctx, h.Scope.Records); err != nil {
 			return err
@@ -63,7 +63,7 @@ func (o *Officer) ReleaseHold(ctx context.Context, t *catalog.Tenant, id, reason
 		return Hold{}, Invalid{fault("reason", "required", "is missing")}
 	}
 	var h Hold
-	err := o.change(ctx, t, actor, func(e *edit) error {
+	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		i := slices.IndexFunc(e.plan.held, func(h Hold) bool { return h.ID == id })
 		if i < 0 {
 			return fmt.Errorf("hold %s: %w", id, catalog.ErrNotFound)
@@ -160,7 +160,7 @@ func (o *Officer) ProposePermit(ctx context.Context, t *catalog.Tenant, p Permit
 	if err := Validate(p); err != nil {
 		return p, err
 	}
-	return p, o.change(ctx, t, actor, func(e *edit) error {
+	return p, o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		var bad Invalid
 		for i, code := range p.Classes {
 			if _, ok := e.plan.schedule.Class(code); !ok {
@@ -200,7 +200,7 @@ func (o *Officer) RevokePermit(ctx context.Context, t *catalog.Tenant, id, actor
 
 func (o *Officer) changePermit(ctx context.Context, t *catalog.Tenant, id, actor, action string, fn func(*Permit, time.Time) error) (Permit, error) {
 	var p Permit
-	err := o.change(ctx, t, actor, func(e *edit) error {
+	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		i := slices.IndexFunc(e.plan.permits, func(p Permit) bool { return p.ID == id })
 		if i < 0 {
 			return catalog.ErrNotFound

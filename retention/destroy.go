@@ -68,7 +68,7 @@ func (d *Disposer) begin(ctx context.Context, t *catalog.Tenant, id preservation
 	if err != nil {
 		return w, err
 	}
-	err = d.Officer.change(ctx, t, System, func(e *edit) error {
+	err = d.Officer.change(ctx, t, System, func(ctx context.Context, e *edit) error {
 		j, err := judge(ctx, e.v, e.plan, policy, e.now, id, "")
 		if err != nil {
 			return err

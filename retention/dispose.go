@@ -279,6 +279,9 @@ func (d *Disposer) candidates(ctx context.Context, t *catalog.Tenant) ([]preserv
 	if len(codes) == 0 {
 		return nil, nil
 	}
+	if len(codes) > maxCodes {
+		codes = nil // more than a statement takes: the permits are asked for each record anyway
+	}
 	filter := catalog.RetentionFilter{Status: "live", States: []string{string(Due)}, Classes: codes, DueBy: today}
 	levels := make([][]preservation.RecordID, maxNesting+1) // by depth within the file
 	files := make(map[preservation.RecordID]bool)           // by its top record: all of it may go
@@ -429,8 +432,9 @@ func (d *Disposer) stop(ctx context.Context, t *catalog.Tenant, err error) error
 		return merr
 	}
 	known := false
+	inner := context.WithoutCancel(ctx)
 	uerr := t.Update(ctx, func(x *catalog.Tx) error {
-		before, err := x.View().Cursor(ctx, stoppedName)
+		before, err := x.View().Cursor(inner, stoppedName)
 		if err != nil {
 			return err
 		}

@@ -60,16 +60,19 @@ type edit struct {
 }
 
 // change runs fn under the plan's lock. Like all transactions it may run twice.
-func (o *Officer) change(ctx context.Context, t *catalog.Tenant, actor string, fn func(*edit) error) error {
+// fn reads with the context it is given: a caller that leaves must not interrupt
+// a connection that others write on.
+func (o *Officer) change(ctx context.Context, t *catalog.Tenant, actor string, fn func(context.Context, *edit) error) error {
+	inner := context.WithoutCancel(ctx)
 	return t.Update(ctx, func(x *catalog.Tx) error {
 		if err := x.Lock(lockName); err != nil {
 			return err
 		}
-		p, err := o.plans.at(ctx, x.View(), t.ID())
+		p, err := o.plans.at(inner, x.View(), t.ID())
 		if err != nil {
 			return err
 		}
-		return fn(&edit{Tx: x, v: x.View(), plan: p, actor: actor, now: o.Now()})
+		return fn(inner, &edit{Tx: x, v: x.View(), plan: p, actor: actor, now: o.Now()})
 	})
 }
 

@@ -36,6 +36,9 @@ type plan struct {
 // a hold and a deletion can't pass each other.
 const lockName = "retention"
 
+// maxCodes is how many class codes one statement may name.
+const maxCodes = 5000
+
 // stampName is the cursor that changes with every change of the plan.
 const stampName = "retention.plan"
 

@@ -71,7 +71,7 @@ func (o *Officer) markDue(ctx context.Context, t *catalog.Tenant) error {
 		return err
 	}
 	today := preservation.DateOf(o.Now().In(policy.zone()))
-	return o.change(ctx, t, System, func(e *edit) error {
+	return o.change(ctx, t, System, func(ctx context.Context, e *edit) error {
 		last, err := e.v.Cursor(ctx, dayName)
 		if err != nil {
 			return err
@@ -85,6 +85,13 @@ func (o *Officer) markDue(ctx context.Context, t *catalog.Tenant) error {
 		}
 		for _, f := range filters {
 			if _, err := e.MarkStale(f); err != nil {
+				return err
+			}
+		}
+		if stamp, err := e.v.Cursor(ctx, stampName); err != nil {
+			return err
+		} else if stamp == "" { // rebuilt from the bucket: from now on the plan can be kept in memory
+			if err := e.SetCursor(stampName, preservation.NewID(e.now)); err != nil {
 				return err
 			}
 		}
@@ -120,7 +127,7 @@ type evaluated struct {
 
 func (o *Officer) evaluatePage(ctx context.Context, t *catalog.Tenant, policy LockPolicy, after preservation.RecordID) (evaluated, error) {
 	var page evaluated
-	err := o.change(ctx, t, System, func(e *edit) error {
+	err := o.change(ctx, t, System, func(ctx context.Context, e *edit) error {
 		page = evaluated{}
 		rows, err := e.v.Retentions(ctx, catalog.RetentionFilter{Stale: true}, after, batch)
 		if err != nil || len(rows) == 0 {
@@ -195,7 +202,7 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, policy LockP
 			return fmt.Errorf("hold on record %s: %w", id, err)
 		}
 	}
-	return o.change(ctx, t, System, func(x *edit) error {
+	return o.change(ctx, t, System, func(ctx context.Context, x *edit) error {
 		r, err := x.v.Retention(ctx, id)
 		if errors.Is(err, catalog.ErrNotFound) {
 			return nil
