@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
+	"net/url"
+	"os"
 	"testing"
 	"time"
 
@@ -31,7 +34,7 @@ func newArchive(t *testing.T, date string) *archive {
 	a := &archive{t: t, now: day(t, date).In(berlin(t)).Add(12 * time.Hour)}
 	clock := func() time.Time { return a.now }
 	a.vault = &vault{now: clock}
-	db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + t.TempDir() + "/catalog.db", Now: clock})
+	db, err := catalog.Open(t.Context(), catalog.Config{URL: database(t), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +50,38 @@ func newArchive(t *testing.T, date string) *archive {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// database is an SQLite file, or an empty schema of the PostgreSQL that
+// BESTAND_TEST_POSTGRES names.
+func database(t *testing.T) string {
+	t.Helper()
+	base := os.Getenv("BESTAND_TEST_POSTGRES")
+	if base == "" {
+		return "sqlite:" + t.TempDir() + "/catalog.db"
+	}
+	db, err := sql.Open("pgx", base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := "retention_" + preservation.NewID(time.Now())
+	if _, err := db.Exec("CREATE SCHEMA " + schema); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
+			t.Error(err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 func (a *archive) id() preservation.RecordID {

@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/storetest"
 )
 
 const contact = "21.40" // disposition V, two years from the end of the year
@@ -447,6 +449,45 @@ func TestDisposeClock(t *testing.T) {
 		a.whole(id)
 		if a.state(id) == "destroyed" {
 			t.Fatalf("%s: destroyed", name)
+		}
+	}
+}
+
+// TestDisposeStoreFaults fails every call to the store once, before or after it
+// had its effect, and lets the gateway go on.
+func TestDisposeStoreFaults(t *testing.T) {
+	for _, op := range []storetest.Op{storetest.OpPut, storetest.OpOpen, storetest.OpStat, storetest.OpVersions, storetest.OpExtend, storetest.OpPurge} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s after=%t", op, after), func(t *testing.T) {
+				a := newArchive(t, "2026-02-01")
+				a.permit(contact)
+				var id preservation.RecordID
+				for range 6 { // one fault each
+					id = a.keep(a.metadata(contact, "2020-07-31"))
+				}
+				a.night()
+				a.now = a.now.AddDate(0, 0, 16)
+				faulty := &storetest.Fault{Store: a.vault}
+				for n := range 10 {
+					faulty.Add(storetest.Plan{Op: op, Nth: 1 + 3*n, After: after, Err: storetest.ErrInjected})
+				}
+				a.gate.Vault = func(context.Context, *catalog.Tenant) (Vault, error) { return faulty, nil }
+				for range 12 {
+					a.now = a.now.Add(time.Hour)
+					var later *catalog.Later
+					if err := a.gate.DisposeDue(t.Context(), a.tenant, catalog.Job{}); err != nil && !errors.Is(err, storetest.ErrInjected) && !errors.As(err, &later) {
+						t.Fatal(err)
+					}
+				}
+				faulty.Heal()
+				a.now = a.now.Add(time.Hour)
+				a.dispose()
+				a.want(id, "destroyed")
+				rows, err := a.tenant.View().Retentions(t.Context(), catalog.RetentionFilter{}, "", 10)
+				if err != nil || len(rows) > 0 || len(a.vault.keys("aip/")) > 0 || len(a.vault.keys("evt/")) != 12 {
+					t.Errorf("%d records, packages %q, %d events, %v", len(rows), a.vault.keys("aip/"), len(a.vault.keys("evt/")), err)
+				}
+			})
 		}
 	}
 }
