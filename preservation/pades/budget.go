@@ -8,8 +8,8 @@ import (
 )
 
 // memoryFactor is the memory that sealing takes for each byte of the document:
-// 5.0 as measured on 46 MB, rounded up.
-const memoryFactor = 6
+// 5 to 6 as measured on 46 MB, rounded up.
+const memoryFactor = 7
 
 // Budget bounds the memory that parallel seals take together.
 type Budget struct {

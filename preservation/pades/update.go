@@ -59,7 +59,9 @@ func buildUpdate(doc *document, out io.WriterAt, room int, o Options) (u update,
 			},
 		},
 	}
-	if err := s.SignPDF(); err != nil {
+	if err := s.SignPDF(); w.err != nil {
+		return u, w.err
+	} else if err != nil {
 		return u, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	u = update{offset: doc.size, bytes: w.kept}
@@ -116,6 +118,7 @@ type tail struct {
 	at   int64
 	skip int64
 	kept []byte
+	err  error
 }
 
 func (t *tail) Write(b []byte) (int, error) {
@@ -124,6 +127,7 @@ func (t *tail) Write(b []byte) (int, error) {
 	}
 	n, err := t.out.WriteAt(b, t.at)
 	t.at += int64(n)
+	t.err = err
 	return n, err
 }
 
