@@ -1,0 +1,292 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/api/auth"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/retention"
+)
+
+func TestTokens(t *testing.T) {
+	a := newArchive(t)
+	admin := a.token(ours, "anna", auth.Admin)
+	make := func(body map[string]any, status int) answer {
+		t.Helper()
+		return a.do(admin, "POST", "/v1/tokens", body).want(t, status)
+	}
+	k := decode[NewToken](t, make(map[string]any{"actor": "erika", "roles": []string{"reader"}, "label": "laptop"}, 201))
+	if !strings.HasPrefix(k.Token, "bst_") || k.CreatedBy != "anna" {
+		t.Errorf("%+v", k)
+	}
+	a.do(k.Token, "GET", "/v1/records", nil).want(t, 200)
+	a.do(k.Token, "GET", "/v1/tokens", nil).want(t, 403)
+	v := a.do(admin, "GET", "/v1/tokens", nil).want(t, 200)
+	if list := decode[ListTokens200JSONResponse](t, v); len(list.Items) != 2 || strings.Contains(string(v.body), k.Token) {
+		t.Errorf("%s", v.body)
+	}
+	a.do(admin, "POST", "/v1/tokens/"+k.ID+"/revoke", nil).want(t, 204)
+	a.do(admin, "POST", "/v1/tokens/"+k.ID+"/revoke", nil).want(t, 204)
+	a.do(k.Token, "GET", "/v1/records", nil).want(t, 401)
+
+	short := decode[NewToken](t, make(map[string]any{"actor": "x", "roles": []string{"reader"}, "expires": time.Now().Add(time.Hour).Format(time.RFC3339)}, 201))
+	a.do(short.Token, "GET", "/v1/records", nil).want(t, 200)
+	a.server.s.bearer.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	a.do(short.Token, "GET", "/v1/records", nil).want(t, 401)
+	a.server.s.bearer.Now = time.Now
+
+	for field, body := range map[string]map[string]any{
+		"actor":    {"roles": []string{"reader"}},
+		"roles":    {"actor": "x", "roles": []string{}},
+		"roles[0]": {"actor": "x", "roles": []string{"king"}},
+		"expires":  {"actor": "x", "roles": []string{"reader"}, "expires": "2020-01-01T00:00:00Z"},
+		"tenant":   {"actor": "x", "roles": []string{"reader"}, "tenant": "NO"},
+	} {
+		if v := make(body, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", field, v.body)
+		}
+	}
+	make(map[string]any{"actor": "x", "roles": []string{"reader"}, "expires": "tomorrow"}, 422)
+	make(map[string]any{"actor": "x", "roles": []string{"reader"}, "tenant": string(theirs)}, 404)
+	make(map[string]any{"actor": "x", "roles": []string{"reader"}, "tenant": "nowhere"}, 404)
+	make(map[string]any{"actor": "x", "roles": []string{"admin"}, "installation": true}, 403)
+
+	entries, err := a.db.Tenant(ours).AuditLog(t.Context(), 0, k.ID, 10)
+	if err != nil || len(entries) != 2 || entries[0].Actor != "anna" || entries[1].Action != "token.revoke" {
+		t.Errorf("%+v %v", entries, err)
+	}
+}
+
+func TestTenantsAreAdded(t *testing.T) {
+	a := newArchive(t)
+	provider := a.tokenLike(ours, catalog.Token{Actor: "provider", Roles: []string{"admin"}, Installation: true})
+	made := decode[NewTenant](t, a.do(provider, "POST", "/v1/tenants", map[string]any{"id": "neustadt", "name": "Neustadt", "admin": "nina"}).want(t, 201))
+	if made.Tenant.ID != "neustadt" || made.Tenant.Created.IsZero() {
+		t.Errorf("%+v", made)
+	}
+	a.do(made.Token, "GET", "/v1/tokens", nil).want(t, 200)
+	a.do(made.Token, "GET", "/v1/tenants", nil).want(t, 403)
+	a.do(provider, "POST", "/v1/tenants", map[string]any{"id": "neustadt", "name": "Neustadt", "admin": "nina"}).want(t, 409)
+	if v := a.do(provider, "POST", "/v1/tenants", map[string]any{"id": "Neu Stadt", "name": "x", "admin": "y"}).want(t, 422); v.field(t, "id") != "tenant" {
+		t.Errorf("%s", v.body)
+	}
+	if list := decode[ListTenants200JSONResponse](t, a.do(provider, "GET", "/v1/tenants", nil).want(t, 200)); len(list.Items) != 3 {
+		t.Errorf("%+v", list)
+	}
+	elsewhere := decode[NewToken](t, a.do(provider, "POST", "/v1/tokens", map[string]any{"actor": "x", "roles": []string{"reader"}, "tenant": "neustadt"}).want(t, 201))
+	a.do(elsewhere.Token, "GET", "/v1/records", nil).want(t, 200)
+}
+
+func TestAudit(t *testing.T) {
+	a := newArchive(t)
+	auditor := a.token(ours, "paula", auth.Auditor)
+	e := a.archived(ours, "1", preservation.File{Name: "a.txt"})
+	a.do(a.token(ours, "erika", auth.Reader), "GET", "/v1/records/"+string(e.ID), nil).want(t, 200)
+	type pageOf = ListAudit200JSONResponse
+	var prev, path = "", "/v1/audit?limit=2"
+	read := false
+	for pages := 0; path != ""; pages++ {
+		p := decode[pageOf](t, a.do(auditor, "GET", path, nil).want(t, 200))
+		for _, entry := range p.Items {
+			sum := catalog.AuditEntry{Seq: entry.Seq, At: entry.At, Actor: entry.Actor, Action: entry.Action, Object: entry.Object, Detail: entry.Detail, Prev: entry.Prev}.Sum(ours)
+			if entry.Prev != prev || entry.Hash != sum {
+				t.Errorf("entry %d breaks the chain", entry.Seq)
+			}
+			prev = entry.Hash
+			read = read || entry.Action == "record.read" && entry.Actor == "erika" && entry.Object == string(e.ID)
+		}
+		if path = ""; p.Next != "" {
+			path = "/v1/audit?limit=2&after=" + p.Next
+		}
+		if pages > 100 {
+			t.Fatal("the log does not end")
+		}
+	}
+	if !read {
+		t.Error("a read is missing")
+	}
+	a.do(auditor, "GET", "/v1/audit?after=x", nil).want(t, 400)
+	a.do(auditor, "GET", "/v1/audit?after=-1", nil).want(t, 400)
+}
+
+func TestClassification(t *testing.T) {
+	a := newArchive(t)
+	officer := a.token(ours, "olga", auth.RecordsOfficer)
+	s := decode[Scheme](t, a.do(officer, "GET", "/v1/classification", nil).want(t, 200))
+	if s.Version != 1 || !slices.ContainsFunc(s.Classes, func(c retention.Class) bool { return c.Code == "63.10" }) {
+		t.Errorf("version %d", s.Version)
+	}
+	s.Classes = append(s.Classes, retention.Class{Code: "63.99", Title: "Neu", Parent: "63"})
+	next := decode[Scheme](t, a.do(officer, "POST", "/v1/classification", s).want(t, 201))
+	if next.Version != 2 || len(next.Classes) != len(s.Classes) {
+		t.Errorf("version %d with %d classes", next.Version, len(next.Classes))
+	}
+	a.do(officer, "POST", "/v1/classification", s).want(t, 409)
+	s.Version, s.Classes[0].Parent = 2, "nowhere"
+	if v := a.do(officer, "POST", "/v1/classification", s).want(t, 422); v.field(t, "classes[0].parent") == "" {
+		t.Errorf("%s", v.body)
+	}
+	if v := a.do(officer, "POST", "/v1/classification", `{"title":"x","classes":[{"code":"1","titel":"x"}]}`).want(t, 422); v.field(t, "classes[0].titel") != "unknown-field" {
+		t.Errorf("%s", v.body)
+	}
+	a.do(officer, "POST", "/v1/classification", `[]`).want(t, 422)
+	a.do(officer, "POST", "/v1/classification", ``).want(t, 400)
+}
+
+func TestRules(t *testing.T) {
+	a := newArchive(t)
+	officer := a.token(ours, "olga", auth.RecordsOfficer)
+	rule := map[string]any{"id": "test", "title": "Test", "trigger": "closure", "duration": map[string]any{"years": 10}, "base": "year-end", "disposition": "V", "legal_basis": "Test"}
+	first := decode[Rule](t, a.do(officer, "POST", "/v1/rules", rule).want(t, 201))
+	if first.Version != 1 || first.ApprovedBy != "olga" {
+		t.Errorf("%+v", first)
+	}
+	rule["version"] = 1
+	a.do(officer, "POST", "/v1/rules", rule).want(t, 201)
+	a.do(officer, "POST", "/v1/rules", rule).want(t, 409)
+	if list := decode[ListRules200JSONResponse](t, a.do(officer, "GET", "/v1/rules", nil).want(t, 200)); len(list.Items) < 3 {
+		t.Errorf("%d rules", len(list.Items))
+	}
+	delete(rule, "version")
+	for field, value := range map[string]any{"disposition": "X", "base": "never", "legal_basis": "", "approved_by": "me", "valid_from": "2020-02-30"} {
+		old := rule[field]
+		rule[field] = value
+		if v := a.do(officer, "POST", "/v1/rules", rule).want(t, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", field, v.body)
+		}
+		if rule[field] = old; old == nil {
+			delete(rule, field)
+		}
+	}
+}
+
+func TestHolds(t *testing.T) {
+	a := newArchive(t)
+	officer := a.token(ours, "olga", auth.RecordsOfficer)
+	e := a.archived(ours, "1", preservation.File{Name: "a.txt"})
+	body := map[string]any{"scope": map[string]any{"records": []any{e.ID}}, "authority": "Verwaltungsgericht", "reason": "Verfahren 1 K 1/26", "review": "2027-01-01"}
+	h := decode[Hold](t, a.do(officer, "POST", "/v1/holds", body).want(t, 201))
+	if h.SetBy != "olga" || h.Scope.Records[0] != e.ID {
+		t.Errorf("%+v", h)
+	}
+	if r := decode[Record](t, a.do(officer, "GET", "/v1/records/"+string(e.ID), nil).want(t, 200)); r.Retention.State != retention.Held || r.Retention.Holds[0] != h.ID {
+		t.Errorf("%+v", r.Retention)
+	}
+	second := decode[Hold](t, a.do(officer, "POST", "/v1/holds", body).want(t, 201))
+	p := decode[ListHolds200JSONResponse](t, a.do(officer, "GET", "/v1/holds?limit=1", nil).want(t, 200))
+	if len(p.Items) != 1 || p.Items[0].ID != second.ID || p.Next == "" {
+		t.Errorf("%+v", p)
+	}
+	if p = decode[ListHolds200JSONResponse](t, a.do(officer, "GET", "/v1/holds?limit=1&after="+p.Next, nil).want(t, 200)); len(p.Items) != 1 || p.Items[0].ID != h.ID || p.Next != "" {
+		t.Errorf("%+v", p)
+	}
+	a.do(officer, "POST", "/v1/holds/"+h.ID+"/release", `{"reason":""}`).want(t, 422)
+	if h = decode[Hold](t, a.do(officer, "POST", "/v1/holds/"+h.ID+"/release", `{"reason":"beendet"}`).want(t, 200)); h.ReleasedBy != "olga" || h.ReleaseReason != "beendet" {
+		t.Errorf("%+v", h)
+	}
+	a.do(officer, "POST", "/v1/holds/"+h.ID+"/release", `{"reason":"beendet"}`).want(t, 409)
+	for field, scope := range map[string]any{"scope": map[string]any{}, "scope.records[0]": map[string]any{"records": []string{strings.Repeat("0", 26)}}, "scope.class": map[string]any{"class": "63"}} {
+		body["scope"] = scope
+		if v := a.do(officer, "POST", "/v1/holds", body).want(t, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", field, v.body)
+		}
+	}
+}
+
+func TestPermits(t *testing.T) {
+	a := newArchive(t)
+	olga := a.token(ours, "olga", auth.RecordsOfficer, auth.Approver)
+	paul := a.token(ours, "paul", auth.Approver)
+	body := map[string]any{"classes": []string{"63.10"}, "authority": "Kreisarchiv", "granted": "2025-01-01", "legal_basis": "SächsArchivG §5(9)", "valid_from": "2025-01-01"}
+	p := decode[Permit](t, a.do(olga, "POST", "/v1/permits", body).want(t, 201))
+	if p.Proposer != "olga" || p.Approver != "" {
+		t.Errorf("%+v", p)
+	}
+	if v := a.do(olga, "POST", "/v1/permits/"+p.ID+"/approval", nil).want(t, 403); v.problem(t).Code != "same-person" {
+		t.Errorf("%s", v.body)
+	}
+	again := a.token(ours, "Olga", auth.Approver) // the same person with another token
+	a.do(again, "POST", "/v1/permits/"+p.ID+"/approval", nil).want(t, 403)
+	if p = decode[Permit](t, a.do(paul, "POST", "/v1/permits/"+p.ID+"/approval", nil).want(t, 200)); p.Approver != "paul" {
+		t.Errorf("%+v", p)
+	}
+	a.do(paul, "POST", "/v1/permits/"+p.ID+"/approval", nil).want(t, 409)
+	if p = decode[Permit](t, a.do(paul, "POST", "/v1/permits/"+p.ID+"/revoke", nil).want(t, 200)); p.Revoker != "paul" {
+		t.Errorf("%+v", p)
+	}
+	a.do(paul, "POST", "/v1/permits/"+p.ID+"/revoke", nil).want(t, 409)
+	if list := decode[ListPermits200JSONResponse](t, a.do(paul, "GET", "/v1/permits", nil).want(t, 200)); len(list.Items) != 1 {
+		t.Errorf("%+v", list)
+	}
+	body["classes"] = []string{"99.99"}
+	if v := a.do(olga, "POST", "/v1/permits", body).want(t, 422); v.field(t, "classes[0]") == "" {
+		t.Errorf("%s", v.body)
+	}
+}
+
+func TestTriggers(t *testing.T) {
+	a := newArchive(t)
+	officer := a.token(ours, "olga", auth.RecordsOfficer)
+	e := a.archived(ours, "1", preservation.File{Name: "a.txt"})
+	path := "/v1/records/" + string(e.ID) + "/triggers"
+	r := decode[Retention](t, a.do(officer, "POST", path, `{"type":"closure","date":"2024-05-05"}`).want(t, 201))
+	if r.Trigger == "closure" && r.TriggeredOn != (preservation.Date{Year: 2024, Month: 5, Day: 5}) {
+		t.Errorf("%+v", r)
+	}
+	a.do(officer, "POST", path, `{"type":"closure","withdrawn":true}`).want(t, 201)
+	for field, body := range map[string]string{"type": `{"date":"2024-05-05"}`, "date": `{"type":"closure"}`} {
+		if v := a.do(officer, "POST", path, body).want(t, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", field, v.body)
+		}
+	}
+	a.do(officer, "POST", path, `{"type":"closure","date":"05.05.2024"}`).want(t, 422)
+}
+
+func TestReadiness(t *testing.T) {
+	var down error
+	a := newArchive(t, func(c *Config) { c.Ready["store"] = func(context.Context) error { return down } })
+	a.do("", "GET", "/readyz", nil).want(t, 200)
+	a.do("", "GET", "/livez", nil).want(t, 200)
+	if v := a.do("", "GET", "/metrics", nil).want(t, 200); !strings.Contains(string(v.body), `route="GET /livez",status="200"`) {
+		t.Errorf("%.300s", v.body)
+	}
+	if v := a.do("", "GET", "/openapi.json", nil).want(t, 200); !strings.Contains(string(v.body), `"openapi":"3.1.0"`) {
+		t.Errorf("%.300s", v.body)
+	}
+	down = errors.New("secret detail")
+	v := a.do("", "GET", "/readyz", nil)
+	if v.StatusCode != 503 || !strings.Contains(string(v.body), `"store":"failed"`) || strings.Contains(string(v.body), "secret") {
+		t.Errorf("%d %s", v.StatusCode, v.body)
+	}
+}
+
+func TestClientAddr(t *testing.T) {
+	s := &server{config: Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}}}
+	for _, c := range []struct{ peer, forwarded, want string }{
+		{"192.0.2.1:1234", "", "192.0.2.1"},
+		{"192.0.2.1:1234", "198.51.100.7", "192.0.2.1"},
+		{"10.0.0.1:1234", "198.51.100.7", "198.51.100.7"},
+		{"10.0.0.1:1234", "6.6.6.6, 198.51.100.7, 10.0.0.2", "198.51.100.7"},
+		{"10.0.0.1:1234", "nonsense", "10.0.0.1"},
+		{"[::1]:1234", "2001:db8::1", "2001:db8::1"},
+		{"@", "", "invalid IP"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = c.peer
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		if got := s.clientAddr(r); got.String() != c.want {
+			t.Errorf("%s for %q: %s, want %s", c.peer, c.forwarded, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// content is stored bytes on their way to a client: whole, or one range.
+type content struct {
+	open   func(off, length int64) (io.ReadCloser, error)
+	size   int64
+	sha256 string
+	media  string
+	name   string
+	inline bool
+	head   bool // only the headers were asked for
+
+	ifNoneMatch, ifRange, rangeSpec string
+}
+
+// VisitGetFileResponse writes the answer of GET …/files/{file_id}.
+func (c *content) VisitGetFileResponse(w http.ResponseWriter) error { return c.write(w) }
+
+// VisitGetPackageResponse writes the answer of GET …/package.
+func (c *content) VisitGetPackageResponse(w http.ResponseWriter) error { return c.write(w) }
+
+func (c *content) write(w http.ResponseWriter) error {
+	etag := `"` + c.sha256 + `"`
+	h := w.Header()
+	h.Set("ETag", etag)
+	h.Set("Cache-Control", "private, no-cache") // it may be kept, and has to be asked for each time: access is audited
+	if matches(c.ifNoneMatch, etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	off, length, status := int64(0), c.size, http.StatusOK
+	if c.rangeSpec != "" && (c.ifRange == "" || c.ifRange == etag) {
+		var err error
+		if off, length, status, err = parseRange(c.rangeSpec, c.size); err != nil {
+			h.Set("Content-Range", fmt.Sprintf("bytes */%d", c.size))
+			return err
+		}
+	}
+	var r io.ReadCloser
+	if !c.head && length > 0 {
+		var err error
+		if r, err = c.open(off, length); err != nil {
+			return err
+		}
+		defer r.Close()
+	}
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Content-Type", c.media)
+	h.Set("Content-Length", strconv.FormatInt(length, 10))
+	h.Set("Content-Disposition", disposition(c.inline, c.name))
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'self'")
+	if status == http.StatusPartialContent {
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, off+length-1, c.size))
+	}
+	w.WriteHeader(status)
+	if r == nil {
+		return nil
+	}
+	_, err := io.CopyN(w, r, length)
+	return err // the answer is cut off then, which Content-Length shows
+}
+
+// matches reports whether an If-None-Match lists the tag (RFC 9110 §13.1.2).
+func matches(list, etag string) bool {
+	for tag := range strings.SplitSeq(list, ",") {
+		if tag = textproto.TrimString(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// parseRange reads a Range header (RFC 9110 §14.2). What is not one range of
+// bytes is ignored, as the RFC permits, and the whole is sent.
+func parseRange(spec string, size int64) (off, length int64, status int, err error) {
+	set, ok := strings.CutPrefix(spec, "bytes=")
+	first, last, dash := strings.Cut(textproto.TrimString(set), "-")
+	if !ok || !dash || strings.Contains(set, ",") {
+		return 0, size, http.StatusOK, nil
+	}
+	end := size - 1
+	switch {
+	case first == "": // the last n bytes
+		n, e := strconv.ParseInt(last, 10, 64)
+		if e != nil || n < 0 {
+			return 0, size, http.StatusOK, nil
+		}
+		off = max(size-n, 0)
+		if n == 0 {
+			off = size
+		}
+	default:
+		if off, err = strconv.ParseInt(first, 10, 64); err != nil || off < 0 {
+			return 0, size, http.StatusOK, nil
+		}
+		if last != "" {
+			given, e := strconv.ParseInt(last, 10, 64)
+			if e != nil || given < off {
+				return 0, size, http.StatusOK, nil
+			}
+			end = min(given, end)
+		}
+	}
+	if off >= size {
+		return 0, 0, 0, badRange.because("there are %d bytes", size)
+	}
+	return off, end - off + 1, http.StatusPartialContent, nil
+}
+
+// shown are the media types that a browser may show by itself. Everything else
+// is an attachment, above all what could run: HTML, SVG, XML.
+var shown = map[string]bool{
+	"application/pdf": true, "text/plain": true,
+	"image/png": true, "image/jpeg": true, "image/gif": true, "image/webp": true, "image/tiff": true,
+}
+
+// mediaOf is the content type to serve a file with.
+func mediaOf(stored string) string {
+	media, _, err := mime.ParseMediaType(stored)
+	if err != nil || !strings.Contains(media, "/") {
+		return "application/octet-stream"
+	}
+	return media
+}
+
+// disposition writes Content-Disposition (RFC 6266) for a name that may hold
+// anything. Separators are taken out, since some clients take names for paths.
+func disposition(inline bool, name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7F || r == '/' || r == '\\' || r == utf8.RuneError {
+			return '_'
+		}
+		return r
+	}, name)
+	if strings.Trim(name, ". ") == "" {
+		name = "file"
+	}
+	plain := strings.Map(func(r rune) rune {
+		if r > '~' || r == '"' || r == '%' {
+			return '_'
+		}
+		return r
+	}, name)
+	kind := "attachment"
+	if inline {
+		kind = "inline"
+	}
+	return fmt.Sprintf(`%s; filename="%s"; filename*=UTF-8''%s`, kind, plain, extValue(name))
+}
+
+// extValue percent-encodes a name for filename* (RFC 8187 §3.2.1).
+func extValue(name string) string {
+	const attrChar = "!#$&+-.^_`|~"
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte(attrChar, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// headOnly reports whether only the headers were asked for.
+func headOnly(ctx context.Context) bool { return note(ctx).method == http.MethodHead }

@@ -1,0 +1,21 @@
+package api
+
+import "context"
+
+// ListRules returns all versions of all rules.
+func (s *server) ListRules(ctx context.Context, _ ListRulesRequestObject) (ListRulesResponseObject, error) {
+	rules, err := s.config.Officer.Rules(ctx, s.tenant(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return ListRules200JSONResponse{Items: list(rules)}, nil
+}
+
+// AddRule puts the next version of a rule into force.
+func (s *server) AddRule(ctx context.Context, request AddRuleRequestObject) (AddRuleResponseObject, error) {
+	rule, err := s.config.Officer.AddRule(ctx, s.tenant(ctx), *request.Body, principal(ctx).Actor)
+	if err != nil {
+		return nil, err
+	}
+	return AddRule201JSONResponse(rule), nil
+}

@@ -1,0 +1,204 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-playground/validator/v10"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"bestand/api/auth"
+	"bestand/ingest"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/retention"
+	"bestand/search"
+)
+
+// routes is the whole interface: what there is, who may call it, and what body
+// it takes. Admin may do what one person alone may do, since it could give
+// itself every role; it is no second person. The operator keeps things running
+// and sees neither content nor metadata of records.
+var routes = []route{
+	{"GET /livez", anybody, none},
+	{"GET /readyz", anybody, none},
+	{"GET /metrics", anybody, none},
+	{"GET /openapi.json", anybody, none},
+
+	{"OPTIONS /v1/uploads", anybody, none},
+	{"POST /v1/uploads", roles(auth.Submitter, auth.Archivist, auth.Admin), none},
+	{"HEAD /v1/uploads/{id}", roles(auth.Submitter, auth.Archivist, auth.Admin), none},
+	{"PATCH /v1/uploads/{id}", roles(auth.Submitter, auth.Archivist, auth.Admin), none},
+	{"DELETE /v1/uploads/{id}", roles(auth.Submitter, auth.Archivist, auth.Admin), none},
+
+	{"POST /v1/submissions", roles(auth.Submitter, auth.Archivist, auth.Admin), small},
+	{"GET /v1/submissions", roles(auth.Submitter, auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},
+	{"GET /v1/submissions/{id}", roles(auth.Submitter, auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},
+	{"GET /v1/submissions/{id}/receipt", roles(auth.Submitter, auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
+	{"POST /v1/submissions/{id}/retry", roles(auth.Archivist, auth.Operator, auth.Admin), none},
+	{"POST /v1/submissions/{id}/release", roles(auth.Archivist, auth.Admin), small},
+
+	{"GET /v1/records", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"GET /v1/records/{id}", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"GET /v1/records/{id}/files/{file_id}", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), none},
+	{"GET /v1/records/{id}/events", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"GET /v1/records/{id}/package", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Admin), none},
+	{"POST /v1/records/{id}/verification", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
+	{"POST /v1/records/{id}/triggers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
+
+	{"GET /v1/classification", roles(auth.Submitter, auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"POST /v1/classification", roles(auth.RecordsOfficer, auth.Admin), large},
+	{"GET /v1/rules", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"POST /v1/rules", roles(auth.RecordsOfficer, auth.Admin), large},
+	{"GET /v1/holds", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"POST /v1/holds", roles(auth.RecordsOfficer, auth.Admin), large},
+	{"POST /v1/holds/{id}/release", roles(auth.RecordsOfficer, auth.Admin), small},
+	{"GET /v1/permits", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"POST /v1/permits", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/permits/{id}/approval", roles(auth.Approver), none},
+	{"POST /v1/permits/{id}/revoke", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), none},
+	{"GET /v1/disposals", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+
+	{"GET /v1/audit", roles(auth.Auditor, auth.Admin), none},
+	{"GET /v1/tokens", roles(auth.Auditor, auth.Admin), none},
+	{"POST /v1/tokens", roles(auth.Admin), small},
+	{"POST /v1/tokens/{id}/revoke", roles(auth.Admin), none},
+	{"GET /v1/tenants", provider, none},
+	{"POST /v1/tenants", provider, small},
+}
+
+// Config is what the interface is made of.
+type Config struct {
+	Catalog *catalog.DB
+	Intake  *ingest.Intake
+	Officer *retention.Officer
+	Search  *search.Set
+	// Store opens the bucket of a tenant.
+	Store func(context.Context, *catalog.Tenant) (preservation.Store, error)
+	// Verify reads a record back from the store and returns every finding.
+	Verify func(context.Context, *catalog.Tenant, preservation.RecordID) ([]preservation.Finding, error)
+	// ReceiptPDF returns the receipt of an archived submission as PDF/A, and its size.
+	ReceiptPDF func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error)
+	// AddTenant adds a municipality with everything it needs: bucket, catalog
+	// entry, classification. catalog.ErrConflict when the name is taken.
+	AddTenant func(ctx context.Context, info catalog.TenantInfo, actor string) (catalog.TenantInfo, error)
+	// Uploads is the folder of resumable uploads.
+	Uploads string
+	// TrustedProxies are the addresses whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// Ready asks the parts that a request needs, by name.
+	Ready map[string]func(context.Context) error
+	// Metrics is where the interface registers its own and what /metrics shows.
+	Metrics *prometheus.Registry
+	Now     func() time.Time // time.Now when nil
+	Log     *slog.Logger
+
+	bodyWindow time.Duration // bodyWindow when zero
+}
+
+// Server answers requests. It is safe for concurrent use.
+type Server struct {
+	http.Handler
+	s *server
+}
+
+// ExpireUploads removes resumable uploads that nothing came for in a week.
+func (s *Server) ExpireUploads(ctx context.Context) error { return s.s.uploads.expire(ctx) }
+
+type server struct {
+	config         Config
+	now            func() time.Time
+	log            *slog.Logger
+	spec           *description
+	metadataSchema *openapi3.Schema
+	validator      *validator.Validate
+	bearer         *auth.Bearer
+	uploads        *uploads
+	requests       *prometheus.HistogramVec
+}
+
+// New puts the interface together.
+func New(c Config) (*Server, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.bodyWindow == 0 {
+		c.bodyWindow = bodyWindow
+	}
+	spec, err := describe()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{config: c, now: c.Now, log: c.Log, spec: spec, validator: newValidator()}
+	s.metadataSchema = spec.doc.Components.Schemas["SubmissionMetadata"].Value
+	s.bearer = &auth.Bearer{Find: s.credential, Now: c.Now}
+	if s.uploads, err = newUploads(c.Uploads, c.Intake.MaxBytes, c.Now); err != nil {
+		return nil, fmt.Errorf("uploads: %w", err)
+	}
+	s.requests = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "bestand_http_request_seconds", Help: "Time taken by requests, by route and status.",
+		Buckets: []float64{.005, .025, .1, .5, 2, 10, 60},
+	}, []string{"route", "status"})
+	if err := c.Metrics.Register(s.requests); err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	return &Server{s.handler(), s}, nil
+}
+
+// handler is the way of a request, from outside inwards.
+func (s *server) handler() http.Handler {
+	t := table{http.NewServeMux(), s}
+	s.serveSystem(t)
+	s.serveUploads(t)
+	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{s.validate},
+		StrictHTTPServerOptions{RequestErrorHandlerFunc: s.refuse, ResponseErrorHandlerFunc: s.fail})
+	HandlerWithOptions(strict, StdHTTPServerOptions{BaseRouter: t, ErrorHandlerFunc: s.refuse})
+
+	return s.identify(s.observe(s.recover(harden(s.sameOrigin(s.pace(t))))))
+}
+
+// tenant is the only way to data: that of the token.
+func (s *server) tenant(ctx context.Context) *catalog.Tenant {
+	return s.config.Catalog.Tenant(principal(ctx).Tenant)
+}
+
+// credential looks a token up for package auth.
+func (s *server) credential(ctx context.Context, hash string) (auth.Credential, error) {
+	k, err := s.config.Catalog.TokenByHash(ctx, hash)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return auth.Credential{}, auth.ErrInvalid
+	}
+	c := auth.Credential{Hash: hash, Expires: k.Expires, Revoked: k.Revoked,
+		Principal: auth.Principal{Tenant: k.Tenant, Actor: k.Actor, Installation: k.Installation, Token: k.ID}}
+	for _, r := range k.Roles {
+		c.Roles = append(c.Roles, auth.Role(r))
+	}
+	return c, err
+}
+
+// Limits of the connections themselves, which are open before anybody has said
+// who they are.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 64 << 10
+)
+
+// HTTPServer returns a server for the handler with the limits that keep slow and
+// silent connections from piling up. Bodies have their own clock (body.go).
+func HTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

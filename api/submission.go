@@ -1,0 +1,107 @@
+package api
+
+import (
+	"context"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// ListSubmissions lists submissions without their steps.
+func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsRequestObject) (ListSubmissionsResponseObject, error) {
+	p := request.Params
+	limit := pageSize(p.Limit)
+	list, err := s.tenant(ctx).Submissions(ctx, catalog.Status(p.Status), p.Producer, preservation.SubmissionID(p.After), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	list, next := page(list, limit, func(sub catalog.Submission) string { return string(sub.ID) })
+	answer := ListSubmissions200JSONResponse{Items: make([]Submission, len(list)), Next: next}
+	for i, sub := range list {
+		answer.Items[i] = submission(sub, nil)
+	}
+	return answer, nil
+}
+
+// GetSubmission returns a submission with what was done so far.
+func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequestObject) (GetSubmissionResponseObject, error) {
+	t := s.tenant(ctx)
+	sub, err := t.Submission(ctx, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	events, err := t.Steps(ctx, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	return GetSubmission200JSONResponse(submission(sub, events)), nil
+}
+
+// RetrySubmission sends a submission through the pipeline again.
+func (s *server) RetrySubmission(ctx context.Context, request RetrySubmissionRequestObject) (RetrySubmissionResponseObject, error) {
+	sub, err := s.requeue(ctx, request.ID, false, "")
+	if err != nil {
+		return nil, err
+	}
+	answer := acceptance(sub)
+	return RetrySubmission202JSONResponse{TakenJSONResponse{answer, TakenResponseHeaders{answer.Links["self"]}}}, nil
+}
+
+// ReleaseSubmission takes a submission out of quarantine.
+func (s *server) ReleaseSubmission(ctx context.Context, request ReleaseSubmissionRequestObject) (ReleaseSubmissionResponseObject, error) {
+	sub, err := s.requeue(ctx, request.ID, true, request.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	answer := acceptance(sub)
+	return ReleaseSubmission202JSONResponse{TakenJSONResponse{answer, TakenResponseHeaders{answer.Links["self"]}}}, nil
+}
+
+func (s *server) requeue(ctx context.Context, id preservation.SubmissionID, release bool, reason string) (sub catalog.Submission, err error) {
+	t, who := s.tenant(ctx), principal(ctx)
+	var events []preservation.Event
+	if release {
+		now := s.now()
+		events = append(events, preservation.Event{ID: preservation.NewID(now), Type: preservation.EventRelease, At: now, Outcome: preservation.Success,
+			Detail: reason, Agent: preservation.Agent{Type: preservation.Person, Name: who.Actor}})
+	}
+	if err := t.Requeue(ctx, id, release, who.Actor, reason, events...); err != nil {
+		return sub, err
+	}
+	return t.Submission(ctx, id)
+}
+
+func submission(sub catalog.Submission, events []preservation.Event) Submission {
+	v := Submission{
+		ID: sub.ID, Status: string(sub.Status), Producer: sub.Metadata.Producer, ProducerRecordID: sub.Metadata.ProducerRecordID,
+		SubmittedBy: sub.SubmittedBy, Received: sub.Received, Updated: sub.Updated, RecordID: archivedRecord(sub), Links: submissionLinks(sub),
+		Steps: make([]Step, len(events)), Problems: list(sub.Problems), Records: []SubmittedRecord{},
+	}
+	for i, e := range events {
+		v.Steps[i] = Step{Event: string(e.Type), Outcome: e.Outcome, At: e.At, Code: e.Code, Detail: e.Detail}
+	}
+	if v.RecordID != "" {
+		v.Records = []SubmittedRecord{{RecordID: v.RecordID, Status: v.Status, Problems: v.Problems}}
+	}
+	return v
+}
+
+// archivedRecord names the record that came of a submission. The identifier is
+// allocated earlier and told no earlier, so that nobody relies on a record
+// that may yet be refused.
+func archivedRecord(sub catalog.Submission) preservation.RecordID {
+	if sub.Status == catalog.Archived {
+		return sub.RecordID
+	}
+	return ""
+}
+
+func submissionLinks(sub catalog.Submission) Links {
+	self := "/v1/submissions/" + string(sub.ID)
+	links := Links{"self": self}
+	if sub.Status == catalog.Archived {
+		links["receipt"] = self + "/receipt"
+		links["record"] = "/v1/records/" + string(sub.RecordID)
+	}
+	return links
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"bestand/ingest"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// CreateSubmission takes a record in. Whatever goes wrong before the commit
+// leaves nothing behind.
+func (s *server) CreateSubmission(ctx context.Context, request CreateSubmissionRequestObject) (CreateSubmissionResponseObject, error) {
+	var sub catalog.Submission
+	var created bool
+	var err error
+	if request.MultipartBody != nil {
+		sub, created, err = s.takeForm(ctx, form{request.MultipartBody})
+	} else {
+		sub, created, err = s.takeUploads(ctx, *request.JSONBody)
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer := acceptance(sub)
+	location := answer.Links["self"]
+	if !created {
+		return CreateSubmission200JSONResponse{TakenJSONResponse{answer, TakenResponseHeaders{location}}}, nil
+	}
+	return CreateSubmission202JSONResponse{answer, CreateSubmission202ResponseHeaders{location}}, nil
+}
+
+// takeForm stages the files while they arrive.
+func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, created bool, err error) {
+	m, err := f.metadata(s.metadataSchema)
+	if err != nil {
+		return sub, false, err
+	}
+	if err := s.checkBody(&m); err != nil {
+		return sub, false, err
+	}
+	for i, file := range m.Files {
+		if file.Upload != "" {
+			return sub, false, invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), "misplaced", "uploads are named in a JSON body, not in a form"))
+		}
+	}
+	d, err := s.config.Intake.Begin(ctx, s.tenant(ctx), principal(ctx).Actor, announce(m))
+	if err != nil {
+		return sub, false, err
+	}
+	defer d.Abort(ctx)
+	for {
+		name, r, err := f.file()
+		if err == io.EOF {
+			return d.Commit(ctx)
+		}
+		if err != nil {
+			return sub, false, err
+		}
+		if _, err := d.File(ctx, name, r); err != nil {
+			return sub, false, err
+		}
+	}
+}
+
+// takeUploads stages files that came through /v1/uploads before. The uploads
+// stay until they expire, so that the same request can be repeated.
+func (s *server) takeUploads(ctx context.Context, m SubmissionMetadata) (sub catalog.Submission, created bool, err error) {
+	if len(m.Files) == 0 {
+		return sub, false, invalid.in(fieldError("files", "required", "is missing: name the uploads"))
+	}
+	for i, file := range m.Files {
+		if file.Upload == "" {
+			return sub, false, invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), "required", "is missing"))
+		}
+	}
+	d, err := s.config.Intake.Begin(ctx, s.tenant(ctx), principal(ctx).Actor, announce(m))
+	if err != nil {
+		return sub, false, err
+	}
+	defer d.Abort(ctx)
+	for i, file := range m.Files {
+		if err := s.takeUpload(ctx, d, i, file); err != nil {
+			return sub, false, err
+		}
+	}
+	return d.Commit(ctx)
+}
+
+func (s *server) takeUpload(ctx context.Context, d *ingest.Delivery, i int, file AnnouncedFile) error {
+	upload, err := s.uploads.open(principal(ctx).Tenant, file.Upload)
+	if err != nil {
+		var f *fault
+		if errors.As(err, &f) {
+			return invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), f.code, f.detail))
+		}
+		return err
+	}
+	defer upload.Close()
+	staged, err := d.File(ctx, file.Name, upload)
+	if err != nil {
+		return err
+	}
+	return upload.compare(staged.Digests)
+}
+
+// announce turns the metadata of the interface into those of the archive.
+func announce(m SubmissionMetadata) ingest.Request {
+	r := ingest.Request{Metadata: preservation.Metadata{
+		Producer: m.Producer, ProducerRecordID: m.ProducerRecordID, Kind: m.Kind, Class: m.Class, Title: m.Title,
+		Reference: m.Reference, Creator: m.Creator, Opened: m.Opened, Closed: m.Closed, Confidentiality: m.Confidentiality,
+		PersonalData: m.PersonalData, Keywords: m.Keywords, Extra: m.Extra, Parent: m.Parent,
+	}}
+	for _, p := range m.Subjects {
+		r.Metadata.Subjects = append(r.Metadata.Subjects, preservation.Subject{Name: p.Name, Born: p.Born, Died: p.Died, ID: p.ID})
+	}
+	for _, f := range m.Files {
+		r.Files = append(r.Files, ingest.Announced{Name: f.Name, Title: f.Title, Document: f.Document,
+			SHA256: strings.ToLower(f.Sha256), SHA512: strings.ToLower(f.Sha512)})
+	}
+	return r
+}
+
+// acceptance is the short answer to whoever hands over, retries or releases.
+func acceptance(sub catalog.Submission) Accepted {
+	return Accepted{ID: sub.ID, Status: string(sub.Status), RecordID: archivedRecord(sub), Links: submissionLinks(sub)}
+}

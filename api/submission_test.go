@@ -1,0 +1,421 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/api/auth"
+	"bestand/preservation"
+)
+
+func TestSubmission(t *testing.T) {
+	a := newArchive(t)
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	files := []any{
+		map[string]any{"name": "bauantrag.txt", "title": "Bauantrag", "document": "1", "sha256": "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"},
+		map[string]any{"name": "plan.txt", "sha256": nil},
+	}
+	parts := []part{metadataPart(metadata("1", "files", files)), filePart("bauantrag.txt", ""), filePart("plan.txt", "plan")}
+	v := a.submit(dms, parts...).want(t, 202)
+	first := decode[Accepted](t, v)
+	if v.Header.Get("Location") != "/v1/submissions/"+string(first.ID) || first.Status != "received" || first.RecordID != "" {
+		t.Errorf("%s %s", v.Header.Get("Location"), v.body)
+	}
+	sub, err := a.db.Tenant(ours).Submission(t.Context(), first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sub.Files) != 2 || sub.Files[0].Title != "Bauantrag" || sub.Files[1].Size != 4 || sub.Metadata.Extra["Flurstück"] != "112/4" ||
+		sub.Metadata.Subjects[0].Born != (preservation.Date{Year: 1961, Month: 5, Day: 4}) {
+		t.Errorf("%+v", sub)
+	}
+	r, err := a.staging.Open(t.Context(), sub.Files[1].Key, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, _ := io.ReadAll(r); string(got) != "plan" {
+		t.Errorf("staged %q", got)
+	}
+
+	again := decode[Accepted](t, a.submit(dms, parts...).want(t, 200))
+	if again.ID != first.ID {
+		t.Errorf("repeated: %s, first %s", again.ID, first.ID)
+	}
+	parts[2].body = "another plan"
+	other := a.submit(dms, parts...).want(t, 409).problem(t)
+	if other.Code != "source-taken" || other.Existing != string(first.ID) {
+		t.Errorf("%+v", other)
+	}
+
+	got := decode[Submission](t, a.do(dms, "GET", "/v1/submissions/"+string(first.ID), nil).want(t, 200))
+	if len(got.Steps) != 1 || got.Steps[0].Event != "ingestion start" || got.Producer != "dms-bauamt" {
+		t.Errorf("%+v", got)
+	}
+	if p := a.do(dms, "GET", "/v1/submissions/"+string(first.ID)+"/receipt", nil).want(t, 404).problem(t); p.Code != "receipt-pending" {
+		t.Errorf("%+v", p)
+	}
+	a.do(a.token(ours, "x", auth.Archivist), "POST", "/v1/submissions/"+string(first.ID)+"/retry", nil).want(t, 409)
+}
+
+func TestSubmissionRefused(t *testing.T) {
+	a := newArchive(t)
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	file := filePart("a.txt", "a")
+	announced := func(f ...map[string]any) part { return metadataPart(metadata("x", "files", f)) }
+	long := strings.Repeat("x", 1001)
+	many := []part{metadataPart(metadata("x"))}
+	for range 21 {
+		many = append(many, file)
+	}
+	for _, c := range []struct {
+		name   string
+		parts  []part
+		status int
+		field  string // with its code behind a colon
+	}{
+		{"no part", nil, 422, "metadata:required"},
+		{"file first", []part{file}, 422, "metadata:required"},
+		{"no file", []part{metadataPart(metadata("x"))}, 422, "files:required"},
+		{"metadata twice", []part{metadataPart(metadata("x")), file, metadataPart(metadata("x"))}, 422, "metadata:duplicate"},
+		{"unknown part", []part{metadataPart(metadata("x")), {`form-data; name="datei"; filename="a"`, "", "a"}}, 422, "datei:unknown-field"},
+		{"unknown class", []part{metadataPart(metadata("x", "class", "99.99")), file}, 422, "class:unknown-class"},
+		{"unknown field", []part{metadataPart(metadata("x", "titel", "Titel")), file}, 422, "titel:unknown-field"},
+		{"field in other case", []part{metadataPart(metadata("x", "Title", "Titel")), file}, 422, "Title:unknown-field"},
+		{"unknown field below", []part{announced(map[string]any{"name": "a.txt", "digest": "x"}), file}, 422, "files[0].digest:unknown-field"},
+		{"no title", []part{metadataPart(metadata("x", "title", "")), file}, 422, "title:required"},
+		{"title too long", []part{metadataPart(metadata("x", "title", long)), file}, 422, "title:max"},
+		{"control character", []part{metadataPart(metadata("x", "title", "a\x00b")), file}, 422, "title:text"},
+		{"wrong type", []part{metadataPart(metadata("x", "title", 5)), file}, 422, "title:type"},
+		{"null", []part{metadataPart(metadata("x", "title", nil)), file}, 422, "title:type"},
+		{"no such day", []part{metadataPart(metadata("x", "closed", "2015-02-29")), file}, 422, "closed:date"},
+		{"closed before opened", []part{metadataPart(metadata("x", "closed", "2013-01-01")), file}, 422, "closed:before-opened"},
+		{"unknown parent", []part{metadataPart(metadata("x", "parent", strings.Repeat("0", 26))), file}, 422, "parent:unknown-record"},
+		{"kind", []part{metadataPart(metadata("x", "kind", "folder")), file}, 422, "kind:oneof"},
+		{"subject without name", []part{metadataPart(metadata("x", "subjects", []any{map[string]any{"born": "1961-05-04"}})), file}, 422, "subjects[0].name:required"},
+		{"digest differs", []part{announced(map[string]any{"name": "a.txt", "sha256": strings.Repeat("0", 64)}), file}, 422, "files[0].sha256:digest-mismatch"},
+		{"SHA-512 differs", []part{announced(map[string]any{"name": "a.txt", "sha512": strings.Repeat("0", 128)}), file}, 422, "files[0].sha512:digest-mismatch"},
+		{"digest malformed", []part{announced(map[string]any{"name": "a.txt", "sha256": "abc"}), file}, 422, "files[0].sha256:len"},
+		{"not announced", []part{announced(map[string]any{"name": "a.txt"}), file, filePart("b.txt", "b")}, 422, "files[1]:not-announced"},
+		{"did not come", []part{announced(map[string]any{"name": "a.txt"}, map[string]any{"name": "b.txt"}), file}, 422, "files[1]:missing"},
+		{"other name", []part{announced(map[string]any{"name": "b.txt"}), file}, 422, "files[0].name:name-mismatch"},
+		{"upload in a form", []part{announced(map[string]any{"name": "a.txt", "upload": strings.Repeat("0", 32)}), file}, 422, "files[0].upload:misplaced"},
+		{"no name", []part{metadataPart(metadata("x")), {`form-data; name="file"`, "", "a"}}, 422, "files[0].name:required"},
+		{"too many files", many, 413, "files:too-many"},
+		{"too large", []part{metadataPart(metadata("x")), filePart("a", strings.Repeat("x", 8<<20+1))}, 413, "files:too-large"},
+		{"metadata too large", []part{metadataPart(metadata("x", "title", strings.Repeat("x", 1<<20))), file}, 413, ""},
+		{"metadata broken", []part{metadataPart(`{"producer": "a",` + "\n" + `"class": 63.`), file}, 400, ""},
+		{"metadata and more", []part{metadataPart(`{} {}`), file}, 400, ""},
+		{"metadata not UTF-8", []part{metadataPart("{\"title\": \"B\xfcro\"}"), file}, 400, ""},
+		{"field twice", []part{metadataPart(`{"class": "63.10", "class": "00.10"}`), file}, 422, "class:duplicate"},
+		{"metadata as XML", []part{{`form-data; name="metadata"`, "application/xml", "<a/>"}, file}, 415, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := a.submit(dms, c.parts...)
+			if v.StatusCode != c.status {
+				t.Fatalf("%d, want %d: %s", v.StatusCode, c.status, v.body)
+			}
+			field, code, _ := strings.Cut(c.field, ":")
+			if field != "" && v.field(t, field) != code {
+				t.Errorf("want %s: %s", c.field, v.body)
+			}
+		})
+	}
+	if v := a.submit(dms, metadataPart("{\n  \"class\": 63.,\n}"), file); !strings.Contains(v.problem(t).Detail, "line 2") {
+		t.Errorf("no position: %s", v.body)
+	}
+	a.nothingStaged()
+	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), "", "", "", 10); err != nil || len(subs) > 0 {
+		t.Errorf("%d submissions were accepted, %v", len(subs), err)
+	}
+	a.do(dms, "POST", "/v1/submissions", "a=b", "Content-Type", "application/x-www-form-urlencoded").want(t, 415)
+	a.do(dms, "POST", "/v1/submissions", nil).want(t, 415)
+	a.do(dms, "POST", "/v1/submissions", bytes.NewBufferString("x"), "Content-Type", "multipart/form-data").want(t, 400)
+}
+
+// nothingStaged checks that refused deliveries left nothing behind.
+func (a *archive) nothingStaged() {
+	a.Helper()
+	for o, err := range a.staging.List(a.Context(), "") {
+		a.Errorf("left in staging: %s %v", o.Key, err)
+	}
+}
+
+// TestFileNames: names are kept byte for byte, whatever they are.
+func TestFileNames(t *testing.T) {
+	a := newArchive(t)
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	for i, c := range []struct{ disposition, want string }{
+		{`filename="bauantrag.docx"`, "bauantrag.docx"},
+		{`filename=plain.txt`, "plain.txt"},
+		{`filename="../../etc/passwd"`, "../../etc/passwd"},
+		{`filename="C:\Akten\plan.pdf"`, `C:\Akten\plan.pdf`},
+		{`filename="a \"quoted\" \\ name; really.txt"`, `a "quoted" \ name; really.txt`},
+		{`filename="$(rm -rf);'|&.txt"`, `$(rm -rf);'|&.txt`},
+		{`filename="%22encoded%22.txt"`, "%22encoded%22.txt"},
+		{"filename=\"B\xfcro.txt\"", "B\xfcro.txt"},
+		{"filename=\"Prüfung.txt\"", "Prüfung.txt"},
+		{"filename=\"Pru\u0308fung.txt\"", "Pru\u0308fung.txt"},
+		{`filename="trailing dot. "`, "trailing dot. "},
+		{`filename="fallback.txt"; filename*=UTF-8''Antrag%20%E2%82%AC%2Fa.txt`, "Antrag €/a.txt"},
+		{`FileName = "odd.txt" ;`, "odd.txt"},
+	} {
+		v := a.submit(dms, metadataPart(metadata(fmt.Sprint(i))), part{`form-data; name="file"; ` + c.disposition, "", "x"}).want(t, 202)
+		sub, err := a.db.Tenant(ours).Submission(t.Context(), decode[Accepted](t, v).ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sub.Files[0].Name != c.want {
+			t.Errorf("%s: %q, want %q", c.disposition, sub.Files[0].Name, c.want)
+		}
+	}
+	for _, disposition := range []string{`filename="open`, `filename="a"x`, `filename*=UTF-8''%zz`, `filename*=latin1''a`, `filename*=UTF-8''%ff`, `filename="a"; filename="b"`} {
+		if v := a.submit(dms, metadataPart(metadata("bad")), part{`form-data; name="file"; ` + disposition, "", "x"}); v.StatusCode != 400 {
+			t.Errorf("%s: %d %s", disposition, v.StatusCode, v.body)
+		}
+	}
+	h := part{`form-data; name="file"; filename="a"`, "", "x"}
+	body, contentType := formOf(metadataPart(metadata("cte")), h)
+	encoded := strings.Replace(body.String(), `filename="a"`, "filename=\"a\"\r\nContent-Transfer-Encoding: base64", 1)
+	a.do(dms, "POST", "/v1/submissions", strings.NewReader(encoded), "Content-Type", contentType).want(t, 400)
+	a.nothingStagedBut(13)
+}
+
+func (a *archive) nothingStagedBut(n int) {
+	a.Helper()
+	for _, err := range a.staging.List(a.Context(), "") {
+		if n--; err != nil {
+			a.Error(err)
+		}
+	}
+	if n != 0 {
+		a.Errorf("staging: %d objects differ from what was accepted", n)
+	}
+}
+
+// TestBrokenOff sends forms that end too early: nothing of them is accepted or
+// left behind.
+func TestBrokenOff(t *testing.T) {
+	a := newArchive(t)
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	content := strings.Repeat("0123456789abcdef", 64<<10) // 1 MiB
+	whole, contentType := formOf(metadataPart(metadata("1")), filePart("a.bin", content))
+	text := whole.String()
+	final := strings.LastIndex(text, "\r\n--")
+	for name, body := range map[string]string{
+		"in the metadata":        text[:200],
+		"in the file":            text[:len(text)/2],
+		"before the boundary":    text[:final],
+		"in the final boundary":  text[:len(text)-5],
+		"boundary is not final":  text[:len(text)-4] + "\r\n",
+		"one byte of the file":   text[:strings.Index(text, content[:16])+1],
+		"another part has begun": text[:len(text)-4] + "\r\nContent-Disposition: form-data; na",
+	} {
+		if v := a.do(dms, "POST", "/v1/submissions", strings.NewReader(body), "Content-Type", contentType); v.StatusCode != 400 {
+			t.Errorf("%s: %d %s", name, v.StatusCode, v.body)
+		}
+	}
+	a.nothingStaged()
+
+	// The connection itself breaks while more was promised.
+	conn, err := net.Dial("tcp", a.web.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST /v1/submissions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		dms, contentType, len(text), text[:len(text)/2])
+	conn.Close()
+	deadline := time.Now().Add(10 * time.Second)
+	for !strings.Contains(a.log.String(), `"bytes"`) || strings.Count(a.log.String(), "POST /v1/submissions") < 8 {
+		if time.Now().After(deadline) {
+			t.Fatal("the broken connection was not noticed")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	a.nothingStaged()
+	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), "", "", "", 10); err != nil || len(subs) > 0 {
+		t.Errorf("%d submissions were accepted, %v", len(subs), err)
+	}
+}
+
+// TestSlowClient: who holds a connection open without sending is shown out.
+func TestSlowClient(t *testing.T) {
+	a := newArchive(t, func(c *Config) { c.bodyWindow = 300 * time.Millisecond })
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	whole, contentType := formOf(metadataPart(metadata("1")), filePart("a.bin", strings.Repeat("x", 20<<10)))
+	send := func(pause time.Duration, chunk int) *http.Response {
+		conn, err := net.Dial("tcp", a.web.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		fmt.Fprintf(conn, "POST /v1/submissions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", dms, contentType, whole.Len())
+		go func() {
+			for text := whole.Bytes(); len(text) > 0; text = text[min(chunk, len(text)):] {
+				if _, err := conn.Write(text[:min(chunk, len(text))]); err != nil {
+					return
+				}
+				time.Sleep(pause)
+			}
+		}()
+		conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	if res := send(100*time.Millisecond, 50); res.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("a trickle: %d, want 408", res.StatusCode)
+	}
+	a.nothingStaged()
+	if res := send(100*time.Millisecond, 3<<10); res.StatusCode != http.StatusAccepted {
+		t.Errorf("a slow line: %d, want 202", res.StatusCode)
+	}
+}
+
+func TestUploads(t *testing.T) {
+	a := newArchive(t)
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	tus := func(method, path, body string, header ...string) answer {
+		t.Helper()
+		header = append(header, "Tus-Resumable", "1.0.0")
+		if body != "" {
+			return a.do(dms, method, path, strings.NewReader(body), append(header, "Content-Type", "application/offset+octet-stream")...)
+		}
+		return a.do(dms, method, path, nil, header...)
+	}
+	v := a.do("", "OPTIONS", "/v1/uploads", nil).want(t, 200)
+	if v.Header.Get("Tus-Version") != "1.0.0" || !strings.Contains(v.Header.Get("Tus-Extension"), "termination") {
+		t.Errorf("%v", v.Header)
+	}
+	location := tus("POST", "/v1/uploads", "", "Upload-Length", "11").want(t, 201).Header.Get("Location")
+	id := strings.TrimPrefix(location, "/v1/uploads/")
+	if !uploadID.MatchString(id) {
+		t.Fatalf("Location %q", location)
+	}
+	tus("PATCH", location, "hello ", "Upload-Offset", "0").want(t, 204)
+	named := func(more ...any) map[string]any {
+		return metadata("1", append([]any{"files", []any{map[string]any{"name": "a.txt", "upload": id}}}, more...)...)
+	}
+	if v := a.do(dms, "POST", "/v1/submissions", named()).want(t, 422); v.field(t, "files[0].upload") != "unfinished-upload" {
+		t.Errorf("%s", v.body)
+	}
+	if v := tus("HEAD", location, "").want(t, 200); v.Header.Get("Upload-Offset") != "6" {
+		t.Errorf("offset %s", v.Header.Get("Upload-Offset"))
+	}
+	tus("PATCH", location, "world", "Upload-Offset", "0").want(t, 409)
+	tus("PATCH", location, "world", "Upload-Offset", "6").want(t, 204)
+	first := decode[Accepted](t, a.do(dms, "POST", "/v1/submissions", named()).want(t, 202))
+	sub, err := a.db.Tenant(ours).Submission(t.Context(), first.ID)
+	if err != nil || sub.Files[0].Size != 11 || sub.Files[0].Name != "a.txt" {
+		t.Errorf("%+v %v", sub.Files, err)
+	}
+	if again := decode[Accepted](t, a.do(dms, "POST", "/v1/submissions", named()).want(t, 200)); again.ID != first.ID {
+		t.Errorf("repeated: %s", again.ID)
+	}
+	for field, m := range map[string]map[string]any{
+		"files":           metadata("2"),
+		"files[0].upload": metadata("2", "files", []any{map[string]any{"name": "a.txt"}}),
+		"title":           named("title", ""),
+		"titel":           named("titel", ""),
+	} {
+		if v := a.do(dms, "POST", "/v1/submissions", m).want(t, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", field, v.body)
+		}
+	}
+	unknown := metadata("2", "files", []any{map[string]any{"name": "a.txt", "upload": strings.Repeat("0", 32)}})
+	if v := a.do(dms, "POST", "/v1/submissions", unknown).want(t, 422); v.field(t, "files[0].upload") != "unknown-upload" {
+		t.Errorf("%s", v.body)
+	}
+	stranger := a.token(theirs, "stranger", auth.Submitter)
+	if v := a.do(stranger, "POST", "/v1/submissions", named()).want(t, 422); v.field(t, "files[0].upload") != "unknown-upload" {
+		t.Errorf("%s", v.body)
+	}
+
+	tus("POST", "/v1/uploads", "", "Upload-Length", fmt.Sprint(8<<20+1)).want(t, 413)
+	a.do(dms, "POST", "/v1/uploads", nil, "Upload-Length", "1").want(t, 412)
+	empty := tus("POST", "/v1/uploads", "", "Upload-Length", "0").want(t, 201).Header.Get("Location")
+	tus("DELETE", empty, "").want(t, 204)
+	tus("HEAD", empty, "").want(t, 404)
+
+	// What nothing comes for any more is removed.
+	a.server.s.uploads.now = func() time.Time { return time.Now().Add(uploadLife + time.Minute) }
+	if err := a.server.ExpireUploads(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tus("HEAD", location, "").want(t, 404)
+	if left, err := os.ReadDir(a.server.s.uploads.folder(ours)); err != nil || len(left) > 0 {
+		t.Errorf("left: %v %v", left, err)
+	}
+}
+
+// TestUploadChanged: what the disk gives back is held against what had arrived.
+func TestUploadChanged(t *testing.T) {
+	a := newArchive(t)
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	location := a.do(dms, "POST", "/v1/uploads", strings.NewReader("hello"), "Tus-Resumable", "1.0.0", "Upload-Length", "5",
+		"Content-Type", "application/offset+octet-stream").want(t, 201).Header.Get("Location")
+	id := strings.TrimPrefix(location, "/v1/uploads/")
+	u := a.server.s.uploads
+	sums, err := u.sums(ours, id)
+	if want, _ := digest(strings.NewReader("hello")); err != nil || sums != want {
+		t.Fatalf("%+v %v", sums, err)
+	}
+	if err := os.WriteFile(u.folder(ours)+"/"+id, []byte("jello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := metadata("1", "files", []any{map[string]any{"name": "a.txt", "upload": id}})
+	if p := a.do(dms, "POST", "/v1/submissions", m).want(t, 500).problem(t); p.Code != "corrupt" {
+		t.Errorf("%+v", p)
+	}
+	a.nothingStaged()
+}
+
+func FuzzParameters(f *testing.F) {
+	for _, s := range []string{`form-data; name="a"; filename="b"`, `a;b=c;d="\\\""`, `;;=`, `a; filename*=UTF-8''%41`, "a;b=\"\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		params, ok := parameters(header)
+		if !ok {
+			return
+		}
+		for name, value := range params {
+			// Written down again, a value reads as itself.
+			quoted := fmt.Sprintf(`x; %s="%s"`, "n", strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value))
+			if again, ok := parameters(quoted); !ok || again["n"] != value {
+				t.Errorf("%s: %q became %q", name, value, again["n"])
+			}
+		}
+	})
+}
+
+func FuzzCheckJSON(f *testing.F) {
+	d, err := describe()
+	if err != nil {
+		f.Fatal(err)
+	}
+	schema := d.doc.Components.Schemas["SubmissionMetadata"].Value
+	for _, s := range []string{`{}`, `{"files":[{"name":"a"}]}`, `[1,{"a":null}]`, `{"a":1,"a":2}`, "{\"a\":\"\xff\"}", `{"closed":"2015-02-29"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if checkJSON(text, schema) != nil {
+			return
+		}
+		var m SubmissionMetadata
+		if err := json.Unmarshal(text, &m); err != nil {
+			t.Errorf("%q passed and cannot be decoded: %v", text, err)
+		}
+	})
+}
