@@ -69,7 +69,7 @@ func (j *job) renderPDF(ctx context.Context) error {
 			err = j.check(ctx, pdf, defaultFlavour, source, tolerances["pdf"])
 		}
 		var no *Refusal
-		if !errors.As(err, &no) {
+		if !errors.As(err, &no) || strings.HasPrefix(no.Code, codeLimit) {
 			return err
 		}
 		j.events = j.events[:before] // metadata alone do not do: what was tried and dropped is not part of the record

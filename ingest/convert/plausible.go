@@ -184,13 +184,17 @@ func compared(source, rendition numbers) string {
 	return s + "."
 }
 
-// Validate asks veraPDF. What veraPDF cannot read or finish is not valid.
+// Validate asks veraPDF. What it cannot read is not valid; what it cannot
+// finish is a Refusal, because another tool would only take as long.
 func (j *job) validate(ctx context.Context, pdf string, f verapdf.Flavour) (verapdf.Verdict, error) {
 	if j.cfg.Validator == nil {
 		return verapdf.Verdict{}, verapdf.ErrMissing
 	}
 	v, err := j.cfg.Validator.Validate(ctx, pdf, f)
-	for _, final := range []error{verapdf.ErrEncrypted, verapdf.ErrUnreadable, verapdf.ErrLimit} {
+	if errors.Is(err, verapdf.ErrLimit) {
+		return v, &Refusal{codeLimit + "validation", "veraPDF was stopped: the file took too long or too much memory."}
+	}
+	for _, final := range []error{verapdf.ErrEncrypted, verapdf.ErrUnreadable} {
 		if errors.Is(err, final) {
 			v.Valid, v.Failed = false, []verapdf.Rule{{Message: final.Error()}}
 			return v, nil

@@ -23,7 +23,10 @@ const (
 )
 
 // EndError says that the process has ended or will not answer.
-type endError struct{ reason string }
+type endError struct {
+	reason string
+	late   bool // the file at hand took too long: no other file can have caused it
+}
 
 func (e *endError) Error() string { return e.reason }
 
@@ -108,7 +111,7 @@ func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.
 		return Verdict{}, err
 	}
 	if _, err := p.in.Write(append(request, '\n')); err != nil {
-		return Verdict{}, &endError{"the process has ended"}
+		return Verdict{}, &endError{reason: "the process has ended"}
 	}
 	var a struct {
 		Claimed, Flavour Flavour
@@ -141,16 +144,16 @@ func (p *process) receive(ctx context.Context, to any, timeout time.Duration) er
 		if !ok {
 			p.cancel() // it may have ended its output only
 			<-p.ended
-			return &endError{p.why()}
+			return &endError{reason: p.why()}
 		}
 		if err := json.Unmarshal(line, to); err != nil {
-			return &endError{"unexpected answer: " + err.Error()}
+			return &endError{reason: "unexpected answer: " + err.Error()}
 		}
 		return nil
 	case <-t.C:
-		return &endError{fmt.Sprintf("no answer in %s", timeout)}
+		return &endError{reason: fmt.Sprintf("no answer in %s", timeout), late: true}
 	case <-ctx.Done():
-		return errors.Join(&endError{"cancelled"}, ctx.Err())
+		return errors.Join(&endError{reason: "cancelled"}, ctx.Err())
 	}
 }
 

@@ -22,7 +22,7 @@ var (
 	ErrEncrypted = errors.New("the PDF is encrypted")
 	// ErrUnreadable: veraPDF cannot read the file as a PDF. Trying again will not help.
 	ErrUnreadable = errors.New("not readable as PDF")
-	// ErrLimit: the file took too long or too much memory, twice. Trying again will not help.
+	// ErrLimit: the file took too long or too much memory. Trying again will not help.
 	ErrLimit = errors.New("validation exceeded its limits")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("validator is closed")
@@ -157,7 +157,7 @@ func (v *Validator) validate(ctx context.Context, path string, f Flavour) (Verdi
 			return Verdict{}, ctx.Err()
 		}
 		// A process that had answered before may have died of those files.
-		if fresh || try == 2 {
+		if fresh || died.late || try == 2 {
 			return Verdict{}, fmt.Errorf("%w: %w", ErrLimit, died)
 		}
 	}
