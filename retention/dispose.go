@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"bestand/preservation"
@@ -64,23 +63,6 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return "record " + string(r.Record) + " is kept: " + r.Reason }
-
-// Stopped says that a run stopped itself before destroying anything. A person
-// has to look and, if all is well, call Allow.
-type Stopped struct {
-	Reason  string    `json:"reason"`
-	Records int       `json:"records"` // that would have been destroyed
-	Holding int64     `json:"holding"` // that there are
-	At      time.Time `json:"at"`
-}
-
-func (s *Stopped) Error() string { return "destruction stopped itself: " + s.Reason }
-
-const (
-	stoppedName = "dispose.stopped" // cursor: Stopped as JSON, empty when nothing is stopped
-	allowedName = "dispose.allowed" // cursor: how many records the next run may destroy
-	clockName   = "dispose.clock"   // cursor: when the last run began
-)
 
 // DisposeDue is the handler of the job "dispose": it goes on with the
 // destructions under way and then begins those that standing permits allow.
@@ -363,116 +345,4 @@ func (d *Disposer) wholeFile(ctx context.Context, t *catalog.Tenant, p *plan, po
 		}
 	}
 	return false, nil // nested too deeply: its evaluation is unresolved anyway
-}
-
-// checkBatch refuses a run that would destroy an unusual part of the holding.
-func (d *Disposer) checkBatch(ctx context.Context, t *catalog.Tenant, n int) error {
-	floor, share := d.Floor, d.Share
-	if floor == 0 {
-		floor = 100
-	}
-	if share == 0 {
-		share = 0.1
-	}
-	if n <= floor {
-		return nil
-	}
-	holding, err := t.View().CountRetentions(ctx, catalog.RetentionFilter{})
-	if err != nil {
-		return err
-	}
-	if float64(n) <= share*float64(holding) {
-		return nil
-	}
-	allowed, err := t.View().Cursor(ctx, allowedName)
-	if err != nil {
-		return err
-	}
-	if a, err := strconv.Atoi(allowed); err == nil && n <= a {
-		return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(allowedName, "") })
-	}
-	return &Stopped{
-		Reason:  fmt.Sprintf("%d of %d records in one run are more than the configured share of %g", n, holding, share),
-		Records: n, Holding: holding,
-	}
-}
-
-// checkClock refuses to act on a clock that went back or leapt ahead.
-func (d *Disposer) checkClock(ctx context.Context, t *catalog.Tenant) error {
-	now := d.Officer.Now()
-	gap := d.Gap
-	if gap == 0 {
-		gap = 45 * 24 * time.Hour
-	}
-	text, err := t.View().Cursor(ctx, clockName)
-	if err != nil {
-		return err
-	}
-	if last, err := time.Parse(time.RFC3339, text); err == nil {
-		switch away := now.Sub(last); {
-		case away < -5*time.Minute:
-			return &Stopped{Reason: "the clock shows " + now.Format(time.RFC3339) + ", earlier than at the run before, " + text}
-		case away > gap:
-			return &Stopped{Reason: "the run before was on " + text + ": is it really " + now.Format(time.RFC3339) + "?"}
-		}
-	}
-	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(clockName, now.UTC().Format(time.RFC3339)) })
-}
-
-// stop records a Stopped where people find it: as a dead letter, in the audit
-// log and in the log. Other errors pass through.
-func (d *Disposer) stop(ctx context.Context, t *catalog.Tenant, err error) error {
-	var s *Stopped
-	if !errors.As(err, &s) {
-		return err
-	}
-	s.At = d.Officer.Now().UTC()
-	raw, merr := json.Marshal(s)
-	if merr != nil {
-		return merr
-	}
-	known := false
-	inner := context.WithoutCancel(ctx)
-	uerr := t.Update(ctx, func(x *catalog.Tx) error {
-		before, err := x.View().Cursor(inner, stoppedName)
-		if err != nil {
-			return err
-		}
-		if known = before != ""; known {
-			return x.SetCursor(stoppedName, string(raw))
-		}
-		return errors.Join(
-			x.SetCursor(stoppedName, string(raw)),
-			x.Audit(catalog.AuditEntry{Actor: System, Action: "dispose.stop", Object: string(t.ID()), Detail: map[string]string{"reason": s.Reason}}),
-		)
-	})
-	d.Officer.Log.ErrorContext(ctx, "destruction stopped itself", "tenant", string(t.ID()), "reason", s.Reason)
-	if uerr != nil || known {
-		return uerr // one dead letter is enough
-	}
-	return &catalog.Final{Err: s}
-}
-
-// Stopped returns why the runs of a tenant stopped themselves, nil when they did not.
-func (d *Disposer) Stopped(ctx context.Context, t *catalog.Tenant) (*Stopped, error) {
-	text, err := t.View().Cursor(ctx, stoppedName)
-	if err != nil || text == "" {
-		return nil, err
-	}
-	s := new(Stopped)
-	return s, json.Unmarshal([]byte(text), s)
-}
-
-// Allow says that a stopped run is right: the clock is, and the next run may
-// destroy up to n records whatever their share of the holding.
-func (d *Disposer) Allow(ctx context.Context, t *catalog.Tenant, n int, actor string) error {
-	return t.Update(ctx, func(x *catalog.Tx) error {
-		return errors.Join(
-			x.SetCursor(stoppedName, ""),
-			x.SetCursor(allowedName, strconv.Itoa(n)),
-			x.SetCursor(clockName, d.Officer.Now().UTC().Format(time.RFC3339)),
-			x.Audit(catalog.AuditEntry{Actor: actor, Action: "dispose.allow", Object: string(t.ID()), Detail: map[string]string{"records": strconv.Itoa(n)}}),
-			x.Enqueue(catalog.Job{Kind: JobDispose, Key: "allowed"}),
-		)
-	})
 }

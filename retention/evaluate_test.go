@@ -176,9 +176,9 @@ func TestEvaluateRuleVersions(t *testing.T) {
 
 func TestEvaluatePartOfFile(t *testing.T) {
 	loc := berlin(t)
-	long, short, forever := rule(t, "long"), rule(t, "short"), rule(t, "forever")
+	long, short := rule(t, "long"), rule(t, "short")
 	short.Duration.Years = 2
-	forever = Rule{ID: "forever", Version: 1, Title: "f", Permanent: true, Disposition: Archive, LegalBasis: "test", Confidence: "low",
+	forever := Rule{ID: "forever", Version: 1, Title: "f", Permanent: true, Disposition: Archive, LegalBasis: "test", Confidence: "low",
 		Checked: day(t, "2026-01-01"), ValidFrom: day(t, "1900-01-01"), ApprovedBy: "officer"}
 	s := schedule(t, []Class{{Code: "1", Title: "l", Rule: "long"}, {Code: "2", Title: "s", Rule: "short"}, {Code: "3", Title: "f", Rule: "forever"}}, long, short, forever)
 	now := day(t, "2026-05-05").In(loc)
