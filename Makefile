@@ -16,7 +16,7 @@ stop:
 
 build:
 	@echo "build: bin/bestand"
-	@go build -trimpath -ldflags "-X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo devel)" -o bin/bestand ./cmd/bestand
+	@go build -ldflags "-X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo devel)" -o bin/bestand ./cmd/bestand
 
 setup:
 	@sh deploy/setup.sh

@@ -54,7 +54,7 @@ done
 
 token=$data/initial-admin-token
 echo "run: archiving the sample records"
-bin/bestand ingest --server "$url" --token-file "$token" --producer samples --class 63.10 --wait --receipts "$data/receipts" testdata/samples/*
+bin/bestand ingest --server "$url" --token-file "$token" --producer samples --class 63.10 --wait --receipts "$data/receipts" testdata/samples/*/
 
 cat <<TXT
 

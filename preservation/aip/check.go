@@ -3,6 +3,7 @@ package aip
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,7 +14,7 @@ import (
 var (
 	sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	sha512Pattern = regexp.MustCompile(`^[0-9a-f]{128}$`)
-	dataPattern   = regexp.MustCompile(`^representations/(original|preservation)/data/(f[0-9]{4,8})(\.[a-z0-9]{1,8})?$`)
+	dataPattern   = regexp.MustCompile(`^representations/(original|preservation|text)/data/(f[0-9]{4,8})(\.[a-z0-9]{1,8})?$`)
 )
 
 // complaints gathers what is wrong, so that one answer names everything.
@@ -113,7 +114,7 @@ func checkFiles(c *complaints, r *preservation.Record) {
 		seen[f.ID] = true
 	}
 	for _, f := range r.Files {
-		if f.Representation != preservation.Original && f.Representation != preservation.Preservation {
+		if !slices.Contains(known, f.Representation) {
 			c.add("%s: representation %q", f.ID, f.Representation)
 		}
 		if f.Size < 0 {

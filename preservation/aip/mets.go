@@ -96,7 +96,7 @@ func (r reference) attributes() []string {
 // (CSIP114 allows both), so that one sealed document covers everything.
 func (m metsWriter) files() (groups []string) {
 	m.start("fileSec", "ID", "files") // CSIP59
-	for _, group := range []string{"Documentation", "Schemas", "Representations/original/data", "Representations/preservation/data"} {
+	for _, group := range fileGroups() {
 		begun := false
 		for _, r := range m.refs {
 			if r.group != group {
@@ -118,6 +118,15 @@ func (m metsWriter) files() (groups []string) {
 	}
 	m.end()
 	return groups
+}
+
+// fileGroups are the groups of the file section in their order.
+func fileGroups() []string {
+	all := []string{"Documentation", "Schemas"}
+	for _, r := range known {
+		all = append(all, "Representations/"+string(r)+"/data")
+	}
+	return all
 }
 
 func groupID(group string) string {

@@ -118,9 +118,12 @@ func fileObjectID(r preservation.RecordID, f preservation.FileID) string {
 	return string(r) + "/" + string(f)
 }
 
+// known lists the representations that a package may have, in their order.
+var known = []preservation.Representation{preservation.Original, preservation.Preservation, preservation.Text}
+
 // representations lists those that have a file, the original first.
 func representations(r *preservation.Record) (names []preservation.Representation) {
-	for _, name := range []preservation.Representation{preservation.Original, preservation.Preservation} {
+	for _, name := range known {
 		for _, f := range r.Files {
 			if f.Representation == name {
 				names = append(names, name)

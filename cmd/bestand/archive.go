@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/cades"
+	"bestand/preservation/catalog"
+	"bestand/preservation/objectstore"
+	"bestand/preservation/pki"
+	"bestand/preservation/s3"
+	"bestand/preservation/timestamp"
+	"bestand/retention"
+)
+
+// archive is what every command on the data folder needs: the store, the
+// catalog and the keys.
+type archive struct {
+	cfg *Config
+	log *slog.Logger
+	now func() time.Time
+
+	lock     *os.File // of the data folder
+	embedded *objectstore.Server
+	s3       *s3.Client
+	staging  *s3.Staging
+	catalog  *catalog.DB
+	keys     *pki.PKI
+	seal     pki.Identity
+	stamper  cades.Stamper
+	trust    *x509.CertPool
+	officer  *retention.Officer
+
+	mu      sync.Mutex
+	buckets map[preservation.TenantID]*s3.Bucket
+}
+
+// open brings the parts up in the order in which they need each other. A store
+// that does not keep its promises is refused.
+func open(ctx context.Context, cfg *Config, log *slog.Logger) (a *archive, err error) {
+	a = &archive{cfg: cfg, log: log, now: time.Now, buckets: map[preservation.TenantID]*s3.Bucket{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if a.lock, err = lockFolder(cfg.Data); err != nil {
+		return a, err
+	}
+	if err := a.openKeys(); err != nil {
+		return a, fmt.Errorf("keys: %w", err)
+	}
+	if err := a.openStore(ctx); err != nil {
+		return a, fmt.Errorf("object store: %w", err)
+	}
+	url := cfg.Catalog
+	if url == "" {
+		url = "sqlite:" + cfg.path("catalog.db")
+	}
+	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: url, Now: a.now}); err != nil {
+		return a, err
+	}
+	a.officer = &retention.Officer{
+		Store: a.store,
+		Locks: retention.LockPolicy{Mode: preservation.LockMode(cfg.LockMode), Horizon: cfg.LockHorizon, Short: cfg.LockShort},
+		Now:   a.now, Log: log,
+	}
+	return a, nil
+}
+
+func (a *archive) openKeys() (err error) {
+	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{}); err != nil {
+		return err
+	}
+	a.seal, a.trust = a.keys.Seal, a.keys.Roots()
+	if a.cfg.SealKey != "" {
+		if a.seal, err = pki.LoadPKCS12(a.cfg.SealKey, a.cfg.SealPassword); err != nil {
+			return err
+		}
+		a.trust.AddCert(a.seal.Chain[len(a.seal.Chain)-1])
+	}
+	if a.cfg.TSAURL != "" {
+		password, err := readSecret(a.cfg.TSAPassword)
+		if err != nil {
+			return err
+		}
+		a.stamper = &timestamp.Client{URL: a.cfg.TSAURL, User: a.cfg.TSAUser, Password: password}
+		return nil
+	}
+	a.stamper, err = timestamp.NewAuthority(timestamp.Config{Signer: a.keys.TSA.Signer, Chain: a.keys.TSA.Chain, Now: a.now})
+	return err
+}
+
+func (a *archive) openStore(ctx context.Context) (err error) {
+	c := s3.Config{Region: a.cfg.S3Region, Secure: a.cfg.S3Secure, Now: a.now, ProbeBucket: a.cfg.S3BucketPrefix + "-probe",
+		BypassGovernance: a.cfg.LockMode == string(preservation.Governance)}
+	if a.cfg.S3Endpoint == "" {
+		a.embedded, err = objectstore.Supervise(ctx, objectstore.Options{Dir: a.cfg.path("objects"), Log: a.log})
+		if err != nil {
+			return err
+		}
+		c.Endpoint = a.embedded.Endpoint()
+		c.AccessKey, c.SecretKey = a.embedded.Credentials()
+		c.Secure = false
+	} else {
+		c.Endpoint, c.AccessKey = a.cfg.S3Endpoint, a.cfg.S3AccessKey
+		if c.SecretKey, err = readSecret(a.cfg.S3SecretFile); err != nil {
+			return err
+		}
+		if c.RootCAs, err = readPool(a.cfg.S3CAFile); err != nil {
+			return err
+		}
+	}
+	if a.s3, err = s3.Dial(c); err != nil {
+		return err
+	}
+	for _, f := range a.s3.Probe(ctx) {
+		switch f.Severity {
+		case preservation.Failed:
+			err = errors.Join(err, fmt.Errorf("%s: %s", f.Code, f.Detail))
+		case preservation.Notice:
+			a.log.WarnContext(ctx, "object store", "code", f.Code, "detail", f.Detail)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("does not keep what an archive needs: %w", err)
+	}
+	a.staging, err = a.s3.Staging(ctx, a.cfg.S3BucketPrefix+"-staging")
+	return err
+}
+
+func readPool(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: no certificate in it", path)
+	}
+	return pool, nil
+}
+
+// enforcedBy says in receipts what stands behind a lock.
+func (a *archive) enforcedBy() string {
+	if a.embedded != nil {
+		return "software on this host (embedded object store)"
+	}
+	return "object storage at " + a.cfg.S3Endpoint
+}
+
+func (a *archive) bucketName(t preservation.TenantID) string {
+	return a.cfg.S3BucketPrefix + "-" + string(t)
+}
+
+// bucket opens the bucket of a tenant, once.
+func (a *archive) bucket(ctx context.Context, t preservation.TenantID) (*s3.Bucket, error) {
+	a.mu.Lock()
+	b := a.buckets[t]
+	a.mu.Unlock()
+	if b != nil {
+		return b, nil
+	}
+	b, err := a.s3.Bucket(ctx, a.bucketName(t))
+	if err != nil {
+		return nil, fmt.Errorf("bucket of tenant %s: %w", t, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.buckets[t] = b
+	return b, nil
+}
+
+func (a *archive) store(ctx context.Context, t *catalog.Tenant) (preservation.Store, error) {
+	return a.bucket(ctx, t.ID())
+}
+
+// addTenant adds a municipality with everything it needs. The catalog entry
+// comes last but for the file plan, so that a half-made tenant is not seen.
+func (a *archive) addTenant(ctx context.Context, info catalog.TenantInfo, actor string) (catalog.TenantInfo, error) {
+	if !info.ID.Valid() || info.ID == "staging" || info.ID == "probe" || len(a.bucketName(info.ID)) > 63 {
+		return info, fmt.Errorf("tenant %q: want up to 40 lower-case letters, digits and hyphens, other than staging and probe", info.ID)
+	}
+	if _, err := a.bucket(ctx, info.ID); err != nil {
+		return info, err
+	}
+	if err := a.catalog.CreateTenant(ctx, info, actor); err != nil {
+		return info, err
+	}
+	t := a.catalog.Tenant(info.ID)
+	if err := a.officer.LoadSample(ctx, t, actor); err != nil {
+		return info, fmt.Errorf("load sample classification: %w", err)
+	}
+	return t.Info(ctx)
+}
+
+// close ends the parts in the reverse order of open.
+func (a *archive) close() error {
+	var errs []error
+	if a.catalog != nil {
+		errs = append(errs, a.catalog.Close())
+	}
+	if a.embedded != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		errs = append(errs, a.embedded.Stop(ctx))
+		cancel()
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// errRunning: a service works on the data folder.
+var errRunning = errors.New("in use by a running service")
+
+// lockFolder makes the data folder and takes it for this process alone.
+func lockFolder(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("data folder %s: %w", dir, errRunning)
+	}
+	return f, nil
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+)
+
+// client speaks to the API of an archive as a producer does.
+type client struct {
+	server string
+	token  string
+	caFile string
+	http   *http.Client
+}
+
+type localFile struct {
+	path string
+	name string
+	size int64
+}
+
+// submission is what the CLI shows of one.
+type submission struct {
+	ID       string                 `json:"id"`
+	Status   string                 `json:"status"`
+	Record   string                 `json:"record_id"`
+	Problems []preservation.Finding `json:"problems"`
+}
+
+func (c *client) init() error {
+	u, err := url.Parse(c.server)
+	if err != nil || u.Host == "" {
+		return usageError{fmt.Errorf("--server %q is not a URL", c.server)}
+	}
+	c.server = strings.TrimRight(c.server, "/")
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if c.caFile != "" {
+		pem, err := os.ReadFile(c.caFile)
+		if err != nil {
+			return err
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s: no certificate in it", c.caFile)
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	c.http = &http.Client{Transport: t}
+	return nil
+}
+
+// call sends one request. An answer of 400 and above is an error that says what
+// the archive said.
+func (c *client) call(ctx context.Context, method, path, contentType string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.server+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode < 400 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var p struct {
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
+		Errors []struct {
+			Field  string `json:"field"`
+			Detail string `json:"detail"`
+		} `json:"errors"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil {
+		return nil, fmt.Errorf("the archive answered %s", resp.Status)
+	}
+	msg := p.Detail
+	if msg == "" {
+		msg = p.Title
+	}
+	for _, e := range p.Errors {
+		msg += fmt.Sprintf("; %s: %s", e.Field, e.Detail)
+	}
+	return nil, fmt.Errorf("%d %s", resp.StatusCode, msg)
+}
+
+// submit streams a delivery. The digests are computed first, so that the archive
+// can tell that it received what lies here.
+func (c *client) submit(ctx context.Context, d *delivery, progress io.Writer) (s submission, repeated bool, err error) {
+	m := maps.Clone(d.metadata)
+	announced, _ := m["files"].([]any)
+	files := make([]any, len(d.files))
+	for i, f := range d.files {
+		entry := map[string]any{}
+		if i < len(announced) {
+			if a, ok := announced[i].(map[string]any); ok {
+				entry = maps.Clone(a)
+			}
+		}
+		entry["name"] = f.name
+		if entry["sha256"], entry["sha512"], err = digests(f.path); err != nil {
+			return s, false, err
+		}
+		files[i] = entry
+	}
+	m["files"] = files
+	meta, err := json.Marshal(m)
+	if err != nil {
+		return s, false, err
+	}
+	r, w := io.Pipe()
+	mw := multipart.NewWriter(w)
+	go func() { w.CloseWithError(writeParts(mw, meta, d.files, progress)) }()
+	resp, err := c.call(ctx, http.MethodPost, "/v1/submissions", mw.FormDataContentType(), r)
+	r.CloseWithError(io.ErrClosedPipe)
+	if err != nil {
+		return s, false, err
+	}
+	defer resp.Body.Close()
+	return s, resp.StatusCode == http.StatusOK, decode(resp.Body, &s)
+}
+
+func decode(r io.Reader, v any) error {
+	if err := json.NewDecoder(io.LimitReader(r, 64<<20)).Decode(v); err != nil {
+		return fmt.Errorf("answer of the archive: %w", err)
+	}
+	return nil
+}
+
+func writeParts(mw *multipart.Writer, meta []byte, files []localFile, progress io.Writer) error {
+	h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="metadata"`}, "Content-Type": {"application/json"}}
+	part, err := mw.CreatePart(h)
+	if err != nil {
+		return err
+	}
+	if _, err := part.Write(meta); err != nil {
+		return err
+	}
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", "%0D", "\n", "%0A")
+	for _, f := range files {
+		h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="` + quote.Replace(f.name) + `"`}, "Content-Type": {"application/octet-stream"}}
+		part, err := mw.CreatePart(h)
+		if err != nil {
+			return err
+		}
+		in, err := os.Open(f.path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.MultiWriter(part, progress), in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return mw.Close()
+}
+
+func digests(path string) (sha, sha2 string, err error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return "", "", err
+	}
+	defer in.Close()
+	a, b := sha256.New(), sha512.New()
+	if _, err := io.Copy(io.MultiWriter(a, b), in); err != nil {
+		return "", "", err
+	}
+	return hex.EncodeToString(a.Sum(nil)), hex.EncodeToString(b.Sum(nil)), nil
+}
+
+// await polls a submission until it has ended.
+func (c *client) await(ctx context.Context, id string) (submission, error) {
+	pause := 100 * time.Millisecond
+	for {
+		resp, err := c.call(ctx, http.MethodGet, "/v1/submissions/"+url.PathEscape(id), "", nil)
+		if err != nil {
+			return submission{}, err
+		}
+		var s submission
+		err = decode(resp.Body, &s)
+		resp.Body.Close()
+		if err != nil {
+			return s, err
+		}
+		if s.Status != "received" && s.Status != "processing" {
+			return s, nil
+		}
+		select {
+		case <-ctx.Done():
+			return s, ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(pause*3/2, 2*time.Second)
+	}
+}
+
+func (c *client) receipt(ctx context.Context, id string) ([]byte, error) {
+	resp, err := c.call(ctx, http.MethodGet, "/v1/submissions/"+url.PathEscape(id)+"/receipt", "", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+}

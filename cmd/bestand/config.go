@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"bestand/preservation"
+)
+
+// Config is everything that can be set. It is loaded once: from a YAML file,
+// the environment (BESTAND_ and the name in upper case with _ for -) and the
+// flags, each overruling the one before. All three use the same names.
+type Config struct {
+	Data         string
+	Listen       string
+	TLSCert      string
+	TLSKey       string
+	TrustedProxy bool
+	PublicURL    string
+
+	Catalog string
+
+	S3Endpoint     string
+	S3AccessKey    string
+	S3SecretFile   string
+	S3Region       string
+	S3Secure       bool
+	S3CAFile       string
+	S3BucketPrefix string
+
+	LockMode    string
+	LockHorizon int
+	LockShort   int
+
+	SealKey      string
+	SealPassword string
+	SealMaxBytes int64
+	TSAURL       string
+	TSAUser      string
+	TSAPassword  string
+
+	Clamd      string
+	VeraPDF    string
+	OCR        bool
+	Workers    int
+	MaxUpload  int64
+	MaxFiles   int
+	LogLevel   string
+	LogJSON    bool
+	DisposeMax float64
+}
+
+// secret settings are never printed. They name files, but a value given in the
+// wrong place must not end up in a log either.
+var secret = []string{"s3-access-key"}
+
+func (c *Config) flags(fs *flag.FlagSet) {
+	fs.StringVar(&c.Data, "data", "data", "`folder` of everything that this installation keeps locally")
+	fs.StringVar(&c.Listen, "listen", "127.0.0.1:8080", "`address` to serve on")
+	fs.StringVar(&c.TLSCert, "tls-cert", "", "certificate chain `file` (PEM); required off loopback unless behind a trusted proxy")
+	fs.StringVar(&c.TLSKey, "tls-key", "", "private key `file` (PEM)")
+	fs.BoolVar(&c.TrustedProxy, "trusted-proxy", false, "a reverse proxy in front ends TLS: serve plain HTTP on any address")
+	fs.StringVar(&c.PublicURL, "public-url", "", "`URL` under which clients reach the service, for links")
+	fs.StringVar(&c.Catalog, "catalog", "", "postgres://… or sqlite:PATH (default: SQLite in the data folder)")
+	fs.StringVar(&c.S3Endpoint, "s3-endpoint", "", "`host:port` of an S3 service with Object Lock (default: the embedded one)")
+	fs.StringVar(&c.S3AccessKey, "s3-access-key", "", "access key of the S3 service")
+	fs.StringVar(&c.S3SecretFile, "s3-secret-file", "", "`file` with the secret key of the S3 service")
+	fs.StringVar(&c.S3Region, "s3-region", "us-east-1", "region of the S3 service")
+	fs.BoolVar(&c.S3Secure, "s3-secure", true, "speak HTTPS to the S3 service")
+	fs.StringVar(&c.S3CAFile, "s3-ca-file", "", "CA certificates `file` (PEM) of the S3 service")
+	fs.StringVar(&c.S3BucketPrefix, "s3-bucket-prefix", "bestand", "buckets are PREFIX-TENANT and PREFIX-staging")
+	fs.StringVar(&c.LockMode, "lock-mode", string(preservation.Compliance), "Object Lock of new objects: COMPLIANCE, or GOVERNANCE for pilots, which an approved destruction need not wait for")
+	fs.IntVar(&c.LockHorizon, "lock-horizon", 90, "`days` that objects are locked ahead; extended while the record is kept")
+	fs.IntVar(&c.LockShort, "lock-short", 14, "`days` of lock for records past their retention end, or without a known one, until somebody decides")
+	fs.StringVar(&c.SealKey, "seal-key", "", "PKCS#12 `file` with the seal key and its certificates (default: a self-made, not qualified one)")
+	fs.StringVar(&c.SealPassword, "seal-password-file", "", "`file` with the password of the seal key")
+	fs.Int64Var(&c.SealMaxBytes, "seal-max-bytes", 256<<20, "PDF files above this size in `bytes` get no seal of their own; the package's seal covers them")
+	fs.StringVar(&c.TSAURL, "tsa-url", "", "RFC 3161 time-stamping service `URL` (default: the embedded, not qualified one)")
+	fs.StringVar(&c.TSAUser, "tsa-user", "", "user name at the time-stamping service")
+	fs.StringVar(&c.TSAPassword, "tsa-password-file", "", "`file` with the password at the time-stamping service")
+	fs.StringVar(&c.Clamd, "clamd", "", "malware scanner: unix:PATH or tcp:HOST:PORT (default: none, recorded as not scanned)")
+	fs.StringVar(&c.VeraPDF, "verapdf", "", "`folder` of the veraPDF sidecar (default: where the set-up script puts it)")
+	fs.BoolVar(&c.OCR, "ocr", false, "read the text of scans for search (tesseract, German)")
+	fs.IntVar(&c.Workers, "workers", max(1, runtime.NumCPU()), "submissions that are processed at a time")
+	fs.Int64Var(&c.MaxUpload, "max-upload", 1<<40, "most `bytes` of one submission")
+	fs.IntVar(&c.MaxFiles, "max-files", 100_000, "most files of one submission")
+	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+	fs.BoolVar(&c.LogJSON, "log-json", false, "log JSON lines instead of text")
+	fs.Float64Var(&c.DisposeMax, "dispose-max-share", 0.1, "share of the holding above which a destruction run stops itself and asks")
+}
+
+// loadConfig reads file, environment and flags. The flags of a command that are
+// not configuration are registered on fs before.
+func loadConfig(fs *flag.FlagSet, args []string) (*Config, error) {
+	c := &Config{}
+	c.flags(fs)
+	file := fs.String("config", os.Getenv("BESTAND_CONFIG"), "YAML `file` with the same names")
+	var known []string
+	fs.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+
+	// The flags are parsed twice: first to learn the file, in the end to overrule it.
+	if err := parse(fs, args); err != nil {
+		return nil, err
+	}
+	var problems []error
+	if *file != "" {
+		values, err := readFile(*file)
+		if err != nil {
+			return nil, err
+		}
+		for name, v := range values {
+			if !slices.Contains(known, name) {
+				problems = append(problems, fmt.Errorf("%s: there is no setting %q", *file, name))
+			} else if err := fs.Set(name, v); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %s: %w", *file, name, err))
+			}
+		}
+	}
+	for _, name := range known {
+		env := "BESTAND_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		if v, ok := os.LookupEnv(env); ok && name != "config" {
+			if err := fs.Set(name, v); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", env, err))
+			}
+		}
+	}
+	if err := parse(fs, args); err != nil {
+		return nil, err
+	}
+	return c, errors.Join(append(problems, c.check()...)...)
+}
+
+func readFile(path string) (map[string]string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	raw := map[string]any{}
+	if err := yaml.Unmarshal(data, &raw); err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	out := map[string]string{}
+	for k, v := range raw {
+		out[strings.ReplaceAll(k, "_", "-")] = fmt.Sprint(v)
+	}
+	return out, nil
+}
+
+// check returns every problem of the values.
+func (c *Config) check() []error {
+	var out []error
+	bad := func(name, format string, args ...any) {
+		out = append(out, fmt.Errorf(name+": "+format, args...))
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		bad("listen", "%q is not host:port", c.Listen)
+	} else if c.TLSCert == "" && !c.TrustedProxy && !loopback(host) {
+		bad("listen", "%s is not a loopback address: give --tls-cert and --tls-key, or --trusted-proxy when a proxy in front ends TLS", c.Listen)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		bad("tls-cert", "certificate and key belong together")
+	}
+	if c.S3Endpoint != "" && (c.S3AccessKey == "" || c.S3SecretFile == "") {
+		bad("s3-endpoint", "an external S3 service needs --s3-access-key and --s3-secret-file")
+	}
+	if strings.Contains(c.S3Endpoint, "://") {
+		bad("s3-endpoint", "host:port without a scheme; --s3-secure=false is for plain HTTP")
+	}
+	if !preservation.TenantID(c.S3BucketPrefix).Valid() {
+		bad("s3-bucket-prefix", "%q: lower-case letters, digits and hyphens", c.S3BucketPrefix)
+	}
+	switch preservation.LockMode(c.LockMode) {
+	case preservation.Compliance, preservation.Governance:
+	default:
+		bad("lock-mode", "%q: COMPLIANCE or GOVERNANCE", c.LockMode)
+	}
+	if c.LockShort < 1 || c.LockHorizon < c.LockShort {
+		bad("lock-horizon", "must not be shorter than lock-short, which is at least 1 day")
+	}
+	if c.TSAURL != "" {
+		if u, err := url.Parse(c.TSAURL); err != nil || u.Scheme != "http" && u.Scheme != "https" {
+			bad("tsa-url", "%q is not an http(s) URL", c.TSAURL)
+		}
+	}
+	if c.Workers < 1 {
+		bad("workers", "at least 1")
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		bad("log-level", "%q: debug, info, warn or error", c.LogLevel)
+	}
+	for name, path := range map[string]string{"tls-cert": c.TLSCert, "tls-key": c.TLSKey, "s3-secret-file": c.S3SecretFile, "s3-ca-file": c.S3CAFile,
+		"seal-key": c.SealKey, "seal-password-file": c.SealPassword, "tsa-password-file": c.TSAPassword} {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			bad(name, "%v", err)
+		}
+	}
+	return out
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// path is a place in the data folder.
+func (c *Config) path(name string) string { return filepath.Join(c.Data, name) }
+
+// readSecret reads a file with one secret line; no file gives no secret.
+func readSecret(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	return strings.TrimSpace(string(b)), err
+}
+
+func configCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 || args[0] != "check" {
+		return usageError{errors.New("want: bestand config check [flags]")}
+	}
+	fs := flags("config check", stderr)
+	c, err := loadConfig(fs, args[1:])
+	if c != nil {
+		fs.VisitAll(func(f *flag.Flag) {
+			v := f.Value.String()
+			if slices.Contains(secret, f.Name) && v != "" {
+				v = "(set)"
+			}
+			if f.Name == "catalog" {
+				if u, err := url.Parse(v); err == nil {
+					v = u.Redacted()
+				}
+			}
+			fmt.Fprintf(stdout, "%s: %s\n", f.Name, v)
+		})
+	}
+	return err
+}

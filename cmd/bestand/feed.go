@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/search"
+)
+
+// feed shows the search index what the catalog and the bucket know of the
+// records that changed. It is the one place where the two meet.
+type feed struct{ a *archive }
+
+const (
+	feedRecords = 500      // most records of one step
+	feedText    = 24 << 20 // bytes of text of one step
+	recordText  = 512 << 10
+)
+
+func (f feed) Changes(ctx context.Context, id preservation.TenantID, after string, limit int) ([]search.Document, []preservation.RecordID, string, error) {
+	t := f.a.catalog.Tenant(id)
+	changes, next, err := t.Changes(ctx, after, min(limit, feedRecords))
+	if errors.Is(err, catalog.ErrCursor) {
+		return nil, nil, after, search.ErrReset
+	}
+	if err != nil || len(changes) == 0 {
+		return nil, nil, next, err
+	}
+	var ids []preservation.RecordID
+	seen := map[preservation.RecordID]bool{}
+	for _, c := range changes {
+		if !seen[c.Record] {
+			seen[c.Record] = true
+			ids = append(ids, c.Record)
+		}
+	}
+	entries, err := t.EntriesByID(ctx, ids)
+	if err != nil {
+		return nil, nil, after, err
+	}
+	plan, err := f.a.officer.Schedule(ctx, t)
+	if err != nil {
+		return nil, nil, after, err
+	}
+	var docs []search.Document
+	live := map[preservation.RecordID]bool{}
+	for _, e := range entries {
+		if e.Status != "live" {
+			continue
+		}
+		live[e.ID] = true
+		d := search.Document{Record: e.Record, State: e.Retention.State, Hold: e.Retention.State == "held", Evidence: e.Evidence}
+		for code := e.Class; code != ""; {
+			d.ClassPath = append([]string{code}, d.ClassPath...)
+			c, ok := plan.Class(code)
+			if !ok || len(d.ClassPath) > 16 {
+				break
+			}
+			code = c.Parent
+		}
+		docs = append(docs, d)
+	}
+	var removed []preservation.RecordID
+	for _, id := range ids {
+		if !live[id] {
+			removed = append(removed, id)
+		}
+	}
+	return docs, removed, next, f.texts(ctx, t, docs)
+}
+
+// texts fills in the full text from the packages.
+func (f feed) texts(ctx context.Context, t *catalog.Tenant, docs []search.Document) error {
+	store, err := f.a.store(ctx, t)
+	if err != nil {
+		return err
+	}
+	most := min(recordText, max(16<<10, feedText/max(1, len(docs))))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i := range docs {
+		g.Go(func() error {
+			text, err := recordTextOf(ctx, t, store, docs[i].Record, int64(most))
+			docs[i].Text = text
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+func recordTextOf(ctx context.Context, t *catalog.Tenant, s preservation.Store, r preservation.Record, most int64) (string, error) {
+	var text []byte
+	for _, file := range r.Files {
+		left := most - int64(len(text))
+		if file.Representation != preservation.Text || left <= 0 {
+			continue
+		}
+		_, at, err := t.File(ctx, r.ID, file.ID)
+		if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) {
+			return "", nil // destroyed since; the next change says so
+		}
+		if err != nil {
+			return "", err
+		}
+		body, err := s.Open(ctx, at.Key, at.VersionID, at.Pos, min(at.Size, left))
+		if errors.Is(err, preservation.ErrNotFound) {
+			continue // being purged, or lost: fixity reports it, the index goes on
+		}
+		if err != nil {
+			return "", err
+		}
+		b, err := io.ReadAll(body)
+		body.Close()
+		if err != nil {
+			return "", err
+		}
+		text = append(append(text, b...), '\n')
+	}
+	return string(text), nil
+}
+
+func (f feed) Behind(ctx context.Context, id preservation.TenantID, after string) (int64, time.Time, error) {
+	n, since, err := f.a.catalog.Tenant(id).Behind(ctx, after)
+	if n == 0 || err != nil {
+		return 0, time.Time{}, err
+	}
+	return n, time.UnixMilli(since), nil
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"bestand/api/auth"
+	"bestand/preservation/catalog"
+)
+
+// tokenFile is where the first administrator's token is kept.
+const tokenFile = "initial-admin-token"
+
+// firstStart gives an empty installation its first tenant and an administrator,
+// whose token is printed once and kept in the data folder. It can be
+// interrupted anywhere and goes on at the next start.
+func (a *archive) firstStart(ctx context.Context, stdout io.Writer) error {
+	tenants, err := a.catalog.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	if len(tenants) == 0 {
+		if _, err := a.addTenant(ctx, catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}, "system"); err != nil {
+			return fmt.Errorf("create the first tenant: %w", err)
+		}
+		if tenants, err = a.catalog.Tenants(ctx); err != nil {
+			return err
+		}
+	}
+	t := a.catalog.Tenant(tenants[0].ID)
+	have, err := t.Tokens(ctx, "", 1)
+	if err != nil || len(have) > 0 {
+		return err
+	}
+	secret, hash := auth.NewToken()
+	// The file comes first: a token that nobody has seen would lock everybody out.
+	if err := writeDurably(a.cfg.path(tokenFile), []byte(secret+"\n")); err != nil {
+		return err
+	}
+	var roles []string
+	for _, r := range auth.Roles {
+		roles = append(roles, string(r))
+	}
+	if _, err := t.CreateToken(ctx, catalog.Token{Actor: "admin", Label: "first administrator", Roles: roles, Installation: true}, hash, "system"); err != nil {
+		return fmt.Errorf("create the administrator's token: %w", err)
+	}
+	fmt.Fprintf(stdout, "Administrator's API token of tenant %s, shown once and kept in %s:\n\n  %s\n\n", t.ID(), a.cfg.path(tokenFile), secret)
+	return nil
+}
+
+// writeDurably writes a file that only its owner can read and that survives a
+// power cut, or leaves nothing.
+func writeDurably(path string, data []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		if rm := os.Remove(tmp); !errors.Is(rm, fs.ErrNotExist) {
+			err = errors.Join(err, rm)
+		}
+		return err
+	}
+	return syncFolder(path)
+}

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/sync/errgroup"
+)
+
+// delivery is one record as it lies on disk.
+type delivery struct {
+	path     string
+	metadata map[string]any
+	files    []localFile
+	size     int64
+}
+
+// outcome is what became of one delivery.
+type outcome struct {
+	Path       string   `json:"path"`
+	Submission string   `json:"submission_id,omitempty"`
+	Status     string   `json:"status,omitempty"`
+	Record     string   `json:"record_id,omitempty"`
+	Receipt    string   `json:"receipt,omitempty"` // file
+	Repeated   bool     `json:"repeated,omitempty"`
+	Problems   []string `json:"problems,omitempty"`
+	Error      string   `json:"error,omitempty"`
+}
+
+func ingestCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flags("ingest", stderr)
+	var (
+		c         client
+		tokenFile = fs.String("token-file", "", "`file` with the API token")
+		producer  = fs.String("producer", "", "`name` of the sending system; metadata.json may name it")
+		class     = fs.String("class", "", "`code` in the file plan, for what has no metadata.json")
+		closed    = fs.String("closed", "", "`day` (YYYY-MM-DD) on which the files were closed, for what has no metadata.json")
+		receipts  = fs.String("receipts", "receipts", "`folder` for the receipts")
+		wait      = fs.Bool("wait", false, "wait until everything is archived, and keep the receipts")
+		parallel  = fs.Int("parallel", 4, "deliveries sent at a time")
+		asJSON    = fs.Bool("json", false, "one JSON line for each delivery, no progress bar")
+	)
+	fs.StringVar(&c.server, "server", "", "`URL` of the archive")
+	fs.StringVar(&c.caFile, "ca-file", "", "CA certificates `file` (PEM) of the archive")
+	fs.Usage = func() {
+		fmt.Fprint(stderr, `Usage: bestand ingest --server URL --token-file F [flags] PATH…
+
+A file becomes one record. A folder becomes one record of all files in it; its
+metadata.json, if there, is the metadata of the submission. Sending the same
+again is safe: what was accepted before is not taken in twice.
+
+`)
+		fs.PrintDefaults()
+	}
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	if c.server == "" || *tokenFile == "" || fs.NArg() == 0 {
+		fs.Usage()
+		return usageError{errors.New("--server, --token-file and at least one PATH are needed")}
+	}
+	var err error
+	if c.token, err = readSecret(*tokenFile); err != nil {
+		return err
+	}
+	if err := c.init(); err != nil {
+		return err
+	}
+	var all []*delivery
+	var total int64
+	for _, p := range fs.Args() {
+		d, err := collectDelivery(p, *producer, *class, *closed)
+		if err != nil {
+			return err
+		}
+		total += d.size
+		all = append(all, d)
+	}
+
+	bar := progressbar.DefaultSilent(total)
+	if !*asJSON && terminal(stderr) {
+		bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(stderr), progressbar.OptionShowBytes(true),
+			progressbar.OptionSetDescription(fmt.Sprintf("%d records", len(all))), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+	}
+	results := make([]outcome, len(all))
+	var mu sync.Mutex
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, *parallel))
+	for i, d := range all {
+		g.Go(func() error {
+			results[i] = c.deliver(gctx, d, bar, *wait, *receipts)
+			if *asJSON {
+				mu.Lock()
+				defer mu.Unlock()
+				return json.NewEncoder(stdout).Encode(results[i])
+			}
+			return gctx.Err()
+		})
+	}
+	err = g.Wait()
+	bar.Finish()
+	failed := 0
+	for _, r := range results {
+		bad := r.Error != "" || *wait && r.Status != "archived"
+		if bad {
+			failed++
+		}
+		if !*asJSON {
+			r.print(stdout)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d not archived; what was accepted is safe to send again", failed, len(all))
+	}
+	return nil
+}
+
+func (r outcome) print(w io.Writer) {
+	if r.Error != "" {
+		fmt.Fprintf(w, "FAILED   %s: %s\n", r.Path, r.Error)
+		return
+	}
+	note := ""
+	if r.Repeated {
+		note = " (was here before)"
+	}
+	fmt.Fprintf(w, "%-8s %s  record %s%s\n", r.Status, r.Path, r.Record, note)
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "         - %s\n", p)
+	}
+}
+
+// terminal reports whether a progress bar would be seen.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}
+
+// collectDelivery reads what is to be sent of a file or folder.
+func collectDelivery(path, producer, class, closed string) (*delivery, error) {
+	path = filepath.Clean(path)
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &delivery{path: path, metadata: map[string]any{}}
+	if st.IsDir() {
+		if err := d.readFolder(); err != nil {
+			return nil, err
+		}
+	} else {
+		d.files = []localFile{{path: path, name: filepath.Base(path), size: st.Size()}}
+	}
+	if len(d.files) == 0 {
+		return nil, fmt.Errorf("%s: no files in it", path)
+	}
+	for _, f := range d.files {
+		d.size += f.size
+	}
+	defaults := map[string]string{"producer": producer, "class": class, "closed": closed, "producer_record_id": filepath.ToSlash(path), "title": filepath.Base(path)}
+	for k, v := range defaults {
+		if _, ok := d.metadata[k]; !ok && v != "" {
+			d.metadata[k] = v
+		}
+	}
+	for _, k := range []string{"producer", "class"} {
+		if d.metadata[k] == nil {
+			return nil, fmt.Errorf("%s: no %s; give --%s or write it into metadata.json", path, k, k)
+		}
+	}
+	return d, nil
+}
+
+func (d *delivery) readFolder() error {
+	err := filepath.WalkDir(d.path, func(p string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(d.path, p)
+		if err != nil {
+			return err
+		}
+		if rel == "metadata.json" {
+			return d.readMetadata(p)
+		}
+		if !e.Type().IsRegular() {
+			return fmt.Errorf("%s is no regular file", p)
+		}
+		st, err := e.Info()
+		if err != nil {
+			return err
+		}
+		d.files = append(d.files, localFile{path: p, name: filepath.ToSlash(rel), size: st.Size()})
+		return nil
+	})
+	return err
+}
+
+func (d *delivery) readMetadata(path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &d.metadata); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return d.order(path)
+}
+
+// order keeps the files in the order of the metadata's list, if there is one.
+func (d *delivery) order(path string) error {
+	list, ok := d.metadata["files"].([]any)
+	if !ok {
+		return nil
+	}
+	rank := map[string]int{}
+	for i, e := range list {
+		m, _ := e.(map[string]any)
+		name, _ := m["name"].(string)
+		rank[name] = i
+	}
+	for _, f := range d.files {
+		if _, ok := rank[f.name]; !ok {
+			return fmt.Errorf("%s: files does not list %s", path, f.name)
+		}
+	}
+	sort.SliceStable(d.files, func(i, j int) bool { return rank[d.files[i].name] < rank[d.files[j].name] })
+	return nil
+}
+
+// deliver sends one record and, when asked to, waits for its receipt.
+func (c *client) deliver(ctx context.Context, d *delivery, bar *progressbar.ProgressBar, wait bool, receipts string) outcome {
+	out := outcome{Path: d.path}
+	fail := func(err error) outcome {
+		out.Error = err.Error()
+		return out
+	}
+	sub, repeated, err := c.submit(ctx, d, bar)
+	if err != nil {
+		return fail(err)
+	}
+	out.Submission, out.Status, out.Record, out.Repeated = sub.ID, sub.Status, sub.Record, repeated
+	if !wait {
+		return out
+	}
+	if sub, err = c.await(ctx, sub.ID); err != nil {
+		return fail(err)
+	}
+	out.Status, out.Record = sub.Status, sub.Record
+	for _, p := range sub.Problems {
+		out.Problems = append(out.Problems, p.Detail)
+	}
+	if sub.Status != "archived" {
+		return out
+	}
+	jws, err := c.receipt(ctx, sub.ID)
+	if err != nil {
+		return fail(err)
+	}
+	if err := os.MkdirAll(receipts, 0o755); err != nil {
+		return fail(err)
+	}
+	out.Receipt = filepath.Join(receipts, sub.ID+".jws")
+	if err := os.WriteFile(out.Receipt, jws, 0o644); err != nil {
+		return fail(err)
+	}
+	return out
+}
+
+var _ flag.Value = (*csv)(nil)
+
+// csv is a flag with values separated by commas.
+type csv []string
+
+func (c *csv) String() string { return strings.Join(*c, ",") }
+
+// Set implements flag.Value.
+func (c *csv) Set(s string) error {
+	*c = nil
+	for v := range strings.SplitSeq(s, ",") {
+		if v = strings.TrimSpace(v); v != "" {
+			*c = append(*c, v)
+		}
+	}
+	return nil
+}

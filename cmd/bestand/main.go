@@ -1,0 +1,121 @@
+// Bestand is the electronic long-term archive and records service for
+// municipalities. This program is all of it: the service, the embedded object
+// store that it runs as a child, and the commands for producers and operators.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// command is one subcommand. Its error is printed once, by main.
+type command struct {
+	name, args, help string
+	run              func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+	hidden           bool
+}
+
+func commands() []command {
+	return []command{
+		{name: "serve", args: "[flags]", help: "run the archive", run: serve},
+		{name: "ingest", args: "--server URL --token-file F [flags] PATH…", help: "hand files and folders over and keep the receipts", run: ingestCommand},
+		{name: "verify", args: "[--trust CA.pem] PACKAGE…", help: "check packages offline", run: verifyCommand},
+		{name: "rebuild", args: "--data DIR", help: "restore catalog and index from the bucket alone", run: rebuildCommand},
+		{name: "doctor", args: "[--json]", help: "say which external parts are here and what is lost without them", run: doctorCommand},
+		{name: "tenant", args: "create|list", help: "manage tenants of a stopped or running installation", run: tenantCommand},
+		{name: "token", args: "create|list|revoke", help: "manage API tokens", run: tokenCommand},
+		{name: "config", args: "check [flags]", help: "print the effective configuration and every problem of it", run: configCommand},
+		{name: "version", help: "print the version", run: versionCommand},
+		{name: "objectstore", help: "the embedded object store (started by serve)", run: objectstoreCommand, hidden: true},
+	}
+}
+
+// usageError is answered with exit code 2.
+type usageError struct{ error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	var usage usageError
+	var code exitCode
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "bestand:", err)
+		os.Exit(2)
+	case errors.As(err, &code):
+		os.Exit(int(code))
+	default:
+		fmt.Fprintln(os.Stderr, "bestand:", err)
+		os.Exit(1)
+	}
+}
+
+// exitCode ends the program with a code after everything has been said.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit %d", int(c)) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(stdout)
+		return nil
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], stdout, stderr)
+		}
+	}
+	return usageError{fmt.Errorf("there is no command %q; bestand help lists them", args[0])}
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "Bestand, the long-term archive and records service for municipalities.\n\nUsage: bestand COMMAND\n\n")
+	for _, c := range commands() {
+		if !c.hidden {
+			fmt.Fprintf(w, "  %-8s %-42s %s\n", c.name, c.args, c.help)
+		}
+	}
+	fmt.Fprint(w, "\nbestand COMMAND --help shows the flags of a command.\n")
+}
+
+// version is set by the build (-ldflags "-X main.version=…").
+var version = ""
+
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	if i, ok := debug.ReadBuildInfo(); ok && i.Main.Version != "" {
+		return i.Main.Version
+	}
+	return "devel"
+}
+
+func versionCommand(_ context.Context, _ []string, stdout, _ io.Writer) error {
+	_, err := fmt.Fprintln(stdout, "bestand", programVersion())
+	return err
+}
+
+// flags makes the flag set of a command whose errors are usage errors.
+func flags(name string, stderr io.Writer) *flag.FlagSet {
+	fs := flag.NewFlagSet("bestand "+name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	return fs
+}
+
+func parse(fs *flag.FlagSet, args []string) error {
+	err := fs.Parse(args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return usageError{err}
+	}
+	return err
+}

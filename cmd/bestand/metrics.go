@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// gauges asks catalog and indexes for their state when somebody looks.
+type gauges struct{ s *service }
+
+var (
+	jobsDesc     = prometheus.NewDesc("bestand_jobs", "Jobs by kind and state; state dead wants a person.", []string{"kind", "state"}, nil)
+	overdueDesc  = prometheus.NewDesc("bestand_jobs_overdue_seconds", "Age of the oldest job that could run.", []string{"kind"}, nil)
+	subDesc      = prometheus.NewDesc("bestand_submissions", "Submissions by tenant and status.", []string{"tenant", "status"}, nil)
+	lagDesc      = prometheus.NewDesc("bestand_index_lag_changes", "Changes that the search index does not show yet.", []string{"tenant"}, nil)
+	lagAgeDesc   = prometheus.NewDesc("bestand_index_lag_seconds", "Age of the oldest change that the search index does not show yet.", []string{"tenant"}, nil)
+	restartsDesc = prometheus.NewDesc("bestand_objectstore_restarts_total", "Times the embedded object store was started again after a crash.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{jobsDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, restartsDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. What cannot be asked is left out.
+func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	queue, err := g.s.catalog.Queue(ctx)
+	if err != nil {
+		g.s.log.Warn("metrics", "err", err)
+		return
+	}
+	for _, q := range queue {
+		gauge(jobsDesc, float64(q.Count), q.Kind, q.State)
+		if q.State == "queued" {
+			gauge(overdueDesc, q.Overdue.Seconds(), q.Kind)
+		}
+	}
+	if g.s.embedded != nil {
+		ch <- prometheus.MustNewConstMetric(restartsDesc, prometheus.CounterValue, float64(g.s.embedded.Restarts()))
+	}
+	g.s.mu.Lock()
+	defer g.s.mu.Unlock()
+	for id, tail := range g.s.tails {
+		counts, err := g.s.catalog.Tenant(id).CountSubmissions(ctx)
+		if err == nil {
+			for status, n := range counts {
+				gauge(subDesc, float64(n), string(id), string(status))
+			}
+		}
+		if lag, err := tail.Lag(ctx); err == nil {
+			gauge(lagDesc, float64(lag.Changes), string(id))
+			gauge(lagAgeDesc, lag.Age.Seconds(), string(id))
+		}
+	}
+}

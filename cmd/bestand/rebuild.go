@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/ledger"
+	"bestand/retention"
+	"bestand/search"
+)
+
+// rebuildCommand restores catalog and index from the buckets.
+func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flags("rebuild", stderr)
+	fs.Usage = func() {
+		fmt.Fprint(stderr, `Usage: bestand rebuild --data DIR [flags of serve]
+
+Restores catalog and search index from the buckets alone. Sessions, tokens,
+passwords and the audit log are not in the buckets and do not come back; the
+next start prints a new administrator's token. The service must be stopped.
+A catalog that is there already gets what it lacks.
+
+`)
+		fs.PrintDefaults()
+	}
+	cfg, err := loadConfig(fs, args)
+	if err != nil {
+		return err
+	}
+	a, err := open(ctx, cfg, newLog(cfg, stderr))
+	if err != nil {
+		return err
+	}
+	err = a.rebuild(ctx, stdout)
+	return errors.Join(err, a.close())
+}
+
+func (a *archive) rebuild(ctx context.Context, stdout io.Writer) error {
+	names, err := a.s3.Buckets(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(a.cfg.path("index")); err != nil {
+		return err
+	}
+	index, err := search.Open(a.cfg.path("index"), search.Options{Log: a.log, Now: a.now})
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	problems := 0
+	for _, name := range names {
+		id, ok := strings.CutPrefix(name, a.cfg.S3BucketPrefix+"-")
+		if !ok || id == "staging" || id == "probe" || !preservation.TenantID(id).Valid() {
+			continue
+		}
+		start := time.Now()
+		report, err := a.rebuildTenant(ctx, preservation.TenantID(id))
+		if err != nil {
+			return fmt.Errorf("tenant %s: %w", id, err)
+		}
+		if err := a.reindex(ctx, index, preservation.TenantID(id)); err != nil {
+			return fmt.Errorf("index of tenant %s: %w", id, err)
+		}
+		fmt.Fprintf(stdout, "%s: %d packages, %d events, %d documents, %d tombstones in %s\n", id,
+			report.Packages, report.Events, report.Documents, report.Tombstones, time.Since(start).Round(time.Millisecond))
+		for _, p := range report.Problems {
+			fmt.Fprintf(stdout, "  %s %s: %s\n", p.Code, p.Subject, p.Detail)
+		}
+		problems += len(report.Problems)
+	}
+	if problems > 0 {
+		return fmt.Errorf("%d objects could not be read back; everything else was", problems)
+	}
+	return nil
+}
+
+func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID) (ledger.Report, error) {
+	store, err := a.bucket(ctx, id)
+	if err != nil {
+		return ledger.Report{}, err
+	}
+	t := a.catalog.Tenant(id)
+	if _, err := t.Info(ctx); errors.Is(err, catalog.ErrNotFound) {
+		err = a.catalog.CreateTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}, "rebuild")
+		if err != nil {
+			return ledger.Report{}, err
+		}
+	}
+	return ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 2 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains})
+}
+
+// reindex brings the index of a tenant to the end of the change feed.
+func (a *archive) reindex(ctx context.Context, set *search.Set, id preservation.TenantID) error {
+	t := a.catalog.Tenant(id)
+	if err := a.officer.EvaluateDue(ctx, t, catalog.Job{Key: "stale"}); err != nil {
+		return err
+	}
+	ix, err := set.Tenant(id)
+	if err != nil {
+		return err
+	}
+	for {
+		at, err := ix.Checkpoint(ctx)
+		if err != nil {
+			return err
+		}
+		docs, removed, next, err := feed{a}.Changes(ctx, id, at, feedRecords)
+		if err != nil || next == at {
+			return err
+		}
+		if err := ix.Apply(ctx, search.Batch{After: at, Next: next, Docs: docs, Removed: removed}); err != nil {
+			return err
+		}
+	}
+}

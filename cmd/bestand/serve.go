@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"bestand/api"
+	"bestand/ingest"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/fixity"
+	"bestand/retention"
+	"bestand/search"
+)
+
+// drain is how long requests under way may take after SIGTERM. Jobs are given
+// back to the queue at once.
+const drain = 30 * time.Second
+
+func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	cfg, err := loadConfig(flags("serve", stderr), args)
+	if err != nil {
+		return err
+	}
+	log := newLog(cfg, stderr)
+	slog.SetDefault(log) // for libraries that know no other
+	started := time.Now()
+	a, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	s, err := a.assemble(ctx)
+	if err != nil {
+		return errors.Join(err, a.close())
+	}
+	if err := a.firstStart(ctx, stdout); err != nil {
+		return errors.Join(err, a.close())
+	}
+	err = s.run(ctx, started)
+	return errors.Join(err, s.index.Close(), s.pipeline.PDFA.Close(), a.close())
+}
+
+// service is the running program.
+type service struct {
+	*archive
+	pipeline *ingest.Pipeline
+	disposer *retention.Disposer
+	index    *search.Set
+	api      *api.Server
+
+	mu    sync.Mutex
+	tails map[preservation.TenantID]*search.Tail
+	wg    sync.WaitGroup
+	live  context.Context // of everything that runs until the end
+}
+
+// assemble wires the parts; nothing runs yet.
+func (a *archive) assemble(ctx context.Context) (s *service, err error) {
+	s = &service{archive: a, tails: map[preservation.TenantID]*search.Tail{}}
+	if s.pipeline, err = a.pipeline(ctx); err != nil {
+		return nil, err
+	}
+	if s.index, err = search.Open(a.cfg.path("index"), search.Options{Log: a.log, Now: a.now}); err != nil {
+		return nil, err
+	}
+	s.disposer = &retention.Disposer{
+		Officer: a.officer,
+		Vault:   func(ctx context.Context, t *catalog.Tenant) (retention.Vault, error) { return a.bucket(ctx, t.ID()) },
+		Elsewhere: []func(context.Context, *catalog.Tenant, preservation.RecordID) error{
+			s.pipeline.Forget, s.forgetIndexed,
+		},
+		Share: a.cfg.DisposeMax,
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
+	s.api, err = api.New(api.Config{
+		Catalog: a.catalog,
+		Intake: &ingest.Intake{Staging: a.staging, Known: s.knownClass, Now: a.now,
+			MaxFiles: a.cfg.MaxFiles, MaxBytes: a.cfg.MaxUpload, Log: a.log},
+		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
+		Verify: s.verify, ReceiptPDF: s.pipeline.ReceiptPDF,
+		Uploads: a.cfg.path("uploads"),
+		Ready:   map[string]func(context.Context) error{"catalog": a.catalog.Ping, "store": s.storeReady},
+		Metrics: metrics,
+		Now:     a.now,
+		Log:     a.log,
+	})
+	return s, err
+}
+
+// run serves until ctx ends, then stops in order: no new requests, requests
+// under way finished, jobs given back, indexes closed.
+func (s *service) run(ctx context.Context, started time.Time) error {
+	live, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	s.live = live
+	listener, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	tenants, err := s.catalog.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		if err := s.startTenant(ctx, t.ID); err != nil {
+			return err
+		}
+	}
+	s.startWorkers()
+	s.startClock()
+
+	server := api.HTTPServer(s.api, s.log)
+	failed := make(chan error, 1)
+	go func() {
+		if s.cfg.TLSCert != "" {
+			failed <- server.ServeTLS(listener, s.cfg.TLSCert, s.cfg.TLSKey)
+		} else {
+			failed <- server.Serve(listener)
+		}
+	}()
+	s.log.Info("ready", "address", listener.Addr().String(), "version", programVersion(), "after", time.Since(started).Round(time.Millisecond))
+	select {
+	case err := <-failed:
+		stop()
+		s.wg.Wait()
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.log.Info("stopping")
+	limit, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	if err := server.Shutdown(limit); err != nil {
+		s.log.Warn("requests broken off", "err", err)
+		server.Close()
+	}
+	stop()
+	s.wg.Wait()
+	s.log.Info("stopped")
+	return nil
+}
+
+// startTenant begins what runs for every tenant: its index and its schedules.
+func (s *service) startTenant(ctx context.Context, id preservation.TenantID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tails[id] != nil {
+		return nil
+	}
+	if err := s.schedule(ctx, id); err != nil {
+		return fmt.Errorf("schedules of tenant %s: %w", id, err)
+	}
+	ix, err := s.index.Tenant(id)
+	if err != nil {
+		return fmt.Errorf("index of tenant %s: %w", id, err)
+	}
+	tail := search.NewTail(search.TailConfig{Index: ix, Feed: feed{s.archive}, Log: s.log})
+	s.tails[id] = tail
+	s.wg.Go(func() { tail.Run(s.live) })
+	s.wg.Go(func() {
+		for {
+			changed := s.catalog.Changed()
+			tail.Wake()
+			select {
+			case <-s.live.Done():
+				return
+			case <-changed:
+			}
+		}
+	})
+	return nil
+}
+
+// addTenant adds a municipality while the service runs.
+func (s *service) addTenant(ctx context.Context, info catalog.TenantInfo, actor string) (catalog.TenantInfo, error) {
+	info, err := s.archive.addTenant(ctx, info, actor)
+	if err != nil {
+		return info, err
+	}
+	return info, s.startTenant(ctx, info.ID)
+}
+
+// startWorkers begins to work on jobs: conversions apart from everything else,
+// which must not wait behind them.
+func (s *service) startWorkers() {
+	handlers := retention.Handlers(s.officer, s.disposer)
+	handlers["unstage"] = s.pipeline.Unstage
+	handlers["report"] = s.pipeline.Report
+	handlers["sweep"] = s.pipeline.Sweep
+	handlers["expire-uploads"] = func(ctx context.Context, _ *catalog.Tenant, _ catalog.Job) error { return s.api.ExpireUploads(ctx) }
+	pools := []*catalog.Pool{
+		{DB: s.catalog, Handlers: map[string]catalog.Handler{"process": s.pipeline.Process}, Workers: s.cfg.Workers, Log: s.log},
+		{DB: s.catalog, Handlers: handlers, Workers: 2, Log: s.log},
+	}
+	for _, p := range pools {
+		s.wg.Go(func() { p.Run(s.live) })
+	}
+}
+
+func (s *service) knownClass(ctx context.Context, t *catalog.Tenant, code string) (bool, error) {
+	plan, err := s.officer.Schedule(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	_, ok := plan.Class(code)
+	return ok, nil
+}
+
+// forgetIndexed takes a record out of the index files for good.
+func (s *service) forgetIndexed(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
+	ix, err := s.index.Tenant(t.ID())
+	if err != nil {
+		return err
+	}
+	return ix.Erase(ctx, []preservation.RecordID{id})
+}
+
+// verify reads a record back and holds it against everything known of it.
+func (s *service) verify(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) ([]preservation.Finding, error) {
+	store, err := s.store(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	c := fixity.Checker{Seal: sealCheck(s.trust), Dir: s.pipeline.WorkDir, Now: s.now}
+	return c.Record(ctx, t, store, id)
+}
+
+// storeReady asks the object store for something small.
+func (s *service) storeReady(ctx context.Context) error {
+	_, err := s.s3.Buckets(ctx)
+	return err
+}
+
+func newLog(cfg *Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	level.UnmarshalText([]byte(cfg.LogLevel)) // checked with the configuration
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+var _ http.Handler = (*api.Server)(nil)

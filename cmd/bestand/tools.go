@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"bestand/ingest"
+	"bestand/ingest/convert"
+	"bestand/ingest/format"
+	"bestand/ingest/sandbox"
+	"bestand/ingest/scan"
+	"bestand/ingest/verapdf"
+	"bestand/preservation/pades"
+)
+
+// sealMemory bounds in bytes what all PDF seals take at a time.
+const sealMemory = 1 << 30
+
+// pipeline puts the ingest together. No external program is started yet, and
+// none has to be installed.
+func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
+	work := a.cfg.path("work")
+	// What an earlier process left there belongs to attempts that start anew.
+	if err := os.RemoveAll(work); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return nil, err
+	}
+	box, err := sandbox.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	identifier, err := format.New()
+	if err != nil {
+		return nil, fmt.Errorf("format signatures: %w", err)
+	}
+	scanner, err := scan.New(scan.Config{Address: a.cfg.Clamd})
+	if err != nil {
+		return nil, err
+	}
+	validator := verapdf.New(verapdf.Config{Sandbox: box, Read: []string{work}, Dir: a.cfg.VeraPDF})
+	converter := convert.New(a.converters(convert.Config{Sandbox: box, Validator: validator, Signed: signed}))
+	return &ingest.Pipeline{
+		Staging: a.staging, Store: a.store, Lock: a.officer.Lock,
+		Format: identifier, Scanner: scanner, Convert: converter, PDFA: validator,
+		Sealer: &ingest.Sealer{
+			Signer: a.seal.Signer, Chain: a.seal.Chain, Stamper: a.stamper, Name: "Bestand",
+			Budget: pades.NewBudget(sealMemory), MaxPDF: a.cfg.SealMaxBytes, Trust: a.trust, Now: a.now,
+		},
+		WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),
+	}, nil
+}
+
+// converters adds the renderings that other packages know how to make.
+func (a *archive) converters(c convert.Config) convert.Config { return c }
+
+func signed(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	return pades.Signed(context.Background(), f, st.Size())
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"bestand/ingest"
+	"bestand/preservation"
+	"bestand/preservation/aip"
+	"bestand/preservation/cades"
+)
+
+// verdictOf is what verify says about one file.
+type verdictOf struct {
+	Path     string                 `json:"path"`
+	OK       bool                   `json:"ok"`
+	Findings []preservation.Finding `json:"findings"`
+}
+
+// verifyCommand checks packages and receipts without any server.
+func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flags("verify", stderr)
+	trust := fs.String("trust", "", "trust anchors `file` (PEM) for seals, time-stamps and receipts")
+	asJSON := fs.Bool("json", false, "one JSON line for each file")
+	fs.Usage = func() {
+		fmt.Fprint(stderr, "Usage: bestand verify [--trust CA.pem] PACKAGE|RECEIPT.jws…\n\nChecks packages (ZIP) and receipts offline, and lists every finding.\n\n")
+		fs.PrintDefaults()
+	}
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	if fs.NArg() == 0 {
+		fs.Usage()
+		return usageError{errors.New("which package?")}
+	}
+	roots, err := readPool(*trust)
+	if err != nil {
+		return err
+	}
+	bad := 0
+	for _, path := range fs.Args() {
+		v := verdictOf{Path: path, OK: true}
+		if v.Findings, err = verifyFile(ctx, path, roots); err != nil {
+			return err
+		}
+		for _, f := range v.Findings {
+			v.OK = v.OK && f.Severity != preservation.Failed
+		}
+		if !v.OK {
+			bad++
+		}
+		if *asJSON {
+			err = json.NewEncoder(stdout).Encode(v)
+		} else {
+			err = v.print(stdout)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if bad > 0 {
+		return exitCode(1)
+	}
+	return nil
+}
+
+func (v verdictOf) print(w io.Writer) error {
+	word := "intact"
+	if !v.OK {
+		word = "NOT INTACT"
+	}
+	fmt.Fprintf(w, "%s: %s\n", v.Path, word)
+	for _, f := range v.Findings {
+		subject, clause := "", ""
+		if f.Subject != "" {
+			subject = f.Subject + ": "
+		}
+		if f.Clause != "" {
+			clause = " [" + f.Clause + "]"
+		}
+		if _, err := fmt.Fprintf(w, "  %-7s %s: %s%s%s\n", f.Severity, f.Code, subject, f.Detail, clause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifyFile(ctx context.Context, path string, roots *x509.CertPool) ([]preservation.Finding, error) {
+	if strings.HasSuffix(path, ".jws") {
+		return verifyReceipt(path, roots)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return aip.Verify(ctx, f, st.Size(), aip.Options{VerifySeal: sealCheck(roots)}), nil
+}
+
+// sealCheck verifies the CAdES signature over METS.
+func sealCheck(roots *x509.CertPool) func(mets, seal []byte) []preservation.Finding {
+	return func(mets, seal []byte) []preservation.Finding {
+		return cades.Verify(seal, bytes.NewReader(mets), cades.Trust{Roots: roots, At: time.Now()})
+	}
+}
+
+func verifyReceipt(path string, roots *x509.CertPool) ([]preservation.Finding, error) {
+	jws, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if roots == nil {
+		return []preservation.Finding{{Code: "receipt-unjudged", Severity: preservation.Failed, Subject: path, Detail: "a receipt proves nothing without a trust anchor: give --trust"}}, nil
+	}
+	payload, err := ingest.VerifyJWS(strings.TrimSpace(string(jws)), roots)
+	if err != nil {
+		return []preservation.Finding{{Code: "receipt-invalid", Severity: preservation.Failed, Subject: path, Detail: err.Error(), Clause: "RFC 7515, 5.2"}}, nil
+	}
+	var r ingest.Receipt
+	if err := json.Unmarshal(payload, &r); err != nil || r.Format != ingest.ReceiptFormat || len(r.Records) == 0 {
+		return []preservation.Finding{{Code: "receipt-invalid", Severity: preservation.Failed, Subject: path, Detail: "signed, but no receipt of this archive"}}, nil
+	}
+	return []preservation.Finding{{Code: "receipt-valid", Severity: preservation.Passed, Subject: path, Clause: "RFC 7515, 5.2",
+		Detail: fmt.Sprintf("record %s, package SHA-256 %s, signed at %s", r.Records[0].ID, r.Records[0].Package.SHA256, r.Time.Format("2006-01-02 15:04:05 MST"))}}, nil
+}

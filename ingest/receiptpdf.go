@@ -1,0 +1,57 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+
+	"bestand/preservation/catalog"
+)
+
+//go:embed receipt.html
+var receiptPage string
+
+var receiptTemplate = template.Must(template.New("receipt").Parse(receiptPage))
+
+// ReceiptPDF renders the receipt of an archived submission for people, as PDF/A
+// with the archive's seal, and returns its size. The JWS stays the receipt; this
+// is made from it anew each time. convert.ErrMissing when there is no browser to
+// print it with.
+func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) (io.ReadCloser, int64, error) {
+	payload, err := VerifyJWS(sub.Receipt, p.Sealer.Trust)
+	if err != nil {
+		return nil, 0, err
+	}
+	var r Receipt
+	if err := json.Unmarshal(payload, &r); err != nil {
+		return nil, 0, fmt.Errorf("receipt: %w", err)
+	}
+	info, err := t.Info(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	var page bytes.Buffer
+	if err := receiptTemplate.Execute(&page, map[string]any{"Receipt": r, "Tenant": info.Name, "Seal": p.Sealer.Subject()}); err != nil {
+		return nil, 0, fmt.Errorf("receipt: %w", err)
+	}
+	dir, err := os.MkdirTemp(p.WorkDir, "receipt-")
+	if err != nil {
+		return nil, 0, err
+	}
+	defer os.RemoveAll(dir)
+	pdf, err := p.Convert.HTML(ctx, page.Bytes(), dir)
+	if err != nil {
+		return nil, 0, fmt.Errorf("print receipt: %w", err)
+	}
+	sealed := pdf + ".sealed.pdf"
+	if _, err := p.Sealer.PDF(ctx, pdf, sealed, info.Settings); err != nil {
+		return nil, 0, fmt.Errorf("seal receipt: %w", err)
+	}
+	b, err := os.ReadFile(sealed)
+	return io.NopCloser(bytes.NewReader(b)), int64(len(b)), err
+}
