@@ -13,6 +13,9 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"bestand/ingest/convert"
+	"bestand/ingest/render"
 )
 
 // command is one subcommand. Its error is printed once, by main.
@@ -41,6 +44,15 @@ func commands() []command {
 type usageError struct{ error }
 
 func main() {
+	// Readers of hostile files are this program again, in a sandbox.
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case convert.ChildArg:
+			os.Exit(convert.Child(os.Args[2:], os.Stdin))
+		case render.ChildArg:
+			os.Exit(render.Child(os.Args[2:], os.Stdin, os.Stdout))
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -8,6 +8,7 @@ import (
 	"bestand/ingest"
 	"bestand/ingest/convert"
 	"bestand/ingest/format"
+	"bestand/ingest/render"
 	"bestand/ingest/sandbox"
 	"bestand/ingest/scan"
 	"bestand/ingest/verapdf"
@@ -41,7 +42,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 		return nil, err
 	}
 	validator := verapdf.New(verapdf.Config{Sandbox: box, Read: []string{work}, Dir: a.cfg.VeraPDF})
-	converter := convert.New(a.converters(convert.Config{Sandbox: box, Validator: validator, Signed: signed}))
+	converter := render.Converter(convert.Config{Sandbox: box, Validator: validator, Signed: signed}, a.cfg.OCR)
 	return &ingest.Pipeline{
 		Staging: a.staging, Store: a.store, Lock: a.officer.Lock,
 		Format: identifier, Scanner: scanner, Convert: converter, PDFA: validator,
@@ -52,9 +53,6 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 		WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),
 	}, nil
 }
-
-// converters adds the renderings that other packages know how to make.
-func (a *archive) converters(c convert.Config) convert.Config { return c }
 
 func signed(path string) (bool, error) {
 	f, err := os.Open(path)
