@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/richardlehane/siegfried"
+	"github.com/richardlehane/siegfried/pkg/config"
 	"github.com/richardlehane/siegfried/pkg/core"
 	"github.com/richardlehane/siegfried/pkg/static"
 
@@ -67,7 +68,8 @@ func (i *Identifier) Registry() string { return i.registry }
 
 // Agent is the software that the identification event names.
 func (i *Identifier) Agent() preservation.Agent {
-	return preservation.Agent{Type: preservation.Software, Name: "siegfried", Version: "1.11.4, " + i.registry}
+	v := config.Version()
+	return preservation.Agent{Type: preservation.Software, Name: "siegfried", Version: fmt.Sprintf("%d.%d.%d, %s", v[0], v[1], v[2], i.registry)}
 }
 
 // Identify reports what the file at path is. The name is the sender's: any

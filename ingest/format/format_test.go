@@ -84,6 +84,7 @@ func TestIdentify(t *testing.T) {
 		{"rtf", "a.rtf", []byte(`{\rtf1\ansi hallo}`), "fmt/45", format.BasisSignature, format.Office, nil},
 		{"mail with html body", "a.eml", []byte(mail), "fmt/278", format.BasisSniffed, format.Mail, nil},
 		{"ubl", "a.xml", []byte(ubl), "fmt/101", format.BasisSignature, format.XML, nil},
+		{"xdomea", "a.xml", []byte(`<?xml version="1.0" encoding="UTF-8"?><xdomea:Aussonderung.Aussonderung.0503 xmlns:xdomea="urn:xoev-de:xdomea:schema:4.0.0"/>`), "fmt/2081", format.BasisSignature, format.XML, nil},
 		{"xml without declaration", "a.xml", []byte(`<a xmlns="urn:b"/>`), "fmt/101", format.BasisSniffed, format.XML, nil},
 		{"random bytes named docx", "a.docx", []byte("\x00\x01\x02\xff\xfe random \x00"), "", "", format.Other, []string{format.UnknownFormat}},
 		{"hostile name", "../../etc/passwd\x00;rm -rf /.\xff\xfe", []byte(pdf), "fmt/18", format.BasisSignature, format.PDF, []string{format.ExtensionMismatch}},

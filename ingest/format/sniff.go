@@ -31,13 +31,15 @@ func (r *Result) look(f *os.File) error {
 	case weak && looksLikeHTML(b):
 		r.override("", "Hypertext Markup Language", "text/html")
 		r.Charset = cs
-	case weak || r.MIME == "application/xml" || r.MIME == "text/xml":
+	case weak || r.MIME == "application/xml" || r.MIME == "text/xml" || r.MIME == "" && !markup:
 		root, ok := rootElement(f)
 		switch {
 		case ok:
 			r.Root = root
 			if weak {
 				r.override("fmt/101", "Extensible Markup Language", "application/xml")
+			} else if r.MIME == "" { // PRONOM knows many vocabularies by name alone
+				r.MIME = "application/xml"
 			}
 		case weak && r.PUID == "":
 			r.override("x-fmt/111", "Plain Text File", "text/plain")

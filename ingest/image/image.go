@@ -102,18 +102,18 @@ func (c *conversion) run(ctx context.Context, w io.Writer) (err error) {
 	c.doc = newDocument(ctxWriter{ctx, w}, c.o.Title)
 	switch {
 	case bytes.HasPrefix(head, []byte("\xFF\xD8\xFF")):
-		err = c.jpeg(ctx)
+		err = c.jpeg()
 	case bytes.HasPrefix(head, []byte("\x89PNG\r\n\x1A\n")):
-		err = c.png(ctx)
+		err = c.png()
 	case bytes.HasPrefix(head, []byte("II*\x00")), bytes.HasPrefix(head, []byte("MM\x00*")),
 		bytes.HasPrefix(head, []byte("II+\x00")), bytes.HasPrefix(head, []byte("MM\x00+")):
 		err = c.tiff(ctx)
 	case bytes.HasPrefix(head, []byte("GIF8")):
-		err = c.gif(ctx)
+		err = c.gif()
 	case bytes.HasPrefix(head, []byte("BM")):
-		err = c.bmp(ctx)
+		err = c.bmp()
 	case bytes.HasPrefix(head, []byte("RIFF")) && len(head) >= 12 && string(head[8:12]) == "WEBP":
-		err = c.webp(ctx)
+		err = c.webp()
 	default:
 		return fault(Unsupported, "neither TIFF, JPEG, PNG, GIF, BMP nor WebP")
 	}

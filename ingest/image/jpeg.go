@@ -3,7 +3,6 @@ package image
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -139,7 +138,7 @@ func (j *jpegInfo) colour() string {
 	return ""
 }
 
-func (c *conversion) jpeg(ctx context.Context) error {
+func (c *conversion) jpeg() error {
 	j, err := readJPEG(c.reader())
 	if err != nil {
 		return err

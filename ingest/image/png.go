@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/zlib"
-	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -139,7 +138,7 @@ func inflateProfile(b []byte) []byte {
 	return p
 }
 
-func (c *conversion) png(ctx context.Context) error {
+func (c *conversion) png() error {
 	p, err := readPNG(c.reader())
 	if err != nil {
 		return err

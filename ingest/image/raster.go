@@ -2,7 +2,6 @@ package image
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
 	"fmt"
 	stdimage "image"
@@ -15,7 +14,7 @@ import (
 )
 
 // gif writes the first frame. What moves cannot be kept on paper.
-func (c *conversion) gif(ctx context.Context) error {
+func (c *conversion) gif() error {
 	cfg, err := stdgif.DecodeConfig(c.reader())
 	if err != nil {
 		return fault(Damaged, "%v", err)
@@ -34,7 +33,7 @@ func (c *conversion) gif(ctx context.Context) error {
 	return c.raster(img, nil, place{width: b.Dx(), height: b.Dy()})
 }
 
-func (c *conversion) bmp(ctx context.Context) error {
+func (c *conversion) bmp() error {
 	cfg, err := bmp.DecodeConfig(c.reader())
 	if err != nil {
 		return decoderFault(err)
@@ -56,7 +55,7 @@ func (c *conversion) bmp(ctx context.Context) error {
 	return c.raster(img, nil, at)
 }
 
-func (c *conversion) webp(ctx context.Context) error {
+func (c *conversion) webp() error {
 	cfg, err := webp.DecodeConfig(c.reader())
 	if err != nil {
 		return decoderFault(err)

@@ -49,10 +49,6 @@ func write(t *testing.T, b []byte, o image.Options) (string, image.Info) {
 	if out, err := exec.Command(tool(t, "qpdf"), "--check", dst).CombinedOutput(); err != nil {
 		t.Errorf("qpdf: %v\n%s", err, out)
 	}
-	if keep := os.Getenv("BESTAND_KEEP"); keep != "" {
-		b, _ := os.ReadFile(dst)
-		os.WriteFile(filepath.Join(keep, fmt.Sprintf("%x.pdf", t.Name())), b, 0o600)
-	}
 	return dst, info
 }
 

@@ -167,7 +167,7 @@ func style(s string) string {
 		}
 		low := strings.ToLower(value)
 		if strings.Contains(low, "url") || strings.Contains(low, "expression") || strings.Contains(low, "image") || strings.Contains(low, "var(") ||
-			strings.HasPrefix(name, "margin") && strings.Contains(low, "-") || strings.HasPrefix(name, "text-indent") && strings.Contains(low, "-") {
+			name == "font-size" && strings.HasPrefix(low, "0") || strings.HasPrefix(name, "margin") && strings.Contains(low, "-") || strings.HasPrefix(name, "text-indent") && strings.Contains(low, "-") {
 			continue
 		}
 		kept = append(kept, name+":"+value)

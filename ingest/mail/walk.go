@@ -130,7 +130,7 @@ func (w *walk) text(p *enmime.Part) string {
 	}
 	s, sound := text(b, p.Charset)
 	if !sound {
-		w.m.note(GuessedText, preservation.Notice, "part %s: the character set %q is missing or wrong", p.PartID, p.Charset)
+		w.m.note(GuessedText, preservation.Notice, "part %s: its character set is missing or wrong", p.PartID)
 	}
 	return s
 }

@@ -1,0 +1,130 @@
+package invoice
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"unicode"
+
+	xhtml "golang.org/x/net/html"
+
+	"bestand/ingest/convert"
+	"bestand/ingest/sandbox"
+	"bestand/preservation"
+)
+
+var agent = preservation.Agent{Type: preservation.Software, Name: "bestand invoice reader"}
+
+// Renderer renders XML for package convert: invoices as such, everything else
+// as its elements. Supporting documents inside of an invoice become files of
+// their own.
+func Renderer(box *sandbox.Sandbox, print *convert.Converter) convert.Renderer {
+	return func(ctx context.Context, src convert.Source, dir string) (r convert.Rendering, err error) {
+		if err := validate(ctx, box, &r, src, dir); err != nil {
+			return r, err
+		}
+		page, err := read(ctx, &r, src, dir)
+		if f, ok := errors.AsType[*Fault](err); ok {
+			return r, &convert.Refusal{Code: f.Code, Detail: f.Detail}
+		}
+		if err != nil {
+			return r, err
+		}
+		r.Letters, r.Flavour = letters(page), "2b"
+		if r.PDF, err = print.HTML(ctx, page, dir); err != nil {
+			return r, err
+		}
+		r.Events = append(r.Events, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Success,
+			Detail: "Readable pages; the XML file stays the record.", Agent: print.HTMLAgent(ctx)})
+		return r, nil
+	}
+}
+
+// validate lets a second parser judge the file before ours reads it.
+func validate(ctx context.Context, box *sandbox.Sandbox, r *convert.Rendering, src convert.Source, dir string) error {
+	findings, err := WellFormed(ctx, box, dir, src.Path)
+	e := preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Success, Detail: "Well-formed XML.", Agent: XMLAgent(ctx, box, dir)}
+	switch {
+	case errors.Is(err, sandbox.ErrMissing):
+		e.Outcome, e.Code, e.Detail = preservation.Warning, "not-validated", "xmllint is not installed."
+	case err != nil:
+		return err
+	case len(findings) > 0:
+		e.Outcome, e.Code, e.Detail = preservation.Failure, findings[0].Code, findings[0].Detail
+	}
+	r.Events = append(r.Events, e)
+	return nil
+}
+
+// read returns the page of the file and fills in what else is known of it.
+func read(ctx context.Context, r *convert.Rendering, src convert.Source, dir string) ([]byte, error) {
+	f, err := os.Open(src.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	v, err := Parse(ctx, f)
+	if err == nil {
+		return v.HTML(), describe(r, v, dir)
+	}
+	if fault, ok := errors.AsType[*Fault](err); !ok || fault.Code == Malformed {
+		return nil, err
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		return nil, err
+	}
+	page, findings, err := XMLPage(ctx, f, src.Title)
+	for _, x := range findings {
+		r.Events = append(r.Events, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Warning, Code: x.Code, Detail: x.Detail, Agent: agent})
+	}
+	return page, err
+}
+
+// describe adds the events, the text and the supporting documents of an invoice.
+func describe(r *convert.Rendering, v *Invoice, dir string) error {
+	r.Text = v.Text()
+	findings := v.Check()
+	e := preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Success, Detail: fmt.Sprintf("%s: %s.", v.Syntax, Extent), Agent: agent}
+	if len(findings) > 0 {
+		e.Outcome = preservation.Warning
+	}
+	r.Events = append(r.Events, e)
+	for _, x := range findings {
+		r.Events = append(r.Events, preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Warning, Code: x.Code,
+			Detail: x.Detail + " (" + x.Clause + ").", Agent: agent})
+	}
+	for i, d := range v.Documents {
+		if d.Content == nil {
+			continue
+		}
+		p := filepath.Join(dir, fmt.Sprintf("document-%04d", i+1))
+		if err := os.WriteFile(p, d.Content, 0o600); err != nil {
+			return err
+		}
+		r.Outputs = append(r.Outputs, convert.Output{Path: p, Name: first(d.Name, d.ID, fmt.Sprintf("document-%d", i+1)), Kind: convert.Extracted,
+			Events: []preservation.Event{{Type: preservation.EventExtract, Outcome: preservation.Success, Agent: agent,
+				Detail: fmt.Sprintf("Supporting document %d of the invoice (BG-24).", i+1)}}})
+	}
+	return nil
+}
+
+// letters counts what the page must show.
+func letters(page []byte) (n int) {
+	_, body, _ := bytes.Cut(page, []byte("<body>"))
+	z := xhtml.NewTokenizer(bytes.NewReader(body))
+	for {
+		switch z.Next() {
+		case xhtml.ErrorToken:
+			return n
+		case xhtml.TextToken:
+			for _, r := range string(z.Text()) {
+				if unicode.IsLetter(r) {
+					n++
+				}
+			}
+		}
+	}
+}
