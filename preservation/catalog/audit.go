@@ -67,8 +67,12 @@ func (x *tx) audit(tenant preservation.TenantID, e AuditEntry) error {
 // AuditLog returns entries after a sequence number in their order, optionally
 // of one object only.
 func (t *Tenant) AuditLog(ctx context.Context, after int64, object string, limit int) ([]AuditEntry, error) {
+	q := conditions{cond: "tenant = $1 AND seq > $2", args: []any{string(t.id), after}}
+	if object != "" {
+		q.and("object = %s", object)
+	}
 	rows, err := t.db.reader.QueryContext(ctx, `SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit
-		WHERE tenant = $1 AND seq > $2 AND (object = $3 OR $3 = '') ORDER BY seq LIMIT $4`, string(t.id), after, object, limit)
+		WHERE `+q.cond+` ORDER BY seq LIMIT `+q.mark(limit), q.args...)
 	return collect(rows, err, scanAudit)
 }
 
@@ -78,16 +82,21 @@ func scanAudit(row scanner) (e AuditEntry, err error) {
 	if err := row.Scan(&e.Seq, &at, &e.Actor, &e.Action, &e.Object, &detail, &e.Prev, &e.Hash); err != nil {
 		return e, err
 	}
-	e.At = fromMS(at)
+	e.At = time.UnixMilli(at).UTC()
 	e.Detail, err = fromJSON[map[string]string](detail)
 	return e, err
 }
 
-// VerifyAudit recomputes the chain and returns what does not hold; none means whole.
+// VerifyAudit recomputes the chain and returns what does not hold; none means
+// whole. Entries may be added meanwhile.
 func (t *Tenant) VerifyAudit(ctx context.Context) ([]preservation.Finding, error) {
 	var out []preservation.Finding
 	bad := func(seq int64, code, detail string) {
 		out = append(out, preservation.Finding{Code: code, Severity: preservation.Failed, Subject: fmt.Sprintf("audit entry %d", seq), Detail: detail})
+	}
+	known, err := t.auditHead(ctx) // the log must reach up to here at least
+	if err != nil {
+		return nil, err
 	}
 	prev, last := "", int64(0)
 	for {
@@ -105,20 +114,26 @@ func (t *Tenant) VerifyAudit(ctx context.Context) ([]preservation.Finding, error
 			if e.Sum(t.id) != e.Hash {
 				bad(e.Seq, "audit-changed", "was changed after it was written")
 			}
+			if e.Seq == known.Seq && e.Hash != known.Hash {
+				bad(e.Seq, "audit-chain", "is not the entry that the head of the log names")
+			}
 			prev, last = e.Hash, e.Seq
 		}
 		if len(page) < 1000 {
 			break
 		}
 	}
-	var seq int64
-	var hash string
-	err := t.db.reader.QueryRowContext(ctx, `SELECT seq, hash FROM audit_head WHERE tenant = $1`, string(t.id)).Scan(&seq, &hash)
-	if err != nil {
-		return nil, found(err, "tenant", string(t.id))
+	if last < known.Seq {
+		bad(known.Seq, "audit-truncated", fmt.Sprintf("the log ends at entry %d, its head says %d", last, known.Seq))
 	}
-	if seq != last || hash != prev {
-		bad(seq, "audit-truncated", fmt.Sprintf("the log ends at entry %d, its head says %d", last, seq))
+	if known, err = t.auditHead(ctx); err == nil && known.Seq < last {
+		bad(last, "audit-head", fmt.Sprintf("the log goes on to entry %d, its head says %d", last, known.Seq))
 	}
-	return out, nil
+	return out, err
+}
+
+// auditHead says which entry is the last.
+func (t *Tenant) auditHead(ctx context.Context) (e AuditEntry, err error) {
+	err = t.db.reader.QueryRowContext(ctx, `SELECT seq, hash FROM audit_head WHERE tenant = $1`, string(t.id)).Scan(&e.Seq, &e.Hash)
+	return e, found(err, "tenant", string(t.id))
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
@@ -51,6 +52,7 @@ type DB struct {
 	reader  *sql.DB
 	writer  *sql.DB
 	group   *group // SQLite only: commits concurrent writes together
+	closing sync.Once
 	now     func() time.Time
 	jobs    broadcast // a job was committed by this process
 	changed broadcast // a change was committed by this process
@@ -102,6 +104,14 @@ func (db *DB) openSQLite(path string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
+	// Others on the machine must not read it. A file that exists is left alone:
+	// closing it would take away the locks that SQLite holds on it in this process.
+	switch f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); {
+	case err == nil:
+		f.Close()
+	case !errors.Is(err, fs.ErrExist):
+		return err
+	}
 	// secure_delete overwrites what a destroyed record leaves in the pages.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
 		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_txlock=immediate"
@@ -149,16 +159,47 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	have, err := p.GetDBVersion(ctx)
+	unlock, err := db.lockMigration(ctx)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	sources := p.ListSources()
-	if newest := sources[len(sources)-1].Version; have > newest {
-		return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewer, have, newest)
+	newest := sources[len(sources)-1].Version
+	for last := int64(-1); ; {
+		have, err := p.GetDBVersion(ctx)
+		if have > newest {
+			return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewer, have, newest)
+		}
+		if err == nil && have < newest {
+			_, err = p.Up(ctx)
+		}
+		if err == nil || have == last {
+			return err
+		}
+		last = have // on SQLite another program may have migrated it: look again
 	}
-	_, err = p.Up(ctx)
-	return err
+}
+
+// lockMigration keeps other programs from migrating a PostgreSQL database at the
+// same time. SQLite has one writer anyway.
+func (db *DB) lockMigration(ctx context.Context) (unlock func(), err error) {
+	if db.dialect == sqlite {
+		return func() {}, nil
+	}
+	conn, err := db.writer.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const key = 0x42657374616e64 // "Bestand"
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(key)); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return func() {
+		conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(key))
+		conn.Close()
+	}, nil
 }
 
 // Ping reports whether the database answers.
@@ -167,26 +208,37 @@ func (db *DB) Ping(ctx context.Context) error {
 	return db.reader.QueryRowContext(ctx, `SELECT 1`).Scan(&one)
 }
 
-// Close ends the catalog. Writes that were under way are finished first.
-func (db *DB) Close() error {
-	if db.group != nil {
-		db.group.close()
-	}
-	err := db.writer.Close()
-	if db.reader != nil && db.reader != db.writer {
-		err = errors.Join(err, db.reader.Close())
-	}
+// Close ends the catalog. Writes that were under way are finished first; those
+// that come later fail. Closing again does nothing.
+func (db *DB) Close() (err error) {
+	db.closing.Do(func() {
+		if db.group != nil {
+			db.group.close()
+		}
+		err = db.writer.Close()
+		if db.reader != nil && db.reader != db.writer {
+			err = errors.Join(err, db.reader.Close())
+		}
+	})
 	return err
 }
 
 // Truncate empties the write-ahead log of SQLite so that no page of a
-// destroyed record stays in it. It does nothing on PostgreSQL.
+// destroyed record stays in it. ErrConflict when a reader did not let go of the
+// log within ten seconds: try again later. It does nothing on PostgreSQL, whose
+// autovacuum and own log cannot be hurried.
 func (db *DB) Truncate(ctx context.Context) error {
 	if db.dialect != sqlite {
 		return nil
 	}
-	_, err := db.writer.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	return err
+	var busy, frames, moved int64
+	if err := db.writer.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved); err != nil {
+		return fmt.Errorf("truncate log: %w", err)
+	}
+	if busy != 0 {
+		return fmt.Errorf("truncate log: a reader is in the way: %w", ErrConflict)
+	}
+	return nil
 }
 
 func ms(t time.Time) int64 {

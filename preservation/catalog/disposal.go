@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -107,9 +109,13 @@ func (v View) Disposals(ctx context.Context, tryBefore time.Time, after preserva
 
 // Destroy ends a disposal after every object was purged and that was read
 // back: the tombstone takes the place of the record and everything that hung on
-// it, and the producer's identifier is free again. The same one again changes
+// it, and the producer's identifier is free again. Rejected deliveries of the
+// same source lose what they say of it, too. The same tombstone again changes
 // nothing.
 func (x *Tx) Destroy(s Tombstone) error {
+	if err := x.forgetRejected(s.Record); err != nil {
+		return err
+	}
 	n, err := x.tx.exec(`INSERT INTO tombstone (record_id, tenant, class, destroyed_ms, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (record_id) DO NOTHING`,
 		string(s.Record), string(x.tenant), s.Class, ms(s.Destroyed), toJSON(s))
 	if err != nil || n == 0 {
@@ -118,9 +124,12 @@ func (x *Tx) Destroy(s Tombstone) error {
 	for _, q := range []string{
 		`DELETE FROM record WHERE tenant = $1 AND id = $2`, // takes files, triggers and the disposal with it
 		`DELETE FROM record_object WHERE tenant = $1 AND record_id = $2`,
-		`DELETE FROM event WHERE tenant = $1 AND (record_id = $2 OR submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2))`,
+		`DELETE FROM event WHERE tenant = $1 AND record_id = $2 AND record_id <> ''`,
+		`DELETE FROM event WHERE tenant = $1 AND submission <> '' AND submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2)`,
 		`DELETE FROM submission_file WHERE submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2)`,
-		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]', receipt = '' WHERE tenant = $1 AND record_id = $2`,
+		// A job under way keeps its row: nothing in it speaks of the content.
+		`DELETE FROM job WHERE tenant = $1 AND state = 'dead' AND (key = $2 OR key IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2))`,
+		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]', receipt = '', frozen = '' WHERE tenant = $1 AND record_id = $2`,
 	} {
 		if _, err := x.tx.exec(q, string(x.tenant), string(s.Record)); err != nil {
 			return err
@@ -129,14 +138,33 @@ func (x *Tx) Destroy(s Tombstone) error {
 	return x.tx.change(x.tenant, s.Record)
 }
 
+// forgetRejected empties the submissions that were rejected before the one that
+// made the record.
+func (x *Tx) forgetRejected(id preservation.RecordID) error {
+	var producer, source string
+	err := x.tx.queryRow(`SELECT producer, producer_record_id FROM record WHERE tenant = $1 AND id = $2`, string(x.tenant), string(id)).Scan(&producer, &source)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, q := range []string{
+		`DELETE FROM event WHERE tenant = $1 AND submission <> '' AND submission IN (SELECT id FROM submission WHERE `,
+		`DELETE FROM submission_file WHERE submission IN (SELECT id FROM submission WHERE `,
+		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]' WHERE id IN (SELECT id FROM submission WHERE `,
+	} {
+		if _, err := x.tx.exec(q+`tenant = $1 AND producer = $2 AND producer_record_id = $3 AND status = 'rejected')`, string(x.tenant), producer, source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Tombstone returns what stays of a destroyed record, or ErrNotFound.
 func (v View) Tombstone(ctx context.Context, id preservation.RecordID) (Tombstone, error) {
-	var body string
-	err := v.q.QueryRowContext(ctx, `SELECT body FROM tombstone WHERE tenant = $1 AND record_id = $2`, string(v.tenant), string(id)).Scan(&body)
-	if err != nil {
-		return Tombstone{}, found(err, "tombstone of record", string(id))
-	}
-	return fromJSON[Tombstone](body)
+	s, err := scanTombstone(v.q.QueryRowContext(ctx, `SELECT body FROM tombstone WHERE tenant = $1 AND record_id = $2`, string(v.tenant), string(id)))
+	return s, found(err, "tombstone of record", string(id))
 }
 
 // Tombstone returns what stays of a destroyed record, or ErrNotFound.
@@ -144,18 +172,42 @@ func (t *Tenant) Tombstone(ctx context.Context, id preservation.RecordID) (Tombs
 	return t.View().Tombstone(ctx, id)
 }
 
+// Destroyed lists what stays of destroyed records, newest destruction first. The
+// cursor is empty at the start and again behind the last page.
+func (v View) Destroyed(ctx context.Context, after string, limit int) ([]Tombstone, string, error) {
+	limit = max(limit, 1)
+	q := conditions{cond: "tenant = $1", args: []any{string(v.tenant)}}
+	if after != "" {
+		c, err := decodeCursor(after, "-destroyed")
+		if err != nil {
+			return nil, "", err
+		}
+		q.and("(destroyed_ms, record_id) < (%s, %s)", c.Number, c.ID)
+	}
+	rows, err := v.q.QueryContext(ctx, `SELECT body FROM tombstone WHERE `+q.cond+` ORDER BY destroyed_ms DESC, record_id DESC LIMIT `+q.mark(limit+1), q.args...)
+	list, err := collect(rows, err, scanTombstone)
+	if err != nil || len(list) <= limit {
+		return list, "", err
+	}
+	last := list[limit-1]
+	return list[:limit], cursor{Order: "-destroyed", Number: ms(last.Destroyed), ID: string(last.Record)}.encode(), nil
+}
+
+func scanTombstone(row scanner) (s Tombstone, err error) {
+	var body string
+	if err := row.Scan(&body); err != nil {
+		return s, err
+	}
+	return fromJSON[Tombstone](body)
+}
+
 // Tombstones lists what stays of destroyed records, newest destruction first.
+// Several of one instant may lie on both sides of a page: Destroyed parts them.
 func (v View) Tombstones(ctx context.Context, before time.Time, limit int) ([]Tombstone, error) {
 	at := int64(1) << 62
 	if !before.IsZero() {
 		at = ms(before)
 	}
 	rows, err := v.q.QueryContext(ctx, `SELECT body FROM tombstone WHERE tenant = $1 AND destroyed_ms < $2 ORDER BY destroyed_ms DESC, record_id LIMIT $3`, string(v.tenant), at, limit)
-	return collect(rows, err, func(row scanner) (s Tombstone, err error) {
-		var body string
-		if err := row.Scan(&body); err != nil {
-			return s, err
-		}
-		return fromJSON[Tombstone](body)
-	})
+	return collect(rows, err, scanTombstone)
 }

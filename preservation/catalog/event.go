@@ -9,7 +9,8 @@ import (
 const eventColumns = `id, type, at_ms, outcome, code, detail, agent_type, agent_name, agent_version, files`
 
 // addEvents stores events of a submission, a record, or both. An event that is
-// already there stays as it is, so that a repeated step changes nothing.
+// already there stays as it is, but for what it turns out to belong to: the
+// steps of a submission become the events of its record.
 func (x *tx) addEvents(tenant preservation.TenantID, sub preservation.SubmissionID, rec preservation.RecordID, events []preservation.Event) error {
 	for _, e := range events {
 		files := ""
@@ -17,7 +18,11 @@ func (x *tx) addEvents(tenant preservation.TenantID, sub preservation.Submission
 			files = toJSON(e.Files)
 		}
 		_, err := x.exec(`INSERT INTO event (tenant, submission, record_id, `+eventColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+			ON CONFLICT (id) DO UPDATE SET
+				submission = CASE WHEN event.submission = '' THEN excluded.submission ELSE event.submission END,
+				record_id = CASE WHEN event.record_id = '' THEN excluded.record_id ELSE event.record_id END
+			WHERE event.tenant = excluded.tenant AND (event.submission = '' OR event.record_id = '')`,
 			string(tenant), string(sub), string(rec), e.ID, string(e.Type), ms(e.At), string(e.Outcome), e.Code, e.Detail,
 			string(e.Agent.Type), e.Agent.Name, e.Agent.Version, files)
 		if err != nil {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,40 +46,46 @@ type Commit struct {
 }
 
 // CommitRecord adds a record, or a new version of one, with its files, its
-// events, its change-feed entry and the promise to evaluate its retention. The
-// same version again changes nothing. ErrDestroyed when the record has a
-// tombstone.
+// events, its change-feed entry and the promise to evaluate its retention. A
+// version that is known already stays as it is. ErrDestroyed when the record has
+// a tombstone, ErrConflict when its bytes are being purged.
 func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
 	r := c.Record
 	return t.db.write(ctx, func(x *tx) error {
-		var have int
-		if err := x.queryRow(`SELECT COUNT(*) FROM tombstone WHERE tenant = $1 AND record_id = $2`, string(t.id), string(r.ID)).Scan(&have); err != nil {
-			return err
-		} else if have > 0 {
-			return fmt.Errorf("record %s: %w", r.ID, ErrDestroyed)
-		}
 		now := ms(t.db.now())
-		n, err := x.exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key,
+		// The lock of a record is the earliest of those on its objects.
+		added, err := x.exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key,
 				creator, opened, closed, confidentiality, personal_data, parent, metadata, formats, received_ms, archived_ms, changed_ms, lock_mode, lock_until_ms)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
-			ON CONFLICT (id) DO UPDATE SET version = excluded.version, kind = excluded.kind, class = excluded.class, title = excluded.title,
-				reference = excluded.reference, reference_key = excluded.reference_key, creator = excluded.creator, opened = excluded.opened,
-				closed = excluded.closed, confidentiality = excluded.confidentiality, personal_data = excluded.personal_data, parent = excluded.parent,
-				metadata = excluded.metadata, formats = excluded.formats, changed_ms = excluded.changed_ms, stale = 1
-			WHERE record.tenant = excluded.tenant AND record.version < excluded.version`,
+			ON CONFLICT (id) DO UPDATE SET version = excluded.version, submission = excluded.submission, kind = excluded.kind, class = excluded.class,
+				title = excluded.title, reference = excluded.reference, reference_key = excluded.reference_key, creator = excluded.creator,
+				opened = excluded.opened, closed = excluded.closed, confidentiality = excluded.confidentiality, personal_data = excluded.personal_data,
+				parent = excluded.parent, metadata = excluded.metadata, formats = excluded.formats, received_ms = excluded.received_ms,
+				changed_ms = excluded.changed_ms, stale = 1,
+				lock_until_ms = CASE WHEN excluded.lock_until_ms < record.lock_until_ms THEN excluded.lock_until_ms ELSE record.lock_until_ms END
+			WHERE record.tenant = excluded.tenant AND record.version < excluded.version
+				AND NOT EXISTS (SELECT 1 FROM disposal WHERE disposal.record_id = record.id AND disposal.phase <> 'intended')`,
 			string(r.ID), string(t.id), r.Version, string(r.Submission), r.Producer, r.ProducerRecordID, r.Kind, r.Class, r.Title, r.Reference, ReferenceKey(r.Reference),
 			r.Creator, r.Opened.String(), r.Closed.String(), r.Confidentiality, bit(r.PersonalData), string(r.Parent), toJSON(r.Metadata), formats(r.Files),
 			ms(r.Received), ms(c.Package.Stored), now, string(c.Lock.Mode), ms(c.Lock.Until))
-		if err != nil || n == 0 {
+		if err != nil {
 			return err
+		}
+		// Looked up after the row was written: a destruction that was under way has ended by now.
+		var buried int
+		if err := x.queryRow(`SELECT COUNT(*) FROM tombstone WHERE tenant = $1 AND record_id = $2`, string(t.id), string(r.ID)).Scan(&buried); err != nil {
+			return err
+		}
+		if buried > 0 {
+			return fmt.Errorf("record %s: %w", r.ID, ErrDestroyed)
+		}
+		if added == 0 {
+			return x.commitKnown(t.id, c)
 		}
 		if err := x.setFiles(t.id, r, c.Pos); err != nil {
 			return err
 		}
-		if err := x.addEvents(t.id, "", r.ID, c.Events); err != nil {
-			return err
-		}
-		if err := x.addObject(t.id, r.ID, c.Package); err != nil {
+		if err := x.addPackage(t.id, c); err != nil {
 			return err
 		}
 		if err := x.enqueue(t.id, Job{Kind: "evaluate", Key: "stale"}); err != nil {
@@ -88,21 +95,51 @@ func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
 	})
 }
 
+// commitKnown adds what may be missing of a version that is not the newest, as
+// when a rebuild could not read it at first.
+func (x *tx) commitKnown(tenant preservation.TenantID, c Commit) error {
+	var version int
+	err := x.queryRow(`SELECT version FROM record WHERE tenant = $1 AND id = $2`, string(tenant), string(c.Record.ID)).Scan(&version)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if version < c.Record.Version {
+		return fmt.Errorf("record %s: %w", c.Record.ID, ErrConflict) // being purged, or of another tenant
+	}
+	for id, pos := range c.Pos {
+		if _, err := x.exec(`UPDATE file SET pos = $4 WHERE record_id = $1 AND id = $2 AND version = $3 AND pos < 0`,
+			string(c.Record.ID), string(id), c.Record.Version, pos); err != nil {
+			return err
+		}
+	}
+	return x.addPackage(tenant, c)
+}
+
+func (x *tx) addPackage(tenant preservation.TenantID, c Commit) error {
+	if err := x.addEvents(tenant, c.Record.Submission, c.Record.ID, c.Events); err != nil {
+		return err
+	}
+	return x.addObject(tenant, c.Record.ID, c.Package)
+}
+
 // setFiles makes the files of a version those of the record. The bytes of a file
 // that an earlier version holds stay where they are.
 func (x *tx) setFiles(tenant preservation.TenantID, r preservation.Record, pos map[preservation.FileID]int64) error {
 	keep := map[preservation.FileID]bool{}
 	for _, f := range r.Files {
 		keep[f.ID] = true
-		version := f.HeldIn
-		if version == 0 {
-			version = r.Version
+		version, at := r.Version, pos[f.ID]
+		if f.HeldIn != 0 {
+			version, at = f.HeldIn, -1 // not known, unless the row says so
 		}
 		if _, err := x.exec(`INSERT INTO file (tenant, record_id, id, version, representation, name, title, document, size, sha256, sha512, format, derived_from, path, pos, verdict, flavour)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-			ON CONFLICT (record_id, id) DO UPDATE SET title = excluded.title, document = excluded.document, format = excluded.format, verdict = excluded.verdict, flavour = excluded.flavour`,
+			ON CONFLICT (record_id, id) DO UPDATE SET version = excluded.version, representation = excluded.representation, name = excluded.name,
+				title = excluded.title, document = excluded.document, size = excluded.size, sha256 = excluded.sha256, sha512 = excluded.sha512,
+				format = excluded.format, derived_from = excluded.derived_from, path = excluded.path, verdict = excluded.verdict, flavour = excluded.flavour,
+				pos = CASE WHEN file.version = excluded.version THEN file.pos ELSE excluded.pos END`,
 			string(tenant), string(r.ID), string(f.ID), version, string(f.Representation), []byte(f.Name), f.Title, f.Document, f.Size, f.SHA256, f.SHA512,
-			toJSON(f.Format), string(f.DerivedFrom), f.Path, pos[f.ID], f.Verdict, f.Flavour); err != nil {
+			toJSON(f.Format), string(f.DerivedFrom), f.Path, at, f.Verdict, f.Flavour); err != nil {
 			return err
 		}
 	}
@@ -153,7 +190,7 @@ func (t *Tenant) Objects(ctx context.Context, id preservation.RecordID) ([]Recor
 func formats(files []preservation.File) string {
 	seen, out := map[string]bool{}, " "
 	for _, f := range files {
-		if p := f.Format.PUID; p != "" && !seen[p] {
+		if p := strings.ToLower(f.Format.PUID); p != "" && !seen[p] {
 			seen[p] = true
 			out += p + " "
 		}
@@ -165,258 +202,4 @@ func formats(files []preservation.File) string {
 // lower case, without white space.
 func ReferenceKey(s string) string {
 	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(s))), "")
-}
-
-const entryColumns = `id, version, submission, metadata, received_ms, archived_ms, changed_ms, status, evidence, lock_mode, lock_until_ms, ` + evaluationColumns
-
-// Record returns a record with its files. ErrDestroyed when only its tombstone
-// is left, ErrNotFound when the tenant never had it.
-func (t *Tenant) Record(ctx context.Context, id preservation.RecordID) (Entry, error) {
-	e, err := t.scanEntry(t.db.reader.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM record WHERE tenant = $1 AND id = $2`, string(t.id), string(id)))
-	if err = found(err, "record", string(id)); errors.Is(err, ErrNotFound) {
-		if _, terr := t.Tombstone(ctx, id); terr == nil {
-			return e, fmt.Errorf("record %s: %w", id, ErrDestroyed)
-		}
-	}
-	if err != nil {
-		return e, err
-	}
-	e.Files, err = t.files(ctx, id)
-	return e, err
-}
-
-func (t *Tenant) scanEntry(row scanner) (e Entry, err error) {
-	var metadata string
-	var received, archived, changed, lock int64
-	ev := evaluationScan{}
-	err = row.Scan(append([]any{&e.ID, &e.Version, &e.Submission, &metadata, &received, &archived, &changed, &e.Status, &e.Evidence, &e.Lock.Mode, &lock}, ev.dest()...)...)
-	if err != nil {
-		return e, err
-	}
-	e.Tenant = t.id
-	e.Received, e.Archived, e.Changed, e.Lock.Until = fromMS(received), fromMS(archived), fromMS(changed), fromMS(lock)
-	if e.Metadata, err = fromJSON[preservation.Metadata](metadata); err != nil {
-		return e, err
-	}
-	e.Retention, err = ev.value()
-	return e, err
-}
-
-const fileColumns = `id, representation, name, title, document, size, sha256, sha512, format, derived_from, path, verdict, flavour`
-
-func scanFile(row scanner, more ...any) (f preservation.File, err error) {
-	var name []byte
-	var format string
-	dest := []any{&f.ID, &f.Representation, &name, &f.Title, &f.Document, &f.Size, &f.SHA256, &f.SHA512, &format, &f.DerivedFrom, &f.Path, &f.Verdict, &f.Flavour}
-	if err = row.Scan(append(dest, more...)...); err != nil {
-		return f, err
-	}
-	f.Name = string(name)
-	f.Format, err = fromJSON[preservation.Format](format)
-	return f, err
-}
-
-func (t *Tenant) files(ctx context.Context, id preservation.RecordID) ([]preservation.File, error) {
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+fileColumns+` FROM file WHERE tenant = $1 AND record_id = $2 ORDER BY length(id), id`, string(t.id), string(id))
-	return collect(rows, err, func(row scanner) (preservation.File, error) { return scanFile(row) })
-}
-
-// Location is where the bytes of a file stand in the bucket.
-type Location struct {
-	Key       string // of the package
-	VersionID string
-	Pos       int64 // offset of the first byte
-	Size      int64
-}
-
-// File returns one file of a record and where its bytes are. Errors as for Record.
-func (t *Tenant) File(ctx context.Context, id preservation.RecordID, file preservation.FileID) (preservation.File, Location, error) {
-	var l Location
-	f, err := scanFile(t.db.reader.QueryRowContext(ctx, `SELECT f.id, f.representation, f.name, f.title, f.document, f.size, f.sha256, f.sha512, f.format, f.derived_from, f.path, f.verdict, f.flavour,
-			o.key, o.version_id, f.pos
-		FROM file f JOIN record_object o ON o.tenant = f.tenant AND o.record_id = f.record_id AND o.version = f.version AND o.kind = 'package'
-		WHERE f.tenant = $1 AND f.record_id = $2 AND f.id = $3`, string(t.id), string(id), string(file)), &l.Key, &l.VersionID, &l.Pos)
-	if err = found(err, "file", string(file)); errors.Is(err, ErrNotFound) {
-		if _, rerr := t.Record(ctx, id); rerr != nil {
-			return f, l, rerr
-		}
-	}
-	l.Size = f.Size
-	return f, l, err
-}
-
-// RecordFilter selects records. Empty fields select everything.
-type RecordFilter struct {
-	Class     string // the class or any below it: "63" selects "63.10"
-	Producer  string
-	Reference string            // compared by ReferenceKey
-	From, To  preservation.Date // of closure, both included
-	State     string            // of retention
-	Format    string            // PUID
-	Kind      string
-	Parent    preservation.RecordID
-	Status    string
-}
-
-// where writes the filter as SQL conditions and their arguments, the tenant first.
-func (f RecordFilter) where(tenant preservation.TenantID) (string, []any) {
-	args := []any{string(tenant)}
-	cond := "tenant = $1"
-	add := func(format string, values ...any) {
-		var marks []any
-		for _, v := range values {
-			args = append(args, v)
-			marks = append(marks, fmt.Sprintf("$%d", len(args)))
-		}
-		cond += " AND " + fmt.Sprintf(format, marks...)
-	}
-	if f.Class != "" {
-		// Main groups are subdivided by further digits and then by points: 6, 63, 63.10.
-		if below := f.Class + "."; strings.Contains(f.Class, ".") {
-			add("(class = %s OR (class >= %s AND class < %s))", f.Class, below, f.Class+"/")
-		} else {
-			add("class >= %s AND class < %s", f.Class, f.Class+"\U0010ffff")
-		}
-	}
-	if f.Producer != "" {
-		add("producer = %s", f.Producer)
-	}
-	if f.Reference != "" {
-		add("reference_key = %s", ReferenceKey(f.Reference))
-	}
-	if !f.From.IsZero() {
-		add("closed >= %s", f.From.String())
-	}
-	if !f.To.IsZero() {
-		add("closed <> '' AND closed <= %s", f.To.String())
-	}
-	if f.State != "" {
-		add("retention_state = %s", f.State)
-	}
-	if f.Format != "" {
-		add("formats LIKE %s ESCAPE '!'", "% "+strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(f.Format)+" %")
-	}
-	if f.Kind != "" {
-		add("kind = %s", f.Kind)
-	}
-	if f.Parent != "" {
-		add("parent = %s", string(f.Parent))
-	}
-	if f.Status != "" {
-		add("status = %s", f.Status)
-	}
-	return cond, args
-}
-
-// recordSorts are the orders that a list can have: column and direction.
-var recordSorts = map[string][2]string{
-	"":           {"archived_ms", "DESC"},
-	"-archived":  {"archived_ms", "DESC"},
-	"archived":   {"archived_ms", "ASC"},
-	"-closed":    {"closed", "DESC"},
-	"closed":     {"closed", "ASC"},
-	"reference":  {"reference_key", "ASC"},
-	"-reference": {"reference_key", "DESC"},
-}
-
-// Records lists the records that match a filter in one of the orders archived,
-// closed and reference, descending with a leading "-". The cursor is empty at
-// the start and again behind the last page. Files are not filled in.
-func (t *Tenant) Records(ctx context.Context, f RecordFilter, sort, after string, limit int) ([]Entry, string, error) {
-	order, ok := recordSorts[sort]
-	if !ok {
-		return nil, "", fmt.Errorf("sort %q: want archived, closed or reference, with - in front for descending: %w", sort, ErrSort)
-	}
-	column, direction := order[0], order[1]
-	cond, args := f.where(t.id)
-	if after != "" {
-		c, err := decodeCursor(after)
-		if err != nil {
-			return nil, "", err
-		}
-		op := ">"
-		if direction == "DESC" {
-			op = "<"
-		}
-		var value any = c.Text
-		if column == "archived_ms" {
-			value = c.Number
-		}
-		args = append(args, value, c.ID)
-		cond += fmt.Sprintf(" AND (%s, id) %s ($%d, $%d)", column, op, len(args)-1, len(args))
-	}
-	args = append(args, limit+1)
-	rows, err := t.db.reader.QueryContext(ctx, fmt.Sprintf(`SELECT %s FROM record WHERE %s ORDER BY %s %s, id %s LIMIT $%d`,
-		entryColumns, cond, column, direction, direction, len(args)), args...)
-	list, err := collect(rows, err, t.scanEntry)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	last := list[limit-1]
-	c := cursor{ID: string(last.ID)}
-	switch column {
-	case "archived_ms":
-		c.Number = ms(last.Archived)
-	case "closed":
-		c.Text = last.Closed.String()
-	default:
-		c.Text = ReferenceKey(last.Reference)
-	}
-	return list, c.encode(), nil
-}
-
-// CountRecords counts the records that match a filter.
-func (t *Tenant) CountRecords(ctx context.Context, f RecordFilter) (n int64, err error) {
-	cond, args := f.where(t.id)
-	err = t.db.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+cond, args...).Scan(&n)
-	return n, err
-}
-
-// EntriesByID returns those of the given records that exist, in the order
-// asked for, with their files.
-func (t *Tenant) EntriesByID(ctx context.Context, ids []preservation.RecordID) ([]Entry, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	args := []any{string(t.id)}
-	marks := make([]string, len(ids))
-	for i, id := range ids {
-		args = append(args, string(id))
-		marks[i] = fmt.Sprintf("$%d", i+2)
-	}
-	in := `(` + strings.Join(marks, ", ") + `)`
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+entryColumns+` FROM record WHERE tenant = $1 AND id IN `+in, args...)
-	list, err := collect(rows, err, t.scanEntry)
-	if err != nil {
-		return nil, err
-	}
-	type owned struct {
-		record preservation.RecordID
-		file   preservation.File
-	}
-	rows, err = t.db.reader.QueryContext(ctx, `SELECT `+fileColumns+`, record_id FROM file WHERE tenant = $1 AND record_id IN `+in+` ORDER BY length(id), id`, args...)
-	files, err := collect(rows, err, func(row scanner) (o owned, err error) {
-		o.file, err = scanFile(row, &o.record)
-		return o, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	byID := map[preservation.RecordID]*Entry{}
-	for i := range list {
-		byID[list[i].ID] = &list[i]
-	}
-	for _, o := range files {
-		if e := byID[o.record]; e != nil {
-			e.Files = append(e.Files, o.file)
-		}
-	}
-	out := make([]Entry, 0, len(list))
-	for _, id := range ids {
-		if e := byID[id]; e != nil {
-			out = append(out, *e)
-		}
-	}
-	return out, nil
 }

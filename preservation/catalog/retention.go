@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/fnv"
-	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -74,49 +72,33 @@ type RetentionFilter struct {
 	Evaluated  time.Time // last evaluated before
 }
 
-func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.RecordID) (string, []any) {
-	args := []any{string(tenant), string(after)}
-	cond := "tenant = $1 AND id > $2"
-	mark := func(v any) string {
-		args = append(args, v)
-		return fmt.Sprintf("$%d", len(args))
-	}
-	in := func(column string, values []string) {
-		marks := make([]string, len(values))
-		for i, v := range values {
-			marks[i] = mark(v)
-		}
-		cond += " AND " + column + " IN (" + strings.Join(marks, ", ") + ")"
-	}
+func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.RecordID) conditions {
+	q := conditions{cond: "tenant = $1 AND id > $2", args: []any{string(tenant), string(after)}}
 	if f.Status != "" {
-		cond += " AND status = " + mark(f.Status)
+		q.and("status = %s", f.Status)
 	}
 	if len(f.States) > 0 {
-		in("retention_state", f.States)
+		in(&q, "retention_state", f.States)
 	}
 	if len(f.Classes) > 0 {
-		in("class", f.Classes)
+		in(&q, "class", f.Classes)
 	}
 	if len(f.IDs) > 0 {
-		ids := make([]string, len(f.IDs))
-		for i, id := range f.IDs {
-			ids[i] = string(id)
-		}
-		in("id", ids)
+		in(&q, "id", f.IDs)
 	}
 	if !f.DueBy.IsZero() {
-		cond += " AND retention_due <> '' AND retention_due <= " + mark(f.DueBy.String())
+		q.and("retention_due <> '' AND retention_due <= %s", f.DueBy.String())
 	}
 	if !f.LockBefore.IsZero() {
-		cond += " AND lock_until_ms < " + mark(ms(f.LockBefore))
+		q.and("lock_until_ms < %s", ms(f.LockBefore))
 	}
 	if f.Stale {
-		cond += " AND stale = 1"
+		q.and("stale = 1")
 	}
 	if !f.Evaluated.IsZero() {
-		cond += " AND evaluated_ms < " + mark(ms(f.Evaluated))
+		q.and("evaluated_ms < %s", ms(f.Evaluated))
 	}
-	return cond, args
+	return q
 }
 
 const retentionColumns = `id, version, class, parent, producer, submission, opened, closed, metadata, received_ms, status, lock_mode, lock_until_ms, ` + evaluationColumns
@@ -141,9 +123,8 @@ func scanRetention(row scanner) (r Retention, err error) {
 
 // Retentions lists records in the order of their identifiers, after one of them.
 func (v View) Retentions(ctx context.Context, f RetentionFilter, after preservation.RecordID, limit int) ([]Retention, error) {
-	cond, args := f.where(v.tenant, after)
-	args = append(args, limit)
-	rows, err := v.q.QueryContext(ctx, fmt.Sprintf(`SELECT `+retentionColumns+` FROM record WHERE %s ORDER BY id LIMIT $%d`, cond, len(args)), args...)
+	q := f.where(v.tenant, after)
+	rows, err := v.q.QueryContext(ctx, `SELECT `+retentionColumns+` FROM record WHERE `+q.cond+` ORDER BY id LIMIT `+q.mark(limit), q.args...)
 	return collect(rows, err, scanRetention)
 }
 
@@ -155,8 +136,8 @@ func (v View) Retention(ctx context.Context, id preservation.RecordID) (Retentio
 
 // CountRetentions counts what Retentions would list.
 func (v View) CountRetentions(ctx context.Context, f RetentionFilter) (n int64, err error) {
-	cond, args := f.where(v.tenant, "")
-	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+cond, args...).Scan(&n)
+	q := f.where(v.tenant, "")
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+q.cond, q.args...).Scan(&n)
 	return n, err
 }
 
@@ -184,14 +165,9 @@ func (v View) Triggers(ctx context.Context, ids ...preservation.RecordID) (map[p
 	if len(ids) == 0 {
 		return out, nil
 	}
-	args := []any{string(v.tenant)}
-	marks := make([]string, len(ids))
-	for i, id := range ids {
-		args = append(args, string(id))
-		marks[i] = fmt.Sprintf("$%d", i+2)
-	}
-	rows, err := v.q.QueryContext(ctx, `SELECT id, record_id, type, name, date, at_ms, actor, key FROM trigger_event
-		WHERE tenant = $1 AND record_id IN (`+strings.Join(marks, ", ")+`) ORDER BY id`, args...)
+	q := conditions{cond: "tenant = $1", args: []any{string(v.tenant)}}
+	in(&q, "record_id", ids)
+	rows, err := v.q.QueryContext(ctx, `SELECT id, record_id, type, name, date, at_ms, actor, key FROM trigger_event WHERE `+q.cond+` ORDER BY id`, q.args...)
 	list, err := collect(rows, err, func(row scanner) (g Trigger, err error) {
 		var date string
 		var at int64
@@ -246,8 +222,8 @@ func (x *Tx) SetLock(id preservation.RecordID, l preservation.Lock) error {
 
 // MarkStale makes the records that match be evaluated anew and returns how many.
 func (x *Tx) MarkStale(f RetentionFilter) (int64, error) {
-	cond, args := f.where(x.tenant, "")
-	n, err := x.tx.exec(`UPDATE record SET stale = 1 WHERE `+cond, args...)
+	q := f.where(x.tenant, "")
+	n, err := x.tx.exec(`UPDATE record SET stale = 1 WHERE `+q.cond, q.args...)
 	if err != nil {
 		return 0, err
 	}

@@ -92,7 +92,29 @@ const submissionColumns = `id, fingerprint, status, metadata, record_id, record_
 // and the audit entry, in one transaction. When the source is in use already it
 // answers with a *SourceConflict and nothing is written.
 func (t *Tenant) CreateSubmission(ctx context.Context, s Submission, events ...preservation.Event) error {
-	err := t.db.write(ctx, func(x *tx) error {
+	for {
+		err := t.insertSubmission(ctx, s, events)
+		if !unique(err) {
+			return err
+		}
+		have, lookup := t.SubmissionBySource(ctx, s.Metadata.Producer, s.Metadata.ProducerRecordID)
+		switch {
+		case lookup == nil:
+			return &SourceConflict{Existing: have}
+		case !errors.Is(lookup, ErrNotFound):
+			return lookup
+		}
+		if _, lookup = t.Submission(ctx, s.ID); lookup == nil {
+			return fmt.Errorf("submission %s: %w", s.ID, ErrConflict) // the identifier itself is taken
+		} else if !errors.Is(lookup, ErrNotFound) {
+			return lookup
+		}
+		// The other one was rejected in between, so the source is free again.
+	}
+}
+
+func (t *Tenant) insertSubmission(ctx context.Context, s Submission, events []preservation.Event) error {
+	return t.db.write(ctx, func(x *tx) error {
 		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 			string(t.id), s.Metadata.Producer, s.Metadata.ProducerRecordID,
@@ -117,14 +139,6 @@ func (t *Tenant) CreateSubmission(ctx context.Context, s Submission, events ...p
 		return x.audit(t.id, AuditEntry{Actor: s.SubmittedBy, Action: "submission.create", Object: string(s.ID),
 			Detail: map[string]string{"record": string(s.RecordID)}})
 	})
-	if !unique(err) {
-		return err
-	}
-	have, err := t.SubmissionBySource(ctx, s.Metadata.Producer, s.Metadata.ProducerRecordID)
-	if err != nil {
-		return err
-	}
-	return &SourceConflict{Existing: have}
 }
 
 // Submission returns a submission with its files, or ErrNotFound.
@@ -147,19 +161,24 @@ func (t *Tenant) Submission(ctx context.Context, id preservation.SubmissionID) (
 // record, without files, or ErrNotFound.
 func (t *Tenant) SubmissionBySource(ctx context.Context, producer, recordID string) (Submission, error) {
 	s, err := scanSubmission(t.db.reader.QueryRowContext(ctx, `SELECT `+submissionColumns+` FROM submission
-		WHERE tenant = $1 AND producer = $2 AND producer_record_id = $3 AND status <> 'rejected'`, string(t.id), producer, recordID))
+		WHERE tenant = $1 AND producer = $2 AND producer_record_id = $3 AND status <> 'rejected' AND producer_record_id <> ''`, string(t.id), producer, recordID))
 	return s, found(err, "submission of", producer+"/"+recordID)
 }
 
 // Submissions lists submissions, newest first, optionally of one status or
 // producer. The cursor is the identifier of the last one seen.
 func (t *Tenant) Submissions(ctx context.Context, status Status, producer string, after preservation.SubmissionID, limit int) ([]Submission, error) {
-	if after == "" {
-		after = "~"
+	q := conditions{cond: "tenant = $1", args: []any{string(t.id)}}
+	if after != "" {
+		q.and("id < %s", string(after))
 	}
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+submissionColumns+` FROM submission
-		WHERE tenant = $1 AND id < $2 AND (status = $3 OR $3 = '') AND (producer = $4 OR $4 = '') ORDER BY id DESC LIMIT $5`,
-		string(t.id), string(after), string(status), producer, limit)
+	if status != "" {
+		q.and("status = %s", string(status))
+	}
+	if producer != "" {
+		q.and("producer = %s", storable(producer))
+	}
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+submissionColumns+` FROM submission WHERE `+q.cond+` ORDER BY id DESC LIMIT `+q.mark(limit), q.args...)
 	return collect(rows, err, scanSubmission)
 }
 
@@ -178,8 +197,8 @@ func (t *Tenant) CountSubmissions(ctx context.Context) (map[Status]int64, error)
 	return out, err
 }
 
-// BeginProcessing marks a submission as being worked on and forgets the steps
-// and problems of an earlier try. ErrConflict when it needs no processing.
+// BeginProcessing marks a submission as being worked on. ErrConflict when it
+// needs no processing.
 func (t *Tenant) BeginProcessing(ctx context.Context, id preservation.SubmissionID) error {
 	return t.db.write(ctx, func(x *tx) error {
 		n, err := x.exec(`UPDATE submission SET status = 'processing', updated_ms = $3 WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`,
@@ -203,17 +222,18 @@ func (t *Tenant) AddSteps(ctx context.Context, id preservation.SubmissionID, eve
 // the reception.
 func (t *Tenant) ResetSteps(ctx context.Context, id preservation.SubmissionID) error {
 	return t.db.write(ctx, func(x *tx) error {
-		_, err := x.exec(`DELETE FROM event WHERE tenant = $1 AND submission = $2 AND record_id = '' AND type NOT IN ($3, $4, $5)`,
+		_, err := x.exec(`DELETE FROM event WHERE tenant = $1 AND submission = $2 AND submission <> '' AND record_id = '' AND type NOT IN ($3, $4, $5)`,
 			string(t.id), string(id), string(preservation.EventReceive), string(preservation.EventQuarantine), string(preservation.EventRelease))
 		return err
 	})
 }
 
 // Freeze records the package that waits in staging. ErrConflict when another
-// one was frozen before: use that one.
+// one was frozen before, which is the one to use, or when the submission is not
+// being processed.
 func (t *Tenant) Freeze(ctx context.Context, id preservation.SubmissionID, f Frozen) error {
 	return t.db.write(ctx, func(x *tx) error {
-		n, err := x.exec(`UPDATE submission SET frozen = $3, updated_ms = $4 WHERE tenant = $1 AND id = $2 AND frozen = ''`,
+		n, err := x.exec(`UPDATE submission SET frozen = $3, updated_ms = $4 WHERE tenant = $1 AND id = $2 AND frozen = '' AND status = 'processing'`,
 			string(t.id), string(id), toJSON(f), ms(t.db.now()))
 		if err == nil && n == 0 {
 			return fmt.Errorf("freeze submission %s: %w", id, ErrConflict)
@@ -224,12 +244,14 @@ func (t *Tenant) Freeze(ctx context.Context, id preservation.SubmissionID, f Fro
 
 // Settle ends the processing of a submission without a record: rejected, or
 // quarantined until a person decides. Its problems and the events stay.
+// ErrConflict when it has ended or its package is frozen: then another attempt
+// has come further than the caller.
 func (t *Tenant) Settle(ctx context.Context, id preservation.SubmissionID, status Status, problems []preservation.Finding, events ...preservation.Event) error {
 	if status != Rejected && status != Quarantined {
 		return fmt.Errorf("settle submission as %q: not an end", status)
 	}
 	return t.db.write(ctx, func(x *tx) error {
-		n, err := x.exec(`UPDATE submission SET status = $3, problems = $4, updated_ms = $5 WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`,
+		n, err := x.exec(`UPDATE submission SET status = $3, problems = $4, updated_ms = $5 WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing') AND frozen = ''`,
 			string(t.id), string(id), string(status), toJSON(problems), ms(t.db.now()))
 		if err != nil {
 			return err
@@ -258,6 +280,9 @@ func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, rele
 		if err != nil {
 			return found(err, "submission", string(id))
 		}
+		if status == Archived || status == Partial || status == Rejected {
+			return fmt.Errorf("submission %s is %s: %w", id, status, ErrConflict)
+		}
 		dead, err := x.exec(`DELETE FROM job WHERE tenant = $1 AND kind = 'process' AND key = $2 AND state = 'dead'`, string(t.id), string(id))
 		if err != nil {
 			return err
@@ -284,7 +309,8 @@ func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, rele
 }
 
 // FinishSubmission records the receipt, which makes the submission archived.
-// problems are the findings that the record was archived with.
+// problems are the findings that the record was archived with. One that is
+// archived already stays as it is; ErrConflict when it ended otherwise.
 func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.SubmissionID, receipt string, obj RecordObject, problems []preservation.Finding, events ...preservation.Event) error {
 	return t.db.write(ctx, func(x *tx) error {
 		var rec preservation.RecordID
@@ -296,9 +322,13 @@ func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.Submissio
 		if status == Archived {
 			return nil
 		}
-		if _, err := x.exec(`UPDATE submission SET status = 'archived', receipt = $3, problems = $4, frozen = '', updated_ms = $5 WHERE tenant = $1 AND id = $2`,
-			string(t.id), string(id), receipt, toJSON(problems), ms(t.db.now())); err != nil {
+		n, err := x.exec(`UPDATE submission SET status = 'archived', receipt = $3, problems = $4, frozen = '', updated_ms = $5
+			WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`, string(t.id), string(id), receipt, toJSON(problems), ms(t.db.now()))
+		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("finish submission %s: %w", id, ErrConflict)
 		}
 		if err := x.addEvents(t.id, id, rec, events); err != nil {
 			return err
@@ -314,12 +344,18 @@ func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.Submissio
 }
 
 // RestoreSubmission adds an archived submission that a receipt in the bucket
-// tells of. One that is there already stays as it is.
+// tells of. One that is there already stays as it is; ErrConflict when another
+// one holds its source. Only a first version holds it: later ones are known by
+// their record.
 func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj RecordObject, events ...preservation.Event) error {
-	return t.db.write(ctx, func(x *tx) error {
+	source := s.Metadata.ProducerRecordID
+	if s.Version > 1 {
+		source = ""
+	}
+	err := t.db.write(ctx, func(x *tx) error {
 		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
-			string(t.id), s.Metadata.Producer, s.Metadata.ProducerRecordID,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING`,
+			string(t.id), s.Metadata.Producer, source,
 			string(s.ID), s.Fingerprint, string(Archived), toJSON(s.Metadata), string(s.RecordID), s.Version, int64(0), s.SubmittedBy, "", toJSON(s.Problems), s.Receipt,
 			ms(s.Received), ms(s.Updated))
 		if err != nil {
@@ -330,6 +366,10 @@ func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj Record
 		}
 		return x.addObject(t.id, s.RecordID, obj)
 	})
+	if unique(err) {
+		return fmt.Errorf("source of submission %s: %w", s.ID, ErrConflict)
+	}
+	return err
 }
 
 // StagingInUse reports whether the staged files of a submission are still

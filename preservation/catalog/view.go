@@ -35,7 +35,19 @@ func (t *Tenant) Update(ctx context.Context, fn func(*Tx) error) error {
 }
 
 // View reads within the transaction.
-func (x *Tx) View() View { return View{q: x.tx.Tx, tenant: x.tenant} }
+func (x *Tx) View() View { return View{q: within{x.tx}, tenant: x.tenant} }
+
+// within reads in a transaction that others may share: the context of one
+// caller must not interrupt it.
+type within struct{ x *tx }
+
+func (w within) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+	return w.x.QueryContext(w.x.ctx, query, args...)
+}
+
+func (w within) QueryRowContext(_ context.Context, query string, args ...any) *sql.Row {
+	return w.x.QueryRowContext(w.x.ctx, query, args...)
+}
 
 // Audit appends an entry in the same transaction.
 func (x *Tx) Audit(e AuditEntry) error { return x.tx.audit(x.tenant, e) }
@@ -139,7 +151,7 @@ func (v View) UnstoredDocuments(ctx context.Context, limit int) ([]Document, err
 
 // DocumentStored notes that the object of a version stands in the bucket.
 func (x *Tx) DocumentStored(key string) error {
-	_, err := x.tx.exec(`UPDATE document SET stored = 1 WHERE tenant = $1 AND key = $2`, string(x.tenant), key)
+	_, err := x.tx.exec(`UPDATE document SET stored = 1 WHERE tenant = $1 AND key = $2 AND stored = 0`, string(x.tenant), key)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -91,7 +92,7 @@ func (p *Pool) next(ctx context.Context, owner string, kinds []string, lease tim
 	ready, err := p.DB.anyReady(ctx, kinds)
 	if err == nil && ready {
 		var jobs []Job
-		if jobs, err = p.DB.Claim(ctx, owner, kinds, 1, lease); err == nil && len(jobs) == 1 {
+		if jobs, err = p.DB.Claim(context.WithoutCancel(ctx), owner, kinds, 1, lease); err == nil && len(jobs) == 1 {
 			return jobs[0], true
 		}
 	}
@@ -107,18 +108,8 @@ func (p *Pool) do(ctx context.Context, j Job, lease time.Duration) {
 	var beat sync.WaitGroup
 	done := make(chan struct{})
 	beat.Go(func() {
-		t := time.NewTicker(lease / 3)
-		defer t.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-t.C:
-				if err := p.DB.Heartbeat(context.WithoutCancel(ctx), j, lease); errors.Is(err, ErrConflict) {
-					cancel(fmt.Errorf("lease lost: %w", err))
-					return
-				}
-			}
+		if err := p.heartbeats(context.WithoutCancel(ctx), j, lease, done); err != nil {
+			cancel(fmt.Errorf("lease lost: %w", err))
 		}
 	})
 	err := p.call(run, j)
@@ -127,10 +118,36 @@ func (p *Pool) do(ctx context.Context, j Job, lease time.Duration) {
 	p.settle(ctx, j, err)
 }
 
+// heartbeats renews the lease until done. An error says that the lease is
+// somebody else's, or may be: it could not be renewed in time.
+func (p *Pool) heartbeats(ctx context.Context, j Job, lease time.Duration, done <-chan struct{}) error {
+	t := time.NewTicker(lease / 3)
+	defer t.Stop()
+	renewed := time.Now()
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-t.C:
+		}
+		now := time.Now()
+		beat, cancel := context.WithTimeout(ctx, lease/3)
+		err := p.DB.Heartbeat(beat, j, lease)
+		cancel()
+		switch {
+		case err == nil:
+			renewed = now
+		case errors.Is(err, ErrConflict) || time.Since(renewed) > lease/2:
+			return err
+		}
+	}
+}
+
 // call turns a panic of a handler into an error: one bad document must not end the service.
 func (p *Pool) call(ctx context.Context, j Job) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
+			p.Log.ErrorContext(ctx, "job panicked", "job", j.Kind, "panic", r, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
@@ -147,10 +164,10 @@ func (p *Pool) settle(ctx context.Context, j Job, err error) {
 	switch {
 	case err == nil:
 		set = p.DB.Finish(ctx, j)
-	case stopping:
-		set = p.DB.Postpone(ctx, j, p.DB.now(), "interrupted by a stop")
 	case errors.As(err, &later):
 		set = p.DB.Postpone(ctx, j, later.Until, later.Reason)
+	case stopping:
+		set = p.DB.giveBack(ctx, j, "interrupted by a stop")
 	default:
 		log.ErrorContext(ctx, "job failed", "attempt", j.Attempt, "err", err)
 		set = p.DB.Fail(ctx, j, err, errors.As(err, &final))

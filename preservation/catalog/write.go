@@ -5,10 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // tx is one transaction. What a transaction causes outside, it notes here to be
@@ -22,11 +25,27 @@ type tx struct {
 }
 
 func (x *tx) exec(query string, args ...any) (int64, error) {
+	if x.db.dialect == postgres {
+		for i, a := range args {
+			if s, ok := a.(string); ok {
+				args[i] = storable(s)
+			}
+		}
+	}
 	r, err := x.ExecContext(x.ctx, query, args...)
 	if err != nil {
+		if foreign(err) {
+			err = fmt.Errorf("%w: %w", ErrNotFound, err)
+		}
 		return 0, err
 	}
 	return r.RowsAffected()
+}
+
+// storable is a text without what PostgreSQL cannot store: NUL and what is not
+// UTF-8. Messages of converters and validators can hold either.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 func (x *tx) queryRow(query string, args ...any) *sql.Row {
@@ -34,7 +53,10 @@ func (x *tx) queryRow(query string, args ...any) *sql.Row {
 }
 
 // write runs fn in a transaction and returns when it is durable. On an error
-// nothing of fn remains. fn may run more than once and must have no other effects.
+// nothing of fn remains, unless the connection to PostgreSQL broke during the
+// commit. fn may run more than once, must have no other effects, and must not
+// write to the catalog in any other way: SQLite has one writer, which it is.
+// The context counts until fn begins.
 func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -85,11 +107,22 @@ func serialization(err error) bool {
 
 // unique reports whether err says that a unique index refused a row.
 func unique(err error) bool {
+	return refused(err, "23505", sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+// foreign reports whether err says that what a row belongs to is not there.
+func foreign(err error) bool { return refused(err, "23503", sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY) }
+
+func refused(err error, state string, codes ...int) bool {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.Code == "23505"
+	var lite *driver.Error
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == state
+	case errors.As(err, &lite):
+		return slices.Contains(codes, lite.Code())
 	}
-	return err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed")
+	return false
 }
 
 // group commits the writes that arrive while a commit is under way together

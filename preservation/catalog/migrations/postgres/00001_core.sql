@@ -1,103 +1,107 @@
+-- Text is ordered by its bytes, as on SQLite, whatever the language of the server is.
+
 -- +goose Up
 CREATE TABLE tenant (
-  id         TEXT PRIMARY KEY,
-  name       TEXT NOT NULL,
-  settings   TEXT NOT NULL DEFAULT '{}',
+  id         TEXT COLLATE "C" PRIMARY KEY,
+  name       TEXT COLLATE "C" NOT NULL,
+  settings   TEXT COLLATE "C" NOT NULL DEFAULT '{}',
   created_ms BIGINT NOT NULL
 );
 
 CREATE TABLE token (
-  id           TEXT PRIMARY KEY,
-  tenant       TEXT NOT NULL REFERENCES tenant(id),
-  actor        TEXT NOT NULL,
-  label        TEXT NOT NULL,
-  roles        TEXT NOT NULL,
+  id           TEXT COLLATE "C" PRIMARY KEY,
+  tenant       TEXT COLLATE "C" NOT NULL REFERENCES tenant(id),
+  actor        TEXT COLLATE "C" NOT NULL,
+  label        TEXT COLLATE "C" NOT NULL,
+  roles        TEXT COLLATE "C" NOT NULL,
   installation BIGINT NOT NULL DEFAULT 0 CHECK (installation IN (0, 1)),
-  hash         TEXT NOT NULL UNIQUE,
-  created_by   TEXT NOT NULL,
+  hash         TEXT COLLATE "C" NOT NULL UNIQUE,
+  created_by   TEXT COLLATE "C" NOT NULL,
   created_ms   BIGINT NOT NULL,
   expires_ms   BIGINT NOT NULL DEFAULT 0,
   revoked_ms   BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE submission (
-  id                 TEXT PRIMARY KEY,
-  tenant             TEXT NOT NULL REFERENCES tenant(id),
-  producer           TEXT NOT NULL,
-  producer_record_id TEXT NOT NULL,
-  fingerprint        TEXT NOT NULL,
-  status             TEXT NOT NULL CHECK (status IN ('received','processing','archived','partial','rejected','quarantined')),
-  metadata           TEXT NOT NULL,
-  record_id          TEXT NOT NULL,
+  id                 TEXT COLLATE "C" PRIMARY KEY,
+  tenant             TEXT COLLATE "C" NOT NULL REFERENCES tenant(id),
+  producer           TEXT COLLATE "C" NOT NULL,
+  producer_record_id TEXT COLLATE "C" NOT NULL,
+  fingerprint        TEXT COLLATE "C" NOT NULL,
+  status             TEXT COLLATE "C" NOT NULL CHECK (status IN ('received','processing','archived','partial','rejected','quarantined')),
+  metadata           TEXT COLLATE "C" NOT NULL,
+  record_id          TEXT COLLATE "C" NOT NULL,
   record_version     BIGINT NOT NULL DEFAULT 1,
   released           BIGINT NOT NULL DEFAULT 0 CHECK (released IN (0, 1)),
-  submitted_by       TEXT NOT NULL,
-  frozen             TEXT NOT NULL DEFAULT '',
-  problems           TEXT NOT NULL DEFAULT '[]',
-  receipt            TEXT NOT NULL DEFAULT '',
+  submitted_by       TEXT COLLATE "C" NOT NULL,
+  frozen             TEXT COLLATE "C" NOT NULL DEFAULT '',
+  problems           TEXT COLLATE "C" NOT NULL DEFAULT '[]',
+  receipt            TEXT COLLATE "C" NOT NULL DEFAULT '',
   received_ms        BIGINT NOT NULL,
   updated_ms         BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX submission_source ON submission(tenant, producer, producer_record_id) WHERE status <> 'rejected' AND producer_record_id <> '';
-CREATE INDEX submission_list ON submission(tenant, received_ms, id);
-CREATE INDEX submission_status ON submission(tenant, status, received_ms);
+CREATE INDEX submission_list ON submission(tenant, id);
+CREATE INDEX submission_status ON submission(tenant, status, id);
+CREATE INDEX submission_producer ON submission(tenant, producer, id);
 CREATE INDEX submission_record ON submission(tenant, record_id);
 
 CREATE TABLE submission_file (
-  submission  TEXT NOT NULL REFERENCES submission(id) ON DELETE CASCADE,
+  submission  TEXT COLLATE "C" NOT NULL REFERENCES submission(id) ON DELETE CASCADE,
   n           BIGINT NOT NULL,
   name        BYTEA NOT NULL,
-  title       TEXT NOT NULL,
-  document    TEXT NOT NULL,
+  title       TEXT COLLATE "C" NOT NULL,
+  document    TEXT COLLATE "C" NOT NULL,
   size        BIGINT NOT NULL,
-  sha256      TEXT NOT NULL,
-  sha512      TEXT NOT NULL,
-  staging_key TEXT NOT NULL,
+  sha256      TEXT COLLATE "C" NOT NULL,
+  sha512      TEXT COLLATE "C" NOT NULL,
+  staging_key TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (submission, n)
 );
 
 CREATE TABLE record (
-  id                 TEXT PRIMARY KEY,
-  tenant             TEXT NOT NULL REFERENCES tenant(id),
+  id                 TEXT COLLATE "C" PRIMARY KEY,
+  tenant             TEXT COLLATE "C" NOT NULL REFERENCES tenant(id),
   version            BIGINT NOT NULL,
-  submission         TEXT NOT NULL,
-  producer           TEXT NOT NULL,
-  producer_record_id TEXT NOT NULL,
-  kind               TEXT NOT NULL,
-  class              TEXT NOT NULL,
-  title              TEXT NOT NULL,
-  reference          TEXT NOT NULL,
-  reference_key      TEXT NOT NULL,
-  creator            TEXT NOT NULL,
-  opened             TEXT NOT NULL,
-  closed             TEXT NOT NULL,
-  confidentiality    TEXT NOT NULL,
+  submission         TEXT COLLATE "C" NOT NULL,
+  producer           TEXT COLLATE "C" NOT NULL,
+  producer_record_id TEXT COLLATE "C" NOT NULL,
+  kind               TEXT COLLATE "C" NOT NULL,
+  class              TEXT COLLATE "C" NOT NULL,
+  title              TEXT COLLATE "C" NOT NULL,
+  reference          TEXT COLLATE "C" NOT NULL,
+  reference_key      TEXT COLLATE "C" NOT NULL,
+  creator            TEXT COLLATE "C" NOT NULL,
+  opened             TEXT COLLATE "C" NOT NULL,
+  closed             TEXT COLLATE "C" NOT NULL,
+  confidentiality    TEXT COLLATE "C" NOT NULL,
   personal_data      BIGINT NOT NULL,
-  parent             TEXT NOT NULL,
-  metadata           TEXT NOT NULL,
-  formats            TEXT NOT NULL,
+  parent             TEXT COLLATE "C" NOT NULL,
+  metadata           TEXT COLLATE "C" NOT NULL,
+  formats            TEXT COLLATE "C" NOT NULL,
   received_ms        BIGINT NOT NULL,
   archived_ms        BIGINT NOT NULL,
   changed_ms         BIGINT NOT NULL,
-  status             TEXT NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'releasing')),
-  retention_state    TEXT NOT NULL DEFAULT '',
-  retention_rule     TEXT NOT NULL DEFAULT '',
-  retention_trigger  TEXT NOT NULL DEFAULT '',
-  retention_start    TEXT NOT NULL DEFAULT '',
-  retention_end      TEXT NOT NULL DEFAULT '',
-  retention_due      TEXT NOT NULL DEFAULT '',
-  retention          TEXT NOT NULL DEFAULT '{}',
+  status             TEXT COLLATE "C" NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'releasing')),
+  retention_state    TEXT COLLATE "C" NOT NULL DEFAULT '',
+  retention_rule     TEXT COLLATE "C" NOT NULL DEFAULT '',
+  retention_trigger  TEXT COLLATE "C" NOT NULL DEFAULT '',
+  retention_start    TEXT COLLATE "C" NOT NULL DEFAULT '',
+  retention_end      TEXT COLLATE "C" NOT NULL DEFAULT '',
+  retention_due      TEXT COLLATE "C" NOT NULL DEFAULT '',
+  retention          TEXT COLLATE "C" NOT NULL DEFAULT '{}',
   evaluated_ms       BIGINT NOT NULL DEFAULT 0,
   stale              BIGINT NOT NULL DEFAULT 1 CHECK (stale IN (0, 1)),
-  lock_mode          TEXT NOT NULL DEFAULT '',
+  lock_mode          TEXT COLLATE "C" NOT NULL DEFAULT '',
   lock_until_ms      BIGINT NOT NULL DEFAULT 0,
-  evidence           TEXT NOT NULL DEFAULT 'pending'
+  evidence           TEXT COLLATE "C" NOT NULL DEFAULT 'pending'
 );
+CREATE INDEX record_tenant ON record(tenant, id);
 CREATE INDEX record_list ON record(tenant, archived_ms, id);
 CREATE INDEX record_class ON record(tenant, class, archived_ms, id);
-CREATE INDEX record_reference ON record(tenant, reference_key);
+CREATE INDEX record_reference ON record(tenant, reference_key, id);
 CREATE INDEX record_closed ON record(tenant, closed, id);
-CREATE INDEX record_producer ON record(tenant, producer, producer_record_id);
+CREATE INDEX record_producer ON record(tenant, producer, archived_ms, id);
 CREATE INDEX record_due ON record(tenant, retention_due, id) WHERE retention_due <> '';
 CREATE INDEX record_state ON record(tenant, retention_state, id);
 CREATE INDEX record_stale ON record(tenant, id) WHERE stale = 1;
@@ -105,103 +109,103 @@ CREATE INDEX record_lock ON record(tenant, lock_until_ms, id);
 CREATE INDEX record_parent ON record(tenant, parent) WHERE parent <> '';
 
 CREATE TABLE record_object (
-  tenant      TEXT NOT NULL,
-  record_id   TEXT NOT NULL,
-  key         TEXT NOT NULL,
-  kind        TEXT NOT NULL CHECK (kind IN ('package', 'event')),
+  tenant      TEXT COLLATE "C" NOT NULL,
+  record_id   TEXT COLLATE "C" NOT NULL,
+  key         TEXT COLLATE "C" NOT NULL,
+  kind        TEXT COLLATE "C" NOT NULL CHECK (kind IN ('package', 'event')),
   version     BIGINT NOT NULL,
-  version_id  TEXT NOT NULL,
+  version_id  TEXT COLLATE "C" NOT NULL,
   size        BIGINT NOT NULL,
-  sha256      TEXT NOT NULL,
+  sha256      TEXT COLLATE "C" NOT NULL,
   stored_ms   BIGINT NOT NULL,
   PRIMARY KEY (tenant, record_id, key)
 );
 
 CREATE TABLE file (
-  tenant         TEXT NOT NULL,
-  record_id      TEXT NOT NULL REFERENCES record(id) ON DELETE CASCADE,
-  id             TEXT NOT NULL,
+  tenant         TEXT COLLATE "C" NOT NULL,
+  record_id      TEXT COLLATE "C" NOT NULL REFERENCES record(id) ON DELETE CASCADE,
+  id             TEXT COLLATE "C" NOT NULL,
   version        BIGINT NOT NULL,
-  representation TEXT NOT NULL,
+  representation TEXT COLLATE "C" NOT NULL,
   name           BYTEA NOT NULL,
-  title          TEXT NOT NULL,
-  document       TEXT NOT NULL,
+  title          TEXT COLLATE "C" NOT NULL,
+  document       TEXT COLLATE "C" NOT NULL,
   size           BIGINT NOT NULL,
-  sha256         TEXT NOT NULL,
-  sha512         TEXT NOT NULL,
-  format         TEXT NOT NULL,
-  derived_from   TEXT NOT NULL,
-  path           TEXT NOT NULL,
+  sha256         TEXT COLLATE "C" NOT NULL,
+  sha512         TEXT COLLATE "C" NOT NULL,
+  format         TEXT COLLATE "C" NOT NULL,
+  derived_from   TEXT COLLATE "C" NOT NULL,
+  path           TEXT COLLATE "C" NOT NULL,
   pos            BIGINT NOT NULL,
-  verdict        TEXT NOT NULL,
-  flavour        TEXT NOT NULL,
+  verdict        TEXT COLLATE "C" NOT NULL,
+  flavour        TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (record_id, id)
 );
 CREATE INDEX file_digest ON file(tenant, sha256);
 
 CREATE TABLE event (
-  id            TEXT PRIMARY KEY,
-  tenant        TEXT NOT NULL,
-  submission    TEXT NOT NULL,
-  record_id     TEXT NOT NULL,
-  type          TEXT NOT NULL,
+  id            TEXT COLLATE "C" PRIMARY KEY,
+  tenant        TEXT COLLATE "C" NOT NULL,
+  submission    TEXT COLLATE "C" NOT NULL,
+  record_id     TEXT COLLATE "C" NOT NULL,
+  type          TEXT COLLATE "C" NOT NULL,
   at_ms         BIGINT NOT NULL,
-  outcome       TEXT NOT NULL,
-  code          TEXT NOT NULL,
-  detail        TEXT NOT NULL,
-  agent_type    TEXT NOT NULL,
-  agent_name    TEXT NOT NULL,
-  agent_version TEXT NOT NULL,
-  files         TEXT NOT NULL
+  outcome       TEXT COLLATE "C" NOT NULL,
+  code          TEXT COLLATE "C" NOT NULL,
+  detail        TEXT COLLATE "C" NOT NULL,
+  agent_type    TEXT COLLATE "C" NOT NULL,
+  agent_name    TEXT COLLATE "C" NOT NULL,
+  agent_version TEXT COLLATE "C" NOT NULL,
+  files         TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX event_submission ON event(tenant, submission, id) WHERE submission <> '';
 CREATE INDEX event_record ON event(tenant, record_id, id) WHERE record_id <> '';
 
 CREATE TABLE tombstone (
-  record_id    TEXT PRIMARY KEY,
-  tenant       TEXT NOT NULL,
-  class        TEXT NOT NULL,
+  record_id    TEXT COLLATE "C" PRIMARY KEY,
+  tenant       TEXT COLLATE "C" NOT NULL,
+  class        TEXT COLLATE "C" NOT NULL,
   destroyed_ms BIGINT NOT NULL,
-  body         TEXT NOT NULL
+  body         TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX tombstone_list ON tombstone(tenant, destroyed_ms, record_id);
 
 CREATE TABLE trigger_event (
-  id        TEXT PRIMARY KEY,
-  tenant    TEXT NOT NULL,
-  record_id TEXT NOT NULL REFERENCES record(id) ON DELETE CASCADE,
-  type      TEXT NOT NULL,
-  name      TEXT NOT NULL,
-  date      TEXT NOT NULL,
-  actor     TEXT NOT NULL,
-  key       TEXT NOT NULL,
+  id        TEXT COLLATE "C" PRIMARY KEY,
+  tenant    TEXT COLLATE "C" NOT NULL,
+  record_id TEXT COLLATE "C" NOT NULL REFERENCES record(id) ON DELETE CASCADE,
+  type      TEXT COLLATE "C" NOT NULL,
+  name      TEXT COLLATE "C" NOT NULL,
+  date      TEXT COLLATE "C" NOT NULL,
+  actor     TEXT COLLATE "C" NOT NULL,
+  key       TEXT COLLATE "C" NOT NULL,
   at_ms     BIGINT NOT NULL
 );
 CREATE INDEX trigger_record ON trigger_event(tenant, record_id);
 
 CREATE TABLE disposal (
-  record_id TEXT PRIMARY KEY REFERENCES record(id) ON DELETE CASCADE,
-  tenant    TEXT NOT NULL,
-  id        TEXT NOT NULL,
-  phase     TEXT NOT NULL CHECK (phase IN ('intended', 'purging', 'blocked')),
-  permit    TEXT NOT NULL,
-  key       TEXT NOT NULL,
-  body      TEXT NOT NULL,
+  record_id TEXT COLLATE "C" PRIMARY KEY REFERENCES record(id) ON DELETE CASCADE,
+  tenant    TEXT COLLATE "C" NOT NULL,
+  id        TEXT COLLATE "C" NOT NULL,
+  phase     TEXT COLLATE "C" NOT NULL CHECK (phase IN ('intended', 'purging', 'blocked')),
+  permit    TEXT COLLATE "C" NOT NULL,
+  key       TEXT COLLATE "C" NOT NULL,
+  body      TEXT COLLATE "C" NOT NULL,
   try_ms    BIGINT NOT NULL,
   attempts  BIGINT NOT NULL DEFAULT 0,
-  problem   TEXT NOT NULL DEFAULT '',
+  problem   TEXT COLLATE "C" NOT NULL DEFAULT '',
   at_ms     BIGINT NOT NULL
 );
 CREATE INDEX disposal_try ON disposal(tenant, record_id, try_ms);
 
 CREATE TABLE document (
-  tenant  TEXT NOT NULL,
-  kind    TEXT NOT NULL,
-  name    TEXT NOT NULL,
+  tenant  TEXT COLLATE "C" NOT NULL,
+  kind    TEXT COLLATE "C" NOT NULL,
+  name    TEXT COLLATE "C" NOT NULL,
   version BIGINT NOT NULL,
-  key     TEXT NOT NULL,
-  body    TEXT NOT NULL,
-  actor   TEXT NOT NULL,
+  key     TEXT COLLATE "C" NOT NULL,
+  body    TEXT COLLATE "C" NOT NULL,
+  actor   TEXT COLLATE "C" NOT NULL,
   at_ms   BIGINT NOT NULL,
   stored  BIGINT NOT NULL DEFAULT 0 CHECK (stored IN (0, 1)),
   PRIMARY KEY (tenant, kind, name, version)
@@ -209,43 +213,44 @@ CREATE TABLE document (
 CREATE INDEX document_unstored ON document(tenant, key) WHERE stored = 0;
 
 CREATE TABLE cursor (
-  tenant TEXT NOT NULL,
-  name   TEXT NOT NULL,
-  value  TEXT NOT NULL,
+  tenant TEXT COLLATE "C" NOT NULL,
+  name   TEXT COLLATE "C" NOT NULL,
+  value  TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant, name)
 );
 
 CREATE TABLE change (
   seq       BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
   xid       XID8 NOT NULL DEFAULT pg_current_xact_id(),
-  tenant    TEXT NOT NULL,
-  record_id TEXT NOT NULL,
+  tenant    TEXT COLLATE "C" NOT NULL,
+  record_id TEXT COLLATE "C" NOT NULL,
   at_ms     BIGINT NOT NULL
 );
 CREATE INDEX change_tenant ON change(tenant, xid, seq);
 
 CREATE TABLE job (
-  id           TEXT PRIMARY KEY,
-  tenant       TEXT NOT NULL,
-  kind         TEXT NOT NULL,
-  key          TEXT NOT NULL,
-  state        TEXT NOT NULL CHECK (state IN ('queued', 'running', 'dead')),
+  id           TEXT COLLATE "C" PRIMARY KEY,
+  tenant       TEXT COLLATE "C" NOT NULL,
+  kind         TEXT COLLATE "C" NOT NULL,
+  key          TEXT COLLATE "C" NOT NULL,
+  state        TEXT COLLATE "C" NOT NULL CHECK (state IN ('queued', 'running', 'dead')),
   attempt      BIGINT NOT NULL DEFAULT 0,
   run_at_ms    BIGINT NOT NULL,
-  owner        TEXT NOT NULL DEFAULT '',
+  owner        TEXT COLLATE "C" NOT NULL DEFAULT '',
   lease_ms     BIGINT NOT NULL DEFAULT 0,
-  payload      TEXT NOT NULL DEFAULT '',
+  payload      TEXT COLLATE "C" NOT NULL DEFAULT '',
   again        BIGINT NOT NULL DEFAULT 0 CHECK (again IN (0, 1)),
-  error        TEXT NOT NULL DEFAULT '',
+  error        TEXT COLLATE "C" NOT NULL DEFAULT '',
   created_ms   BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX job_key ON job(tenant, kind, key) WHERE state <> 'dead';
-CREATE INDEX job_ready ON job(state, run_at_ms, id);
+CREATE INDEX job_of ON job(tenant, kind, key);
+CREATE INDEX job_ready ON job(state, kind, run_at_ms, id);
 
 CREATE TABLE schedule (
-  tenant  TEXT NOT NULL,
-  kind    TEXT NOT NULL,
-  spec    TEXT NOT NULL,
+  tenant  TEXT COLLATE "C" NOT NULL,
+  kind    TEXT COLLATE "C" NOT NULL,
+  spec    TEXT COLLATE "C" NOT NULL,
   next_ms BIGINT NOT NULL,
   last_ms BIGINT NOT NULL DEFAULT 0,
   paused  BIGINT NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
@@ -253,22 +258,22 @@ CREATE TABLE schedule (
 );
 
 CREATE TABLE audit (
-  tenant TEXT NOT NULL,
+  tenant TEXT COLLATE "C" NOT NULL,
   seq    BIGINT NOT NULL,
   at_ms  BIGINT NOT NULL,
-  actor  TEXT NOT NULL,
-  action TEXT NOT NULL,
-  object TEXT NOT NULL,
-  detail TEXT NOT NULL,
-  prev   TEXT NOT NULL,
-  hash   TEXT NOT NULL,
+  actor  TEXT COLLATE "C" NOT NULL,
+  action TEXT COLLATE "C" NOT NULL,
+  object TEXT COLLATE "C" NOT NULL,
+  detail TEXT COLLATE "C" NOT NULL,
+  prev   TEXT COLLATE "C" NOT NULL,
+  hash   TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant, seq)
 );
 CREATE INDEX audit_object ON audit(tenant, object, seq);
 CREATE TABLE audit_head (
-  tenant TEXT PRIMARY KEY,
+  tenant TEXT COLLATE "C" PRIMARY KEY,
   seq    BIGINT NOT NULL,
-  hash   TEXT NOT NULL,
+  hash   TEXT COLLATE "C" NOT NULL,
   stored BIGINT NOT NULL DEFAULT 0
 );
 

@@ -39,8 +39,9 @@ CREATE TABLE submission (
   updated_ms         INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX submission_source ON submission(tenant, producer, producer_record_id) WHERE status <> 'rejected' AND producer_record_id <> '';
-CREATE INDEX submission_list ON submission(tenant, received_ms, id);
-CREATE INDEX submission_status ON submission(tenant, status, received_ms);
+CREATE INDEX submission_list ON submission(tenant, id);
+CREATE INDEX submission_status ON submission(tenant, status, id);
+CREATE INDEX submission_producer ON submission(tenant, producer, id);
 CREATE INDEX submission_record ON submission(tenant, record_id);
 
 CREATE TABLE submission_file (
@@ -93,11 +94,12 @@ CREATE TABLE record (
   lock_until_ms      INTEGER NOT NULL DEFAULT 0,
   evidence           TEXT NOT NULL DEFAULT 'pending'
 ) STRICT;
+CREATE INDEX record_tenant ON record(tenant, id);
 CREATE INDEX record_list ON record(tenant, archived_ms, id);
 CREATE INDEX record_class ON record(tenant, class, archived_ms, id);
-CREATE INDEX record_reference ON record(tenant, reference_key);
+CREATE INDEX record_reference ON record(tenant, reference_key, id);
 CREATE INDEX record_closed ON record(tenant, closed, id);
-CREATE INDEX record_producer ON record(tenant, producer, producer_record_id);
+CREATE INDEX record_producer ON record(tenant, producer, archived_ms, id);
 CREATE INDEX record_due ON record(tenant, retention_due, id) WHERE retention_due <> '';
 CREATE INDEX record_state ON record(tenant, retention_state, id);
 CREATE INDEX record_stale ON record(tenant, id) WHERE stale = 1;
@@ -239,7 +241,8 @@ CREATE TABLE job (
   created_ms   INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX job_key ON job(tenant, kind, key) WHERE state <> 'dead';
-CREATE INDEX job_ready ON job(state, run_at_ms, id);
+CREATE INDEX job_of ON job(tenant, kind, key);
+CREATE INDEX job_ready ON job(state, kind, run_at_ms, id);
 
 CREATE TABLE schedule (
   tenant  TEXT NOT NULL,

@@ -1,0 +1,202 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MaxAttempts is how often a job is tried before it becomes a dead letter that
+// a person must look at. With the back-off of Fail that is about seven hours.
+const MaxAttempts = 50
+
+// Claim takes up to n jobs that are ready, of the given kinds, for an owner,
+// those that wait longest first. They are the owner's until the lease ends;
+// Heartbeat renews it. A job whose owner died is taken over when its lease has
+// ended, and counts the attempt: one that takes its program down each time
+// becomes a dead letter too.
+func (db *DB) Claim(ctx context.Context, owner string, kinds []string, n int, lease time.Duration) ([]Job, error) {
+	if len(kinds) == 0 || n < 1 {
+		return nil, nil
+	}
+	now := db.now()
+	var jobs []Job
+	err := db.write(ctx, func(x *tx) error {
+		jobs = nil
+		if err := x.takeBack(kinds, now); err != nil {
+			return err
+		}
+		waiting, err := x.waiting(kinds, now)
+		if err != nil {
+			return err
+		}
+		lock := ""
+		if db.dialect == postgres {
+			lock = "FOR UPDATE SKIP LOCKED"
+		}
+		for _, kind := range waiting {
+			// What is asked for while it runs makes it run again; what was asked before does not.
+			rows, err := x.QueryContext(x.ctx, `WITH c AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued' AND kind = $1 AND run_at_ms <= $2
+					ORDER BY run_at_ms, id LIMIT $3 `+lock+`)
+				UPDATE job SET state = 'running', owner = $4, lease_ms = $5, attempt = attempt + 1, again = 0
+				WHERE id IN (SELECT id FROM c) RETURNING `+jobColumns, kind, ms(now), n-len(jobs), owner, ms(now.Add(lease)))
+			claimed, err := collect(rows, err, scanJob)
+			if err != nil {
+				return err
+			}
+			if jobs = append(jobs, claimed...); len(jobs) >= n {
+				return nil
+			}
+		}
+		return nil
+	})
+	for i := range jobs {
+		jobs[i].owner = owner
+	}
+	slices.SortFunc(jobs, func(a, b Job) int { return a.RunAt.Compare(b.RunAt) })
+	return jobs, err
+}
+
+// takeBack puts jobs whose lease has ended into the queue again.
+func (x *tx) takeBack(kinds []string, now time.Time) error {
+	q := conditions{cond: "state = 'running' AND lease_ms < $1", args: []any{ms(now), MaxAttempts}}
+	in(&q, "kind", kinds)
+	_, err := x.exec(`UPDATE job SET owner = '', error = 'the program ended or lost the database during an attempt',
+		state = CASE WHEN attempt < $2 THEN 'queued' ELSE 'dead' END WHERE `+q.cond, q.args...)
+	return err
+}
+
+// waiting returns the kinds of which a job is ready, the one that waits longest
+// first. Each kind is looked up by itself in the index: a queue that is long in
+// one kind costs the others nothing.
+func (x *tx) waiting(kinds []string, now time.Time) ([]string, error) {
+	q := conditions{args: []any{ms(now)}}
+	oldest := make([]string, len(kinds))
+	for i, kind := range kinds {
+		oldest[i] = `SELECT kind, run_at_ms FROM (SELECT kind, run_at_ms FROM job WHERE state = 'queued' AND kind = ` + q.mark(kind) + ` AND run_at_ms <= $1 ORDER BY run_at_ms LIMIT 1) o`
+	}
+	rows, err := x.QueryContext(x.ctx, strings.Join(oldest, " UNION ALL ")+` ORDER BY run_at_ms, kind`, q.args...)
+	return collect(rows, err, func(row scanner) (kind string, err error) {
+		var at int64
+		return kind, row.Scan(&kind, &at)
+	})
+}
+
+// anyReady reports whether a job of the given kinds could be claimed now.
+func (db *DB) anyReady(ctx context.Context, kinds []string) (ready bool, err error) {
+	if len(kinds) == 0 {
+		return false, nil
+	}
+	queued := conditions{cond: "state = 'queued' AND run_at_ms <= $1", args: []any{ms(db.now())}}
+	in(&queued, "kind", kinds)
+	left := conditions{cond: "state = 'running' AND lease_ms < $1", args: queued.args}
+	in(&left, "kind", kinds)
+	err = db.reader.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM job WHERE `+queued.cond+`) OR EXISTS (SELECT 1 FROM job WHERE `+left.cond+`)`, left.args...).Scan(&ready)
+	return ready, err
+}
+
+// Heartbeat renews the lease. ErrConflict says that the job is no longer the
+// caller's: stop at once.
+func (db *DB) Heartbeat(ctx context.Context, j Job, lease time.Duration) error {
+	return db.settle(ctx, j, `UPDATE job SET lease_ms = $4`, ms(db.now().Add(lease)))
+}
+
+// Finish ends a job that is done, and the dead letters of its kind and key,
+// whose work is done with it.
+func (db *DB) Finish(ctx context.Context, j Job) error {
+	return db.write(ctx, func(x *tx) error {
+		n, err := x.owned(j, `UPDATE job SET state = 'queued', again = 0, attempt = 0, owner = '', error = '', run_at_ms = $4`, `again = 1`, ms(db.now()))
+		if err != nil {
+			return err
+		}
+		if x.wokeJobs = n == 1; n == 0 {
+			if n, err = x.owned(j, `DELETE FROM job`, ``); err != nil {
+				return err
+			}
+		}
+		if n == 0 {
+			return fmt.Errorf("finish job %s: %w", j.ID, ErrConflict)
+		}
+		_, err = x.exec(`DELETE FROM job WHERE tenant = $1 AND kind = $2 AND key = $3 AND state = 'dead'`, string(j.Tenant), j.Kind, j.Key)
+		return err
+	})
+}
+
+// Fail ends an attempt. The job is tried again after a growing pause, or
+// becomes a dead letter after MaxAttempts or when final is set.
+func (db *DB) Fail(ctx context.Context, j Job, cause error, final bool) error {
+	if !final && j.Attempt < MaxAttempts {
+		pause := min(time.Second<<min(j.Attempt-1, 10), 10*time.Minute)
+		return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', error = $4, run_at_ms = $5`, short(cause), ms(db.now().Add(pause)))
+	}
+	return db.write(ctx, func(x *tx) error {
+		var again int64
+		err := x.queryRow(`SELECT again FROM job WHERE id = $1`, j.ID).Scan(&again)
+		if errors.Is(err, sql.ErrNoRows) {
+			return lost(nil, j)
+		}
+		if err != nil {
+			return err
+		}
+		n, err := x.owned(j, `UPDATE job SET state = 'dead', owner = '', again = 0, error = $4`, ``, short(cause))
+		if err != nil || n == 0 {
+			return lost(err, j)
+		}
+		if again == 0 {
+			return nil
+		}
+		return x.enqueue(j.Tenant, Job{Kind: j.Kind, Key: j.Key, Payload: j.Payload}) // asked for since this attempt began
+	})
+}
+
+// Postpone gives a job back to run at a later time, as the work asks for. That
+// is no failure: attempts are counted anew.
+func (db *DB) Postpone(ctx context.Context, j Job, until time.Time, reason string) error {
+	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = 0, error = $4, run_at_ms = CASE WHEN again = 1 THEN $5 ELSE $6 END, again = 0`,
+		reason, ms(db.now()), ms(until))
+}
+
+// giveBack gives a job back that was interrupted, without counting the attempt.
+func (db *DB) giveBack(ctx context.Context, j Job, reason string) error {
+	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = attempt - 1, error = $4`, reason)
+}
+
+func (db *DB) settle(ctx context.Context, j Job, change string, args ...any) error {
+	return db.write(ctx, func(x *tx) error {
+		n, err := x.owned(j, change, ``, args...)
+		if err != nil || n == 0 {
+			return lost(err, j)
+		}
+		return nil
+	})
+}
+
+// owned changes a job if it is still its claimant's. The arguments of the change
+// count from $4, the further condition has none.
+func (x *tx) owned(j Job, change, and string, args ...any) (int64, error) {
+	where := ` WHERE id = $1 AND owner = $2 AND attempt = $3 AND state = 'running'`
+	if and != "" {
+		where += ` AND ` + and
+	}
+	return x.exec(change+where, append([]any{j.ID, j.owner, j.Attempt}, args...)...)
+}
+
+func lost(err error, j Job) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("job %s: %w", j.ID, ErrConflict)
+}
+
+// short bounds what an error may leave in the catalog.
+func short(err error) string {
+	s := err.Error()
+	if len(s) > 2000 {
+		s = strings.ToValidUTF8(s[:2000], "") + "…"
+	}
+	return s
+}
