@@ -12,6 +12,7 @@ import (
 
 	"bestand/ingest/convert"
 	"bestand/ingest/format"
+	"bestand/ingest/invoice"
 	"bestand/ingest/scan"
 	"bestand/ingest/verapdf"
 	"bestand/preservation"
@@ -32,6 +33,9 @@ type Pipeline struct {
 	Scanner *scan.Scanner
 	Convert *convert.Converter
 	PDFA    *verapdf.Validator
+	// Invoice takes the XML out of a hybrid invoice (ZUGFeRD, Factur-X) that is
+	// kept as it is; invoice.ErrNone when there is none. dir is scratch.
+	Invoice func(ctx context.Context, dir, pdf string) (invoice.Embedded, error)
 	Sealer  *Sealer
 
 	WorkDir string // local scratch; emptied at start-up
@@ -201,6 +205,7 @@ type work struct {
 	events   []preservation.Event
 	saved    int       // events that the catalog has
 	savedAt  time.Time // when
+	lastID   string    // of an event
 	problems []preservation.Finding
 
 	record  preservation.Record
@@ -242,7 +247,8 @@ func (w *work) path(name string) string { return filepath.Join(w.dir, name) }
 // note records an event of now.
 func (w *work) note(e preservation.Event) {
 	e.At = w.p.Now()
-	e.ID = preservation.NewID(e.At)
+	w.lastID = preservation.NextID(w.lastID, e.At) // events of one millisecond keep their order
+	e.ID = w.lastID
 	w.events = append(w.events, e)
 }
 

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"bestand/ingest/convert"
+	"bestand/ingest/format"
+	"bestand/ingest/invoice"
+	"bestand/ingest/sandbox"
 	"bestand/ingest/scan"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -175,10 +178,32 @@ func (w *work) render(ctx context.Context, f *file) error {
 			return err
 		}
 	}
+	if r.Own && f.ident.Family == format.PDF {
+		if err := w.hybrid(ctx, f, dir); err != nil {
+			return err
+		}
+	}
 	if r.Text != "" {
 		return w.text(f, r.Text)
 	}
 	return nil
+}
+
+// hybrid takes the XML out of an invoice that is a PDF at the same time.
+func (w *work) hybrid(ctx context.Context, f *file, dir string) error {
+	x, err := w.p.Invoice(ctx, dir, f.path)
+	if errors.Is(err, invoice.ErrNone) || errors.Is(err, sandbox.ErrMissing) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("embedded invoice: %w", err)
+	}
+	path := w.path(string(f.ID) + "-invoice.xml")
+	if err := os.WriteFile(path, x.XML, 0o600); err != nil {
+		return err
+	}
+	return w.output(ctx, f, convert.Output{Path: path, Name: x.Name, Kind: convert.Extracted, Events: []preservation.Event{{
+		Type: preservation.EventExtract, Outcome: preservation.Success, Detail: "electronic invoice inside of the PDF, byte for byte", Agent: agent}}})
 }
 
 // output takes a file over that was made from another.

@@ -47,6 +47,25 @@ func NewFileID(n int) FileID { return FileID(fmt.Sprintf("f%04d", n)) }
 
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
+// NextID returns a new identifier that sorts behind prev, also when both are of
+// the same millisecond or the clock went back.
+func NextID(prev string, now time.Time) string {
+	id := NewID(now)
+	if id > prev {
+		return id
+	}
+	b, err := crockford.DecodeString(prev)
+	if err != nil || len(b) != 16 {
+		return id
+	}
+	for i := 15; i >= 0; i-- {
+		if b[i]++; b[i] != 0 {
+			break
+		}
+	}
+	return crockford.EncodeToString(b)
+}
+
 // NewID returns a new identifier of 26 lower-case characters: the instant in
 // milliseconds and 80 random bits, in an alphabet whose order is that of the
 // bytes. Identifiers therefore sort by time. The random part makes them

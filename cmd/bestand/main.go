@@ -15,7 +15,7 @@ import (
 	"syscall"
 
 	"bestand/ingest/convert"
-	"bestand/ingest/render"
+	"bestand/ingest/image"
 )
 
 // command is one subcommand. Its error is printed once, by main.
@@ -49,8 +49,8 @@ func main() {
 		switch os.Args[1] {
 		case convert.ChildArg:
 			os.Exit(convert.Child(os.Args[2:], os.Stdin))
-		case render.ChildArg:
-			os.Exit(render.Child(os.Args[2:], os.Stdin, os.Stdout))
+		case image.ChildArg:
+			os.Exit(image.Child(os.Args[2:], os.Stdin, os.Stdout))
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

@@ -8,7 +8,9 @@ import (
 	"bestand/ingest"
 	"bestand/ingest/convert"
 	"bestand/ingest/format"
-	"bestand/ingest/render"
+	"bestand/ingest/image"
+	"bestand/ingest/invoice"
+	"bestand/ingest/mail"
 	"bestand/ingest/sandbox"
 	"bestand/ingest/scan"
 	"bestand/ingest/verapdf"
@@ -42,10 +44,21 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 		return nil, err
 	}
 	validator := verapdf.New(verapdf.Config{Sandbox: box, Read: []string{work}, Dir: a.cfg.VeraPDF})
-	converter := render.Converter(convert.Config{Sandbox: box, Validator: validator, Signed: signed}, a.cfg.OCR)
+	language := ""
+	if a.cfg.OCR {
+		language = "deu"
+	}
+	printer := convert.New(convert.Config{Sandbox: box})
+	converter := convert.New(convert.Config{
+		Sandbox: box, Validator: validator, Signed: signed, Image: image.Renderer(box, language),
+		Mail: mail.Renderer(printer), MSG: mail.MSGRenderer(box, printer), XML: invoice.Renderer(box, printer),
+	})
 	return &ingest.Pipeline{
 		Staging: a.staging, Store: a.store, Lock: a.officer.Lock,
 		Format: identifier, Scanner: scanner, Convert: converter, PDFA: validator,
+		Invoice: func(ctx context.Context, dir, pdf string) (invoice.Embedded, error) {
+			return invoice.FromPDF(ctx, box, dir, pdf)
+		},
 		Sealer: &ingest.Sealer{
 			Signer: a.seal.Signer, Chain: a.seal.Chain, Stamper: a.stamper, Name: "Bestand",
 			Budget: pades.NewBudget(sealMemory), MaxPDF: a.cfg.SealMaxBytes, Trust: a.trust, Now: a.now,

@@ -40,7 +40,7 @@ func Renderer(box *sandbox.Sandbox, lang string) convert.Renderer {
 					Detail: "Text recognised by machine and laid over the pages invisibly.", Agent: tesseract})
 			}
 		}
-		info, err := writeFile(ctx, filepath.Join(dir, "rendition.pdf"), src.Path, o)
+		info, err := apart(ctx, box, dir, filepath.Join(dir, "rendition.pdf"), src.Path, o)
 		if f, ok := errors.AsType[*Fault](err); ok {
 			return r, &convert.Refusal{Code: f.Code, Detail: f.Error()}
 		}
