@@ -195,6 +195,11 @@ func (w *work) hybrid(ctx context.Context, f *file, dir string) error {
 	if errors.Is(err, invoice.ErrNone) || errors.Is(err, sandbox.ErrMissing) {
 		return nil
 	}
+	var fault *invoice.Fault
+	if errors.As(err, &fault) {
+		w.finding(f, preservation.Event{Type: preservation.EventExtract, Outcome: preservation.Warning, Code: fault.Code, Detail: fault.Detail, Agent: agent})
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("embedded invoice: %w", err)
 	}

@@ -46,8 +46,11 @@ func (r *Result) look(f *os.File) error {
 			r.Charset = cs
 		}
 	}
-	if isText && r.MIME == "text/plain" || r.MIME == "text/csv" {
+	if isText && (r.MIME == "text/plain" || r.MIME == "text/csv") {
 		r.Charset = cs
+		if r.Basis == BasisExtension { // the bytes are text, as the name has it
+			r.Basis = BasisText
+		}
 	}
 	return nil
 }
