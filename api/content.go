@@ -91,23 +91,19 @@ func parseRange(spec string, size int64) (off, length int64, status int, err err
 		return 0, size, http.StatusOK, nil
 	}
 	end := size - 1
-	switch {
-	case first == "": // the last n bytes
-		n, e := strconv.ParseInt(last, 10, 64)
-		if e != nil || n < 0 {
+	if first == "" { // the last n bytes
+		n, err := strconv.ParseInt(last, 10, 64)
+		if err != nil || n < 0 {
 			return 0, size, http.StatusOK, nil
 		}
-		off = max(size-n, 0)
-		if n == 0 {
-			off = size
-		}
-	default:
+		off = size - min(n, size)
+	} else {
 		if off, err = strconv.ParseInt(first, 10, 64); err != nil || off < 0 {
 			return 0, size, http.StatusOK, nil
 		}
 		if last != "" {
-			given, e := strconv.ParseInt(last, 10, 64)
-			if e != nil || given < off {
+			given, err := strconv.ParseInt(last, 10, 64)
+			if err != nil || given < off {
 				return 0, size, http.StatusOK, nil
 			}
 			end = min(given, end)

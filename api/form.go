@@ -31,7 +31,7 @@ const metadataMax = 1 << 20
 // metadata reads the first part, which has to be the metadata.
 func (f form) metadata(schema *openapi3.Schema) (m SubmissionMetadata, err error) {
 	part, err := f.next()
-	if err == io.EOF || err == nil && part.params["name"] != "metadata" {
+	if errors.Is(err, io.EOF) || err == nil && part.params["name"] != "metadata" {
 		return m, invalid.in(fieldError("metadata", "required", "must be the first part"))
 	}
 	if err != nil {
@@ -130,7 +130,7 @@ type body struct{ io.Reader }
 
 func (b body) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = brokenOff(err)
 	}
 	return n, err

@@ -31,7 +31,7 @@ func checkJSON(text []byte, schema *openapi3.Schema) error {
 	w.dec.UseNumber()
 	err := w.value(schema, "")
 	if err == nil {
-		if _, err = w.dec.Token(); err == io.EOF {
+		if _, err = w.dec.Token(); errors.Is(err, io.EOF) {
 			err = nil
 		} else if err == nil {
 			return malformed.because("something follows the JSON text at %s", position(text, w.dec.InputOffset()))

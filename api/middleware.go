@@ -56,8 +56,9 @@ func (s *server) identify(next http.Handler) http.Handler {
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		seen := &response{ResponseWriter: w, control: http.NewResponseController(w)}
+		seen := &response{ResponseWriter: w, control: http.NewResponseController(w), idle: s.config.writeIdle}
 		defer func() {
+			seen.extend() // for what net/http still writes; the deadline would be that of the request before
 			e := note(r.Context())
 			took := time.Since(begin)
 			s.requests.WithLabelValues(e.route, fmt.Sprint(seen.status)).Observe(took.Seconds())
@@ -77,9 +78,14 @@ const writeIdle = time.Minute
 type response struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	idle    time.Duration
 	status  int
 	bytes   int64
 }
+
+// extend gives the client time for what is written next. Not every connection
+// can: then there is no deadline.
+func (w *response) extend() { w.control.SetWriteDeadline(time.Now().Add(w.idle)) }
 
 // Unwrap lets http.ResponseController reach the connection.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -95,7 +101,7 @@ func (w *response) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	w.control.SetWriteDeadline(time.Now().Add(writeIdle)) // not every writer can: then there is no deadline
+	w.extend()
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
 	return n, err
@@ -112,9 +118,9 @@ func started(w http.ResponseWriter) bool {
 func (s *server) recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			switch v := recover(); {
-			case v == nil:
-			case v == http.ErrAbortHandler:
+			switch v := recover(); v {
+			case nil:
+			case http.ErrAbortHandler:
 				panic(v)
 			default:
 				s.log.ErrorContext(r.Context(), "panic", slog.String("request", requestID(r.Context())),

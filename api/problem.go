@@ -192,7 +192,9 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	ctx := r.Context()
 	if started(w) {
-		s.log.ErrorContext(ctx, "answer broken off", slog.String("request", requestID(ctx)), slog.Any("err", err))
+		if ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "answer broken off", slog.String("request", requestID(ctx)), slog.Any("err", err))
+		}
 		panic(http.ErrAbortHandler) // the only way left to tell the client
 	}
 	p := problemOf(err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ type Config struct {
 	Now     func() time.Time // time.Now when nil
 	Log     *slog.Logger
 
-	bodyWindow time.Duration // bodyWindow when zero
+	bodyWindow, writeIdle time.Duration // the constants of these names when zero
 }
 
 // Server answers requests. It is safe for concurrent use.
@@ -129,9 +130,7 @@ func New(c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.bodyWindow == 0 {
-		c.bodyWindow = bodyWindow
-	}
+	c.bodyWindow, c.writeIdle = cmp.Or(c.bodyWindow, bodyWindow), cmp.Or(c.writeIdle, writeIdle)
 	spec, err := describe()
 	if err != nil {
 		return nil, err

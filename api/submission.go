@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"slices"
 
+	"bestand/api/auth"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
@@ -18,7 +20,7 @@ func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsReq
 	list, next := page(list, limit, func(sub catalog.Submission) string { return string(sub.ID) })
 	answer := ListSubmissions200JSONResponse{Items: make([]Submission, len(list)), Next: next}
 	for i, sub := range list {
-		answer.Items[i] = submission(sub, nil)
+		answer.Items[i] = submission(sub, nil, seesMetadata(ctx))
 	}
 	return answer, nil
 }
@@ -34,7 +36,7 @@ func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequest
 	if err != nil {
 		return nil, err
 	}
-	return GetSubmission200JSONResponse(submission(sub, events)), nil
+	return GetSubmission200JSONResponse(submission(sub, events, seesMetadata(ctx))), nil
 }
 
 // RetrySubmission sends a submission through the pipeline again.
@@ -71,7 +73,14 @@ func (s *server) requeue(ctx context.Context, id preservation.SubmissionID, rele
 	return t.Submission(ctx, id)
 }
 
-func submission(sub catalog.Submission, events []preservation.Event) Submission {
+// seesMetadata tells the operator, who sees none, from everybody else.
+func seesMetadata(ctx context.Context) bool {
+	return slices.ContainsFunc(principal(ctx).Roles, func(r auth.Role) bool { return r != auth.Operator })
+}
+
+// submission is what the interface tells of one. Without metadata it is what
+// keeps the archive running: codes and times, no names that the sender chose.
+func submission(sub catalog.Submission, events []preservation.Event, metadata bool) Submission {
 	v := Submission{
 		ID: sub.ID, Status: string(sub.Status), Producer: sub.Metadata.Producer, ProducerRecordID: sub.Metadata.ProducerRecordID,
 		SubmittedBy: sub.SubmittedBy, Received: sub.Received, Updated: sub.Updated, RecordID: archivedRecord(sub), Links: submissionLinks(sub),
@@ -79,6 +88,16 @@ func submission(sub catalog.Submission, events []preservation.Event) Submission 
 	}
 	for i, e := range events {
 		v.Steps[i] = Step{Event: string(e.Type), Outcome: e.Outcome, At: e.At, Code: e.Code, Detail: e.Detail}
+	}
+	if !metadata {
+		v.ProducerRecordID = ""
+		for i := range v.Steps {
+			v.Steps[i].Detail = ""
+		}
+		v.Problems = slices.Clone(v.Problems)
+		for i := range v.Problems {
+			v.Problems[i].Subject, v.Problems[i].Detail = "", ""
+		}
 	}
 	if v.RecordID != "" {
 		v.Records = []SubmittedRecord{{RecordID: v.RecordID, Status: v.Status, Problems: v.Problems}}

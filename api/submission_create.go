@@ -55,7 +55,7 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 	defer d.Abort(ctx)
 	for {
 		name, r, err := f.file()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return d.Commit(ctx)
 		}
 		if err != nil {

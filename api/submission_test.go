@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,7 +15,9 @@ import (
 	"time"
 
 	"bestand/api/auth"
+	"bestand/ingest"
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 func TestSubmission(t *testing.T) {
@@ -418,4 +421,58 @@ func FuzzCheckJSON(f *testing.F) {
 			t.Errorf("%q passed and cannot be decoded: %v", text, err)
 		}
 	})
+}
+
+// TestOperator: who keeps the archive running sees that something failed, and
+// not in whose file.
+func TestOperator(t *testing.T) {
+	a := newArchive(t)
+	operator := a.token(ours, "otto", auth.Operator)
+	id := decode[Accepted](t, a.submit(a.token(ours, "dms", auth.Submitter), metadataPart(metadata("Muster-4711")), filePart("Muster, Erika.txt", "x")).want(t, 202)).ID
+	finding := preservation.Finding{Code: "malware", Severity: preservation.Failed, Subject: "Muster, Erika.txt", Detail: "in Muster, Erika.txt"}
+	if err := a.db.Tenant(ours).Settle(t.Context(), id, catalog.Quarantined, []preservation.Finding{finding}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/v1/submissions", "/v1/submissions/" + string(id)} {
+		v := a.do(operator, "GET", path, nil).want(t, 200)
+		if strings.Contains(string(v.body), "Muster") || !strings.Contains(string(v.body), "malware") {
+			t.Errorf("%s: %s", path, v.body)
+		}
+	}
+	archivist := a.token(ours, "max", auth.Archivist)
+	if v := a.do(archivist, "GET", "/v1/submissions/"+string(id), nil); !strings.Contains(string(v.body), "Muster, Erika.txt") {
+		t.Errorf("%s", v.body)
+	}
+	a.do(operator, "POST", "/v1/submissions/"+string(id)+"/release", `{"reason":"r"}`).want(t, 403)
+	a.do(archivist, "POST", "/v1/submissions/"+string(id)+"/release", `{"reason":"false alarm"}`).want(t, 202)
+	a.do(archivist, "POST", "/v1/submissions/"+string(id)+"/release", `{"reason":"again"}`).want(t, 409)
+}
+
+// TestFullStore: without room nothing is accepted, and the sender is told so.
+func TestFullStore(t *testing.T) {
+	a := newArchive(t, func(c *Config) { c.Intake.Staging = fullStaging{c.Intake.Staging} })
+	v := a.submit(a.token(ours, "dms", auth.Submitter), metadataPart(metadata("1")), filePart("a", "x")).want(t, 507)
+	if v.Header.Get("Retry-After") == "" {
+		t.Errorf("%v", v.Header)
+	}
+	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), "", "", "", 10); err != nil || len(subs) > 0 {
+		t.Errorf("%d submissions were accepted, %v", len(subs), err)
+	}
+}
+
+type fullStaging struct{ ingest.Staging }
+
+func (fullStaging) Put(_ context.Context, key string, r io.Reader, _ preservation.PutOptions) (preservation.Object, error) {
+	io.Copy(io.Discard, r)
+	return preservation.Object{}, fmt.Errorf("put %s: %w", key, preservation.ErrFull)
+}
+
+// TestQuietConnection: a connection that was quiet for long is as good as a new
+// one, also for an answer without a body.
+func TestQuietConnection(t *testing.T) {
+	a := newArchive(t, func(c *Config) { c.writeIdle = 50 * time.Millisecond })
+	admin := a.token(ours, "anna", auth.Admin)
+	k := decode[NewToken](t, a.do(admin, "POST", "/v1/tokens", `{"actor":"x","roles":["reader"]}`).want(t, 201))
+	time.Sleep(200 * time.Millisecond)
+	a.do(admin, "POST", "/v1/tokens/"+k.ID+"/revoke", nil).want(t, 204)
 }

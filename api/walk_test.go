@@ -1,0 +1,103 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"bestand/api/auth"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// TestEveryRoute calls each route once with success. That an answer is as
+// openapi.yaml says is checked with every request of every test (archive.do).
+func TestEveryRoute(t *testing.T) {
+	a := newArchive(t)
+	all := a.tokenLike(ours, catalog.Token{Actor: "anna", Roles: names(auth.Roles), Installation: true})
+	second := a.token(ours, "paul", auth.Approver)
+	record := string(a.archived(ours, "1", preservation.File{Name: "a.txt"}).ID)
+	left := map[string]bool{}
+	for _, r := range routes {
+		left[r.pattern] = true
+	}
+	var id string // the last one that an answer named
+	call := func(token, pattern string, body any, header ...string) answer {
+		t.Helper()
+		delete(left, pattern)
+		method, path, _ := strings.Cut(pattern, " ")
+		if strings.Contains(path, "/records/") {
+			id = record
+		}
+		path = strings.NewReplacer("{id}", id, "{file_id}", "f0001").Replace(path)
+		v := a.do(token, method, path, body, header...)
+		if v.StatusCode >= 300 {
+			t.Fatalf("%s: %d %s", pattern, v.StatusCode, v.body)
+		}
+		return v
+	}
+	identified := func(v answer) { t.Helper(); id = decode[struct{ ID string }](t, v).ID }
+
+	for _, pattern := range []string{"GET /livez", "GET /readyz", "GET /metrics", "GET /openapi.json", "OPTIONS /v1/uploads"} {
+		call("", pattern, nil)
+	}
+	tus := []string{"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream"}
+	location := call(all, "POST /v1/uploads", nil, "Tus-Resumable", "1.0.0", "Upload-Length", "2").Header.Get("Location")
+	id = strings.TrimPrefix(location, "/v1/uploads/")
+	call(all, "HEAD /v1/uploads/{id}", nil, "Tus-Resumable", "1.0.0")
+	call(all, "PATCH /v1/uploads/{id}", strings.NewReader("ab"), append(tus, "Upload-Offset", "0")...)
+	upload := id
+	identified(call(all, "POST /v1/submissions", metadata("2", "files", []any{map[string]any{"name": "b.txt", "upload": upload}})))
+	submission := id
+	id = upload
+	call(all, "DELETE /v1/uploads/{id}", nil, "Tus-Resumable", "1.0.0")
+	id = submission
+	call(all, "GET /v1/submissions", nil)
+	call(all, "GET /v1/submissions/{id}", nil)
+	settle := func() {
+		t.Helper()
+		if err := a.db.Tenant(ours).Settle(t.Context(), preservation.SubmissionID(id), catalog.Quarantined, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settle()
+	call(all, "POST /v1/submissions/{id}/retry", nil)
+	settle()
+	call(all, "POST /v1/submissions/{id}/release", `{"reason":"looked at"}`)
+	id = string(decode[Record](t, call(all, "GET /v1/records/{id}", nil)).Submission)
+	call(all, "GET /v1/submissions/{id}/receipt", nil)
+
+	call(all, "GET /v1/records", nil)
+	call(all, "GET /v1/records/{id}/files/{file_id}", nil)
+	call(all, "GET /v1/records/{id}/events", nil)
+	call(all, "GET /v1/records/{id}/package", nil)
+	call(all, "POST /v1/records/{id}/verification", nil)
+	call(all, "POST /v1/records/{id}/triggers", `{"type":"closure","date":"2020-01-01"}`)
+
+	call(all, "POST /v1/classification", string(call(all, "GET /v1/classification", nil).body))
+	call(all, "GET /v1/rules", nil)
+	call(all, "POST /v1/rules", `{"id":"t","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}`)
+	identified(call(all, "POST /v1/holds", `{"scope":{"classes":["63"]},"authority":"a","reason":"r","review":"2030-01-01"}`))
+	call(all, "GET /v1/holds", nil)
+	call(all, "POST /v1/holds/{id}/release", `{"reason":"over"}`)
+	identified(call(all, "POST /v1/permits", `{"classes":["63.10"],"authority":"a","granted":"2020-01-01","legal_basis":"b","valid_from":"2020-01-01"}`))
+	call(second, "POST /v1/permits/{id}/approval", nil)
+	call(all, "GET /v1/permits", nil)
+	call(all, "POST /v1/permits/{id}/revoke", nil)
+	call(all, "GET /v1/disposals", nil)
+
+	call(all, "GET /v1/audit", nil)
+	identified(call(all, "POST /v1/tokens", `{"actor":"x","roles":["reader"]}`))
+	call(all, "GET /v1/tokens", nil)
+	call(all, "POST /v1/tokens/{id}/revoke", nil)
+	call(all, "POST /v1/tenants", `{"id":"neustadt","name":"N","admin":"n"}`)
+	call(all, "GET /v1/tenants", nil)
+
+	for pattern := range left {
+		t.Errorf("%s was not called", pattern)
+	}
+	if v := a.do("", http.MethodGet, fmt.Sprintf("/v1/records/%s", record), nil); v.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", v.StatusCode)
+	}
+}
