@@ -199,6 +199,10 @@ func (a *archive) addTenant(ctx context.Context, info catalog.TenantInfo, actor 
 		return info, err
 	}
 	t := a.catalog.Tenant(info.ID)
+	info.Created = a.now().UTC().Truncate(time.Millisecond)
+	if err := t.DescribeTenant(ctx, info, actor); err != nil {
+		return info, err
+	}
 	if err := a.officer.LoadSample(ctx, t, actor); err != nil {
 		return info, fmt.Errorf("load sample classification: %w", err)
 	}

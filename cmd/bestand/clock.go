@@ -12,9 +12,11 @@ import (
 )
 
 // schedules are the recurring jobs of every tenant, as cron expressions in its
-// time zone. None lies between 02:00 and 02:59, which summer time skips or repeats.
+// time zone. None of those that run once a day lies between 02:00 and 02:59, which
+// summer time skips or repeats.
 func schedules() map[string]string {
 	all := retention.Schedules()
+	all["store-audit"] = "*/10 * * * *"
 	all["sweep"] = "50 * * * *"
 	all["expire-uploads"] = "40 4 * * *"
 	return all

@@ -23,10 +23,11 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	fs.Usage = func() {
 		fmt.Fprint(stderr, `Usage: bestand rebuild --data DIR [flags of serve]
 
-Restores catalog and search index from the buckets alone. Sessions, tokens,
-passwords and the audit log are not in the buckets and do not come back; the
-next start prints a new administrator's token. The service must be stopped.
-A catalog that is there already gets what it lacks.
+Restores catalog and search index from the buckets alone. Sessions, tokens
+and passwords are not in the buckets and do not come back, nor does the audit
+log of the last minutes before the loss; the next start prints a new
+administrator's token. The service must be stopped. A catalog that is there
+already gets what it lacks.
 
 `)
 		fs.PrintDefaults()
@@ -89,13 +90,14 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID) (
 		return ledger.Report{}, err
 	}
 	t := a.catalog.Tenant(id)
-	if _, err := t.Info(ctx); errors.Is(err, catalog.ErrNotFound) {
-		err = a.catalog.CreateTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}, "rebuild")
-		if err != nil {
-			return ledger.Report{}, err
-		}
+	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
+		return ledger.Report{}, err
 	}
-	return ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 2 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains})
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 2 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains})
+	if err != nil {
+		return report, err
+	}
+	return report, t.Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.rebuild", Object: string(id)})
 }
 
 // reindex brings the index of a tenant to the end of the change feed.

@@ -19,6 +19,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/fixity"
+	"bestand/preservation/ledger"
 	"bestand/retention"
 	"bestand/search"
 )
@@ -194,6 +195,7 @@ func (s *service) addTenant(ctx context.Context, info catalog.TenantInfo, actor 
 // which must not wait behind them.
 func (s *service) startWorkers() {
 	handlers := retention.Handlers(s.officer, s.disposer)
+	handlers["store-audit"] = s.storeAudit
 	handlers["unstage"] = s.pipeline.Unstage
 	handlers["report"] = s.pipeline.Report
 	handlers["sweep"] = s.pipeline.Sweep
@@ -205,6 +207,19 @@ func (s *service) startWorkers() {
 	for _, p := range pools {
 		s.wg.Go(func() { p.Run(s.live) })
 	}
+}
+
+// storeAudit keeps the newest entries of the audit log in the bucket.
+func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+	store, err := s.store(ctx, t)
+	if err != nil {
+		return err
+	}
+	lock, err := s.officer.Lock(ctx, t, preservation.Record{})
+	if err != nil {
+		return err
+	}
+	return ledger.StoreAudit(ctx, t, store, lock)
 }
 
 func (s *service) knownClass(ctx context.Context, t *catalog.Tenant, code string) (bool, error) {

@@ -309,9 +309,10 @@ func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, rele
 }
 
 // FinishSubmission records the receipt, which makes the submission archived.
-// problems are the findings that the record was archived with. One that is
+// problems are the findings that the record was archived with, stored is the
+// storage event. One that is
 // archived already stays as it is; ErrConflict when it ended otherwise.
-func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.SubmissionID, receipt string, obj RecordObject, problems []preservation.Finding, events ...preservation.Event) error {
+func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.SubmissionID, receipt string, obj RecordObject, problems []preservation.Finding, stored preservation.Event) error {
 	return t.db.write(ctx, func(x *tx) error {
 		var rec preservation.RecordID
 		var status Status
@@ -323,14 +324,14 @@ func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.Submissio
 			return nil
 		}
 		n, err := x.exec(`UPDATE submission SET status = 'archived', receipt = $3, problems = $4, frozen = '', updated_ms = $5
-			WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`, string(t.id), string(id), receipt, toJSON(problems), ms(t.db.now()))
+			WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`, string(t.id), string(id), receipt, toJSON(problems), ms(stored.At))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return fmt.Errorf("finish submission %s: %w", id, ErrConflict)
 		}
-		if err := x.addEvents(t.id, id, rec, events); err != nil {
+		if err := x.addEvents(t.id, id, rec, []preservation.Event{stored}); err != nil {
 			return err
 		}
 		if err := x.addObject(t.id, rec, obj); err != nil {

@@ -143,7 +143,7 @@ func TestRejectedSourceIsFree(t *testing.T) {
 			"process":      f.tenant.BeginProcessing(t.Context(), s.ID),
 			"requeue":      f.tenant.Requeue(t.Context(), s.ID, false, "me", "x"),
 			"freeze":       f.tenant.Freeze(t.Context(), s.ID, catalog.Frozen{Key: "k"}),
-			"finish":       f.tenant.FinishSubmission(t.Context(), s.ID, "jws", catalog.RecordObject{Key: "k", Kind: "event"}, nil),
+			"finish":       f.tenant.FinishSubmission(t.Context(), s.ID, "jws", catalog.RecordObject{Key: "k", Kind: "event"}, nil, preservation.Event{}),
 		} {
 			if !errors.Is(err, catalog.ErrConflict) {
 				t.Errorf("%s a rejected submission: %v", name, err)

@@ -70,8 +70,14 @@ func (b *rebuild) count(n *int) {
 // stop the rest; an error means that store or catalog failed.
 func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Options) (Report, error) {
 	b := &rebuild{tenant: t, store: s, opts: o}
+	if err := b.restoreAudit(ctx); err != nil {
+		return b.Report, fmt.Errorf("restore audit log: %w", err)
+	}
 	if err := b.restoreDocuments(ctx); err != nil {
 		return b.Report, fmt.Errorf("restore documents: %w", err)
+	}
+	if err := t.RestoreDescription(ctx); err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return b.Report, fmt.Errorf("restore the tenant's description: %w", err)
 	}
 	// Versions of one record follow each other in the order of keys and are
 	// committed in that order; records have no order among each other.

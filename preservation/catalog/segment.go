@@ -1,0 +1,104 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"bestand/preservation"
+)
+
+// AuditStored returns up to which entry the audit log stands in the bucket.
+func (t *Tenant) AuditStored(ctx context.Context) (seq int64, err error) {
+	err = t.db.reader.QueryRowContext(ctx, `SELECT stored FROM audit_head WHERE tenant = $1`, string(t.id)).Scan(&seq)
+	return seq, found(err, "tenant", string(t.id))
+}
+
+// SetAuditStored notes that entries up to seq stand in the bucket.
+func (x *Tx) SetAuditStored(seq int64) error {
+	_, err := x.tx.exec(`UPDATE audit_head SET stored = $2 WHERE tenant = $1 AND stored < $2`, string(x.tenant), seq)
+	return err
+}
+
+// RestoreAudit brings back entries that were read from the bucket. Those that
+// are there already stay as they are; the log goes on behind the last.
+func (x *Tx) RestoreAudit(entries []AuditEntry) error {
+	for _, e := range entries {
+		detail := ""
+		if len(e.Detail) > 0 {
+			detail = toJSON(e.Detail)
+		}
+		if _, err := x.tx.exec(`INSERT INTO audit (tenant, seq, at_ms, actor, action, object, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			ON CONFLICT (tenant, seq) DO NOTHING`,
+			string(x.tenant), e.Seq, ms(e.At), e.Actor, e.Action, e.Object, detail, e.Prev, e.Hash); err != nil {
+			return fmt.Errorf("restore audit: %w", err)
+		}
+		if _, err := x.tx.exec(`UPDATE audit_head SET seq = $2, hash = $3, stored = $2 WHERE tenant = $1 AND seq < $2`, string(x.tenant), e.Seq, e.Hash); err != nil {
+			return fmt.Errorf("restore audit: %w", err)
+		}
+	}
+	return nil
+}
+
+// RestoreTenant adds a tenant whose bucket was found, with an empty audit log
+// that RestoreAudit fills. One that exists stays as it is.
+func (db *DB) RestoreTenant(ctx context.Context, info TenantInfo) error {
+	return db.write(ctx, func(x *tx) error {
+		if _, err := x.exec(`INSERT INTO tenant (id, name, settings, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING`,
+			string(info.ID), info.Name, toJSON(info.Settings), ms(db.now())); err != nil {
+			return err
+		}
+		_, err := x.exec(`INSERT INTO audit_head (tenant, seq, hash) VALUES ($1, 0, '') ON CONFLICT (tenant) DO NOTHING`, string(info.ID))
+		return err
+	})
+}
+
+// KindTenant is the kind of the document, of the same name, that holds the
+// tenant's own description (TenantInfo).
+const KindTenant = "tenant"
+
+// DescribeTenant stores the tenant's description as the next version of its
+// document, so that the bucket tells it, and puts it into force.
+func (t *Tenant) DescribeTenant(ctx context.Context, info TenantInfo, actor string) error {
+	info.ID = t.id
+	body, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	return t.Update(ctx, func(x *Tx) error {
+		version := 1
+		if d, err := x.View().Document(x.tx.ctx, KindTenant, KindTenant, 0); err == nil {
+			version = d.Version + 1
+		}
+		now := x.tx.db.now()
+		key := preservation.ConfigKey(preservation.NewID(now))
+		if err := x.AddDocument(Document{Kind: KindTenant, Name: KindTenant, Version: version, Key: key, Body: body, Actor: actor, At: ms(now)}); err != nil {
+			return err
+		}
+		if err := x.applyTenant(info); err != nil {
+			return err
+		}
+		return x.Audit(AuditEntry{Actor: actor, Action: "tenant.describe", Object: string(t.id)})
+	})
+}
+
+// RestoreDescription puts the newest description that the bucket holds into force.
+func (t *Tenant) RestoreDescription(ctx context.Context) error {
+	return t.Update(ctx, func(x *Tx) error {
+		d, err := x.View().Document(x.tx.ctx, KindTenant, KindTenant, 0)
+		if err != nil {
+			return err
+		}
+		var info TenantInfo
+		if err := json.Unmarshal(d.Body, &info); err != nil {
+			return fmt.Errorf("description of tenant %s: %w", t.id, err)
+		}
+		return x.applyTenant(info)
+	})
+}
+
+func (x *Tx) applyTenant(info TenantInfo) error {
+	_, err := x.tx.exec(`UPDATE tenant SET name = $2, settings = $3, created_ms = CASE WHEN $4 > 0 THEN $4 ELSE created_ms END WHERE id = $1`,
+		string(x.tenant), info.Name, toJSON(info.Settings), ms(info.Created))
+	return err
+}
