@@ -33,8 +33,8 @@ type collector struct {
 	facets []Facet
 
 	total  int
-	top    []hit // a heap, the last in order first
-	counts []map[string]int
+	top    []hit            // a heap, the last in order first
+	counts []map[string]int // by facet
 
 	segment      int // of the hit at hand
 	keys         sortColumn
@@ -60,10 +60,6 @@ const checkEvery = 4096 // hits between looks at the deadline
 func (c *collector) run(ctx context.Context, s bsearch.Searcher) error {
 	c.field = sortField(c.order)
 	c.segment = -1
-	c.counts = make([]map[string]int, len(c.facets))
-	for i := range c.counts {
-		c.counts[i] = map[string]int{}
-	}
 	segments := c.snapshot.Segments()
 	sc := &bsearch.SearchContext{DocumentMatchPool: bsearch.NewDocumentMatchPool(s.DocumentMatchPoolSize()+2, 0)}
 	first, next := uint64(0), uint64(0) // numbers of the segment's first document and of the next segment's
@@ -124,6 +120,9 @@ func (c *collector) endSegment() {
 				continue
 			}
 			for _, v := range col.sets[set] {
+				if c.counts[i] == nil {
+					c.counts[i] = map[string]int{}
+				}
 				c.counts[i][v] += n
 			}
 		}

@@ -29,7 +29,7 @@ const (
 	maxValue   = 8 << 10 // one metadata value
 	maxValues  = 512     // values of one kind, such as files or keywords
 	maxKeyword = 256     // one exact value
-	maxSortKey = 64
+	maxSortKey = 40
 )
 
 // values returns the searchable metadata: each string is a text of its own,

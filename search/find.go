@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"bestand/preservation"
 
@@ -38,6 +39,7 @@ func (ix *Index) Search(ctx context.Context, q Query) (p Page, err error) {
 	defer ix.release(o)
 	defer func() {
 		if r := recover(); r != nil { // the library panics on damaged segments
+			ix.set.o.Log.ErrorContext(ctx, "search panicked", "tenant", ix.tenant, "panic", r, "stack", string(debug.Stack()))
 			p, err = Page{}, ix.failed(o, fmt.Errorf("%w: damaged: %v", ErrUnavailable, r))
 		}
 	}()
@@ -72,7 +74,7 @@ func (f *finding) page(at *cursor) (Page, error) {
 		return Page{}, err
 	}
 	c := collector{snapshot: f.snapshot, columns: &f.open.columns, order: f.query.Order,
-		limit: f.query.Limit, facets: f.query.Facets}
+		limit: f.query.Limit, facets: f.query.Facets, counts: make([]map[string]int, len(f.query.Facets))}
 	if at != nil {
 		if c.after, err = f.place(*at); err != nil {
 			return Page{}, err
@@ -98,39 +100,54 @@ func (f *finding) page(at *cursor) (Page, error) {
 		}
 	}
 	if len(hits) == f.query.Limit {
-		last := hits[len(hits)-1]
-		p.Next = cursor{Query: f.query.fingerprint(), Score: last.score, Key: last.key,
-			ID: preservation.RecordID(last.id)}.encode()
+		p.Next = f.cursor(hits).encode()
 	}
 	return p, nil
 }
 
-// place turns a cursor into the hit that it names. Sorted by relevance the
-// score is computed anew; when the record is gone or no longer a hit, the old
-// one must do.
-func (f *finding) place(at cursor) (*hit, error) {
-	h := &hit{score: at.Score, key: at.Key, id: string(at.ID), loaded: true}
-	if f.query.Order != ByRelevance {
-		h.lead = lead(at.Key)
-		return h, nil
+func (f *finding) cursor(hits []hit) cursor {
+	last := hits[len(hits)-1]
+	c := cursor{Query: f.query.fingerprint(), Score: last.score, Key: last.key, ID: preservation.RecordID(last.id)}
+	if f.query.Order == ByRelevance {
+		for i := len(hits) - 2; i >= 0 && len(c.Before) < maxBefore; i-- {
+			c.Before = append(c.Before, preservation.RecordID(hits[i].id))
+		}
 	}
-	h.lead = lead(h.id)
-	internal, err := f.snapshot.InternalID(h.id)
+	return c
+}
+
+// place turns a cursor into the hit that the page begins behind.
+func (f *finding) place(at cursor) (*hit, error) {
+	if f.query.Order != ByRelevance {
+		return &hit{key: at.Key, lead: lead(at.Key), id: string(at.ID), loaded: true}, nil
+	}
+	for _, id := range append([]preservation.RecordID{at.ID}, at.Before...) {
+		score, ok, err := f.score(string(id))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return &hit{score: score, lead: lead(string(id)), id: string(id), loaded: true}, nil
+		}
+	}
+	return &hit{score: at.Score, lead: lead(string(at.ID)), id: string(at.ID), loaded: true}, nil
+}
+
+// score computes the score of one record, if it is a hit.
+func (f *finding) score(id string) (score float64, ok bool, err error) {
+	internal, err := f.snapshot.InternalID(id)
 	if err != nil || internal == nil {
-		return h, err
+		return 0, false, err
 	}
 	s, err := f.searcher()
 	if err != nil || s == nil {
-		return h, err
+		return 0, false, err
 	}
 	defer s.Close()
 	sc := &bsearch.SearchContext{DocumentMatchPool: bsearch.NewDocumentMatchPool(s.DocumentMatchPoolSize()+2, 0)}
 	d, err := s.Advance(sc, internal)
-	if err != nil {
-		return nil, err
+	if err != nil || d == nil || !d.IndexInternalID.Equals(internal) {
+		return 0, false, err
 	}
-	if d != nil && d.IndexInternalID.Equals(internal) {
-		h.score = d.Score
-	}
-	return h, nil
+	return d.Score, true, nil
 }

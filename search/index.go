@@ -18,10 +18,14 @@ type Index struct {
 	tenant preservation.TenantID
 	dir    string
 
-	mu   sync.Mutex // of the fields below, and of opening and dropping
-	open *openIndex
-	used time.Time
+	// life holds one token, which opening, closing and dropping take. Users of
+	// an open index never need it, so that one who holds it may wait for them.
+	life chan struct{}
 
+	mu   sync.Mutex
+	open *openIndex // nil while closed
+
+	used       atomic.Int64  // when it was last used, in nanoseconds
 	generation atomic.Uint64 // rises whenever the index begins anew, empty
 
 	erasedMu sync.RWMutex
@@ -90,13 +94,12 @@ func (ix *Index) Count(ctx context.Context) (uint64, error) {
 // Reset empties the index, so that it comes back from the feed. It waits for
 // calls under way.
 func (ix *Index) Reset(ctx context.Context) error {
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	if s := ix.open; s != nil {
-		ix.open = nil
-		if err := s.closeWhenUnused(ctx); err != nil {
-			return fmt.Errorf("reset search index: %w", err)
-		}
+	if err := ix.takeLife(ctx); err != nil {
+		return fmt.Errorf("reset search index: %w", err)
+	}
+	defer ix.giveLife()
+	if err := ix.detach().closeWhenUnused(ctx); err != nil {
+		return fmt.Errorf("reset search index: %w", err)
 	}
 	ix.generation.Add(1)
 	if err := ix.drop(); err != nil {
@@ -105,51 +108,84 @@ func (ix *Index) Reset(ctx context.Context) error {
 	return nil
 }
 
+func (ix *Index) takeLife(ctx context.Context) error {
+	select {
+	case ix.life <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (ix *Index) giveLife() { <-ix.life }
+
+// detach makes the open index inaccessible to new users and returns it, or nil.
+func (ix *Index) detach() *openIndex {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	o := ix.open
+	ix.open = nil
+	return o
+}
+
 // acquire opens the index if need be and keeps it open until release.
 func (ix *Index) acquire(ctx context.Context) (*openIndex, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ix.set.mu.Lock()
-	closed := ix.set.closed
-	ix.set.mu.Unlock()
-	if closed {
-		return nil, ErrClosed
+	if o := ix.use(); o != nil {
+		return o, nil
 	}
-	s, opened, err := ix.use()
-	if opened {
+	if err := ix.takeLife(ctx); err != nil {
+		return nil, err
+	}
+	o, err := ix.openAndUse()
+	ix.giveLife()
+	if err == nil {
 		ix.set.shrink(ix.set.o.MaxOpen, time.Time{})
 	}
-	return s, err
+	return o, err
 }
 
-func (ix *Index) use() (s *openIndex, opened bool, err error) {
+// use counts a user in, if the index is open.
+func (ix *Index) use() *openIndex {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	if ix.open == nil {
-		if ix.open, err = ix.openOrRenew(); err != nil {
-			return nil, false, err
-		}
-		opened = true
+	if ix.open != nil {
+		ix.open.users.Add(1)
+		ix.used.Store(ix.set.o.Now().UnixNano())
 	}
-	ix.used = ix.set.o.Now()
-	ix.open.users.Add(1)
-	return ix.open, opened, nil
+	return ix.open
 }
 
-func (ix *Index) release(s *openIndex) {
+func (ix *Index) openAndUse() (*openIndex, error) {
+	if o := ix.use(); o != nil {
+		return o, nil // opened while we waited
+	}
+	if ix.set.isClosed() {
+		return nil, ErrClosed
+	}
+	o, err := ix.openOrRenew()
+	if err != nil {
+		return nil, err
+	}
 	ix.mu.Lock()
-	ix.used = ix.set.o.Now()
+	ix.open = o
 	ix.mu.Unlock()
-	if s.users.Add(-1) > 0 {
+	return ix.use(), nil
+}
+
+func (ix *Index) release(o *openIndex) {
+	ix.used.Store(ix.set.o.Now().UnixNano())
+	if o.users.Add(-1) > 0 {
 		return
 	}
 	select {
-	case s.unused <- struct{}{}:
+	case o.unused <- struct{}{}:
 	default:
 	}
-	if s.doomed.Load() {
-		s.close()
+	if o.doomed.Load() {
+		o.close()
 	}
 }
 
@@ -182,45 +218,46 @@ func (ix *Index) openOrRenew() (*openIndex, error) {
 
 // failed takes an index that failed out of use: it is closed, and checked
 // before it opens again. It returns err.
-func (ix *Index) failed(s *openIndex, err error) error {
+func (ix *Index) failed(o *openIndex, err error) error {
 	ix.mu.Lock()
-	if ix.open == s {
+	if ix.open == o {
 		ix.open = nil
 	}
 	ix.mu.Unlock()
 	ix.set.checked.forget(ix.dir)
-	s.doomed.Store(true) // the caller still holds it; its release closes
+	o.doomed.Store(true) // the caller still holds it; its release closes
 	return err
 }
 
+// lastUse tells when the index was last used, if it is open.
 func (ix *Index) lastUse() (time.Time, bool) {
-	if !ix.mu.TryLock() {
-		return time.Time{}, false // being opened or dropped: in use
-	}
-	defer ix.mu.Unlock()
-	return ix.used, ix.open != nil
-}
-
-func (ix *Index) closeUnused() error {
-	if !ix.mu.TryLock() {
-		return nil
-	}
-	defer ix.mu.Unlock()
-	s := ix.open
-	if s == nil || s.users.Load() > 0 {
-		return nil
-	}
-	ix.open = nil
-	return s.close()
-}
-
-func (ix *Index) shut() error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	s := ix.open
-	if s == nil {
+	return time.Unix(0, ix.used.Load()), ix.open != nil
+}
+
+// closeUnused closes the index if nobody uses it.
+func (ix *Index) closeUnused() error {
+	select {
+	case ix.life <- struct{}{}:
+		defer ix.giveLife()
+	default:
+		return nil
+	}
+	ix.mu.Lock()
+	o := ix.open
+	if o == nil || o.users.Load() > 0 {
+		ix.mu.Unlock()
 		return nil
 	}
 	ix.open = nil
-	return s.closeWhenUnused(context.Background())
+	ix.mu.Unlock()
+	return o.close()
+}
+
+// shut closes the index after its last user.
+func (ix *Index) shut() error {
+	ix.life <- struct{}{}
+	defer ix.giveLife()
+	return ix.detach().closeWhenUnused(context.Background())
 }

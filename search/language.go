@@ -56,27 +56,37 @@ type analyzer struct {
 	cache wordCache
 }
 
+// valueBreak parts values that are indexed as one text; no phrase reaches over
+// it. It never occurs in clean text.
+const (
+	valueBreak    = '\x1E'
+	breakDistance = 100 // words
+)
+
 // Analyze implements analysis.Analyzer. All terms of one word share its
-// position; a stop word leaves a gap.
+// position; a stop word leaves a gap. Where the word stands in the text is not
+// told, because it would only make the index larger.
 func (a *analyzer) Analyze(text []byte) analysis.TokenStream {
 	s := string(text)
 	estimate := len(s)/6 + 4
 	slab := make([]analysis.Token, 0, estimate)
 	stream := make(analysis.TokenStream, 0, estimate)
-	position, at := 0, 0
+	position := 0
 	for {
-		word, i := nextWord(s[at:])
+		word, i := nextWord(s)
 		if word == "" {
 			return stream
 		}
-		start := at + i
-		at = start + len(word)
+		if strings.IndexByte(s[:i], valueBreak) >= 0 {
+			position += breakDistance
+		}
+		s = s[i+len(word):]
 		position++
 		for _, term := range a.terms(word) {
 			if len(slab) == cap(slab) { // pointers into the full slab stay valid
 				slab = make([]analysis.Token, 0, estimate/4+16)
 			}
-			slab = append(slab, analysis.Token{Start: start, End: at, Term: term, Position: position})
+			slab = append(slab, analysis.Token{Term: term, Position: position})
 			stream = append(stream, &slab[len(slab)-1])
 		}
 	}

@@ -148,6 +148,9 @@ func (o *openIndex) close() (err error) {
 // closeWhenUnused closes the index after its last user. When ctx ends first,
 // the last user closes it.
 func (o *openIndex) closeWhenUnused(ctx context.Context) error {
+	if o == nil {
+		return nil
+	}
 	for o.users.Load() > 0 {
 		select {
 		case <-o.unused:

@@ -115,13 +115,17 @@ func (q Query) normalize() (Query, error) {
 // cursor is the last hit of a page. A page goes on behind that record, whatever
 // was added meanwhile; sorted by a field, no hit comes twice and none is left
 // out. Relevance changes with the index as a whole: the record's score is then
-// computed anew, which keeps the place as long as the order stays.
+// computed anew, which keeps the place as long as the order stays. Should the
+// record be gone, the one before it tells the place.
 type cursor struct {
-	Query string                `json:"q"` // fingerprint of the query it belongs to
-	Score float64               `json:"s,omitempty"`
-	Key   string                `json:"k,omitempty"`
-	ID    preservation.RecordID `json:"i"`
+	Query  string                  `json:"q"` // fingerprint of the query it belongs to
+	Score  float64                 `json:"s,omitempty"`
+	Key    string                  `json:"k,omitempty"`
+	ID     preservation.RecordID   `json:"i"`
+	Before []preservation.RecordID `json:"b,omitempty"` // hits before it, nearest first
 }
+
+const maxBefore = 8
 
 // fingerprint tells queries apart that have other hits or another order.
 func (q Query) fingerprint() string {

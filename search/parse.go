@@ -15,7 +15,7 @@ import (
 //	Meier~  Meier~2        words that differ by one or two letters
 //	-Abbruch               without this
 //	Garage ODER Carport    one of them (also OR, |)
-//	titel:Bau az:63.10*    in the title, the reference, name:, datei:
+//	titel:Bau az:63.10*    in the title, the reference; also name:
 //	63.10-2014/0815        a reference, whole or in text
 //
 // Whatever is not of this form is text: an unbalanced quote, a lone minus, an
@@ -50,7 +50,6 @@ var queryFields = map[string]string{
 	"titel": fieldTitle, "title": fieldTitle, "betreff": fieldTitle,
 	"az": fieldReference, "aktenzeichen": fieldReference, "ref": fieldReference, "reference": fieldReference,
 	"name": fieldName, "person": fieldName,
-	"datei": fieldFile, "file": fieldFile,
 }
 
 // parse reads a query as a conjunction of groups, each a disjunction of

@@ -7,14 +7,16 @@ import (
 	"strings"
 	"unicode"
 
+	"bestand/preservation"
+
+	"github.com/blevesearch/bleve/v2/index/scorch"
 	bsearch "github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/searcher"
-	index "github.com/blevesearch/bleve_index_api"
 )
 
 // Bounds on what one pattern may expand to, in words of the index.
 const (
-	maxPrefixWords = 20000
+	maxPrefixWords = 50000 // summed over the segments
 	maxPhraseWords = 64
 )
 
@@ -27,8 +29,10 @@ const (
 // matcher builds the library's searchers for a query on one snapshot.
 type matcher struct {
 	ctx      context.Context
-	reader   index.IndexReader
+	reader   *scorch.IndexSnapshot
 	language *language
+
+	prefixes map[[2]string]docSet // by field and prefix: hostile queries repeat themselves
 }
 
 var (
@@ -191,6 +195,9 @@ func (m *matcher) clause(c clause, o bsearch.SearcherOptions) (s bsearch.Searche
 	if c.field == fieldText || c.field == fieldReference {
 		if key := squeeze(c.text); err == nil && c.form <= formPhrase && hasDigit(key) {
 			add(m.term(fieldExact, key, unscored))
+			if preservation.RecordID(key).Valid() {
+				add(m.term(fieldID, key, unscored))
+			}
 		}
 	}
 	if err != nil {
@@ -260,46 +267,62 @@ func (m *matcher) phrase(field string, words []string, o bsearch.SearcherOptions
 // prefix finds words that begin with the text, references that do, and for a
 // text of several words the phrase whose last word begins so.
 func (m *matcher) prefix(c clause) (bsearch.Searcher, error) {
-	folded := m.language.names.words(c.text)
-	var any []bsearch.Searcher
+	set := make(docSet, len(m.reader.Segments()))
 	if key := squeeze(c.text); hasDigit(key) && (c.field == fieldText || c.field == fieldReference) {
-		s, err := m.expanded(fieldExact, key)
+		exact, err := m.beginning(fieldExact, key)
 		if err != nil {
 			return nil, err
 		}
-		if s != nil {
-			any = append(any, s)
-		}
+		set.or(exact)
 	}
-	var s bsearch.Searcher
-	var err error
+	folded := m.language.names.words(c.text)
 	if len(folded) == 1 {
-		s, err = m.expanded(c.field, folded[0])
-	} else {
-		s, err = m.phrasePrefix(c)
+		words, err := m.beginning(c.field, folded[0])
+		if err != nil {
+			return nil, err
+		}
+		set.or(words)
+		return m.set(set), nil
 	}
+	phrase, err := m.phrasePrefix(c)
 	if err != nil {
-		closeAll(any)
 		return nil, err
 	}
-	if s != nil {
-		any = append(any, s)
+	references := m.set(set)
+	switch {
+	case phrase == nil:
+		return references, nil
+	case references == nil:
+		return phrase, nil
 	}
-	return m.either(any, unscored)
+	return m.either([]bsearch.Searcher{references, phrase}, unscored)
 }
 
-func (m *matcher) expanded(field, prefix string) (bsearch.Searcher, error) {
-	terms, err := m.termsWith(field, prefix, maxPrefixWords)
-	if err != nil || len(terms) == 0 {
-		return nil, err
+// set finds the documents of a set. It is nil when there are none.
+func (m *matcher) set(s docSet) bsearch.Searcher {
+	if r := newSetSearcher(m.reader, s); r.size > 0 {
+		return r
 	}
-	return searcher.NewMultiTermSearcher(m.ctx, m.reader, terms, field, 1, unscored, false)
+	return nil
+}
+
+func (m *matcher) beginning(field, prefix string) (docSet, error) {
+	key := [2]string{field, prefix}
+	if set, ok := m.prefixes[key]; ok {
+		return set, nil
+	}
+	set, err := withPrefix(m.reader, field, prefix, maxPrefixWords)
+	if m.prefixes == nil {
+		m.prefixes = map[[2]string]docSet{}
+	}
+	m.prefixes[key] = set
+	return set, err
 }
 
 func (m *matcher) phrasePrefix(c clause) (bsearch.Searcher, error) {
 	words := m.analyzer(c.field).words(c.text)
 	folded := m.language.names.words(c.text)
-	last, err := m.termsWith(c.field, folded[len(folded)-1], maxPhraseWords)
+	last, err := m.termsWith(c.field, folded[len(folded)-1])
 	if err != nil || len(last) == 0 {
 		return nil, err
 	}
@@ -315,7 +338,7 @@ func (m *matcher) phrasePrefix(c clause) (bsearch.Searcher, error) {
 }
 
 // termsWith lists the terms of a field that begin with prefix.
-func (m *matcher) termsWith(field, prefix string, limit int) ([]string, error) {
+func (m *matcher) termsWith(field, prefix string) ([]string, error) {
 	dict, err := m.reader.FieldDictPrefix(field, []byte(prefix))
 	if err != nil {
 		return nil, err
@@ -327,11 +350,15 @@ func (m *matcher) termsWith(field, prefix string, limit int) ([]string, error) {
 		if err != nil || e == nil {
 			return terms, err
 		}
-		if len(terms) == limit {
-			return nil, fmt.Errorf("%w: too many words begin with %q; write more of it", ErrQuery, prefix)
+		if len(terms) == maxPhraseWords {
+			return nil, tooMany(prefix)
 		}
 		terms = append(terms, strings.Clone(e.Term))
 	}
+}
+
+func tooMany(prefix string) error {
+	return fmt.Errorf("%w: too many words begin with %q; write more of it", ErrQuery, prefix)
 }
 
 // fuzzy finds words near a term. The first letter must agree, which keeps the
@@ -349,11 +376,16 @@ func (m *matcher) fuzzy(field, term string, edits int) (bsearch.Searcher, error)
 // filters adds one condition per restriction to the parts.
 func (m *matcher) filters(p *parts, f Filter) error {
 	add := func(field string, terms []string) error {
-		s, err := searcher.NewMultiTermSearcher(m.ctx, m.reader, terms, field, 1, unscored, false)
-		if err == nil {
-			p.must = append(p.must, s)
+		set, err := withTerms(m.reader, field, terms)
+		if err != nil {
+			return err
 		}
-		return err
+		if s := m.set(set); s != nil {
+			p.must = append(p.must, s)
+		} else {
+			p.none = true
+		}
+		return nil
 	}
 	for _, facet := range Facets() {
 		values := f.Values[facet]

@@ -47,7 +47,6 @@ const (
 	fieldText      = "text"      // everything searchable, German
 	fieldTitle     = "title"     // German
 	fieldName      = "name"      // subjects, folded but not stemmed
-	fieldFile      = "file"      // file names and titles
 	fieldReference = "reference" // words of references and numbers
 	fieldExact     = "exact"     // references and numbers as a whole
 	fieldClassPath = "classpath"
@@ -79,12 +78,8 @@ func fingerprint() string {
 func (d *Document) fields(l *language, maxText int) *document.Document {
 	doc := document.NewDocument(string(d.ID))
 	text := func(name string, a analysis.Analyzer, values ...string) {
-		n := uint64(0)
-		for _, v := range values {
-			if v = clean(clip(v, maxValue)); v != "" {
-				doc.AddField(document.NewTextFieldCustom(name, []uint64{n}, []byte(v), worded, a))
-				n++
-			}
+		if s := joined(values); s != "" {
+			doc.AddField(document.NewTextFieldCustom(name, nil, []byte(s), worded, a))
 		}
 	}
 	keyword := func(name string, o index.FieldIndexingOptions, values ...string) {
@@ -102,20 +97,18 @@ func (d *Document) fields(l *language, maxText int) *document.Document {
 		keyword(string(f), counted, values...)
 	}
 
-	values := d.values()
-	text(fieldText, l.index, values...)
-	if body := dehyphenate(clean(clip(d.Text, maxText))); body != "" {
-		body = clip(body, maxText)
-		doc.AddField(document.NewTextFieldCustom(fieldText, []uint64{uint64(len(values))}, []byte(body), worded, l.index))
+	body := clip(dehyphenate(clean(clip(d.Text, maxText))), maxText)
+	all := joined(d.values()) + string(valueBreak) + body
+	doc.AddField(document.NewTextFieldCustom(fieldText, nil, []byte(all), worded, l.index))
+	if body != "" {
 		doc.AddField(document.NewTextFieldCustom(fieldBody, nil, []byte(body), index.StoreField, nil))
 	}
 	text(fieldTitle, l.index, d.Title)
 	text(fieldName, l.names, d.names()...)
-	text(fieldFile, l.index, d.fileNames()...)
 	text(fieldReference, l.names, d.Reference, d.ProducerRecordID, d.Invoice["number"])
-	for _, s := range []string{d.Reference, d.ProducerRecordID, d.Invoice["number"], string(d.ID)} {
+	for _, s := range []string{d.Reference, d.ProducerRecordID, d.Invoice["number"]} {
 		if s = squeeze(s); s != "" {
-			keyword(fieldExact, exact, s)
+			keyword(fieldExact, index.IndexField, s) // with frequencies: it counts for relevance
 		}
 	}
 
@@ -148,6 +141,21 @@ func (d *Document) fields(l *language, maxText int) *document.Document {
 	keyword(sortReference, counted, clip(squeeze(d.Reference), maxSortKey))
 	keyword(sortTitle, counted, clip(l.sortKey(d.Title), maxSortKey))
 	return doc
+}
+
+// joined makes one text of several values, each cut to size.
+func joined(values []string) string {
+	var b strings.Builder
+	for _, v := range values {
+		if v = clean(clip(v, maxValue)); v == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(valueBreak)
+		}
+		b.WriteString(v)
+	}
+	return b.String()
 }
 
 func facetValue(s string) string {

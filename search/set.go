@@ -122,7 +122,7 @@ func (s *Set) Tenant(id preservation.TenantID) (*Index, error) {
 	}
 	ix := s.indexes[id]
 	if ix == nil {
-		ix = &Index{set: s, tenant: id, dir: filepath.Join(s.dir, string(id))}
+		ix = &Index{set: s, tenant: id, dir: filepath.Join(s.dir, string(id)), life: make(chan struct{}, 1)}
 		s.indexes[id] = ix
 	}
 	return ix, nil
@@ -147,6 +147,13 @@ func (s *Set) Close() error {
 	return errors.Join(errs...)
 }
 
+func (s *Set) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// all lists the indexes. The caller holds mu.
 func (s *Set) all() []*Index {
 	var all []*Index
 	for _, ix := range s.indexes {
