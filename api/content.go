@@ -122,13 +122,16 @@ var shown = map[string]bool{
 	"image/png": true, "image/jpeg": true, "image/gif": true, "image/webp": true, "image/tiff": true,
 }
 
-// mediaOf is the content type to serve a file with.
-func mediaOf(stored string) string {
-	media, _, err := mime.ParseMediaType(stored)
-	if err != nil || !strings.Contains(media, "/") {
-		return "application/octet-stream"
+// mediaOf is the content type to serve a file with, and its bare media type.
+func mediaOf(stored string) (full, bare string) {
+	bare, params, err := mime.ParseMediaType(stored)
+	if err != nil || !strings.Contains(bare, "/") {
+		return "application/octet-stream", "application/octet-stream"
 	}
-	return media
+	if charset := params["charset"]; charset != "" {
+		return mime.FormatMediaType(bare, map[string]string{"charset": charset}), bare
+	}
+	return bare, bare
 }
 
 // disposition writes Content-Disposition (RFC 6266) for a name that may hold

@@ -23,13 +23,13 @@ func (s *server) GetFile(ctx context.Context, request GetFileRequestObject) (Get
 	if err := s.audit(ctx, "file.read", string(request.ID), map[string]string{"file": string(f.ID)}); err != nil {
 		return nil, err
 	}
-	media := mediaOf(f.Format.MIME)
+	full, bare := mediaOf(f.Format.MIME)
 	return &content{
 		open: func(off, length int64) (io.ReadCloser, error) {
 			return store.Open(ctx, at.Key, at.VersionID, at.Pos+off, length)
 		},
-		size: f.Size, sha256: f.SHA256, media: media, name: strings.ToValidUTF8(f.Name, "_"),
-		inline: p.Disposition == GetFileParamsDispositionInline && shown[media], head: headOnly(ctx),
+		size: f.Size, sha256: f.SHA256, media: full, name: strings.ToValidUTF8(f.Name, "_"),
+		inline: p.Disposition == GetFileParamsDispositionInline && shown[bare], head: headOnly(ctx),
 		ifNoneMatch: p.IfNoneMatch, ifRange: p.IfRange, rangeSpec: p.Range,
 	}, nil
 }

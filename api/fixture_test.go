@@ -399,12 +399,14 @@ func (a *archive) archived(tenant preservation.TenantID, source string, files ..
 	}
 	stored := event
 	stored.ID = preservation.NewID(now)
+	receipt := event
+	receipt.ID, receipt.Type = preservation.NewID(now), preservation.EventStore
 	sub := catalog.Submission{ID: r.Submission, Metadata: r.Metadata, RecordID: r.ID, Version: 1, SubmittedBy: "dms", Received: now, Fingerprint: source}
 	err = errors.Join(
 		t.CreateSubmission(ctx, sub, event),
 		t.CommitRecord(ctx, catalog.Commit{Record: r, Events: []preservation.Event{stored}, Pos: pos, Lock: lock,
 			Package: catalog.RecordObject{Key: key, Kind: "package", Version: 1, VersionID: o.VersionID, Size: int64(packed.Len()), SHA256: sums.SHA256, Stored: now}}),
-		t.FinishSubmission(ctx, r.Submission, "eyJhbGciOiJFUzI1NiJ9.e30.c2ln", catalog.RecordObject{Key: preservation.EventKey(r.ID, event.ID), Kind: "event", Version: 1, Stored: now}, nil),
+		t.FinishSubmission(ctx, r.Submission, "eyJhbGciOiJFUzI1NiJ9.e30.c2ln", catalog.RecordObject{Key: preservation.EventKey(r.ID, event.ID), Kind: "event", Version: 1, Stored: now}, nil, receipt),
 	)
 	if err != nil {
 		a.Fatal(err)

@@ -244,7 +244,9 @@ type File struct {
 	Name        string `json:"name"`
 
 	// NameBase64 The bytes of a name that is not UTF-8.
-	NameBase64     string                      `json:"name_base64,omitempty,omitzero"`
+	NameBase64 string `json:"name_base64,omitempty,omitzero"`
+
+	// Representation original: as received; preservation: renditions made here and files taken out of others; text: what the index reads.
 	Representation preservation.Representation `json:"representation"`
 	Sha256         string                      `json:"sha256"`
 	Sha512         string                      `json:"sha512"`

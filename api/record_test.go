@@ -214,6 +214,7 @@ func TestHostileFiles(t *testing.T) {
 	}{
 		{"antrag.pdf", "application/pdf", true, "antrag.pdf"},
 		{"bild.png", "image/png", true, "bild.png"},
+		{"text.txt", "text/plain; charset=utf-8", true, "text.txt"},
 		{"seite.html", "text/html", false, "seite.html"},
 		{"bild.svg", "image/svg+xml", false, "bild.svg"},
 		{"rechnung.xml", "application/xml", false, "rechnung.xml"},
