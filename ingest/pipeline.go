@@ -208,11 +208,10 @@ type work struct {
 	lastID   string    // of an event
 	problems []preservation.Finding
 
-	record  preservation.Record
-	pkg     frozen
-	object  preservation.Object
-	lock    preservation.Lock
-	receipt string
+	record preservation.Record
+	pkg    frozen
+	object preservation.Object
+	lock   preservation.Lock
 }
 
 // file is a file of the record with its place in the work folder.
@@ -223,16 +222,6 @@ type file struct {
 	depth  int  // how many files it was taken out of
 	made   bool // a rendition made here
 	signed bool // carries somebody's signature: never touched
-}
-
-func (w *work) original() []*file {
-	var out []*file
-	for _, f := range w.files {
-		if f.Representation == preservation.Original {
-			out = append(out, f)
-		}
-	}
-	return out
 }
 
 // add gives a new file its identifier and its name in the work folder.
