@@ -31,7 +31,9 @@ func pack(ctx context.Context, w *work) error {
 	}
 	paths := map[preservation.FileID]string{}
 	for _, f := range w.files {
-		f.Path = aip.DataPath(f.File)
+		if f.HeldIn == 0 {
+			f.Path = aip.DataPath(f.File)
+		}
 		w.record.Files = append(w.record.Files, f.File)
 		paths[f.ID] = f.path
 	}

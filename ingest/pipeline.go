@@ -55,7 +55,7 @@ var steps = []struct {
 	name string
 	run  func(context.Context, *work) error
 }{
-	{"fetch", fetch},       // staged bytes, held against the digests of the reception
+	{"fetch", fetch},       // staged bytes, held against the digests of the reception; of a later version the stored ones
 	{"scan", scanFiles},    // malware goes to quarantine
 	{"identify", identify}, // PRONOM; contradictions are findings
 	{"validate", validate}, // incoming signatures, XML
@@ -203,6 +203,7 @@ type work struct {
 
 	files    []*file
 	events   []preservation.Event
+	lastFile int       // number of the last file's identifier
 	saved    int       // events that the catalog has
 	savedAt  time.Time // when
 	lastID   string    // of an event
@@ -221,12 +222,14 @@ type file struct {
 	ident  format.Result
 	depth  int  // how many files it was taken out of
 	made   bool // a rendition made here
+	held   bool // complete, in the package of an earlier version: nothing to be done
 	signed bool // carries somebody's signature: never touched
 }
 
 // add gives a new file its identifier and its name in the work folder.
 func (w *work) add(f *file) *file {
-	f.ID = preservation.NewFileID(len(w.files) + 1)
+	w.lastFile++
+	f.ID = preservation.NewFileID(w.lastFile)
 	w.files = append(w.files, f)
 	return f
 }

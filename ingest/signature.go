@@ -25,7 +25,7 @@ func validate(ctx context.Context, w *work) error {
 }
 
 func (w *work) validate(ctx context.Context, f *file) error {
-	if f.ident.Family != format.PDF {
+	if f.held || f.ident.Family != format.PDF {
 		return nil
 	}
 	in, err := os.Open(f.path)

@@ -25,6 +25,9 @@ const (
 // fetch brings the staged files into the work folder and holds them against the
 // digests of the reception.
 func fetch(ctx context.Context, w *work) error {
+	if w.sub.Version > 1 {
+		return reopen(ctx, w)
+	}
 	var ids []preservation.FileID
 	for i, s := range w.sub.Files {
 		f := w.add(&file{File: preservation.File{
@@ -72,6 +75,9 @@ func scanFiles(ctx context.Context, w *work) error {
 	var by preservation.Agent
 	reason := ""
 	for _, f := range w.files {
+		if f.held {
+			continue
+		}
 		r, err := w.p.Scanner.ScanFile(ctx, f.path)
 		if err != nil {
 			return err
@@ -111,6 +117,9 @@ func identify(ctx context.Context, w *work) error {
 func (w *work) identify(ctx context.Context, files ...*file) error {
 	var ids []preservation.FileID
 	for _, f := range files {
+		if f.held {
+			continue
+		}
 		r, err := w.p.Format.Identify(ctx, f.path, f.Name)
 		if err != nil {
 			return err
@@ -136,7 +145,7 @@ func (w *work) identify(ctx context.Context, files ...*file) error {
 func render(ctx context.Context, w *work) error {
 	for i := 0; i < len(w.files); i++ { // grows while it runs
 		f := w.files[i]
-		if f.made || f.Representation == preservation.Text {
+		if f.made || f.held || f.Representation == preservation.Text {
 			continue
 		}
 		if err := w.render(ctx, f); err != nil {

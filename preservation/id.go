@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -44,6 +45,18 @@ func (id FileID) Valid() bool { return fileIDPattern.MatchString(string(id)) }
 
 // NewFileID names the n-th file of a record, counted from 1.
 func NewFileID(n int) FileID { return FileID(fmt.Sprintf("f%04d", n)) }
+
+// Number is the n of NewFileID, 0 for an identifier of another form.
+func (id FileID) Number() int {
+	if !id.Valid() {
+		return 0
+	}
+	n, err := strconv.Atoi(string(id[1:]))
+	if err != nil {
+		return 0
+	}
+	return n
+}
 
 var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 

@@ -17,6 +17,7 @@ import (
 func schedules() map[string]string {
 	all := retention.Schedules()
 	all["store-audit"] = "*/10 * * * *"
+	all["complete"] = "25 * * * *"
 	all["sweep"] = "50 * * * *"
 	all["expire-uploads"] = "40 4 * * *"
 	return all

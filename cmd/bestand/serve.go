@@ -196,6 +196,7 @@ func (s *service) addTenant(ctx context.Context, info catalog.TenantInfo, actor 
 func (s *service) startWorkers() {
 	handlers := retention.Handlers(s.officer, s.disposer)
 	handlers["store-audit"] = s.storeAudit
+	handlers["complete"] = s.pipeline.Complete
 	handlers["unstage"] = s.pipeline.Unstage
 	handlers["report"] = s.pipeline.Report
 	handlers["sweep"] = s.pipeline.Sweep

@@ -22,7 +22,7 @@ func odfNumbers(p *parts) (numbers, error) {
 	var n numbers
 	err := p.each("META-INF/manifest.xml", func(_ string, r io.Reader) (err error) {
 		encrypted := false
-		err = walk(r, func(t xml.Token, _ int) {
+		_ = walk(r, func(t xml.Token, _ int) {
 			e, ok := t.(xml.StartElement)
 			encrypted = encrypted || ok && e.Name.Local == "encryption-data"
 		})

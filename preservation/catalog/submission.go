@@ -114,10 +114,14 @@ func (t *Tenant) CreateSubmission(ctx context.Context, s Submission, events ...p
 }
 
 func (t *Tenant) insertSubmission(ctx context.Context, s Submission, events []preservation.Event) error {
+	source := s.Metadata.ProducerRecordID
+	if s.Version > 1 {
+		source = "" // the first version holds it
+	}
 	return t.db.write(ctx, func(x *tx) error {
 		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-			string(t.id), s.Metadata.Producer, s.Metadata.ProducerRecordID,
+			string(t.id), s.Metadata.Producer, source,
 			string(s.ID), s.Fingerprint, string(Received), toJSON(s.Metadata), string(s.RecordID), max(s.Version, 1), int64(0), s.SubmittedBy, "", "[]", "",
 			ms(s.Received), ms(s.Received))
 		if err != nil {

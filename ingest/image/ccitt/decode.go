@@ -132,7 +132,7 @@ func (d *Decoder) twoDim() error {
 			b2 = d.ref[next+1]
 		}
 		v := d.peek(7)
-		a1 := -1
+		var a1 int
 		switch {
 		case v>>6 == 1: // V0
 			d.drop(1)

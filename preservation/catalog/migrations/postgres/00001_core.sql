@@ -142,6 +142,7 @@ CREATE TABLE file (
   PRIMARY KEY (record_id, id)
 );
 CREATE INDEX file_digest ON file(tenant, sha256);
+CREATE INDEX file_incomplete ON file(tenant, record_id) WHERE verdict IN ('pending', 'not validated');
 
 CREATE TABLE event (
   id            TEXT COLLATE "C" PRIMARY KEY,

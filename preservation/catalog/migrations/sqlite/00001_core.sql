@@ -140,6 +140,7 @@ CREATE TABLE file (
   PRIMARY KEY (record_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_digest ON file(tenant, sha256);
+CREATE INDEX file_incomplete ON file(tenant, record_id) WHERE verdict IN ('pending', 'not validated');
 
 CREATE TABLE event (
   id            TEXT PRIMARY KEY,
