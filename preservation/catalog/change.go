@@ -3,6 +3,8 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"bestand/preservation"
 )
@@ -28,16 +30,14 @@ func (x *tx) change(tenant preservation.TenantID, id preservation.RecordID) erro
 // There the order is (transaction, number), and transactions that may still
 // have older company under way are held back.
 func (t *Tenant) Changes(ctx context.Context, after string, limit int) ([]Change, string, error) {
-	var xid, seq int64
-	if after != "" {
-		if _, err := fmt.Sscanf(after, "%d.%d", &xid, &seq); err != nil {
-			return nil, after, fmt.Errorf("cursor %q: %w", after, ErrCursor)
-		}
+	xid, seq, err := place(after)
+	if err != nil {
+		return nil, after, err
 	}
 	query := `SELECT 0, seq, record_id FROM change WHERE tenant = $1 AND $2 = $2 AND seq > $3 ORDER BY seq LIMIT $4`
 	if t.db.dialect == postgres {
 		query = `SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq, record_id FROM change
-			WHERE tenant = $1 AND (xid, seq) > (CAST(CAST($2 AS TEXT) AS XID8), $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+			WHERE tenant = $1 AND (xid, seq) > (CAST($2 AS XID8), $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 			ORDER BY xid, seq LIMIT $4`
 	}
 	rows, err := t.db.reader.QueryContext(ctx, query, string(t.id), xid, seq, limit)
@@ -53,18 +53,32 @@ func (t *Tenant) Changes(ctx context.Context, after string, limit int) ([]Change
 	return changes, changes[len(changes)-1].Cursor, nil
 }
 
+// place takes a cursor of the feed apart; the empty one is the beginning.
+func place(cursor string) (xid, seq int64, err error) {
+	if cursor == "" {
+		return 0, 0, nil
+	}
+	x, s, ok := strings.Cut(cursor, ".")
+	xid, err = strconv.ParseInt(x, 10, 64)
+	if err == nil {
+		seq, err = strconv.ParseInt(s, 10, 64)
+	}
+	if !ok || err != nil || xid < 0 || seq < 0 {
+		return 0, 0, fmt.Errorf("cursor %q: %w", cursor, ErrCursor)
+	}
+	return xid, seq, nil
+}
+
 // Behind returns how many changes follow a cursor and, in milliseconds, since
 // when the oldest of them waits (0 when none does).
 func (t *Tenant) Behind(ctx context.Context, after string) (count, sinceMS int64, err error) {
-	var xid, seq int64
-	if after != "" {
-		if _, err := fmt.Sscanf(after, "%d.%d", &xid, &seq); err != nil {
-			return 0, 0, fmt.Errorf("cursor %q: %w", after, ErrCursor)
-		}
+	xid, seq, err := place(after)
+	if err != nil {
+		return 0, 0, err
 	}
 	query := `SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM change WHERE tenant = $1 AND $2 = $2 AND seq > $3`
 	if t.db.dialect == postgres {
-		query = `SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM change WHERE tenant = $1 AND (xid, seq) > (CAST(CAST($2 AS TEXT) AS XID8), $3)`
+		query = `SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM change WHERE tenant = $1 AND (xid, seq) > (CAST($2 AS XID8), $3)`
 	}
 	err = t.db.reader.QueryRowContext(ctx, query, string(t.id), xid, seq).Scan(&count, &sinceMS)
 	return count, sinceMS, err

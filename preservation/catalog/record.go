@@ -52,6 +52,9 @@ type Commit struct {
 func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
 	r := c.Record
 	return t.db.write(ctx, func(x *tx) error {
+		if err := x.unburied(t.id, r.ID); err != nil {
+			return err // before anything of it is written, even if only to be undone
+		}
 		now := ms(t.db.now())
 		// The lock of a record is the earliest of those on its objects.
 		added, err := x.exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key,
@@ -71,13 +74,9 @@ func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
 		if err != nil {
 			return err
 		}
-		// Looked up after the row was written: a destruction that was under way has ended by now.
-		var buried int
-		if err := x.queryRow(`SELECT COUNT(*) FROM tombstone WHERE tenant = $1 AND record_id = $2`, string(t.id), string(r.ID)).Scan(&buried); err != nil {
+		// A destruction that was under way on PostgreSQL has ended by now.
+		if err := x.unburied(t.id, r.ID); err != nil {
 			return err
-		}
-		if buried > 0 {
-			return fmt.Errorf("record %s: %w", r.ID, ErrDestroyed)
 		}
 		if added == 0 {
 			return x.commitKnown(t.id, c)
@@ -93,6 +92,16 @@ func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
 		}
 		return x.change(t.id, r.ID)
 	})
+}
+
+// unburied refuses a record that has a tombstone.
+func (x *tx) unburied(tenant preservation.TenantID, id preservation.RecordID) error {
+	var n int
+	err := x.queryRow(`SELECT COUNT(*) FROM tombstone WHERE tenant = $1 AND record_id = $2`, string(tenant), string(id)).Scan(&n)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("record %s: %w", id, ErrDestroyed)
+	}
+	return err
 }
 
 // commitKnown adds what may be missing of a version that is not the newest, as
