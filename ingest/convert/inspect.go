@@ -1,11 +1,9 @@
 package convert
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -115,135 +113,10 @@ func (c *counter) String() string { return strings.ToValidUTF8(c.text.String(), 
 // PDFText extracts the text of a PDF.
 func (j *job) pdfText(ctx context.Context, pdf string) (text string, letters int, err error) {
 	c := &counter{limit: j.cfg.TextLimit}
-	_, err = j.read(ctx, "pdftotext", c, pdf, "-enc", "UTF-8", "-nopgbrk", pdf, "-")
+	_, err = j.read(ctx, "pdftotext", c, pdf, "-enc", "UTF-8", "-nopgbrk", "-cropbox", pdf, "-")
 	var no *Refusal
 	if errors.As(err, &no) && no.Code == codeLimit+sandbox.LimitOutput {
 		err = nil // more text than anyone searches
 	}
 	return c.String(), c.letters, err
-}
-
-// Page is one page at a resolution that shows whether something is on it.
-type page struct {
-	width, height int
-	gray          []byte
-}
-
-const (
-	rasterDPI   = 20
-	rasterPages = 200 // of one document
-	maxPixels   = 32 << 20
-)
-
-// Raster draws the first pages.
-func (j *job) raster(ctx context.Context, pdf string) ([]page, error) {
-	r, w := io.Pipe()
-	var pages []page
-	var parse error
-	done := make(chan struct{})
-	go func() { // ends when the writer is closed
-		defer close(done)
-		pages, parse = pgm(bufio.NewReader(r))
-		_, _ = io.Copy(io.Discard, r) // what a broken image left must not block the program
-	}()
-	res, err := j.read(ctx, "pdftoppm", w, pdf, "-gray", "-r", fmt.Sprint(rasterDPI), "-l", fmt.Sprint(rasterPages), pdf)
-	w.Close()
-	<-done
-	switch {
-	case err != nil:
-		return nil, err
-	case parse != nil:
-		return nil, &Refusal{CodeDamaged, "A page cannot be drawn."}
-	case res.ExitCode != 0 && len(pages) == 0:
-		return nil, &Refusal{CodeDamaged, "No page can be drawn."}
-	}
-	return pages, nil
-}
-
-// PGM reads portable gray maps (netpbm, P5, 8 bit), one after the other.
-func pgm(r *bufio.Reader) ([]page, error) {
-	var pages []page
-	for pixels := 0; ; {
-		if _, err := r.Peek(1); err == io.EOF {
-			return pages, nil
-		}
-		var header string
-		for range 3 {
-			line, err := r.ReadSlice('\n') // short lines only: the buffer is the bound
-			if err != nil {
-				return pages, errors.New("not a gray map")
-			}
-			header += string(line)
-		}
-		var p page
-		if _, err := fmt.Sscanf(header, "P5\n%d %d\n255\n", &p.width, &p.height); err != nil ||
-			p.width <= 0 || p.height <= 0 || p.width > maxPixels/p.height {
-			return pages, errors.New("not a gray map")
-		}
-		if pixels += p.width * p.height; pixels > maxPixels*4 {
-			return pages, errors.New("gray maps too large")
-		}
-		p.gray = make([]byte, p.width*p.height)
-		if _, err := io.ReadFull(r, p.gray); err != nil {
-			return pages, fmt.Errorf("read gray map: %w", err)
-		}
-		pages = append(pages, p)
-	}
-}
-
-// Blank reports whether the page is of one shade.
-func (p page) blank() bool {
-	if len(p.gray) == 0 {
-		return true
-	}
-	lo, hi := p.gray[0], p.gray[0]
-	for _, g := range p.gray {
-		lo, hi = min(lo, g), max(hi, g)
-	}
-	return hi-lo < 8
-}
-
-// Difference returns the share of the page's marked area that is clearly
-// lighter or darker on the other page. It looks at fields of 5 mm, so that a
-// line of text shifted by a hair is the same and a missing one is not. Pages
-// of other sizes differ fully.
-func (p page) difference(q page) float64 {
-	if abs(p.width-q.width) > 2+p.width/50 || abs(p.height-q.height) > 2+p.height/50 {
-		return 1
-	}
-	const field = 4 // pixels
-	marked, differ := 0, 0
-	for y := 0; y < min(p.height, q.height); y += field {
-		for x := 0; x < min(p.width, q.width); x += field {
-			a, b := p.mean(x, y, field), q.mean(x, y, field)
-			if min(a, b) < 250 {
-				marked++
-			}
-			if abs(a-b) > 24 {
-				differ++
-			}
-		}
-	}
-	if differ == 0 {
-		return 0
-	}
-	return float64(differ) / float64(max(marked, 1))
-}
-
-// Mean returns the mean shade of a field, cut at the edge of the page.
-func (p page) mean(x0, y0, size int) int {
-	sum, n := 0, 0
-	for y := y0; y < min(y0+size, p.height); y++ {
-		for x := x0; x < min(x0+size, p.width); x++ {
-			sum, n = sum+int(p.gray[y*p.width+x]), n+1
-		}
-	}
-	return sum / max(n, 1)
-}
-
-func abs(n int) int {
-	if n < 0 {
-		return -n
-	}
-	return n
 }

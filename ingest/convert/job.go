@@ -28,7 +28,6 @@ type job struct {
 	pdf     string               // the rendition
 	verdict string
 	flavour string
-	lossy   bool // what the tool is known to drop
 	text    string
 	pages   int
 	outputs []Output // extracted files

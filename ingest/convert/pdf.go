@@ -75,11 +75,30 @@ func (j *job) renderPDF(ctx context.Context) error {
 		j.events = j.events[:before] // metadata alone do not do: what was tried and dropped is not part of the record
 	}
 	facts.attached = attached
-	pdf, err := j.rewrite(ctx, j.src.Path, facts)
-	if err != nil {
-		return err
+	return j.rewritten(ctx, j.src.Path, facts, source, tolerances["pdf"])
+}
+
+// Rewritten accepts what Ghostscript makes of a PDF. Annotations stay what they
+// are if that can be; where it makes the result invalid or look different they
+// are drawn as part of the page.
+func (j *job) rewritten(ctx context.Context, pdf string, facts pdfFacts, source numbers, t tolerance) error {
+	before := len(j.events)
+	for _, drawn := range []bool{false, true} {
+		if facts.attached > 0 && !drawn { // annotations hold embedded files, which PDF/A-2 forbids
+			continue
+		}
+		out, err := j.rewrite(ctx, pdf, facts, drawn)
+		if err != nil {
+			return err
+		}
+		err = j.check(ctx, out, defaultFlavour, source, t)
+		var no *Refusal
+		if drawn || !errors.As(err, &no) || strings.HasPrefix(no.Code, codeLimit) {
+			return err
+		}
+		j.events = j.events[:before] // what was tried and dropped is not part of the record
 	}
-	return j.check(ctx, pdf, defaultFlavour, source, tolerances["pdf"])
+	return nil
 }
 
 const (
@@ -103,7 +122,7 @@ var rewriteLimits = sandbox.Limits{
 
 // Rewrite writes the PDF anew with Ghostscript. Elements that PDF/A forbids are
 // dropped (compatibility policy 1).
-func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts) (string, error) {
+func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts, drawn bool) (string, error) {
 	dir, err := j.folder()
 	if err != nil {
 		return "", err
@@ -117,8 +136,7 @@ func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts) (string, 
 			"-q", "-dBATCH", "-dNOPAUSE", "-dSAFER", "--permit-file-read=" + iccFolder + "/",
 			"-sDEVICE=pdfwrite", "-dPDFA=2", "-dPDFACompatibilityPolicy=1", "-sColorConversionStrategy=RGB",
 			"-dAutoRotatePages=/None", "-dEmbedAllFonts=true", "-dSubsetFonts=true",
-			// Annotations hold embedded files, which PDF/A-2 forbids: then they are drawn instead.
-			fmt.Sprintf("-dPreserveAnnots=%t", facts.attached == 0),
+			fmt.Sprintf("-dPreserveAnnots=%t", !drawn),
 			"-dDownsampleColorImages=false", "-dDownsampleGrayImages=false", "-dDownsampleMonoImages=false",
 			"-sOutputFile=rendition.pdf", "definitions.ps", pdf,
 		},
@@ -133,7 +151,6 @@ func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts) (string, 
 	if out == "" || res.ExitCode != 0 {
 		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("Ghostscript could not write the PDF anew (exit code %d).", res.ExitCode)}
 	}
-	j.lossy = true
 	agent := j.ghostscript(ctx)
 	j.note(preservation.EventConvert, preservation.Success, "", "Written anew as PDF/A-2b, colours as sRGB.", agent)
 	var lost []string
@@ -144,7 +161,10 @@ func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts) (string, 
 		lost = append(lost, "form fields")
 	}
 	if facts.attached > 0 {
-		lost = append(lost, "embedded files (kept as files of their own)", "annotations as such (drawn instead)")
+		lost = append(lost, "embedded files (kept as files of their own)")
+	}
+	if drawn {
+		lost = append(lost, "annotations as such (drawn instead)")
 	}
 	if len(lost) > 0 {
 		j.note(preservation.EventConvert, preservation.Warning, CodeLossy, "Not in the rendition: "+strings.Join(lost, ", ")+".", agent)

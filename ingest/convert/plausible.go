@@ -107,7 +107,7 @@ func (t tolerance) compare(source, rendition []page) (hard []string) {
 func (j *job) accept(ctx context.Context, pdf, flavour string, source numbers, t tolerance) error {
 	err := j.check(ctx, pdf, flavour, source, t)
 	var no *Refusal
-	if j.lossy || !errors.As(err, &no) || no.Code != CodeInvalid {
+	if !errors.As(err, &no) || no.Code != CodeInvalid {
 		return err
 	}
 	j.note(preservation.EventValidate, preservation.Warning, no.Code, no.Detail, j.veraPDF(ctx))
@@ -115,10 +115,7 @@ func (j *job) accept(ctx context.Context, pdf, flavour string, source numbers, t
 	if err != nil {
 		return err
 	}
-	if pdf, err = j.rewrite(ctx, pdf, facts); err != nil {
-		return err
-	}
-	return j.check(ctx, pdf, defaultFlavour, source, t)
+	return j.rewritten(ctx, pdf, facts, source, t)
 }
 
 // Check validates a PDF and compares its numbers with the source's.
@@ -151,6 +148,11 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 		return err
 	}
 	hard, soft := t.implausible(source, rendition)
+	if !same(source.raster, rendition.raster) {
+		if hard, soft, err = j.annotations(ctx, pdf, source, rendition, t, hard, soft); err != nil {
+			return err
+		}
+	}
 	if len(hard) > 0 {
 		return &Refusal{CodeImplausible, strings.Join(hard, " ")}
 	}
@@ -163,6 +165,16 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 	}
 	j.pdf, j.pages = pdf, facts.pages
 	return nil
+}
+
+// Same reports whether no field of any page looks different.
+func same(source, rendition []page) bool {
+	for i := range min(len(source), len(rendition)) {
+		if source[i].difference(rendition[i]) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Compared puts the numbers down for people who doubt them later.
@@ -196,7 +208,7 @@ func (j *job) validate(ctx context.Context, pdf string, f verapdf.Flavour) (vera
 	}
 	for _, final := range []error{verapdf.ErrEncrypted, verapdf.ErrUnreadable} {
 		if errors.Is(err, final) {
-			v.Valid, v.Failed = false, []verapdf.Rule{{Message: final.Error()}}
+			v.Valid, v.Failed = false, []verapdf.Rule{{Message: "veraPDF cannot read it (" + final.Error() + ")"}}
 			return v, nil
 		}
 	}

@@ -63,8 +63,24 @@ func (j *job) addMetadata(ctx context.Context, pdf string) (string, error) {
 		return "", err
 	}
 	res, err := j.tool(ctx, sandbox.Command{
-		Name: sandbox.Self, Args: []string{ChildArg, pdf, "rendition.pdf"},
+		Name: sandbox.Self, Args: []string{ChildArg, pdf, "upgraded.pdf"},
 		Dir: dir, Read: []string{pdf}, Stdin: bytes.NewReader(extra), Limits: upgradeLimits,
+	})
+	if err != nil {
+		return "", err
+	}
+	upgraded, err := produced(dir, "upgraded.pdf")
+	if err != nil {
+		return "", err
+	}
+	if upgraded == "" || res.ExitCode != 0 {
+		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("pdfcpu could not add metadata (exit code %d).", res.ExitCode)}
+	}
+	// pdfcpu keeps unused entries in the cross-reference table that some viewers
+	// stumble over; qpdf writes the table anew and leaves the rest.
+	res, err = j.tool(ctx, sandbox.Command{
+		Name: "qpdf", Dir: dir, Limits: upgradeLimits,
+		Args: []string{"--deterministic-id", "--object-streams=disable", "--stream-data=preserve", upgraded, "rendition.pdf"},
 	})
 	if err != nil {
 		return "", err
@@ -73,8 +89,8 @@ func (j *job) addMetadata(ctx context.Context, pdf string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if out == "" || res.ExitCode != 0 {
-		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("pdfcpu could not add metadata (exit code %d).", res.ExitCode)}
+	if out == "" || res.ExitCode != 0 && res.ExitCode != 3 { // 3: with warnings
+		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("qpdf could not read what pdfcpu wrote (exit code %d).", res.ExitCode)}
 	}
 	j.note(preservation.EventConvert, preservation.Success, "",
 		"Metadata and output intent of PDF/A-2b added; the content of the pages is untouched.", pdfcpu())

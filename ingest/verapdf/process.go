@@ -32,7 +32,7 @@ func (e *endError) Error() string { return e.reason }
 
 // Process is a running sidecar. One goroutine uses it at a time.
 type process struct {
-	dir     string // its own, empty folder
+	dir     string // its own folder, for temporary files
 	in      *os.File
 	lines   <-chan []byte // closed when it ended
 	ended   <-chan struct{}
@@ -65,9 +65,10 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 	go func() { // ends with the process
 		defer close(ended)
 		res, err := v.cfg.Sandbox.Run(run, sandbox.Command{
-			Name: "java", Args: []string{"@" + v.arguments()}, Dir: dir, Read: read,
+			// Long streams are unpacked into temporary files.
+			Name: "java", Args: []string{"-Djava.io.tmpdir=" + dir, "@" + v.arguments()}, Dir: dir, Read: read,
 			Stdin: stdin, Stdout: stdout,
-			Limits: sandbox.Limits{Memory: v.cfg.Memory, CPU: -1, Wall: -1, Output: -1, FileSize: 1 << 20},
+			Limits: sandbox.Limits{Memory: v.cfg.Memory, CPU: -1, Wall: -1, Output: -1, FileSize: 1 << 30},
 		})
 		stdin.Close()
 		stdout.Close()

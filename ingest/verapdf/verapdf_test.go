@@ -97,6 +97,7 @@ func TestValidate(t *testing.T) {
 		{name: "false claim", content: strings.Replace(pdfa, "/OutputIntents", "/OutputIntentz", 1), claimed: "2b", against: "2b"},
 		{name: "no claim", content: plain("")},
 		{name: "no claim, validated", content: plain(""), flavour: "2b", against: "2b"},
+		{name: "long stream", content: plain(strings.Repeat("0 0 m 9 9 l S ", 300_000)), flavour: "2b", against: "2b"},
 		{name: "truncated", content: pdfa[:2000], err: ErrUnreadable},
 		{name: "no PDF", content: "hello", err: ErrUnreadable},
 		{name: "empty", content: "", err: ErrUnreadable},
