@@ -80,7 +80,7 @@ func (j *job) addMetadata(ctx context.Context, pdf string) (string, error) {
 	// stumble over; qpdf writes the table anew and leaves the rest.
 	res, err = j.tool(ctx, sandbox.Command{
 		Name: "qpdf", Dir: dir, Limits: upgradeLimits,
-		Args: []string{"--deterministic-id", "--object-streams=disable", "--stream-data=preserve", upgraded, "rendition.pdf"},
+		Args: []string{"--deterministic-id", "--newline-before-endstream", "--object-streams=disable", "--stream-data=preserve", upgraded, "rendition.pdf"},
 	})
 	if err != nil {
 		return "", err
