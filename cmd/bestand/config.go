@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,7 +29,6 @@ type Config struct {
 	TLSCert      string
 	TLSKey       string
 	TrustedProxy bool
-	PublicURL    string
 
 	Catalog string
 
@@ -71,8 +71,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.Listen, "listen", "127.0.0.1:8080", "`address` to serve on")
 	fs.StringVar(&c.TLSCert, "tls-cert", "", "certificate chain `file` (PEM); required off loopback unless behind a trusted proxy")
 	fs.StringVar(&c.TLSKey, "tls-key", "", "private key `file` (PEM)")
-	fs.BoolVar(&c.TrustedProxy, "trusted-proxy", false, "a reverse proxy in front ends TLS: serve plain HTTP on any address")
-	fs.StringVar(&c.PublicURL, "public-url", "", "`URL` under which clients reach the service, for links")
+	fs.BoolVar(&c.TrustedProxy, "trusted-proxy", false, "a reverse proxy on this host or in a private network ends TLS: serve plain HTTP on any address and believe its X-Forwarded-For")
 	fs.StringVar(&c.Catalog, "catalog", "", "postgres://… or sqlite:PATH (default: SQLite in the data folder)")
 	fs.StringVar(&c.S3Endpoint, "s3-endpoint", "", "`host:port` of an S3 service with Object Lock (default: the embedded one)")
 	fs.StringVar(&c.S3AccessKey, "s3-access-key", "", "access key of the S3 service")
@@ -216,6 +215,19 @@ func (c *Config) check() []error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// proxies are the addresses that a trusted proxy may have: this host's and those
+// of private networks.
+func (c *Config) proxies() []netip.Prefix {
+	if !c.TrustedProxy {
+		return nil
+	}
+	var out []netip.Prefix
+	for _, p := range []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} {
+		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
 }
 
 // path is a place in the data folder.
