@@ -16,7 +16,7 @@ var shownAnnotations = [][]byte{
 	[]byte("/TrapNet"), []byte("/Watermark"), []byte("/3D"), []byte("/Redact"),
 }
 
-// Annotations looks for annotations that got lost, where the rendition is not
+// annotations looks for annotations that got lost, where the rendition is not
 // the very same. PDF/A forbids those that are not printed and those that have
 // no appearance of their own, so that a tool may have dropped them.
 //
@@ -48,7 +48,7 @@ func (j *job) annotations(ctx context.Context, pdf string, source, rendition num
 	return hard, append(soft, doubt{CodeLossy, "Frames around links are not in the rendition."}), nil
 }
 
-// OnlyLinks reports whether no annotation of the source shows anything but a
+// onlyLinks reports whether no annotation of the source shows anything but a
 // link. A source that is too large to tell has others.
 func (j *job) onlyLinks(ctx context.Context) (bool, error) {
 	var s subtypes
@@ -60,7 +60,7 @@ func (j *job) onlyLinks(ctx context.Context) (bool, error) {
 	return err == nil && (res.ExitCode == 0 || res.ExitCode == 3) && s.line > 0 && !s.found, err // 3: with warnings
 }
 
-// Subtypes watches qpdf's JSON pass by for annotations that show something.
+// subtypes watches qpdf's JSON pass by for annotations that show something.
 type subtypes struct {
 	part  []byte // of a line
 	line  int

@@ -15,7 +15,7 @@ const maxAttachments = 200
 
 var attachmentLine = regexp.MustCompile(`(?m)^(\d+): (.*)$`)
 
-// Detach takes the embedded files out of the source, those of annotations as
+// detach takes the embedded files out of the source, those of annotations as
 // well, and returns how many there are. They become files of their own.
 func (j *job) detach(ctx context.Context) (int, error) {
 	var list bytes.Buffer

@@ -183,7 +183,7 @@ func (j *job) render(ctx context.Context) error {
 	return r.run(ctx, j)
 }
 
-// DisplayName gives a rendition the sender's name with another extension.
+// displayName gives a rendition the sender's name with another extension.
 func displayName(name, ext string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	if e := filepath.Ext(name); e != "" && e != name {

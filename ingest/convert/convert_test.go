@@ -80,6 +80,7 @@ func TestPDF(t *testing.T) {
 		{"font not embedded", drawing(sentence, ""), nil, "Ghostscript"},
 		{"attachment", attachment, []string{CodeLossy}, "Ghostscript"},
 		{"form", form, []string{CodeLossy}, "Ghostscript"},
+		{"link with a frame", annotated("/Subtype/Link/Rect[260 260 380 300]/Border[0 0 4]/A<</S/URI/URI(https://example.org)>>"), []string{CodeLossy}, "Ghostscript"},
 		{"script", drawing(square, "/OpenAction<</S/JavaScript/JS(app.alert\\(1\\))>>"), nil, "Ghostscript"},
 	}
 	for _, tt := range tests {
@@ -216,6 +217,8 @@ func TestRefusal(t *testing.T) {
 		{"noise as text", "text/plain", noise, CodeUnconvertible},
 		{"truncated PDF", "application/pdf", page[:150], CodeTruncated},
 		{"damaged PDF", "application/pdf", []byte("%PDF-1.4\nhello\n%%EOF\n"), CodeDamaged},
+		{"annotation that no tool keeps", "application/pdf", annotated("/Subtype/Ink/F 4/Rect[250 250 390 390]/C[0 0 1]/BS<</W 6>>/InkList[[260 260 300 380 380 260]]"), CodeImplausible},
+		{"text that unfolds to 600 MB", mimeODF + "text", odf("text", "<text:p>"+strings.Repeat("x", 600<<20)+"</text:p>"), codeLimit + sandbox.LimitMemory},
 		{"film", "video/mp4", noise, CodeNoRoute},
 		{"picture without a converter", "image/png", noise, CodeNoRoute},
 	}
@@ -327,5 +330,37 @@ func TestProduced(t *testing.T) {
 		if got, err := produced(dir, name); err != nil || (got != "") != want {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	s, err := sandbox.New(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	v := verapdf.New(verapdf.Config{Sandbox: s, Read: []string{dir}})
+	defer v.Close()
+	c := New(Config{Sandbox: s, Validator: v})
+	for name, content := range map[string][]byte{"docx": docx(paragraph("Akte")), "pdf": drawing(square, ""), "pdf rewritten": drawing(sentence, "")} {
+		mime := mimeDocx
+		if name != "docx" {
+			mime = "application/pdf"
+		}
+		in := filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
+		if err := os.WriteFile(in, content, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				job, err := os.MkdirTemp(dir, "")
+				if err != nil {
+					b.Fatal(err)
+				}
+				if r, err := c.Render(b.Context(), Source{Path: in, Format: preservation.Format{MIME: mime}}, job); err != nil || r.Verdict != preservation.VerdictValid {
+					b.Fatal(r, err)
+				}
+			}
+		})
 	}
 }

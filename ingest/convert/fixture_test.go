@@ -257,6 +257,13 @@ func drawing(content, catalog string, objects ...string) []byte {
 	}, objects...)...)
 }
 
+// annotated is a drawing with one annotation on its page.
+func annotated(annotation string) []byte {
+	return pdf("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]/Contents 4 0 R/Annots[<</Type/Annot"+annotation+">>]>>",
+		streamObject("", square))
+}
+
 const (
 	square   = "1 0 0 rg 50 50 200 200 re f"
 	sentence = "BT /F1 14 Tf 40 300 Td (Bescheid der Stadt Musterstadt zum Bauantrag) Tj ET"

@@ -17,7 +17,7 @@ import (
 	"bestand/preservation"
 )
 
-// Head stands before every page. The policy lets nothing run and nothing load
+// head stands before every page. The policy lets nothing run and nothing load
 // but what the page itself carries. The first byte order mark settles the
 // character set.
 const head = "\ufeff<!DOCTYPE html><meta charset=\"utf-8\">" +
@@ -27,7 +27,7 @@ var browserLimits = sandbox.Limits{
 	Memory: 1536 << 20, CPU: time.Minute, Wall: 2 * time.Minute, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,
 }
 
-// RenderHTML prints a page as a browser without scripts and network shows it.
+// renderHTML prints a page as a browser without scripts and network shows it.
 func (j *job) renderHTML(ctx context.Context) error {
 	b, err := readBounded(j.src.Path, maxText)
 	if err != nil {
@@ -104,7 +104,7 @@ func (j *job) printHTML(ctx context.Context, page []byte) (string, error) {
 	return j.addMetadata(ctx, pdf)
 }
 
-// HtmlLetters counts what a page without scripts shows, roughly: styles may hide some of it.
+// htmlLetters counts what a page without scripts shows, roughly: styles may hide some of it.
 func htmlLetters(page []byte) int {
 	n, hidden := 0, ""
 	z := html.NewTokenizer(bytes.NewReader(page))

@@ -22,7 +22,7 @@ type pdfFacts struct {
 	restricted, tagged, form bool
 }
 
-// Inspect reads the PDF's structure. A PDF that cannot be read is a Refusal.
+// inspect reads the PDF's structure. A PDF that cannot be read is a Refusal.
 func (j *job) inspect(ctx context.Context, pdf string) (pdfFacts, error) {
 	var out bytes.Buffer
 	res, err := j.read(ctx, "pdfinfo", &out, pdf, pdf)
@@ -52,7 +52,7 @@ func (j *job) inspect(ctx context.Context, pdf string) (pdfFacts, error) {
 	return f, nil
 }
 
-// Broken says what is wrong with a PDF that poppler cannot read.
+// broken says what is wrong with a PDF that poppler cannot read.
 func broken(pdf string) error {
 	f, err := os.Open(pdf)
 	if err != nil {
@@ -73,7 +73,7 @@ func broken(pdf string) error {
 	return &Refusal{CodeDamaged, "The PDF cannot be read."}
 }
 
-// Read runs a program that reads one PDF and writes standard output only.
+// read runs a program that reads one PDF and writes standard output only.
 func (j *job) read(ctx context.Context, name string, out io.Writer, pdf string, args ...string) (sandbox.Result, error) {
 	dir, err := j.folder()
 	if err != nil {
@@ -110,7 +110,7 @@ func (c *counter) Write(p []byte) (int, error) {
 
 func (c *counter) String() string { return strings.ToValidUTF8(c.text.String(), "") }
 
-// PDFText extracts the text of a PDF.
+// pdfText extracts the text of a PDF.
 func (j *job) pdfText(ctx context.Context, pdf string) (text string, letters int, err error) {
 	c := &counter{limit: j.cfg.TextLimit}
 	_, err = j.read(ctx, "pdftotext", c, pdf, "-enc", "UTF-8", "-nopgbrk", "-cropbox", pdf, "-")

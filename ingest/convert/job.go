@@ -16,7 +16,7 @@ import (
 	"bestand/preservation"
 )
 
-// Job is one call of Render.
+// job is one call of Render.
 type job struct {
 	*Converter
 	src Source
@@ -50,7 +50,7 @@ func (j *job) result() Result {
 	return r
 }
 
-// Refuse turns what was done so far into a result without a rendition.
+// refuse turns what was done so far into a result without a rendition.
 func (j *job) refuse(no *Refusal) {
 	j.pdf, j.own, j.verdict, j.flavour, j.pages = "", false, preservation.VerdictNoRendition, "", 0
 	outcome := preservation.Failure
@@ -64,7 +64,7 @@ func (j *job) note(t preservation.EventType, o preservation.Outcome, code, detai
 	j.events = append(j.events, preservation.Event{Type: t, Outcome: o, Code: code, Detail: detail, Agent: a})
 }
 
-// Folder makes the next private folder of the job: one for each run of a tool,
+// folder makes the next private folder of the job: one for each run of a tool,
 // so that a tool which was taken over can spoil its own output only.
 func (j *job) folder() (string, error) {
 	j.folders++
@@ -72,7 +72,7 @@ func (j *job) folder() (string, error) {
 	return p, os.Mkdir(p, 0o700)
 }
 
-// Tool runs a program in a folder of its own. A limit that it hits is a
+// tool runs a program in a folder of its own. A limit that it hits is a
 // Refusal; what else went wrong is for the caller to judge.
 func (j *job) tool(ctx context.Context, c sandbox.Command) (sandbox.Result, error) {
 	res, err := j.cfg.Sandbox.Run(ctx, c)
@@ -91,7 +91,7 @@ func limited(program, limit string) *Refusal {
 
 var versionPattern = regexp.MustCompile(`\d+(?:\.\d+)+`)
 
-// Agent names a program with its version, which it is asked for once.
+// agent names a program with its version, which it is asked for once.
 func (c *Converter) agent(ctx context.Context, name, program, flag string) preservation.Agent {
 	a := preservation.Agent{Type: preservation.Software, Name: name}
 	c.mu.Lock()
@@ -141,7 +141,7 @@ func (c *Converter) Tools(ctx context.Context) []preservation.Agent {
 	return []preservation.Agent{c.libreOffice(ctx), c.ghostscript(ctx), c.poppler(ctx), c.chromium(ctx)}
 }
 
-// Injected calls the Renderer of another package and validates what it gives.
+// injected calls the Renderer of another package and validates what it gives.
 func injected(of func(Config) Renderer) func(context.Context, *job) error {
 	return func(ctx context.Context, j *job) error {
 		render := of(j.cfg)
@@ -182,7 +182,7 @@ func bounded(s string, n int64) string {
 	return s
 }
 
-// Produced returns the path of a file that a tool left in its folder, or "" if
+// produced returns the path of a file that a tool left in its folder, or "" if
 // there is none. A tool that was taken over could leave a link to elsewhere.
 func produced(dir, name string) (string, error) {
 	root, err := os.OpenRoot(dir)
@@ -197,7 +197,7 @@ func produced(dir, name string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// CopyFile copies the source under a neutral name: a link would let a tool
+// copyFile copies the source under a neutral name: a link would let a tool
 // that was taken over write to the original.
 func copyFile(to, from string) (err error) {
 	in, err := os.Open(from)

@@ -12,7 +12,7 @@ import (
 	"unicode"
 )
 
-// Numbers are what a source says of itself, to be compared with its rendition.
+// numbers are what a source says of itself, to be compared with its rendition.
 type numbers struct {
 	pages    int  // 0 when not known
 	letters  int  // of the text that must show; -1 when not known
@@ -21,7 +21,7 @@ type numbers struct {
 	raster   []page
 }
 
-// Letters counts Unicode letters: they survive conversion, whereas spaces,
+// letters counts Unicode letters: they survive conversion, whereas spaces,
 // digits (numbering, number formats) and signs are written anew by every tool.
 func letters(s string) (n int) {
 	for _, r := range s {
@@ -48,7 +48,7 @@ type parts struct {
 
 var errBounds = errors.New("package passes the bounds")
 
-// Each calls f with every part that matches the pattern of path.Match.
+// each calls f with every part that matches the pattern of path.Match.
 func (p *parts) each(pattern string, f func(name string, r io.Reader) error) error {
 	for _, e := range p.File {
 		if ok, _ := path.Match(pattern, e.Name); !ok {
@@ -74,7 +74,7 @@ func (p *parts) open(e *zip.File, f func(io.Reader) error) error {
 	return f(io.LimitReader(r, maxPart))
 }
 
-// OfficeNumbers reads the numbers of an office document. Only what makes a
+// officeNumbers reads the numbers of an office document. Only what makes a
 // conversion pointless is an error (a Refusal): what cannot be read otherwise
 // is not known.
 func officeNumbers(file, kind string) (numbers, error) {
@@ -120,7 +120,7 @@ func officeNumbers(file, kind string) (numbers, error) {
 	return n, nil
 }
 
-// Walk reads an XML part, without its entities, and calls f with every token.
+// walk reads an XML part, without its entities, and calls f with every token.
 // Depth counts the elements around the token.
 func walk(r io.Reader, f func(t xml.Token, depth int)) error {
 	d := xml.NewDecoder(r)
@@ -162,7 +162,7 @@ func number(s string) int {
 	return n
 }
 
-// Skipping remembers the element whose content does not count.
+// skipping remembers the element whose content does not count.
 type skipping struct {
 	on bool
 	at int

@@ -17,7 +17,7 @@ var odfUnseen = map[string]bool{
 	"content-validation": true,
 }
 
-// OdfNumbers reads text, tables and slides.
+// odfNumbers reads text, tables and slides.
 func odfNumbers(p *parts) (numbers, error) {
 	var n numbers
 	err := p.each("META-INF/manifest.xml", func(_ string, r io.Reader) (err error) {

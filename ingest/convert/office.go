@@ -17,7 +17,7 @@ import (
 //go:embed profile.xcu
 var profile string
 
-// ExportOptions are the same for every document. Notes are left out because
+// exportOptions are the same for every document. Notes are left out because
 // their annotations break PDF/A; PDF/UA checks would refuse what is merely old.
 const exportOptions = `{"SelectPdfVersion":{"type":"long","value":"2"},` +
 	`"UseTaggedPDF":{"type":"boolean","value":"true"},` +
@@ -29,7 +29,7 @@ var officeLimits = sandbox.Limits{
 	Memory: 1536 << 20, CPU: 2 * time.Minute, Wall: 4 * time.Minute, FileSize: 512 << 20, Output: 1 << 20,
 }
 
-// Office renders with LibreOffice by the given export filter.
+// office renders with LibreOffice by the given export filter.
 func office(filter string) func(context.Context, *job) error {
 	return func(ctx context.Context, j *job) error {
 		kind, ext := officeKind(j.src.Format.MIME)
@@ -48,7 +48,7 @@ func office(filter string) func(context.Context, *job) error {
 	}
 }
 
-// Soffice converts one file in a private folder, with a throw-away profile.
+// soffice converts one file in a private folder, with a throw-away profile.
 // LibreOffice looks at the extension of its input; fill writes the input.
 func (j *job) soffice(ctx context.Context, filter, inFilter, ext string, fill func(to string) error) (string, error) {
 	dir, err := j.folder()
@@ -99,7 +99,7 @@ func majorMinor(version string) string {
 	return version
 }
 
-// OfficeKind names the row of tolerances and the extension of a format.
+// officeKind names the row of tolerances and the extension of a format.
 func officeKind(mime string) (kind, ext string) {
 	for _, f := range officeFormats {
 		for m := range strings.SplitSeq(mime, ", ") {
@@ -111,7 +111,7 @@ func officeKind(mime string) (kind, ext string) {
 	return "other office", ""
 }
 
-// OfficeFormats: what the numbers of a format can be read from, and the extension that LibreOffice expects.
+// officeFormats: what the numbers of a format can be read from, and the extension that LibreOffice expects.
 var officeFormats = []struct{ mime, kind, ext string }{
 	{"application/vnd.openxmlformats-officedocument.wordprocessingml*", "docx", ".docx"},
 	{"application/vnd.ms-word*", "docx", ".docm"},

@@ -11,7 +11,7 @@ import (
 
 const oleMagic = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"
 
-// Starts of office formats that are not ZIP packages. LibreOffice would open a
+// starts of office formats that are not ZIP packages. LibreOffice would open a
 // file of noise as text when its name ends in .doc, so it is not asked to.
 var starts = map[string][]string{
 	".doc": {oleMagic, "\xDB\xA5", "\x9B\xA5", "\x31\xBE", `{\rtf`}, // Word 1 and 2, Write
@@ -21,7 +21,7 @@ var starts = map[string][]string{
 	".vsd": {oleMagic, "PK\x03\x04"},
 }
 
-// Whole looks whether the file begins as its format does and, in an OLE file,
+// whole looks whether the file begins as its format does and, in an OLE file,
 // whether all of it is there.
 func whole(file, ext string) error {
 	want, ok := starts[ext]
@@ -58,7 +58,7 @@ func whole(file, ext string) error {
 	return nil
 }
 
-// OleSize returns where the last sector in use begins ([MS-CFB] 2.2 and 2.3),
+// oleSize returns where the last sector in use begins ([MS-CFB] 2.2 and 2.3),
 // as far as the first 109 sectors of the allocation table say, which cover 7 MB.
 func oleSize(r io.ReaderAt, header []byte) int64 {
 	le := binary.LittleEndian

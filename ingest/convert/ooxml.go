@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// DocxNumbers follows ECMA-376 part 1, 17.3: text stands in w:t; deleted text
+// docxNumbers follows ECMA-376 part 1, 17.3: text stands in w:t; deleted text
 // in w:delText and field codes in w:instrText do not show.
 func docxNumbers(p *parts) (numbers, error) {
 	var n numbers
@@ -66,7 +66,7 @@ func docxNumbers(p *parts) (numbers, error) {
 	return n, err
 }
 
-// PptxNumbers counts the slides that are shown (ECMA-376 part 1, 19.3.1.38) and their text.
+// pptxNumbers counts the slides that are shown (ECMA-376 part 1, 19.3.1.38) and their text.
 func pptxNumbers(p *parts) (numbers, error) {
 	var n numbers
 	err := p.each("ppt/slides/slide*.xml", func(_ string, r io.Reader) error {
@@ -99,7 +99,7 @@ func pptxNumbers(p *parts) (numbers, error) {
 	return n, err
 }
 
-// XlsxNumbers counts the letters of the cells that are printed: numbers and
+// xlsxNumbers counts the letters of the cells that are printed: numbers and
 // dates look different in every program (ECMA-376 part 1, 18.3 and 18.4).
 func xlsxNumbers(p *parts) (numbers, error) {
 	var n numbers
@@ -141,7 +141,7 @@ func xlsxNumbers(p *parts) (numbers, error) {
 	return n, err
 }
 
-// HiddenSheets names the parts of sheets that are not printed, and says whether there is a print area.
+// hiddenSheets names the parts of sheets that are not printed, and says whether there is a print area.
 func hiddenSheets(p *parts) (hidden map[string]bool, area bool, err error) {
 	ids := map[string]bool{}
 	err = p.each("xl/workbook.xml", func(_ string, r io.Reader) error {
@@ -206,7 +206,7 @@ func sheetLetters(r io.Reader, shared []int, sum *int) error {
 	})
 }
 
-// ColumnName writes 1 as A and 27 as AA.
+// columnName writes 1 as A and 27 as AA.
 func columnName(n int) string {
 	var b []byte
 	for ; n > 0; n = (n - 1) / 26 {

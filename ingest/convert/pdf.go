@@ -16,7 +16,7 @@ import (
 	"bestand/preservation"
 )
 
-// RenderPDF touches a PDF as little as it can: not at all, then in its metadata, then wholly.
+// renderPDF touches a PDF as little as it can: not at all, then in its metadata, then wholly.
 func (j *job) renderPDF(ctx context.Context) error {
 	facts, err := j.inspect(ctx, j.src.Path)
 	if err != nil {
@@ -78,7 +78,7 @@ func (j *job) renderPDF(ctx context.Context) error {
 	return j.rewritten(ctx, j.src.Path, facts, source, tolerances["pdf"])
 }
 
-// Rewritten accepts what Ghostscript makes of a PDF. Annotations stay what they
+// rewritten accepts what Ghostscript makes of a PDF. Annotations stay what they
 // are if that can be; where it makes the result invalid or look different they
 // are drawn as part of the page.
 func (j *job) rewritten(ctx context.Context, pdf string, facts pdfFacts, source numbers, t tolerance) error {
@@ -120,7 +120,7 @@ var rewriteLimits = sandbox.Limits{
 	Memory: 1536 << 20, CPU: 3 * time.Minute, Wall: 5 * time.Minute, FileSize: 1 << 30, Output: 1 << 20,
 }
 
-// Rewrite writes the PDF anew with Ghostscript. Elements that PDF/A forbids are
+// rewrite writes the PDF anew with Ghostscript. Elements that PDF/A forbids are
 // dropped (compatibility policy 1).
 func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts, drawn bool) (string, error) {
 	dir, err := j.folder()
@@ -175,7 +175,7 @@ func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts, drawn boo
 	return out, nil
 }
 
-// HasByteRange looks for the entry that every signature dictionary has
+// hasByteRange looks for the entry that every signature dictionary has
 // (ISO 32000-1, 12.8.1), which is never inside of a compressed object because
 // its bytes are counted.
 func hasByteRange(path string) (bool, error) {

@@ -12,7 +12,7 @@ import (
 
 const defaultFlavour = "2b"
 
-// Tolerance says by how much a rendition may differ from its source.
+// tolerance says by how much a rendition may differ from its source.
 type tolerance struct {
 	pages float64 // at most so many times as many or as few; 1: exactly; 0: any
 	soft  bool    // a page count beyond it is a warning: the source's own count depends on fonts
@@ -22,7 +22,7 @@ type tolerance struct {
 	diff  float64 // share of a page's marked area that may look different
 }
 
-// Tolerances, one row for each format. The pages of a PDF are compared picture
+// tolerances, one row for each format. The pages of a PDF are compared picture
 // by picture; of all others, not every page may be blank if there is something
 // to show.
 var tolerances = map[string]tolerance{
@@ -43,7 +43,7 @@ var tolerances = map[string]tolerance{
 // A doubt is something that a person should look at.
 type doubt struct{ code, detail string }
 
-// Implausible lists what speaks against a rendition; hard is what forbids it.
+// implausible lists what speaks against a rendition; hard is what forbids it.
 func (t tolerance) implausible(source, rendition numbers) (hard []string, soft []doubt) {
 	if n, m := float64(source.pages), float64(rendition.pages); t.pages > 0 && n > 0 && (m > n*t.pages || m < n/t.pages) {
 		finding := fmt.Sprintf("The rendition has %d pages, the source %d.", rendition.pages, source.pages)
@@ -83,7 +83,7 @@ func (t tolerance) implausible(source, rendition numbers) (hard []string, soft [
 	return hard, soft
 }
 
-// Compare looks at the pages of a PDF and of what was made from it.
+// compare looks at the pages of a PDF and of what was made from it.
 func (t tolerance) compare(source, rendition []page) (hard []string) {
 	for i, p := range source {
 		if i >= len(rendition) {
@@ -102,7 +102,7 @@ func (t tolerance) compare(source, rendition []page) (hard []string) {
 	return hard
 }
 
-// Accept takes a PDF as the rendition if it is valid and plausible. One that is
+// accept takes a PDF as the rendition if it is valid and plausible. One that is
 // merely not valid gets a second chance through Ghostscript.
 func (j *job) accept(ctx context.Context, pdf, flavour string, source numbers, t tolerance) error {
 	err := j.check(ctx, pdf, flavour, source, t)
@@ -118,7 +118,7 @@ func (j *job) accept(ctx context.Context, pdf, flavour string, source numbers, t
 	return j.rewritten(ctx, pdf, facts, source, t)
 }
 
-// Check validates a PDF and compares its numbers with the source's.
+// check validates a PDF and compares its numbers with the source's.
 func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t tolerance) error {
 	facts, err := j.inspect(ctx, pdf)
 	if err != nil {
@@ -167,7 +167,7 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 	return nil
 }
 
-// Same reports whether no field of any page looks different.
+// same reports whether no field of any page looks different.
 func same(source, rendition []page) bool {
 	for i := range min(len(source), len(rendition)) {
 		if source[i].difference(rendition[i]) > 0 {
@@ -177,7 +177,7 @@ func same(source, rendition []page) bool {
 	return true
 }
 
-// Compared puts the numbers down for people who doubt them later.
+// compared puts the numbers down for people who doubt them later.
 func compared(source, rendition numbers) string {
 	of := func(n int) string {
 		if n < 0 {
@@ -196,7 +196,7 @@ func compared(source, rendition numbers) string {
 	return s + "."
 }
 
-// Validate asks veraPDF. What it cannot read is not valid; what it cannot
+// validate asks veraPDF. What it cannot read is not valid; what it cannot
 // finish is a Refusal, because another tool would only take as long.
 func (j *job) validate(ctx context.Context, pdf string, f verapdf.Flavour) (verapdf.Verdict, error) {
 	if j.cfg.Validator == nil {
@@ -215,7 +215,7 @@ func (j *job) validate(ctx context.Context, pdf string, f verapdf.Flavour) (vera
 	return v, err
 }
 
-// VeraPDF names the validator; its version is known once it has validated.
+// veraPDF names the validator; its version is known once it has validated.
 func (j *job) veraPDF(ctx context.Context) preservation.Agent {
 	a := preservation.Agent{Type: preservation.Software, Name: "veraPDF"}
 	if j.cfg.Validator != nil {
@@ -226,7 +226,7 @@ func (j *job) veraPDF(ctx context.Context) preservation.Agent {
 	return a
 }
 
-// Rules lists the first of the rules that were broken.
+// rules lists the first of the rules that were broken.
 func rules(v verapdf.Verdict) string {
 	var s []string
 	for _, r := range v.Failed {

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Page is one page at a resolution that shows whether something is on it.
+// page is one page at a resolution that shows whether something is on it.
 type page struct {
 	width, height int
 	gray          []byte
@@ -20,7 +20,7 @@ const (
 	maxPixels   = 32 << 20
 )
 
-// Raster draws the first pages as a viewer shows them: cut to the crop box.
+// raster draws the first pages as a viewer shows them: cut to the crop box.
 func (j *job) raster(ctx context.Context, pdf string, more ...string) ([]page, error) {
 	r, w := io.Pipe()
 	var pages []page
@@ -46,7 +46,7 @@ func (j *job) raster(ctx context.Context, pdf string, more ...string) ([]page, e
 	return pages, nil
 }
 
-// PGM reads portable gray maps (netpbm, P5, 8 bit), one after the other.
+// pgm reads portable gray maps (netpbm, P5, 8 bit), one after the other.
 func pgm(r *bufio.Reader) ([]page, error) {
 	var pages []page
 	for pixels := 0; ; {
@@ -77,7 +77,7 @@ func pgm(r *bufio.Reader) ([]page, error) {
 	}
 }
 
-// Blank reports whether the page is of one shade.
+// blank reports whether the page is of one shade.
 func (p page) blank() bool {
 	if len(p.gray) == 0 {
 		return true
@@ -91,7 +91,7 @@ func (p page) blank() bool {
 
 const field = 4 // pixels of a side: 5 mm
 
-// Fields compares two pages field by field: a line of text shifted by a hair
+// fields compares two pages field by field: a line of text shifted by a hair
 // is the same, a missing one is not. marked counts the fields on which either
 // page shows something. Pages of other sizes have no fields in common: ok is false.
 func (p page) fields(q page) (differ []bool, marked int, ok bool) {
@@ -110,7 +110,7 @@ func (p page) fields(q page) (differ []bool, marked int, ok bool) {
 	return differ, marked, true
 }
 
-// Difference returns the share of the marked area that is clearly lighter or
+// difference returns the share of the marked area that is clearly lighter or
 // darker on the other page.
 func (p page) difference(q page) float64 {
 	differ, marked, ok := p.fields(q)
@@ -126,7 +126,7 @@ func (p page) difference(q page) float64 {
 	return float64(n) / float64(max(marked, 1))
 }
 
-// Lost reports whether most of what the page has more than its bare version is
+// lost reports whether most of what the page has more than its bare version is
 // missing on the other page.
 func (p page) lost(bare, other page) bool {
 	more, _, ok := p.fields(bare)
@@ -145,7 +145,7 @@ func (p page) lost(bare, other page) bool {
 	return gone*2 > all
 }
 
-// Mean returns the mean shade of a field, cut at the edge of the page.
+// mean returns the mean shade of a field, cut at the edge of the page.
 func (p page) mean(x0, y0 int) int {
 	sum, n := 0, 0
 	for y := y0; y < min(y0+field, p.height); y++ {

@@ -8,7 +8,7 @@ import (
 	"bestand/preservation"
 )
 
-// Route says how formats are rendered.
+// route says how formats are rendered.
 type route struct {
 	formats string
 	mime    []string // exact, or a prefix that ends in *
@@ -16,7 +16,7 @@ type route struct {
 	run     func(context.Context, *job) error
 }
 
-// Routes is the policy: what becomes of which format. The first that fits is taken.
+// routes is the policy: what becomes of which format. The first that fits is taken.
 var routes = []route{
 	// Valid PDF/A and signed PDF stay as they are; else metadata are added; else it is written anew.
 	{"PDF", []string{"application/pdf"}, nil, run((*job).renderPDF)},

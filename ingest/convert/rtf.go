@@ -17,7 +17,7 @@ var rtfUnseen = map[string]bool{
 	"revtbl": true, "userprops": true, "shppict": true, "nonshppict": true, "sp": true, "sn": true, "sv": true,
 }
 
-// RtfNumbers counts the letters of the body, well enough to tell a rendition
+// rtfNumbers counts the letters of the body, well enough to tell a rendition
 // that lost its text.
 func rtfNumbers(file string) (numbers, error) {
 	n := numbers{pictures: true}
@@ -79,7 +79,7 @@ func rtfNumbers(file string) (numbers, error) {
 	}
 }
 
-// RtfWord reads a control word or symbol after its backslash, with its parameter.
+// rtfWord reads a control word or symbol after its backslash, with its parameter.
 func rtfWord(r *bufio.Reader) (word string, parameter int) {
 	var w []byte
 	negative, digits := false, false

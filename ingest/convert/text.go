@@ -19,7 +19,7 @@ import (
 
 const maxText = 32 << 20 // bytes of a text that is put on paper: some 10,000 pages
 
-// RenderText puts plain text on pages, in a face of fixed width so that columns stay columns.
+// renderText puts plain text on pages, in a face of fixed width so that columns stay columns.
 func (j *job) renderText(ctx context.Context) error {
 	b, err := readBounded(j.src.Path, maxText)
 	if err != nil {
@@ -59,7 +59,7 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Decode turns text of any character set into UTF-8. sure says whether the
+// decode turns text of any character set into UTF-8. sure says whether the
 // bytes or the hint prove the set, which they do for a byte order mark and for UTF-8.
 func decode(b []byte, hint string) (text, charset string, sure bool) {
 	with := func(e encoding.Encoding, name string, sure bool) (string, string, bool) {
@@ -94,7 +94,7 @@ func decode(b []byte, hint string) (text, charset string, sure bool) {
 	return with(charmap.Windows1252, "windows-1252", false)
 }
 
-// Zeros reports whether every other byte tends to be zero, as in UTF-16 of
+// zeros reports whether every other byte tends to be zero, as in UTF-16 of
 // Latin text without a byte order mark.
 func zeros(b []byte) (little, big bool) {
 	b = b[:min(len(b), 4096)&^1]
@@ -112,7 +112,7 @@ func zeros(b []byte) (little, big bool) {
 	return odd > len(b)/5 && even == 0, even > len(b)/5 && odd == 0
 }
 
-// Controls returns the share of characters that no text has.
+// controls returns the share of characters that no text has.
 func controls(s string) float64 {
 	n, all := 0, 0
 	for _, r := range s {
@@ -127,7 +127,7 @@ func unprintable(r rune) bool {
 	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' && r != '\f' || r >= 0x7F && r < 0xA0
 }
 
-// Printable makes every line end a line feed and shows what cannot be printed as U+FFFD.
+// printable makes every line end a line feed and shows what cannot be printed as U+FFFD.
 func printable(s string) string {
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	return strings.Map(func(r rune) rune {

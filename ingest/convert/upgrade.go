@@ -47,7 +47,7 @@ func Child(args []string, stdin io.Reader) (exitCode int) {
 
 var upgradeLimits = sandbox.Limits{Memory: 1 << 30, CPU: time.Minute, Wall: 2 * time.Minute, FileSize: 1 << 30, Output: 1 << 20}
 
-// AddMetadata writes a copy that says it is PDF/A-2b and in which colour space;
+// addMetadata writes a copy that says it is PDF/A-2b and in which colour space;
 // the content of the pages stays as it is. Whether that is true is for the
 // validator to say.
 func (j *job) addMetadata(ctx context.Context, pdf string) (string, error) {
@@ -109,7 +109,7 @@ func pdfcpu() preservation.Agent {
 	return a
 }
 
-// Upgrade runs in the child.
+// upgrade runs in the child.
 func upgrade(in, out, title string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -23,7 +23,7 @@ const (
 	RlimitsOnly Isolation = "resource limits only (no isolation)"
 )
 
-// Home is the private HOME and TMPDIR of one run.
+// home is the private HOME and TMPDIR of one run.
 type home struct {
 	path  string
 	files []*os.File // descriptors 3, 4, … of the wrapper
@@ -60,7 +60,7 @@ func New(ctx context.Context) (*Sandbox, error) {
 	return s, nil
 }
 
-// Works tries the isolation on a program that does nothing.
+// works tries the isolation on a program that does nothing.
 func (s *Sandbox) works(ctx context.Context) bool {
 	dir, err := os.MkdirTemp("", "sandbox-probe-")
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Sandbox) works(ctx context.Context) bool {
 	return err == nil && res.OK()
 }
 
-// Home makes a place for a program's own files. With bubblewrap it is on a
+// home makes a place for a program's own files. With bubblewrap it is on a
 // private file system that vanishes with the process; without, in the job's
 // folder, removed at the end.
 func (s *Sandbox) home(dir string) (home, error) {
@@ -109,7 +109,7 @@ type bubblewrap struct {
 	binds   []string
 }
 
-// SystemBinds lists what programs see of the machine: the system's software
+// systemBinds lists what programs see of the machine: the system's software
 // and its settings, nothing that belongs to anybody.
 func systemBinds() []string {
 	args := []string{"--ro-bind", "/usr", "/usr"}
@@ -132,7 +132,7 @@ func systemBinds() []string {
 	return args
 }
 
-// Args isolates everything that bubblewrap can. Order matters: later mounts cover earlier ones.
+// args isolates everything that bubblewrap can. Order matters: later mounts cover earlier ones.
 func (b bubblewrap) args(c Command, l Limits, h home) []string {
 	id := strconv.Itoa(insideID)
 	tmp := tmpSize

@@ -2,7 +2,7 @@ package sandbox
 
 import "io"
 
-// Cut passes the first bytes on and swallows the rest, so that the writer
+// cut passes the first bytes on and swallows the rest, so that the writer
 // never blocks. It has one writer at a time.
 type cut struct {
 	w    io.Writer // nil to swallow everything
@@ -32,7 +32,7 @@ func (c *cut) Write(p []byte) (int, error) {
 
 const tailSize = 4 << 10
 
-// Tail keeps the last bytes written.
+// tail keeps the last bytes written.
 type tail struct{ b []byte }
 
 func (t *tail) Write(p []byte) (int, error) {

@@ -201,7 +201,7 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	return res, err
 }
 
-// Environment is the whole environment of a program: nothing of ours passes on.
+// environment is the whole environment of a program: nothing of ours passes on.
 func environment(home string, more []string) []string {
 	return append([]string{
 		"PATH=" + strings.Join(path, ":"), "HOME=" + home, "TMPDIR=" + home,
@@ -209,7 +209,7 @@ func environment(home string, more []string) []string {
 	}, more...)
 }
 
-// LimitArgs sets the limits that the kernel keeps for each process. The watch
+// limitArgs sets the limits that the kernel keeps for each process. The watch
 // adds those over the whole tree. RLIMIT_AS would end every JVM and browser,
 // which reserve far more than they use; RLIMIT_DATA counts what is writable,
 // and stands well above the watch's limit so that the watch names it first.

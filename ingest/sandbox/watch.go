@@ -17,7 +17,7 @@ const (
 	diskEvery = 20 // polls between two looks at the disk
 )
 
-// Watch looks at a tree of processes and kills it when a limit is passed. It
+// watch looks at a tree of processes and kills it when a limit is passed. It
 // is the one that sees all processes together; the kernel's limits are per process.
 type watch struct {
 	dir   string
@@ -39,7 +39,7 @@ func newWatch(dir string, l Limits) *watch {
 	return w
 }
 
-// Hit reports a limit that was seen elsewhere. It never blocks.
+// hit reports a limit that was seen elsewhere. It never blocks.
 func (w *watch) hit(limit string) {
 	select {
 	case w.over <- limit:
@@ -49,7 +49,7 @@ func (w *watch) hit(limit string) {
 
 func (w *watch) end() { close(w.done) }
 
-// Watch returns when the process has ended, and kills it before that if need be.
+// watch returns when the process has ended, and kills it before that if need be.
 func (w *watch) watch(ctx context.Context, pid int) {
 	var wall <-chan time.Time
 	if w.l.Wall > 0 {
@@ -82,7 +82,7 @@ func (w *watch) watch(ctx context.Context, pid int) {
 	}
 }
 
-// Look takes stock of the tree and returns the limit that it has passed.
+// look takes stock of the tree and returns the limit that it has passed.
 func (w *watch) look(pid int, disk bool) string {
 	var rss int64
 	var cpu time.Duration
@@ -109,7 +109,7 @@ func (w *watch) look(pid int, disk bool) string {
 	return ""
 }
 
-// Kill ends the tree. The innermost first: when the first process of a PID
+// kill ends the tree. The innermost first: when the first process of a PID
 // namespace dies the kernel ends all others in it and waits for them, and only
 // then does its parent see it end.
 func (w *watch) kill(pid int) {
@@ -134,7 +134,7 @@ func (w *watch) cancelled() bool {
 	return w.gone
 }
 
-// Verdict completes the result: what the program used, and the limit that ended
+// verdict completes the result: what the program used, and the limit that ended
 // it, which is the one that the watch saw or the one whose traces the kernel left.
 func (w *watch) verdict(res *Result, ps *os.ProcessState) {
 	w.mu.Lock()
@@ -167,7 +167,7 @@ func (w *watch) verdict(res *Result, ps *os.ProcessState) {
 	}
 }
 
-// Written returns the bytes of the largest file in the job's folder that is new
+// written returns the bytes of the largest file in the job's folder that is new
 // or has another size than before the start, and of all of them.
 func (w *watch) written() (largest, all int64) {
 	w.files(func(p string, size int64) {
@@ -190,7 +190,7 @@ func (w *watch) files(visit func(path string, size int64)) {
 	})
 }
 
-// Descendants lists a process and everything below it, the parent first.
+// descendants lists a process and everything below it, the parent first.
 func descendants(pid int) []int {
 	tree := []int{pid}
 	for i := 0; i < len(tree) && len(tree) < 10000; i++ {
@@ -213,7 +213,7 @@ func descendants(pid int) []int {
 	return tree
 }
 
-// Resident returns the bytes of RAM that are a process's own: anonymous and
+// resident returns the bytes of RAM that are a process's own: anonymous and
 // shared memory, not the pages of programs that all of them map.
 func resident(pid int) int64 {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
@@ -232,7 +232,7 @@ func resident(pid int) int64 {
 	return sum
 }
 
-// ProcessorTime returns what a process and its children that have ended used.
+// processorTime returns what a process and its children that have ended used.
 func processorTime(pid int) time.Duration {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {

@@ -22,7 +22,7 @@ const (
 	stopTimeout  = 5 * time.Second
 )
 
-// EndError says that the process has ended or will not answer.
+// endError says that the process has ended or will not answer.
 type endError struct {
 	reason string
 	late   bool // the file at hand took too long: no other file can have caused it
@@ -30,7 +30,7 @@ type endError struct {
 
 func (e *endError) Error() string { return e.reason }
 
-// Process is a running sidecar. One goroutine uses it at a time.
+// process is a running sidecar. One goroutine uses it at a time.
 type process struct {
 	dir     string // its own folder, for temporary files
 	in      *os.File
@@ -42,7 +42,7 @@ type process struct {
 	asked   int
 }
 
-// Start runs the sidecar until kill or stop; the context bounds the start only.
+// start runs the sidecar until kill or stop; the context bounds the start only.
 func (v *Validator) start(ctx context.Context) (*process, error) {
 	if err := v.Installed(); err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 	return p, nil
 }
 
-// Ask sends one file and waits for the answer. After an endError the process is of no use.
+// ask sends one file and waits for the answer. After an endError the process is of no use.
 func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.Duration) (Verdict, error) {
 	p.asked++
 	start := time.Now()
@@ -136,7 +136,7 @@ func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.
 	return v, fmt.Errorf("%w: %s", ErrUnreadable, a.Detail)
 }
 
-// Receive reads the next line as JSON.
+// receive reads the next line as JSON.
 func (p *process) receive(ctx context.Context, to any, timeout time.Duration) error {
 	t := time.NewTimer(timeout)
 	defer t.Stop()
@@ -167,7 +167,7 @@ func (p *process) alive() bool {
 	}
 }
 
-// Stop lets the process end by itself, and kills it when it does not.
+// stop lets the process end by itself, and kills it when it does not.
 func (p *process) stop() {
 	p.in.Close()
 	select {

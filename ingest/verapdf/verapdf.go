@@ -175,7 +175,7 @@ func (v *Validator) readable(path string) bool {
 	return false
 }
 
-// Take waits for a process and starts it if need be.
+// take waits for a process and starts it if need be.
 func (v *Validator) take(ctx context.Context) (*process, error) {
 	select {
 	case <-v.done:
