@@ -156,7 +156,7 @@ func (db *DB) Fail(ctx context.Context, j Job, cause error, final bool) error {
 // Postpone gives a job back to run at a later time, as the work asks for. That
 // is no failure: attempts are counted anew.
 func (db *DB) Postpone(ctx context.Context, j Job, until time.Time, reason string) error {
-	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = 0, error = $4, run_at_ms = CASE WHEN again = 1 THEN $5 ELSE $6 END, again = 0`,
+	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = 0, error = $4, run_at_ms = CASE WHEN again = 1 THEN CAST($5 AS BIGINT) ELSE $6 END, again = 0`,
 		reason, ms(db.now()), ms(until))
 }
 

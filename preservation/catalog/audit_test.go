@@ -1,0 +1,102 @@
+package catalog_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+func audited(t *testing.T, tn *catalog.Tenant, n int) {
+	t.Helper()
+	for i := range n {
+		must(t, tn.Audit(t.Context(), catalog.AuditEntry{Actor: "a", Action: "record.read", Object: fmt.Sprintf("o-%d", i%3), Detail: map[string]string{"n": fmt.Sprint(i), "ä": "\u2028<&>"}}))
+	}
+}
+
+func TestAuditFindsManipulation(t *testing.T) {
+	for _, c := range []struct {
+		name, sql string
+		want      []string
+	}{
+		{"untouched", `SELECT 1`, nil},
+		{"changed", `UPDATE audit SET actor = 'b' WHERE seq = 7`, []string{"audit-changed"}},
+		{"changed detail", `UPDATE audit SET detail = '{}' WHERE seq = 7`, []string{"audit-changed"}},
+		{"changed time", `UPDATE audit SET at_ms = at_ms + 1 WHERE seq = 7`, []string{"audit-changed"}},
+		{"rehashed", `UPDATE audit SET hash = 'x' WHERE seq = 7`, []string{"audit-changed", "audit-chain"}},
+		{"removed", `DELETE FROM audit WHERE seq = 7`, []string{"audit-gap", "audit-chain"}},
+		{"removed at the beginning", `DELETE FROM audit WHERE seq = 1`, []string{"audit-gap", "audit-chain"}},
+		{"truncated", `DELETE FROM audit WHERE seq > 7`, []string{"audit-truncated"}},
+		{"emptied", `DELETE FROM audit WHERE tenant = 'musterstadt'`, []string{"audit-truncated"}},
+		{"head moved back", `UPDATE audit_head SET seq = 7 WHERE tenant = 'musterstadt'`, []string{"audit-chain", "audit-head"}},
+		{"head of another entry", `UPDATE audit_head SET hash = 'x' WHERE tenant = 'musterstadt'`, []string{"audit-chain"}},
+		{"of another tenant", `UPDATE audit SET actor = 'b' WHERE tenant = 'beispielhausen'`, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			each(t, func(t *testing.T, f *fixture) {
+				audited(t, f.tenant, 10)
+				_, err := raw(t, f).Exec(c.sql)
+				must(t, err)
+				findings, err := f.tenant.VerifyAudit(t.Context())
+				must(t, err)
+				var got []string
+				for _, g := range findings {
+					if g.Severity != preservation.Failed || g.Detail == "" || g.Subject == "" {
+						t.Errorf("%+v", g)
+					}
+					got = append(got, g.Code)
+				}
+				if !slices.Equal(got, c.want) {
+					t.Errorf("got %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAuditLogIsPaged(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		audited(t, f.tenant, 30)
+		audited(t, f.other, 5)
+		page, err := f.tenant.AuditLog(t.Context(), 28, "", 100)
+		if err != nil || len(page) != 3 || page[0].Seq != 29 || page[2].Detail["n"] != "29" || !page[0].At.Equal(f.Now()) {
+			t.Error(page, err)
+		}
+		page, err = f.tenant.AuditLog(t.Context(), 20, "o-1", 2)
+		if err != nil || len(page) != 2 || page[0].Object != "o-1" || page[1].Object != "o-1" {
+			t.Error(page, err)
+		}
+		if page, err = f.other.AuditLog(t.Context(), 0, "", 100); err != nil || len(page) != 6 || page[0].Action != "tenant.create" {
+			t.Error(page, err)
+		}
+	})
+}
+
+// The chain holds under concurrent writers, and checking it meanwhile is no
+// false alarm.
+func TestAuditWhileWriting(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() { audited(t, f.tenant, 40) })
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); wg.Wait() }()
+		for ended := false; !ended; {
+			select {
+			case <-done:
+				ended = true
+			default:
+			}
+			if findings, err := f.tenant.VerifyAudit(t.Context()); err != nil || len(findings) > 0 {
+				t.Fatal(findings, err)
+			}
+		}
+		if last, err := f.tenant.AuditLog(t.Context(), 240, "", 10); err != nil || len(last) != 1 {
+			t.Error(last, err)
+		}
+	})
+}
