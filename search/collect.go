@@ -5,41 +5,42 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
-	bsearch "github.com/blevesearch/bleve/v2/search"
 )
 
 // hit is a document that matched, while hits are being compared.
 type hit struct {
-	score   float64
+	score   float32
 	segment int
-	doc     uint64 // within the segment
+	doc     uint32 // within the segment
 	lead    uint64 // first bytes of the sort key
 	key, id string // whole sort key and identifier, once loaded
-	loaded  bool
+	loaded  part
 }
 
-// collector runs through all hits of a query: it counts them, keeps the best
-// for the page, and counts facets.
+type part uint8
+
+const (
+	keyLoaded part = 1 << iota
+	idLoaded
+)
+
+// collector picks the hits of a page and counts facets.
 type collector struct {
 	snapshot *scorch.IndexSnapshot
 	columns  *columnCache
 	order    Order
 	limit    int
-	after    *hit // hits up to this one were on earlier pages
+	after    *hit    // hits up to this one were on earlier pages
+	scorer   *scorer // nil unless sorted by relevance
+	facets   []Facet
 
-	field  string // sort field, fieldID when sorted by score
-	facets []Facet
-
-	total  int
 	top    []hit            // a heap, the last in order first
 	counts []map[string]int // by facet
-
-	segment      int // of the hit at hand
-	keys         sortColumn
-	facetColumns []*facetColumn
-	setCounts    [][]int // by facet: hits per set of values in this segment
+	reader valueReader
 }
 
 func sortField(o Order) string {
@@ -54,80 +55,103 @@ func sortField(o Order) string {
 	return fieldID
 }
 
-const checkEvery = 4096 // hits between looks at the deadline
-
-// run collects the hits of s.
-func (c *collector) run(ctx context.Context, s bsearch.Searcher) error {
-	c.field = sortField(c.order)
-	c.segment = -1
-	segments := c.snapshot.Segments()
-	sc := &bsearch.SearchContext{DocumentMatchPool: bsearch.NewDocumentMatchPool(s.DocumentMatchPoolSize()+2, 0)}
-	first, next := uint64(0), uint64(0) // numbers of the segment's first document and of the next segment's
-	for {
-		if c.total%checkEvery == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		d, err := s.Next(sc)
-		if err != nil {
+// run goes through the hits, segment by segment.
+func (c *collector) run(ctx context.Context, hits docSet) error {
+	c.counts = make([]map[string]int, len(c.facets))
+	for i := range c.counts {
+		c.counts[i] = map[string]int{}
+	}
+	for i, seg := range c.snapshot.Segments() {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if d == nil {
-			c.endSegment()
-			return nil
+		if hits[i] == nil || hits[i].IsEmpty() {
+			continue
 		}
-		n := d.IndexInternalID.Value()
-		for n >= next {
-			c.endSegment()
-			c.segment++
-			first, next = next, next+uint64(segments[c.segment].FullSize())
-			if n < next {
-				if err := c.beginSegment(segments[c.segment]); err != nil {
-					return err
-				}
+		for n, f := range c.facets {
+			if err := c.count(seg, hits[i], f, c.counts[n]); err != nil {
+				return err
 			}
 		}
-		c.total++
-		for i, f := range c.facetColumns {
-			c.setCounts[i][f.set[n-first]]++
-		}
-		if err := c.offer(hit{score: d.Score, segment: c.segment, doc: n - first, lead: c.keys[n-first]}); err != nil {
+		if err := c.pick(ctx, i, seg, hits[i]); err != nil {
 			return err
 		}
-		sc.DocumentMatchPool.Put(d)
-	}
-}
-
-func (c *collector) beginSegment(seg *scorch.SegmentSnapshot) (err error) {
-	if c.keys, err = c.columns.sort(seg, c.field); err != nil {
-		return err
-	}
-	c.facetColumns, c.setCounts = c.facetColumns[:0], c.setCounts[:0]
-	for _, f := range c.facets {
-		col, err := c.columns.facet(seg, f)
-		if err != nil {
-			return err
-		}
-		c.facetColumns = append(c.facetColumns, col)
-		c.setCounts = append(c.setCounts, make([]int, len(col.sets)))
 	}
 	return nil
 }
 
-func (c *collector) endSegment() {
-	for i, col := range c.facetColumns {
-		for set, n := range c.setCounts[i] {
-			if n == 0 {
-				continue
-			}
-			for _, v := range col.sets[set] {
-				if c.counts[i] == nil {
-					c.counts[i] = map[string]int{}
-				}
-				c.counts[i][v] += n
-			}
+// each calls f with the document numbers of a bitmap, many at a time.
+func each(docs *roaring.Bitmap, f func([]uint32) error) error {
+	var buf [1024]uint32
+	it := docs.ManyIterator()
+	for {
+		n := it.NextMany(buf[:])
+		if n == 0 {
+			return nil
+		}
+		if err := f(buf[:n]); err != nil {
+			return err
 		}
 	}
-	c.facetColumns = c.facetColumns[:0]
+}
+
+func (c *collector) count(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, f Facet, counts map[string]int) error {
+	column, err := c.columns.facet(seg, f)
+	if err != nil {
+		return err
+	}
+	bySet := make([]int, len(column.sets))
+	each(docs, func(docs []uint32) error {
+		for _, d := range docs {
+			bySet[column.set[d]]++
+		}
+		return nil
+	})
+	for set, n := range bySet {
+		if n == 0 {
+			continue
+		}
+		for _, v := range column.sets[set] {
+			counts[v] += n
+		}
+	}
+	return nil
+}
+
+// scratch holds scores by document number; they are zero while it is not in use.
+var scratch = sync.Pool{New: func() any { return new([]float32) }}
+
+// pick takes the hits of one segment that belong on the page.
+func (c *collector) pick(ctx context.Context, segment int, seg *scorch.SegmentSnapshot, docs *roaring.Bitmap) error {
+	keys, err := c.columns.sort(seg, sortField(c.order))
+	if err != nil {
+		return err
+	}
+	scores := scratch.Get().(*[]float32)
+	if n := int(seg.FullSize()); len(*scores) < n {
+		*scores = make([]float32, n)
+	}
+	defer func() {
+		clear((*scores)[:seg.FullSize()])
+		scratch.Put(scores)
+	}()
+	if c.scorer != nil {
+		if err := c.scorer.add(seg, docs, *scores); err != nil {
+			return err
+		}
+	}
+	return each(docs, func(docs []uint32) error {
+		for _, d := range docs {
+			h := hit{score: (*scores)[d], segment: segment, doc: d, lead: keys[d]}
+			if len(c.top) == c.limit && c.order == ByRelevance && h.score < c.top[0].score {
+				continue // the usual case, without a call
+			}
+			if err := c.offer(h); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
 }
 
 // offer takes a hit into the page if it belongs there.
@@ -166,10 +190,7 @@ func (c *collector) offer(h hit) error {
 func (c *collector) sink() error {
 	for i := 0; ; {
 		last := i
-		for _, child := range []int{2*i + 1, 2*i + 2} {
-			if child >= len(c.top) {
-				break
-			}
+		for child := 2*i + 1; child <= 2*i+2 && child < len(c.top); child++ {
 			order, err := c.compare(&c.top[child], &c.top[last])
 			if err != nil {
 				return err
@@ -186,10 +207,10 @@ func (c *collector) sink() error {
 	}
 }
 
-// sorted returns the page in order, with keys and identifiers loaded.
+// sorted returns the page in order, with identifiers loaded.
 func (c *collector) sorted() ([]hit, error) {
 	for i := range c.top {
-		if err := c.load(&c.top[i]); err != nil {
+		if err := c.load(&c.top[i], idLoaded); err != nil {
 			return nil, err
 		}
 	}
@@ -206,9 +227,8 @@ func (c *collector) sorted() ([]hit, error) {
 
 // compare tells which hit comes first: negative when a does.
 func (c *collector) compare(a, b *hit) (int, error) {
-	down := c.order == ByRelevance || c.order == ByNewest
 	sign := 1
-	if down {
+	if c.order == ByRelevance || c.order == ByNewest {
 		sign = -1
 	}
 	if c.order == ByRelevance {
@@ -219,30 +239,45 @@ func (c *collector) compare(a, b *hit) (int, error) {
 	if order := cmp.Compare(a.lead, b.lead); order != 0 {
 		return sign * order, nil
 	}
-	if err := c.load(a); err != nil {
+	if c.order == ByReference || c.order == ByTitle { // other keys are no longer than their lead
+		if err := c.load(a, keyLoaded); err != nil {
+			return 0, err
+		}
+		if err := c.load(b, keyLoaded); err != nil {
+			return 0, err
+		}
+		if order := strings.Compare(a.key, b.key); order != 0 {
+			return sign * order, nil
+		}
+	}
+	if err := c.load(a, idLoaded); err != nil {
 		return 0, err
 	}
-	if err := c.load(b); err != nil {
+	if err := c.load(b, idLoaded); err != nil {
 		return 0, err
 	}
-	return sign * cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.id, b.id)), nil
+	return sign * strings.Compare(a.id, b.id), nil
 }
 
-// load reads the whole sort key and the identifier of a hit.
-func (c *collector) load(h *hit) (err error) {
-	if h.loaded {
+// load reads the sort key or the identifier of a hit, or both.
+func (c *collector) load(h *hit, want part) (err error) {
+	if want &^= h.loaded; want == 0 {
 		return nil
 	}
 	seg := c.snapshot.Segments()[h.segment]
-	if h.id, err = valueOf(seg, fieldID, h.doc); err != nil {
-		return err
+	if want&idLoaded != 0 {
+		id, err := seg.DocID(uint64(h.doc))
+		if err != nil {
+			return err
+		}
+		h.id = string(id)
 	}
-	if c.field != fieldID {
-		if h.key, err = valueOf(seg, c.field, h.doc); err != nil {
+	if field := sortField(c.order); want&keyLoaded != 0 && field != fieldID {
+		if h.key, err = c.reader.value(seg, field, uint64(h.doc)); err != nil {
 			return err
 		}
 	}
-	h.loaded = true
+	h.loaded |= want
 	return nil
 }
 

@@ -161,17 +161,21 @@ func eachValue(seg *scorch.SegmentSnapshot, field string, value func(term []byte
 	return nil
 }
 
-// valueOf reads the whole value of one document.
-func valueOf(seg *scorch.SegmentSnapshot, field string, doc uint64) (string, error) {
-	if field == fieldID {
-		id, err := seg.DocID(doc)
-		return string(id), err
-	}
+// valueReader reads whole values. Values that lie near each other, as those of
+// hits in order do, are unpacked once.
+type valueReader struct {
+	segment uint64
+	state   segment.DocVisitState
+}
+
+func (r *valueReader) value(seg *scorch.SegmentSnapshot, field string, doc uint64) (v string, err error) {
 	visitable, ok := seg.Segment().(segment.DocValueVisitable)
 	if !ok {
 		return "", nil
 	}
-	v := ""
-	_, err := visitable.VisitDocValues(doc, []string{field}, func(_ string, term []byte) { v = string(term) }, nil)
+	if r.segment != seg.Id() {
+		r.segment, r.state = seg.Id(), nil
+	}
+	r.state, err = visitable.VisitDocValues(doc, []string{field}, func(_ string, term []byte) { v = string(term) }, r.state)
 	return v, err
 }

@@ -1,36 +1,90 @@
 package search
 
 import (
-	"slices"
-
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	bsearch "github.com/blevesearch/bleve/v2/search"
-	index "github.com/blevesearch/bleve_index_api"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
 
-// docSet is a set of documents, one bitmap of document numbers per segment.
-// Prefixes and filters are sets: they may stand for thousands of terms, and
-// looking each term up in each segment only where it occurs is what keeps them
-// fast. A nil bitmap is empty.
+// docSet is a set of documents: one bitmap of document numbers per segment of
+// a snapshot. Queries are evaluated as sets and only what is asked for is done
+// for the hits, which is many times faster than visiting every hit of every
+// part of a query. A nil bitmap is empty. Sets are not changed once made, since
+// they may share bitmaps.
 type docSet []*roaring.Bitmap
 
+// everything is the set of all documents.
+func everything(s *scorch.IndexSnapshot) docSet {
+	set := make(docSet, len(s.Segments()))
+	for i, seg := range s.Segments() {
+		set[i] = seg.DocNumbersLive()
+	}
+	return set
+}
+
+func (s docSet) and(other docSet) docSet {
+	out := make(docSet, len(s))
+	for i := range s {
+		if s[i] != nil && other[i] != nil {
+			out[i] = roaring.And(s[i], other[i])
+		}
+	}
+	return out
+}
+
+func (s docSet) or(other docSet) docSet {
+	out := make(docSet, len(s))
+	for i := range s {
+		switch {
+		case s[i] == nil:
+			out[i] = other[i]
+		case other[i] == nil:
+			out[i] = s[i]
+		default:
+			out[i] = roaring.Or(s[i], other[i])
+		}
+	}
+	return out
+}
+
+func (s docSet) without(other docSet) docSet {
+	out := make(docSet, len(s))
+	for i := range s {
+		if s[i] != nil && other[i] != nil {
+			out[i] = roaring.AndNot(s[i], other[i])
+		} else {
+			out[i] = s[i]
+		}
+	}
+	return out
+}
+
+func (s docSet) count() int {
+	n := uint64(0)
+	for _, b := range s {
+		if b != nil {
+			n += b.GetCardinality()
+		}
+	}
+	return int(n)
+}
+
 // withTerms is the set of documents that have one of the terms in a field.
-func withTerms(s *scorch.IndexSnapshot, field string, terms []string) (docSet, error) {
+func withTerms(s *scorch.IndexSnapshot, field string, terms ...string) (docSet, error) {
 	set := make(docSet, len(s.Segments()))
 	for i, seg := range s.Segments() {
 		dict, err := seg.Segment().Dictionary(field)
 		if err != nil {
 			return nil, err
 		}
-		u := union{dict: dict, deleted: seg.Deleted()}
+		u := union{dict: dict, deleted: seg.Deleted(), size: int(seg.FullSize())}
 		for _, t := range terms {
 			if err := u.add(t); err != nil {
 				return nil, err
 			}
 		}
-		set[i] = u.bitmap
+		set[i] = u.docs()
 	}
 	return set, nil
 }
@@ -45,7 +99,7 @@ func withPrefix(s *scorch.IndexSnapshot, field, prefix string, limit int) (docSe
 		if err != nil {
 			return nil, err
 		}
-		u := union{dict: dict, deleted: seg.Deleted()}
+		u := union{dict: dict, deleted: seg.Deleted(), size: int(seg.FullSize())}
 		begin, end := prefixRange(prefix)
 		terms := dict.AutomatonIterator(nil, begin, end)
 		for {
@@ -63,15 +117,14 @@ func withPrefix(s *scorch.IndexSnapshot, field, prefix string, limit int) (docSe
 				return nil, err
 			}
 		}
-		set[i] = u.bitmap
+		set[i] = u.docs()
 	}
 	return set, nil
 }
 
 // prefixRange is the range of terms that begin with a prefix, its end excluded.
 func prefixRange(prefix string) (begin, end []byte) {
-	begin = []byte(prefix)
-	end = slices.Clone(begin)
+	begin, end = []byte(prefix), []byte(prefix)
 	for i := len(end) - 1; i >= 0; i-- {
 		if end[i]++; end[i] != 0 {
 			return begin, end[:i+1]
@@ -84,7 +137,11 @@ func prefixRange(prefix string) (begin, end []byte) {
 type union struct {
 	dict    segment.TermDictionary
 	deleted *roaring.Bitmap
-	bitmap  *roaring.Bitmap
+	size    int // documents of the segment
+
+	first *roaring.Bitmap // of the first term: most sets have but one
+	bits  []uint64        // of all terms, from the second on
+	buf   []uint32
 
 	list     segment.PostingsList // reused
 	iterator segment.PostingsIterator
@@ -99,106 +156,72 @@ func (u *union) add(term string) (err error) {
 	if !ok {
 		return nil // no such term
 	}
-	if u.bitmap == nil {
-		u.bitmap = roaring.New()
-	}
 	if doc, ok := o.DocNum1Hit(); ok {
-		if u.deleted == nil || !u.deleted.Contains(uint32(doc)) {
-			u.bitmap.Add(uint32(doc))
-		}
+		u.put(roaring.BitmapOf(uint32(doc)))
 	} else if docs := o.ActualBitmap(); docs != nil {
-		u.bitmap.Or(docs)
+		u.put(docs)
 	}
 	return nil
 }
 
-// or adds another set of the same snapshot, which stays as it is.
-func (s docSet) or(other docSet) {
-	for i, b := range other {
-		switch {
-		case b == nil:
-		case s[i] == nil:
-			s[i] = b
-		default:
-			s[i] = roaring.Or(s[i], b)
+func (u *union) put(docs *roaring.Bitmap) {
+	if u.first == nil {
+		u.first = docs.Clone() // the list is reused
+		return
+	}
+	if u.bits == nil {
+		u.bits = make([]uint64, (u.size+63)/64)
+		u.set(u.first)
+	}
+	u.set(docs)
+}
+
+func (u *union) set(docs *roaring.Bitmap) {
+	if u.buf == nil {
+		u.buf = make([]uint32, 512)
+	}
+	it := docs.ManyIterator()
+	for n := it.NextMany(u.buf); n > 0; n = it.NextMany(u.buf) {
+		for _, d := range u.buf[:n] {
+			u.bits[d/64] |= 1 << (d % 64)
 		}
 	}
 }
 
-func (s docSet) count() (n uint64) {
-	for _, b := range s {
-		if b != nil {
-			n += b.GetCardinality()
+func (u *union) docs() *roaring.Bitmap {
+	if u.bits != nil {
+		return roaring.FromDense(u.bits, true)
+	}
+	return u.first
+}
+
+// collected is the set of documents that one of the library's searchers finds.
+// It closes the searcher.
+func collected(s *scorch.IndexSnapshot, from bsearch.Searcher, stop func() error) (docSet, error) {
+	defer from.Close()
+	set := make(docSet, len(s.Segments()))
+	sc := &bsearch.SearchContext{DocumentMatchPool: bsearch.NewDocumentMatchPool(from.DocumentMatchPoolSize()+2, 0)}
+	segments := s.Segments()
+	at, first := 0, uint64(0)
+	for n := 0; ; n++ {
+		if n%1024 == 0 {
+			if err := stop(); err != nil {
+				return nil, err
+			}
 		}
-	}
-	return n
-}
-
-// setSearcher gives the documents of a set to the library's searchers. They
-// have no score.
-type setSearcher struct {
-	set     docSet
-	first   []uint64 // number of each segment's first document in the whole index
-	size    uint64
-	segment int
-	docs    roaring.IntPeekable
-}
-
-func newSetSearcher(s *scorch.IndexSnapshot, set docSet) *setSearcher {
-	r := &setSearcher{set: set, size: set.count(), segment: -1}
-	n := uint64(0)
-	for _, seg := range s.Segments() {
-		r.first = append(r.first, n)
-		n += uint64(seg.FullSize())
-	}
-	return r
-}
-
-// Next implements search.Searcher.
-func (r *setSearcher) Next(sc *bsearch.SearchContext) (*bsearch.DocumentMatch, error) {
-	for r.docs == nil || !r.docs.HasNext() {
-		if r.segment+1 >= len(r.set) {
-			return nil, nil
+		d, err := from.Next(sc)
+		if err != nil || d == nil {
+			return set, err
 		}
-		r.open(r.segment + 1)
-	}
-	d := sc.DocumentMatchPool.Get()
-	d.IndexInternalID = index.NewIndexInternalID(d.IndexInternalID, r.first[r.segment]+uint64(r.docs.Next()))
-	return d, nil
-}
-
-// Advance implements search.Searcher: it goes to the document or the next one.
-func (r *setSearcher) Advance(sc *bsearch.SearchContext, id index.IndexInternalID) (*bsearch.DocumentMatch, error) {
-	n := id.Value()
-	i, exact := slices.BinarySearch(r.first, n)
-	for exact && i+1 < len(r.first) && r.first[i+1] == n { // segments without documents
-		i++
-	}
-	if !exact {
-		i--
-	}
-	if i > r.segment {
-		r.open(i)
-	}
-	if i == r.segment && r.docs != nil {
-		r.docs.AdvanceIfNeeded(uint32(n - r.first[i]))
-	}
-	return r.Next(sc)
-}
-
-func (r *setSearcher) open(segment int) {
-	r.segment, r.docs = segment, nil
-	if b := r.set[segment]; b != nil {
-		r.docs = b.Iterator()
+		doc := d.IndexInternalID.Value()
+		for doc >= first+uint64(segments[at].FullSize()) {
+			first += uint64(segments[at].FullSize())
+			at++
+		}
+		if set[at] == nil {
+			set[at] = roaring.New()
+		}
+		set[at].Add(uint32(doc - first))
+		sc.DocumentMatchPool.Put(d)
 	}
 }
-
-// The rest of search.Searcher: a set has no weight and holds nothing open.
-
-func (r *setSearcher) Close() error               { return nil }
-func (r *setSearcher) Weight() float64            { return 0 }
-func (r *setSearcher) SetQueryNorm(float64)       {}
-func (r *setSearcher) Count() uint64              { return r.size }
-func (r *setSearcher) Min() int                   { return 0 }
-func (r *setSearcher) Size() int                  { return 0 }
-func (r *setSearcher) DocumentMatchPoolSize() int { return 1 }

@@ -112,20 +112,38 @@ func (q Query) normalize() (Query, error) {
 	return q, nil
 }
 
-// cursor is the last hit of a page. A page goes on behind that record, whatever
-// was added meanwhile; sorted by a field, no hit comes twice and none is left
-// out. Relevance changes with the index as a whole: the record's score is then
-// computed anew, which keeps the place as long as the order stays. Should the
-// record be gone, the one before it tells the place.
+// cursor is the last hit of a page: the next page goes on behind it, whatever
+// was added or removed meanwhile. No hit that stays as it is comes twice or is
+// left out. For relevance this needs the weights of the words as they were on
+// the first page, because every record added changes how rare a word is.
 type cursor struct {
-	Query  string                  `json:"q"` // fingerprint of the query it belongs to
-	Score  float64                 `json:"s,omitempty"`
-	Key    string                  `json:"k,omitempty"`
-	ID     preservation.RecordID   `json:"i"`
-	Before []preservation.RecordID `json:"b,omitempty"` // hits before it, nearest first
+	Query   string                `json:"q"` // fingerprint of the query it belongs to
+	ID      preservation.RecordID `json:"i"`
+	Key     string                `json:"k,omitempty"` // sort key, unless sorted by relevance
+	Score   float32               `json:"s,omitempty"`
+	Weights []float32             `json:"w,omitempty"`
 }
 
-const maxBefore = 8
+// cursor names the last hit of a page.
+func (c *collector) cursor(last hit) (cursor, error) {
+	at := cursor{ID: preservation.RecordID(last.id)}
+	if c.scorer != nil {
+		at.Score, at.Weights = last.score, c.scorer.weights()
+		return at, nil
+	}
+	err := c.load(&last, keyLoaded)
+	at.Key = last.key
+	return at, err
+}
+
+// hit is the place that the cursor names.
+func (c cursor) hit(o Order) *hit {
+	h := &hit{score: c.Score, key: c.Key, id: string(c.ID), loaded: keyLoaded | idLoaded, lead: lead(c.Key)}
+	if o == ByRelevance {
+		h.lead = lead(h.id)
+	}
+	return h
+}
 
 // fingerprint tells queries apart that have other hits or another order.
 func (q Query) fingerprint() string {

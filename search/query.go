@@ -1,7 +1,6 @@
 package search
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -16,17 +15,12 @@ import (
 
 // Bounds on what one pattern may expand to, in words of the index.
 const (
-	maxPrefixWords = 50000 // summed over the segments
+	maxPrefixWords = 100000 // summed over the segments
+	maxFuzzyWords  = 2000
 	maxPhraseWords = 64
 )
 
-// How much more a hit in the title, or of the whole reference, weighs.
-const (
-	boostTitle     = 3
-	boostReference = 20
-)
-
-// matcher builds the library's searchers for a query on one snapshot.
+// matcher evaluates a query on one snapshot.
 type matcher struct {
 	ctx      context.Context
 	reader   *scorch.IndexSnapshot
@@ -35,208 +29,111 @@ type matcher struct {
 	prefixes map[[2]string]docSet // by field and prefix: hostile queries repeat themselves
 }
 
-var (
-	scored   = bsearch.SearcherOptions{}
-	unscored = bsearch.SearcherOptions{Score: "none"} // sets of documents: several times faster
-)
-
-// parts of a query: what a hit must match, what lifts it, what it must not match.
-type parts struct {
-	must, prefer, not []bsearch.Searcher
-	meant             bool // some clause says something; "der die das" does not
-	none              bool // nothing can match
-}
-
-func (p *parts) close() {
-	for _, list := range [][]bsearch.Searcher{p.must, p.prefer, p.not} {
-		closeAll(list)
-	}
-}
-
-// all returns what finds the hits of a query. It is nil when nothing can match.
-func (m *matcher) all(groups [][]clause, f Filter) (bsearch.Searcher, error) {
-	var p parts
-	err := m.filters(&p, f)
-	for _, g := range groups {
-		if err == nil && !p.none {
-			err = m.group(&p, g)
-		}
-	}
-	if err != nil || p.none || (len(groups) > 0 && !p.meant) {
-		p.close()
+// matches returns the hits of a query.
+func (m *matcher) matches(groups [][]clause, f Filter) (docSet, error) {
+	hits, err := m.filtered(f)
+	if err != nil {
 		return nil, err
 	}
-	return m.combine(p)
-}
-
-// combine puts the parts together; it takes over the searchers.
-func (m *matcher) combine(p parts) (bsearch.Searcher, error) {
-	var base bsearch.Searcher
-	var err error
-	switch len(p.must) {
-	case 0:
-		base, err = searcher.NewMatchAllSearcher(m.ctx, m.reader, 1, unscored)
-	case 1:
-		base = p.must[0]
-	default:
-		base, err = searcher.NewConjunctionSearcher(m.ctx, m.reader, p.must, scored)
-	}
-	if err != nil || (len(p.prefer) == 0 && len(p.not) == 0) {
-		return base, err
-	}
-	var prefer, without bsearch.Searcher
-	if len(p.prefer) > 0 {
-		if prefer, err = searcher.NewDisjunctionSearcher(m.ctx, m.reader, p.prefer, 0, scored); err != nil {
-			return nil, err
-		}
-	}
-	if len(p.not) > 0 {
-		if without, err = searcher.NewDisjunctionSearcher(m.ctx, m.reader, p.not, 1, unscored); err != nil {
-			return nil, err
-		}
-	}
-	return searcher.NewBooleanSearcher(m.ctx, m.reader, base, prefer, without, scored)
-}
-
-func closeAll(list []bsearch.Searcher) {
-	for _, s := range list {
-		s.Close()
-	}
-}
-
-// group adds one group of alternatives to the parts. A group without a
-// searchable word is left out.
-func (m *matcher) group(p *parts, g []clause) error {
-	o := scored
-	if g[0].not {
-		o = unscored
-	}
-	var any []bsearch.Searcher
-	empty := true
-	for _, c := range g {
-		s, nothing, err := m.clause(c, o)
+	meant := len(groups) == 0 // some clause says something; "der die das" does not
+	for _, g := range groups {
+		set, empty, err := m.group(g)
 		if err != nil {
-			closeAll(any)
-			return err
+			return nil, err
 		}
-		empty = empty && nothing
-		if s != nil {
-			any = append(any, s)
+		switch {
+		case empty:
+			continue
+		case g[0].not:
+			hits = hits.without(set)
+		default:
+			hits = hits.and(set)
 		}
+		meant = true
 	}
-	if empty {
-		return nil
+	if !meant {
+		return make(docSet, len(hits)), nil
 	}
-	p.meant = true
-	if len(any) == 0 {
-		p.none = p.none || !g[0].not
-		return nil
-	}
-	s, err := m.either(any, o)
-	if err != nil {
-		return err
-	}
-	if g[0].not {
-		p.not = append(p.not, s)
-		return nil
-	}
-	p.must = append(p.must, s)
-	lift, err := m.preferred(g)
-	p.prefer = append(p.prefer, lift...)
-	return err
+	return hits, nil
 }
 
-func (m *matcher) either(any []bsearch.Searcher, o bsearch.SearcherOptions) (bsearch.Searcher, error) {
-	switch len(any) {
-	case 0:
-		return nil, nil
-	case 1:
-		return any[0], nil
+// group returns what one of the alternatives finds. empty tells that none has
+// a searchable word.
+func (m *matcher) group(g []clause) (set docSet, empty bool, err error) {
+	set, empty = make(docSet, len(m.reader.Segments())), true
+	for _, c := range g {
+		if err := m.ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		words := m.analyzer(c.field).words(c.text)
+		if strings.Join(words, "") == "" && c.form != formPrefix {
+			continue
+		}
+		empty = false
+		one, err := m.clause(c, words)
+		if err != nil {
+			return nil, false, err
+		}
+		set = set.or(one)
 	}
-	return searcher.NewDisjunctionSearcher(m.ctx, m.reader, any, 1, o)
+	return set, empty, nil
 }
 
-// clause returns what finds one clause, or nil when nothing can match. empty
-// tells that the clause has no searchable word.
-func (m *matcher) clause(c clause, o bsearch.SearcherOptions) (s bsearch.Searcher, empty bool, err error) {
-	words := m.analyzer(c.field).words(c.text)
-	if strings.Join(words, "") == "" && c.form != formPrefix {
-		return nil, true, nil
-	}
-	var any []bsearch.Searcher
-	add := func(s bsearch.Searcher, e error) {
-		if e != nil {
-			err = e
-		} else if s != nil {
-			any = append(any, s)
-		}
-	}
+// clause returns what one clause finds, whose words are given as terms.
+func (m *matcher) clause(c clause, words []string) (docSet, error) {
+	u := unions{set: make(docSet, len(m.reader.Segments()))}
 	switch {
 	case c.form == formPrefix:
-		add(m.prefix(c))
+		u.add(m.prefix(c))
 		if len(words) == 1 && words[0] != "" {
-			add(m.term(c.field, words[0], o)) // Genehmigungen* finds its own stem
+			u.add(m.term(c.field, words[0])) // Genehmigungen* finds its own stem
 		}
+		return u.set, u.err
 	case c.form == formFuzzy && len(words) == 1:
-		add(m.fuzzy(fieldName, m.language.names.words(c.text)[0], c.edits))
+		u.add(m.fuzzy(fieldName, m.language.names.words(c.text)[0], c.edits))
 		if c.field != fieldName {
-			add(m.fuzzy(c.field, words[0], c.edits))
+			u.add(m.fuzzy(c.field, words[0], c.edits))
 		}
-	default:
-		add(m.phrase(c.field, words, o))
-		if c.form == formWord && len(words) > 1 && err == nil {
-			if joined := hyphenless(c.text); joined != "" {
-				if w := m.analyzer(c.field).words(joined); len(w) == 1 && w[0] != "" {
-					add(m.term(c.field, w[0], o)) // Bau-Antrag finds Bauantrag
-				}
-			}
+		return u.set, u.err
+	}
+	u.add(m.phrase(c.field, words))
+	if joined := hyphenless(c.text); c.form == formWord && joined != "" {
+		if w := m.analyzer(c.field).words(joined); len(w) == 1 && w[0] != "" {
+			u.add(m.term(c.field, w[0])) // Bau-Antrag finds Bauantrag
 		}
 	}
-	if c.field == fieldText || c.field == fieldReference {
-		if key := squeeze(c.text); err == nil && c.form <= formPhrase && hasDigit(key) {
-			add(m.term(fieldExact, key, unscored))
-			if preservation.RecordID(key).Valid() {
-				add(m.term(fieldID, key, unscored))
-			}
+	if key := referenceKey(c); key != "" {
+		u.add(m.term(fieldExact, key))
+		if preservation.RecordID(key).Valid() {
+			u.add(m.term(fieldID, key))
 		}
 	}
-	if err != nil {
-		closeAll(any)
-		return nil, false, err
-	}
-	s, err = m.either(any, o)
-	return s, false, err
+	return u.set, u.err
 }
 
-// preferred returns what lifts hits of a group without being required.
-func (m *matcher) preferred(g []clause) ([]bsearch.Searcher, error) {
-	var lift []bsearch.Searcher
-	for _, c := range g {
-		if c.field != fieldText && c.field != fieldReference || c.form == formPrefix {
-			continue
-		}
-		if key := squeeze(c.text); hasDigit(key) && c.form <= formPhrase {
-			s, err := searcher.NewTermSearcher(m.ctx, m.reader, key, fieldExact, boostReference, scored)
-			if err != nil {
-				return lift, err
-			}
-			lift = append(lift, s)
-		}
-		if c.field != fieldText {
-			continue
-		}
-		for _, w := range m.language.query.words(c.text) {
-			if w == "" {
-				continue
-			}
-			s, err := searcher.NewTermSearcher(m.ctx, m.reader, w, fieldTitle, boostTitle, scored)
-			if err != nil {
-				return lift, err
-			}
-			lift = append(lift, s)
+// unions gathers the results of several steps up to the first error.
+type unions struct {
+	set docSet
+	err error
+}
+
+func (u *unions) add(s docSet, err error) {
+	if u.err == nil {
+		if u.err = err; err == nil {
+			u.set = u.set.or(s)
 		}
 	}
-	return lift, nil
+}
+
+// referenceKey is the clause as a whole reference, if it may be one.
+func referenceKey(c clause) string {
+	if c.field != fieldText && c.field != fieldReference {
+		return ""
+	}
+	if key := squeeze(c.text); hasDigit(key) {
+		return key
+	}
+	return ""
 }
 
 func (m *matcher) analyzer(field string) *analyzer {
@@ -246,64 +143,44 @@ func (m *matcher) analyzer(field string) *analyzer {
 	return m.language.query
 }
 
-func (m *matcher) term(field, term string, o bsearch.SearcherOptions) (bsearch.Searcher, error) {
-	return searcher.NewTermSearcher(m.ctx, m.reader, term, field, 1, o)
+func (m *matcher) term(field, term string) (docSet, error) {
+	return withTerms(m.reader, field, term)
 }
 
 // phrase finds words in their order; empty ones stand for any word.
-func (m *matcher) phrase(field string, words []string, o bsearch.SearcherOptions) (bsearch.Searcher, error) {
-	for len(words) > 0 && words[0] == "" {
+func (m *matcher) phrase(field string, words []string) (docSet, error) {
+	for words[0] == "" {
 		words = words[1:]
 	}
-	for len(words) > 0 && words[len(words)-1] == "" {
+	for words[len(words)-1] == "" {
 		words = words[:len(words)-1]
 	}
 	if len(words) == 1 {
-		return m.term(field, words[0], o)
+		return m.term(field, words[0])
 	}
-	return searcher.NewPhraseSearcher(m.ctx, m.reader, words, 0, false, field, 1, o)
-}
-
-// prefix finds words that begin with the text, references that do, and for a
-// text of several words the phrase whose last word begins so.
-func (m *matcher) prefix(c clause) (bsearch.Searcher, error) {
-	set := make(docSet, len(m.reader.Segments()))
-	if key := squeeze(c.text); hasDigit(key) && (c.field == fieldText || c.field == fieldReference) {
-		exact, err := m.beginning(fieldExact, key)
-		if err != nil {
-			return nil, err
-		}
-		set.or(exact)
-	}
-	folded := m.language.names.words(c.text)
-	if len(folded) == 1 {
-		words, err := m.beginning(c.field, folded[0])
-		if err != nil {
-			return nil, err
-		}
-		set.or(words)
-		return m.set(set), nil
-	}
-	phrase, err := m.phrasePrefix(c)
+	s, err := searcher.NewPhraseSearcher(m.ctx, m.reader, words, 0, false, field, 1, unscored)
 	if err != nil {
 		return nil, err
 	}
-	references := m.set(set)
-	switch {
-	case phrase == nil:
-		return references, nil
-	case references == nil:
-		return phrase, nil
-	}
-	return m.either([]bsearch.Searcher{references, phrase}, unscored)
+	return collected(m.reader, s, m.ctx.Err)
 }
 
-// set finds the documents of a set. It is nil when there are none.
-func (m *matcher) set(s docSet) bsearch.Searcher {
-	if r := newSetSearcher(m.reader, s); r.size > 0 {
-		return r
+var unscored = bsearch.SearcherOptions{Score: "none"}
+
+// prefix finds words that begin with the text, references that do, and for a
+// text of several words the phrase whose last word begins so.
+func (m *matcher) prefix(c clause) (docSet, error) {
+	u := unions{set: make(docSet, len(m.reader.Segments()))}
+	if key := referenceKey(c); key != "" {
+		u.add(m.beginning(fieldExact, key))
 	}
-	return nil
+	folded := m.language.names.words(c.text)
+	if len(folded) == 1 {
+		u.add(m.beginning(c.field, folded[0]))
+	} else {
+		u.add(m.phrasePrefix(c, folded[len(folded)-1]))
+	}
+	return u.set, u.err
 }
 
 func (m *matcher) beginning(field, prefix string) (docSet, error) {
@@ -312,29 +189,36 @@ func (m *matcher) beginning(field, prefix string) (docSet, error) {
 		return set, nil
 	}
 	set, err := withPrefix(m.reader, field, prefix, maxPrefixWords)
+	if err != nil {
+		return nil, err
+	}
 	if m.prefixes == nil {
 		m.prefixes = map[[2]string]docSet{}
 	}
 	m.prefixes[key] = set
-	return set, err
+	return set, nil
 }
 
-func (m *matcher) phrasePrefix(c clause) (bsearch.Searcher, error) {
-	words := m.analyzer(c.field).words(c.text)
-	folded := m.language.names.words(c.text)
-	last, err := m.termsWith(c.field, folded[len(folded)-1])
+func (m *matcher) phrasePrefix(c clause, prefix string) (docSet, error) {
+	var phrase [][]string
+	for _, w := range m.analyzer(c.field).words(c.text) {
+		if w != "" || len(phrase) > 0 {
+			phrase = append(phrase, []string{w})
+		}
+	}
+	last, err := m.termsWith(c.field, prefix)
 	if err != nil || len(last) == 0 {
+		return make(docSet, len(m.reader.Segments())), err
+	}
+	if len(phrase) < 2 {
+		return withTerms(m.reader, c.field, last...)
+	}
+	phrase[len(phrase)-1] = last
+	s, err := searcher.NewMultiPhraseSearcher(m.ctx, m.reader, phrase, 0, false, c.field, 1, unscored)
+	if err != nil {
 		return nil, err
 	}
-	phrase := make([][]string, len(words))
-	for i, w := range words {
-		phrase[i] = []string{w}
-	}
-	phrase[len(words)-1] = last
-	for len(phrase) > 1 && phrase[0][0] == "" {
-		phrase = phrase[1:]
-	}
-	return searcher.NewMultiPhraseSearcher(m.ctx, m.reader, phrase, 0, false, c.field, 1, unscored)
+	return collected(m.reader, s, m.ctx.Err)
 }
 
 // termsWith lists the terms of a field that begin with prefix.
@@ -363,27 +247,47 @@ func tooMany(prefix string) error {
 
 // fuzzy finds words near a term. The first letter must agree, which keeps the
 // walk through the dictionary short.
-func (m *matcher) fuzzy(field, term string, edits int) (bsearch.Searcher, error) {
-	if len(term) < 3 {
-		return m.term(field, term, unscored)
+func (m *matcher) fuzzy(field, term string, edits int) (docSet, error) {
+	runes := []rune(term)
+	if len(runes) < 3 {
+		return m.term(field, term)
 	}
-	if len(term) < 5 {
+	if len(runes) < 5 {
 		edits = 1
 	}
-	return searcher.NewFuzzySearcher(m.ctx, m.reader, term, 1, edits, field, 1, unscored)
+	dict, err := m.reader.FieldDictFuzzy(field, term, edits, string(runes[:1]))
+	if err != nil {
+		return nil, err
+	}
+	defer dict.Close()
+	var terms []string
+	for {
+		e, err := dict.Next()
+		if err != nil {
+			return nil, err
+		}
+		if e == nil {
+			return withTerms(m.reader, field, terms...)
+		}
+		if len(terms) == maxFuzzyWords {
+			return nil, fmt.Errorf("%w: too many words are like %q", ErrQuery, term)
+		}
+		terms = append(terms, strings.Clone(e.Term))
+	}
 }
 
-// filters adds one condition per restriction to the parts.
-func (m *matcher) filters(p *parts, f Filter) error {
-	add := func(field string, terms []string) error {
-		set, err := withTerms(m.reader, field, terms)
+// filtered returns what the filter leaves.
+func (m *matcher) filtered(f Filter) (docSet, error) {
+	var set docSet
+	restrict := func(field string, terms []string) error {
+		s, err := withTerms(m.reader, field, terms...)
 		if err != nil {
 			return err
 		}
-		if s := m.set(set); s != nil {
-			p.must = append(p.must, s)
+		if set == nil {
+			set = s
 		} else {
-			p.none = true
+			set = set.and(s)
 		}
 		return nil
 	}
@@ -400,8 +304,8 @@ func (m *matcher) filters(p *parts, f Filter) error {
 		for i, v := range values {
 			terms[i] = facetValue(v)
 		}
-		if err := add(field, terms); err != nil {
-			return err
+		if err := restrict(field, terms); err != nil {
+			return nil, err
 		}
 	}
 	for _, r := range []struct {
@@ -411,16 +315,14 @@ func (m *matcher) filters(p *parts, f Filter) error {
 		if r.IsZero() {
 			continue
 		}
-		terms := r.periods()
-		if len(terms) == 0 {
-			p.none = true
-			return nil
-		}
-		if err := add(r.field, terms); err != nil {
-			return err
+		if err := restrict(r.field, r.periods()); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	if set == nil {
+		set = everything(m.reader)
+	}
+	return set, nil
 }
 
 // hyphenless joins a word that is written with hyphens, or returns nothing.
@@ -428,14 +330,7 @@ func hyphenless(s string) string {
 	if !strings.ContainsAny(s, "-‐‑") || hasDigit(s) {
 		return ""
 	}
-	return strings.Map(func(r rune) rune {
-		if r == '-' || r == '‐' || r == '‑' {
-			return -1
-		}
-		return r
-	}, s)
+	return strings.NewReplacer("-", "", "‐", "", "‑", "").Replace(s)
 }
 
-func hasDigit(s string) bool {
-	return bytes.ContainsFunc([]byte(s), unicode.IsDigit)
-}
+func hasDigit(s string) bool { return strings.ContainsFunc(s, unicode.IsDigit) }

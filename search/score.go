@@ -1,0 +1,152 @@
+package search
+
+import (
+	"math"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/blevesearch/bleve/v2/index/scorch"
+	segment "github.com/blevesearch/scorch_segment_api/v2"
+)
+
+// How much more a word weighs in the title, or a reference as a whole.
+const (
+	boostTitle     = 3
+	boostReference = 20
+)
+
+// scorer ranks hits by tf-idf: the root of a word's frequency in the record,
+// against the length of the text, times the square of the word's rarity.
+type scorer struct {
+	terms []weightedTerm
+}
+
+type weightedTerm struct {
+	field, term string
+	weight      float32 // 0 when no record had it
+}
+
+// maxScored bounds the words that rank; all further ones only find. The weights
+// travel in the cursor.
+const maxScored = 64
+
+func (r *scorer) weights() []float32 {
+	w := make([]float32, len(r.terms))
+	for i, t := range r.terms {
+		w[i] = t.weight
+	}
+	return w
+}
+
+// setWeights takes the weights of an earlier page. It reports whether they fit.
+func (r *scorer) setWeights(w []float32) bool {
+	if len(w) != len(r.terms) {
+		return false
+	}
+	for i := range w {
+		r.terms[i].weight = w[i]
+	}
+	return true
+}
+
+// newScorer takes the words of all clauses that are asked for. Prefixes and
+// spellings of fuzzy words find, but do not rank.
+func newScorer(s *scorch.IndexSnapshot, l *language, groups [][]clause) (*scorer, error) {
+	count, err := s.DocCount()
+	if err != nil {
+		return nil, err
+	}
+	r := &scorer{}
+	add := func(field, term string, boost float64) error {
+		if len(r.terms) == maxScored {
+			return nil
+		}
+		idf, err := rarity(s, field, term, count)
+		r.terms = append(r.terms, weightedTerm{field, term, float32(boost * idf * idf)})
+		return err
+	}
+	seen := map[string]bool{}
+	m := matcher{language: l}
+	for _, g := range groups {
+		for _, c := range g {
+			if c.not || c.form == formPrefix {
+				continue
+			}
+			if key := referenceKey(c); key != "" && !seen[key] {
+				seen[key] = true
+				if err := add(fieldExact, key, boostReference); err != nil {
+					return nil, err
+				}
+			}
+			for _, w := range m.analyzer(c.field).words(c.text) {
+				if w == "" || seen[c.field+" "+w] {
+					continue
+				}
+				seen[c.field+" "+w] = true
+				if err := add(c.field, w, 1); err != nil {
+					return nil, err
+				}
+				if c.field == fieldText {
+					if err := add(fieldTitle, w, boostTitle); err != nil {
+						return nil, err
+					}
+				}
+			}
+		}
+	}
+	return r, nil
+}
+
+// rarity is the inverse document frequency of a term, 0 when nothing has it.
+func rarity(s *scorch.IndexSnapshot, field, term string, docs uint64) (float64, error) {
+	n := uint64(0)
+	for _, seg := range s.Segments() {
+		dict, err := seg.Segment().Dictionary(field)
+		if err != nil {
+			return 0, err
+		}
+		list, err := dict.PostingsList([]byte(term), seg.Deleted(), nil)
+		if err != nil {
+			return 0, err
+		}
+		n += list.Count()
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	return 1 + math.Log(float64(docs)/float64(n+1)), nil
+}
+
+// add adds to scores, by document number, what the documents of a segment have.
+func (r *scorer) add(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, scores []float32) error {
+	var list segment.PostingsList
+	var postings segment.PostingsIterator
+	for _, t := range r.terms {
+		if t.weight == 0 {
+			continue
+		}
+		dict, err := seg.Segment().Dictionary(t.field)
+		if err != nil {
+			return err
+		}
+		if list, err = dict.PostingsList([]byte(t.term), seg.Deleted(), list); err != nil {
+			return err
+		}
+		postings = list.Iterator(true, true, false, postings)
+		if o, ok := postings.(segment.OptimizablePostingsIterator); ok {
+			if all := o.ActualBitmap(); all != nil && all.GetCardinality() > docs.GetCardinality() {
+				o.ReplaceActual(roaring.And(all, docs))
+			}
+		}
+		for {
+			p, err := postings.Next()
+			if err != nil {
+				return err
+			}
+			if p == nil {
+				break
+			}
+			scores[p.Number()] += t.weight * float32(math.Sqrt(float64(p.Frequency()))*p.Norm())
+		}
+	}
+	return nil
+}
