@@ -94,6 +94,15 @@ func (in *Intake) Begin(ctx context.Context, t *catalog.Tenant, actor string, re
 	return d, nil
 }
 
+// BeginPackage opens a delivery of one file that is a package of records
+// (xdomea, E-ARK SIP, BagIt). Its producer is the actor, its identifier the
+// digest of the file.
+func (in *Intake) BeginPackage(t *catalog.Tenant, actor string) *Delivery {
+	return &Delivery{in: in, tenant: t, actor: actor, sub: catalog.Submission{
+		ID: preservation.SubmissionID(preservation.NewID(in.Now())), Version: 1, SubmittedBy: actor, Package: true,
+	}}
+}
+
 // check finds what can be found before the bytes come.
 func (in *Intake) check(ctx context.Context, t *catalog.Tenant, req Request) ([]Problem, error) {
 	var out []Problem
@@ -192,6 +201,9 @@ func (d *Delivery) Commit(ctx context.Context) (sub catalog.Submission, created 
 	}
 	if len(d.sub.Files) == 0 {
 		return sub, false, invalid("files", "required", "a submission needs at least one file")
+	}
+	if d.sub.Package {
+		d.sub.Metadata = preservation.Metadata{Producer: d.actor, ProducerRecordID: "package:" + d.sub.Files[0].SHA256}
 	}
 	d.sub.Fingerprint = catalog.Fingerprint(d.sub.Metadata, d.sub.Files)
 	if d.discard {

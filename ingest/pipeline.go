@@ -24,6 +24,8 @@ import (
 // changed afterwards; Process may be called concurrently.
 type Pipeline struct {
 	Staging Staging
+	// Intake takes the records of packages in.
+	Intake *Intake
 	// Store gives the tenant's bucket.
 	Store func(ctx context.Context, t *catalog.Tenant) (preservation.Store, error)
 	// Lock says how a new record is to be locked, by its retention.

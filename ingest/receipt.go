@@ -89,7 +89,7 @@ func receipt(ctx context.Context, w *work) error {
 		Detail: fmt.Sprintf("stored as %s, read back with the same SHA-256, locked until %s", w.object.Key, w.lock.Until.UTC().Format(time.RFC3339)),
 	}
 	body, err := json.Marshal(ledger.Receipt{
-		JWS: jws, Submission: w.sub.ID, Version: w.record.Version, Fingerprint: w.sub.Fingerprint, SubmittedBy: w.sub.SubmittedBy,
+		JWS: jws, Submission: w.sub.ID, Parent: w.sub.Parent, Version: w.record.Version, Fingerprint: w.sub.Fingerprint, SubmittedBy: w.sub.SubmittedBy,
 		Received: w.sub.Received, Problems: w.problems, Package: w.object.Key, PackageSHA256: w.pkg.sha256,
 	})
 	if err != nil {

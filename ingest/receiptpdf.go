@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
@@ -23,13 +22,9 @@ var receiptTemplate = template.Must(template.New("receipt").Parse(receiptPage))
 // is made from it anew each time. convert.ErrMissing when there is no browser to
 // print it with.
 func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) (io.ReadCloser, int64, error) {
-	payload, err := VerifyJWS(sub.Receipt, p.Sealer.Trust)
+	r, err := p.Sealer.ReadReceipt(sub.Receipt)
 	if err != nil {
 		return nil, 0, err
-	}
-	var r Receipt
-	if err := json.Unmarshal(payload, &r); err != nil {
-		return nil, 0, fmt.Errorf("receipt: %w", err)
 	}
 	info, err := t.Info(ctx)
 	if err != nil {

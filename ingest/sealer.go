@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -81,6 +82,19 @@ func (s *Sealer) JWS(payload []byte) (string, error) {
 		return "", err
 	}
 	return o.CompactSerialize()
+}
+
+// ReadReceipt verifies a receipt of this archive and decodes it.
+func (s *Sealer) ReadReceipt(jws string) (Receipt, error) {
+	var r Receipt
+	payload, err := VerifyJWS(jws, s.Trust)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(payload, &r); err != nil {
+		return r, fmt.Errorf("receipt: %w", err)
+	}
+	return r, nil
 }
 
 // VerifyJWS checks the signature of a compact JWS by the certificate in its

@@ -74,6 +74,8 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 	if s.index, err = search.Open(a.cfg.path("index"), search.Options{Log: a.log, Now: a.now}); err != nil {
 		return nil, err
 	}
+	s.pipeline.Intake = &ingest.Intake{Staging: a.staging, Known: s.knownClass, Now: a.now,
+		MaxFiles: a.cfg.MaxFiles, MaxBytes: a.cfg.MaxUpload, Log: a.log}
 	s.disposer = &retention.Disposer{
 		Officer: a.officer,
 		Vault:   func(ctx context.Context, t *catalog.Tenant) (retention.Vault, error) { return a.bucket(ctx, t.ID()) },
@@ -86,8 +88,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
 	s.api, err = api.New(api.Config{
 		Catalog: a.catalog,
-		Intake: &ingest.Intake{Staging: a.staging, Known: s.knownClass, Now: a.now,
-			MaxFiles: a.cfg.MaxFiles, MaxBytes: a.cfg.MaxUpload, Log: a.log},
+		Intake:  s.pipeline.Intake,
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
 		Verify: s.verify, ReceiptPDF: s.pipeline.ReceiptPDF,
 		Uploads: a.cfg.path("uploads"),

@@ -40,7 +40,9 @@ type Submission struct {
 	Receipt     string // compact JWS, empty until archived
 	Received    time.Time
 	Updated     time.Time
-	Files       []StagedFile // filled in by Tenant.Submission only
+	Package     bool                      // of one file, a package of records, each of which becomes a submission of its own
+	Parent      preservation.SubmissionID // the package that this one came out of
+	Files       []StagedFile              // filled in by Tenant.Submission only
 }
 
 // StagedFile is a file that waits in staging.
@@ -86,7 +88,7 @@ func (e *SourceConflict) Error() string {
 // Unwrap makes a SourceConflict an ErrConflict.
 func (e *SourceConflict) Unwrap() error { return ErrConflict }
 
-const submissionColumns = `id, fingerprint, status, metadata, record_id, record_version, released, submitted_by, frozen, problems, receipt, received_ms, updated_ms`
+const submissionColumns = `id, fingerprint, status, metadata, record_id, record_version, released, submitted_by, frozen, problems, receipt, received_ms, updated_ms, parent, package`
 
 // CreateSubmission accepts a submission: the row, its files, the job "process"
 // and the audit entry, in one transaction. When the source is in use already it
@@ -120,10 +122,10 @@ func (t *Tenant) insertSubmission(ctx context.Context, s Submission, events []pr
 	}
 	return t.db.write(ctx, func(x *tx) error {
 		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 			string(t.id), s.Metadata.Producer, source,
 			string(s.ID), s.Fingerprint, string(Received), toJSON(s.Metadata), string(s.RecordID), max(s.Version, 1), int64(0), s.SubmittedBy, "", "[]", "",
-			ms(s.Received), ms(s.Received))
+			ms(s.Received), ms(s.Received), string(s.Parent), bit(s.Package))
 		if err != nil {
 			return err
 		}
@@ -359,10 +361,10 @@ func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj Record
 	}
 	err := t.db.write(ctx, func(x *tx) error {
 		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
 			string(t.id), s.Metadata.Producer, source,
 			string(s.ID), s.Fingerprint, string(Archived), toJSON(s.Metadata), string(s.RecordID), s.Version, int64(0), s.SubmittedBy, "", toJSON(s.Problems), s.Receipt,
-			ms(s.Received), ms(s.Updated))
+			ms(s.Received), ms(s.Updated), string(s.Parent), int64(0))
 		if err != nil {
 			return err
 		}
@@ -389,11 +391,11 @@ func (t *Tenant) StagingInUse(ctx context.Context, id preservation.SubmissionID)
 
 func scanSubmission(row scanner) (s Submission, err error) {
 	var metadata, frozen, problems string
-	var released, received, updated int64
-	if err := row.Scan(&s.ID, &s.Fingerprint, &s.Status, &metadata, &s.RecordID, &s.Version, &released, &s.SubmittedBy, &frozen, &problems, &s.Receipt, &received, &updated); err != nil {
+	var released, received, updated, pkg int64
+	if err := row.Scan(&s.ID, &s.Fingerprint, &s.Status, &metadata, &s.RecordID, &s.Version, &released, &s.SubmittedBy, &frozen, &problems, &s.Receipt, &received, &updated, &s.Parent, &pkg); err != nil {
 		return s, err
 	}
-	s.Released, s.Received, s.Updated = released == 1, fromMS(received), fromMS(updated)
+	s.Released, s.Received, s.Updated, s.Package = released == 1, fromMS(received), fromMS(updated), pkg == 1
 	if s.Metadata, err = fromJSON[preservation.Metadata](metadata); err != nil {
 		return s, err
 	}

@@ -65,7 +65,13 @@ func (b *rebuild) restoreDocuments(ctx context.Context) error {
 			b.problem(o.Key, "unreadable-document", err.Error())
 			continue
 		}
-		if d.Kind == kindReport {
+		switch d.Kind {
+		case kindReport:
+			continue
+		case kindPackage:
+			if err := b.restorePackageOf(ctx, o.Key, d); err != nil {
+				return err
+			}
 			continue
 		}
 		err = b.tenant.Update(ctx, func(x *catalog.Tx) error {

@@ -316,7 +316,7 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 	}
 	e.at.Version = body.Version
 	return b.tenant.RestoreSubmission(ctx, catalog.Submission{
-		ID: body.Submission, Metadata: rec.Metadata, Fingerprint: body.Fingerprint, RecordID: rec.ID, Version: body.Version,
+		ID: body.Submission, Metadata: rec.Metadata, Fingerprint: body.Fingerprint, RecordID: rec.ID, Version: body.Version, Parent: body.Parent,
 		SubmittedBy: body.SubmittedBy, Problems: body.Problems, Receipt: body.JWS, Received: body.Received, Updated: e.Event.At,
 	}, e.at, e.Event)
 }

@@ -38,13 +38,17 @@ CREATE TABLE submission (
   problems           TEXT COLLATE "C" NOT NULL DEFAULT '[]',
   receipt            TEXT COLLATE "C" NOT NULL DEFAULT '',
   received_ms        BIGINT NOT NULL,
-  updated_ms         BIGINT NOT NULL
+  updated_ms         BIGINT NOT NULL,
+  parent             TEXT COLLATE "C" NOT NULL DEFAULT '',
+  package            BIGINT NOT NULL DEFAULT 0 CHECK (package IN (0, 1))
 );
 CREATE UNIQUE INDEX submission_source ON submission(tenant, producer, producer_record_id) WHERE status <> 'rejected' AND producer_record_id <> '';
 CREATE INDEX submission_list ON submission(tenant, id);
 CREATE INDEX submission_status ON submission(tenant, status, id);
 CREATE INDEX submission_producer ON submission(tenant, producer, id);
 CREATE INDEX submission_record ON submission(tenant, record_id);
+
+CREATE INDEX submission_parent ON submission(tenant, parent, id) WHERE parent <> '';
 
 CREATE TABLE submission_file (
   submission  TEXT COLLATE "C" NOT NULL REFERENCES submission(id) ON DELETE CASCADE,

@@ -36,13 +36,17 @@ CREATE TABLE submission (
   problems           TEXT NOT NULL DEFAULT '[]',
   receipt            TEXT NOT NULL DEFAULT '',
   received_ms        INTEGER NOT NULL,
-  updated_ms         INTEGER NOT NULL
+  updated_ms         INTEGER NOT NULL,
+  parent             TEXT NOT NULL DEFAULT '',
+  package            INTEGER NOT NULL DEFAULT 0 CHECK (package IN (0, 1))
 ) STRICT;
 CREATE UNIQUE INDEX submission_source ON submission(tenant, producer, producer_record_id) WHERE status <> 'rejected' AND producer_record_id <> '';
 CREATE INDEX submission_list ON submission(tenant, id);
 CREATE INDEX submission_status ON submission(tenant, status, id);
 CREATE INDEX submission_producer ON submission(tenant, producer, id);
 CREATE INDEX submission_record ON submission(tenant, record_id);
+
+CREATE INDEX submission_parent ON submission(tenant, parent, id) WHERE parent <> '';
 
 CREATE TABLE submission_file (
   submission  TEXT NOT NULL REFERENCES submission(id) ON DELETE CASCADE,
