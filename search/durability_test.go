@@ -114,15 +114,8 @@ func change0(d Document) change { return change{doc: d, at: epoch} }
 
 func catchUp(t *testing.T, ix *Index, feed Feed) {
 	t.Helper()
-	tail := NewTail(TailConfig{Index: ix, Feed: feed, Limit: 100})
-	for {
-		more, err := tail.step(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !more {
-			return
-		}
+	if err := NewTail(TailConfig{Index: ix, Feed: feed, Limit: 100}).CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -34,9 +34,9 @@ type Index struct {
 
 // Batch is one step of the change feed.
 type Batch struct {
-	After, Next string // places in the feed: where the batch begins and where it leads
-	Docs        []Document
-	Removed     []preservation.RecordID
+	After, Next string                  // places in the feed: where the batch begins and where it leads
+	Docs        []Document              // of several states of one record the last counts
+	Removed     []preservation.RecordID // these win over Docs
 }
 
 // Apply brings the documents in, replacing those of the same records, takes
@@ -63,11 +63,32 @@ func (ix *Index) Apply(ctx context.Context, b Batch) error {
 	if at != b.After {
 		return fmt.Errorf("%w: at %q, batch follows %q", ErrCheckpoint, at, b.After)
 	}
-	b.Docs = ix.withoutErased(b.Docs)
+	b.Docs = ix.wanted(b)
 	if err := s.apply(b, ix.set.language, ix.set.o.MaxText); err != nil {
 		return ix.failed(s, fmt.Errorf("apply batch: %w", err))
 	}
 	return nil
+}
+
+// wanted returns the last state of each record that is neither removed nor erased.
+func (ix *Index) wanted(b Batch) []Document {
+	gone := make(map[preservation.RecordID]bool, len(b.Removed))
+	for _, id := range b.Removed {
+		gone[id] = true
+	}
+	last := make(map[preservation.RecordID]int, len(b.Docs))
+	for i, d := range b.Docs {
+		last[d.ID] = i
+	}
+	ix.erasedMu.RLock()
+	defer ix.erasedMu.RUnlock()
+	docs := make([]Document, 0, len(last))
+	for i, d := range b.Docs {
+		if last[d.ID] == i && !gone[d.ID] && !ix.erased[d.ID] {
+			docs = append(docs, d)
+		}
+	}
+	return docs
 }
 
 // Checkpoint returns the place in the feed that the index has reached. It is

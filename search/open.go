@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"bestand/preservation"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/blevesearch/bleve/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
@@ -22,6 +25,7 @@ import (
 var (
 	keyCheckpoint  = []byte("bestand.checkpoint")
 	keyFingerprint = []byte("bestand.schema")
+	keyUnpurged    = []byte("bestand.unpurged") // present while removed records may still be in the files
 )
 
 const droppedPrefix = "dropped."
@@ -162,35 +166,95 @@ func (o *openIndex) closeWhenUnused(ctx context.Context) error {
 	return o.close()
 }
 
-// Bounds of one index batch. Documents are analysed as a whole in memory.
+// Bounds of a batch. Documents are analysed as a whole in memory.
 const (
 	batchDocs  = 5000
 	batchBytes = 32 << 20
+	pieceDocs  = 1000 // a batch of more documents is written in pieces at the same time
 )
 
-// apply writes the batch in pieces of bounded size; the checkpoint goes with
-// the last one.
+// apply writes the batch. The library builds the file of one write on one
+// processor, so large batches are written in pieces beside each other; the
+// checkpoint follows when all of them are durable.
 func (o *openIndex) apply(b Batch, l *language, maxText int) error {
-	batch := o.bleve.NewBatch()
-	for _, id := range b.Removed {
-		batch.Delete(string(id))
+	last := o.bleve.NewBatch()
+	last.SetInternal(keyCheckpoint, []byte(b.Next))
+	present, err := o.anyOf(b.Removed)
+	if err != nil {
+		return err
 	}
-	size := 0
-	for i := range b.Docs {
-		d := &b.Docs[i]
-		if batch.Size() >= batchDocs || size >= batchBytes {
-			if err := o.write(batch); err != nil {
+	if present {
+		last.SetInternal(keyUnpurged, []byte("1"))
+	}
+	for _, id := range b.Removed {
+		last.Delete(string(id))
+	}
+	pieces := pieces(b.Docs, maxText)
+	if len(pieces) == 1 {
+		if err := fill(last, pieces[0], l, maxText); err != nil {
+			return err
+		}
+		return o.write(last)
+	}
+	var g errgroup.Group
+	g.SetLimit(min(runtime.GOMAXPROCS(0), 4))
+	for _, docs := range pieces {
+		g.Go(func() error {
+			batch := o.bleve.NewBatch()
+			if err := fill(batch, docs, l, maxText); err != nil {
 				return err
 			}
-			batch, size = o.bleve.NewBatch(), 0
-		}
-		if err := batch.IndexAdvanced(d.fields(l, maxText)); err != nil {
-			return fmt.Errorf("record %s: %w", d.ID, err)
-		}
-		size += min(len(d.Text), maxText)
+			return o.write(batch)
+		})
 	}
-	batch.SetInternal(keyCheckpoint, []byte(b.Next))
-	return o.write(batch)
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return o.write(last)
+}
+
+// anyOf reports whether one of the records is in the index.
+func (o *openIndex) anyOf(ids []preservation.RecordID) (bool, error) {
+	if len(ids) == 0 {
+		return false, nil
+	}
+	s, err := o.snapshot()
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	terms := make([]string, len(ids))
+	for i, id := range ids {
+		terms[i] = string(id)
+	}
+	set, err := withTerms(s, fieldID, terms...)
+	return set.count() > 0, err
+}
+
+func fill(batch *bleve.Batch, docs []Document, l *language, maxText int) error {
+	for i := range docs {
+		if err := batch.IndexAdvanced(docs[i].fields(l, maxText)); err != nil {
+			return fmt.Errorf("record %s: %w", docs[i].ID, err)
+		}
+	}
+	return nil
+}
+
+// pieces divides documents by number and size.
+func pieces(docs []Document, maxText int) [][]Document {
+	n := batchDocs
+	if len(docs) > pieceDocs {
+		n = min(batchDocs, max(pieceDocs, (len(docs)+1)/2))
+	}
+	var out [][]Document
+	from, size := 0, 0
+	for i := range docs {
+		if i-from == n || size >= batchBytes/4 {
+			out, from, size = append(out, docs[from:i]), i, 0
+		}
+		size += min(len(docs[i].Text), maxText)
+	}
+	return append(out, docs[from:])
 }
 
 // stallTimeout is how long a write may make no progress after a background

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +50,7 @@ func (ix *Index) purge(ctx context.Context, ids []preservation.RecordID) error {
 	defer o.unlock()
 	if len(ids) > 0 {
 		batch := o.bleve.NewBatch()
+		batch.SetInternal(keyUnpurged, []byte("1"))
 		for _, id := range ids {
 			batch.Delete(string(id))
 		}
@@ -67,13 +67,15 @@ func (ix *Index) purge(ctx context.Context, ids []preservation.RecordID) error {
 	return nil
 }
 
-func (ix *Index) withoutErased(docs []Document) []Document {
-	ix.erasedMu.RLock()
-	defer ix.erasedMu.RUnlock()
-	if len(ix.erased) == 0 {
-		return docs
+// unpurged reports whether removed records may still be in the files.
+func (ix *Index) unpurged(ctx context.Context) (bool, error) {
+	o, err := ix.acquire(ctx)
+	if err != nil {
+		return false, err
 	}
-	return slices.DeleteFunc(slices.Clone(docs), func(d Document) bool { return ix.erased[d.ID] })
+	defer ix.release(o)
+	v, err := o.bleve.GetInternal(keyUnpurged)
+	return len(v) > 0, err
 }
 
 // placeholder is a document without content that makes the library merge: it
@@ -83,11 +85,16 @@ const placeholder = "placeholder"
 // purge merges all segments into one, without what is deleted, and waits until
 // the files that held it are gone. The caller holds the writer's token.
 func (o *openIndex) purge(ctx context.Context) error {
+	batch := o.bleve.NewBatch()
+	batch.DeleteInternal(keyUnpurged)
 	clean, err := o.isPurged()
-	if err != nil || clean {
+	if err != nil {
 		return err
 	}
-	batch := o.bleve.NewBatch()
+	if clean {
+		return o.write(batch)
+	}
+	batch = o.bleve.NewBatch()
 	doc := document.NewDocument(placeholder)
 	doc.AddField(document.NewTextFieldCustom("placeholder", nil, []byte("x"), index.IndexField|index.SkipFreqNorm, nil))
 	if err := batch.IndexAdvanced(doc); err != nil {
@@ -102,6 +109,9 @@ func (o *openIndex) purge(ctx context.Context) error {
 	}
 	batch = o.bleve.NewBatch()
 	batch.Delete(placeholder)
+	if err == nil {
+		batch.DeleteInternal(keyUnpurged)
+	}
 	return errors.Join(err, o.write(batch))
 }
 

@@ -41,7 +41,9 @@ type Tail struct {
 	poll  time.Duration
 	wake  chan struct{}
 
-	purge bool // records were removed since the files were last rewritten; Run's own
+	// Of the one goroutine that steps.
+	ahead chan stretch // what comes next is being read, or nil
+	purge bool         // removed records may still be in the files
 
 	mu         sync.Mutex
 	place      string // of the index, as last seen
@@ -56,7 +58,7 @@ type TailConfig struct {
 	Index *Index
 	Feed  Feed
 	Log   *slog.Logger
-	Limit int           // changes read at a time; 5,000 by default
+	Limit int           // records in one batch; 5,000 by default
 	Poll  time.Duration // how often to look without being woken; 5 seconds by default
 }
 
@@ -118,6 +120,7 @@ const (
 // finished first. Faults are logged, kept for Lag and tried again with growing
 // pauses: Run returns nil only when ctx has ended.
 func (t *Tail) Run(ctx context.Context) error {
+	defer t.settle()
 	backoff := minBackoff
 	for ctx.Err() == nil {
 		more, err := t.step(ctx)
@@ -152,23 +155,44 @@ func (t *Tail) Run(ctx context.Context) error {
 	return nil
 }
 
+// CatchUp applies changes until there are no more, and ends at the first fault.
+// It is for rebuilding and must not be called while Run is running.
+func (t *Tail) CatchUp(ctx context.Context) error {
+	defer t.settle()
+	for {
+		more, err := t.step(ctx)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// settle waits until nothing is read ahead.
+func (t *Tail) settle() {
+	if t.ahead != nil {
+		<-t.ahead
+		t.ahead = nil
+	}
+}
+
 // step applies one batch. It reports whether there may be more.
 func (t *Tail) step(ctx context.Context) (more bool, err error) {
 	after, err := t.at(ctx)
 	if err != nil {
 		return false, err
 	}
-	docs, removed, next, err := t.feed.Changes(ctx, t.index.tenant, after, t.limit)
+	s := t.next(ctx, after)
 	switch {
-	case errors.Is(err, ErrReset):
+	case errors.Is(s.err, ErrReset):
 		t.log.WarnContext(ctx, "search index begins anew: the catalog does not know its place")
 		return true, t.restart(ctx)
-	case err != nil:
-		return false, err
-	case next == after:
+	case s.err != nil:
+		return false, s.err
+	case s.Next == after:
 		return false, t.purgeRemoved(ctx)
 	}
-	err = t.index.Apply(ctx, Batch{After: after, Next: next, Docs: docs, Removed: removed})
+	t.readAhead(ctx, s.Next)
+	err = t.index.Apply(ctx, s.Batch)
 	if errors.Is(err, ErrCheckpoint) {
 		t.doubt() // the index was reset meanwhile, or a write that seemed to fail succeeded
 		return true, nil
@@ -177,11 +201,13 @@ func (t *Tail) step(ctx context.Context) (more bool, err error) {
 		t.doubt()
 		return false, err
 	}
-	t.purge = t.purge || len(removed) > 0
 	t.mu.Lock()
-	t.place, t.applied = next, t.index.set.o.Now()
+	t.place, t.applied = s.Next, t.index.set.o.Now()
 	t.mu.Unlock()
-	return true, nil
+	if len(s.Removed) > 0 {
+		t.purge, err = t.index.unpurged(ctx)
+	}
+	return true, err
 }
 
 // at returns the place of the index. While nothing changes it is remembered, so
@@ -196,6 +222,9 @@ func (t *Tail) at(ctx context.Context) (string, error) {
 	}
 	place, err := t.index.Checkpoint(ctx)
 	if err != nil {
+		return "", err
+	}
+	if t.purge, err = t.index.unpurged(ctx); err != nil {
 		return "", err
 	}
 	t.mu.Lock()

@@ -140,15 +140,8 @@ func TestRestoredCatalog(t *testing.T) {
 func TestRemovedRecordsArePurged(t *testing.T) {
 	ix := testIndex(t)
 	feed := &listFeed{changes: []change{change0(doc(1, "eins", "")), change0(doc(2, "zwei", "")), {removed: id(1)}}}
-	tail := NewTail(TailConfig{Index: ix, Feed: feed, Limit: 1})
-	for {
-		more, err := tail.step(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !more {
-			break
-		}
+	if err := NewTail(TailConfig{Index: ix, Feed: feed, Limit: 1}).CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	o, err := ix.acquire(t.Context())
 	if err != nil {
@@ -158,6 +151,42 @@ func TestRemovedRecordsArePurged(t *testing.T) {
 	if ok, err := o.isPurged(); err != nil || !ok {
 		t.Errorf("purged: %v, %v", ok, err)
 	}
+	if open, err := ix.unpurged(t.Context()); err != nil || open {
+		t.Errorf("still to be purged: %v, %v", open, err)
+	}
+}
+
+// TestRemovalIsRememberedUntilPurged: a kill between removal and purge must not
+// leave content behind, and a removal of what was never there must cost nothing.
+func TestRemovalIsRememberedUntilPurged(t *testing.T) {
+	ix := testIndex(t)
+	add(t, ix, doc(1, "eins", ""), doc(2, "zwei", ""))
+	for _, tc := range []struct {
+		removed int
+		want    bool
+	}{{99, false}, {1, true}, {98, true}} {
+		at, _ := ix.Checkpoint(t.Context())
+		if err := ix.Apply(t.Context(), Batch{After: at, Next: at + "-", Removed: []preservation.RecordID{id(tc.removed)}}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ix.unpurged(t.Context()); err != nil || got != tc.want {
+			t.Errorf("after removing %d: %v, %v", tc.removed, got, err)
+		}
+	}
+	feed := &emptyFeed{}
+	if err := NewTail(TailConfig{Index: ix, Feed: feed}).CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ix.unpurged(t.Context()); err != nil || got {
+		t.Errorf("after catching up: %v, %v", got, err)
+	}
+}
+
+// emptyFeed has nothing behind any place.
+type emptyFeed struct{ listFeed }
+
+func (emptyFeed) Changes(_ context.Context, _ preservation.TenantID, after string, _ int) ([]Document, []preservation.RecordID, string, error) {
+	return nil, nil, after, nil
 }
 
 // TestIdleTailLeavesTheIndexClosed: a tenant without changes costs no memory.
@@ -171,4 +200,34 @@ func TestIdleTailLeavesTheIndexClosed(t *testing.T) {
 	if _, open := ix.lastUse(); open {
 		t.Error("opened again without a change")
 	}
+}
+
+// TestGathering lets the feed hand out small steps; each record's newest state
+// must win.
+func TestGathering(t *testing.T) {
+	feed := &listFeed{changes: []change{
+		change0(doc(1, "eins", "alt")), change0(doc(2, "zwei", "")), change0(doc(3, "drei", "")),
+		change0(doc(1, "eins", "neu")), {removed: id(2)}, {removed: id(4)}, change0(doc(4, "vier", "")), change0(doc(5, "fünf", "")),
+	}}
+	for limit := 1; limit <= 9; limit++ {
+		ix := testIndex(t)
+		steps := feedInSteps{feed, 1}
+		if err := NewTail(TailConfig{Index: ix, Feed: steps, Limit: limit}).CatchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ids := found(t, ix, Query{Order: ByOldest})
+		if len(ids) != 4 || len(found(t, ix, Query{Text: "neu"})) != 1 || len(found(t, ix, Query{Text: "alt"})) != 0 || len(found(t, ix, Query{Text: "vier"})) != 1 {
+			t.Errorf("limit %d: %v", limit, short(ids))
+		}
+	}
+}
+
+// feedInSteps hands out fewer changes than asked for.
+type feedInSteps struct {
+	*listFeed
+	most int
+}
+
+func (f feedInSteps) Changes(ctx context.Context, id preservation.TenantID, after string, limit int) ([]Document, []preservation.RecordID, string, error) {
+	return f.listFeed.Changes(ctx, id, after, min(limit, f.most))
 }
