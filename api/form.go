@@ -14,7 +14,7 @@ import (
 )
 
 // form reads a submission from multipart/form-data as it arrives: one part
-// `metadata`, then parts `file`.
+// `metadata`, then parts `file`; or one part `package`.
 type form struct {
 	parts *multipart.Reader
 }
@@ -28,15 +28,17 @@ type field struct {
 
 const metadataMax = 1 << 20
 
-// metadata reads the first part, which has to be the metadata.
-func (f form) metadata(schema *openapi3.Schema) (m SubmissionMetadata, err error) {
+// first opens the first part: metadata or package.
+func (f form) first() (field, error) {
 	part, err := f.next()
-	if errors.Is(err, io.EOF) || err == nil && part.params["name"] != "metadata" {
-		return m, invalid.in(fieldError("metadata", "required", "must be the first part"))
+	if errors.Is(err, io.EOF) || err == nil && part.params["name"] != "metadata" && part.params["name"] != "package" {
+		return part, invalid.in(fieldError("metadata", "required", "must be the first part, unless the only one is a package"))
 	}
-	if err != nil {
-		return m, err
-	}
+	return part, err
+}
+
+// metadata reads the part of that name.
+func (f form) metadata(part field, schema *openapi3.Schema) (m SubmissionMetadata, err error) {
 	if t := mediaType(part.header); t != "application/json" && part.header.Get("Content-Type") != "" {
 		return m, wrongType.because("part metadata must be application/json")
 	}
@@ -64,13 +66,32 @@ func (f form) file() (name string, r io.Reader, err error) {
 	default:
 		return "", nil, invalid.in(fieldError(shorten(name), "unknown-field", "there is no such part: send metadata, then file"))
 	}
-	switch strings.ToLower(part.header.Get("Content-Transfer-Encoding")) {
-	case "", "7bit", "8bit", "binary":
-	default:
-		return "", nil, malformed.because("Content-Transfer-Encoding must be binary (RFC 7578 §4.7)")
+	if err := part.plain(); err != nil {
+		return "", nil, err
 	}
 	name, err = part.fileName()
 	return name, part, err
+}
+
+// end makes sure that nothing follows.
+func (f form) end() error {
+	part, err := f.next()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err == nil {
+		err = invalid.in(fieldError(shorten(part.params["name"]), "unknown-field", "nothing may follow the part package"))
+	}
+	return err
+}
+
+// plain refuses transfer encodings, which would change the bytes.
+func (part field) plain() error {
+	switch strings.ToLower(part.header.Get("Content-Transfer-Encoding")) {
+	case "", "7bit", "8bit", "binary":
+		return nil
+	}
+	return malformed.because("Content-Transfer-Encoding must be binary (RFC 7578 §4.7)")
 }
 
 // next opens the next part without decoding anything, or returns io.EOF behind

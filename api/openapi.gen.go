@@ -538,8 +538,11 @@ type SubmissionStatus = string
 // SubmittedRecord defines model for SubmittedRecord.
 type SubmittedRecord struct {
 	Problems []Finding        `json:"problems"`
-	RecordID RecordID         `json:"record_id"`
+	RecordID RecordID         `json:"record_id,omitempty,omitzero"`
 	Status   SubmissionStatus `json:"status"`
+
+	// SubmissionID Of a record that came out of a package.
+	SubmissionID SubmissionID `json:"submission_id,omitempty,omitzero"`
 }
 
 // Tenant defines model for Tenant.
@@ -767,6 +770,7 @@ type ListSubmissionsParams struct {
 type CreateSubmissionMultipartBody struct {
 	File     []openapi_types.File `json:"file,omitempty,omitzero"`
 	Metadata SubmissionMetadata   `json:"metadata,omitempty,omitzero"`
+	Package  openapi_types.File   `json:"package,omitempty,omitzero"`
 }
 
 // GetReceiptParams defines parameters for GetReceipt.

@@ -14,7 +14,7 @@ func (s *server) GetReceipt(ctx context.Context, request GetReceiptRequestObject
 	if err != nil {
 		return nil, err
 	}
-	if sub.Status != catalog.Archived {
+	if sub.Status != catalog.Archived && sub.Status != catalog.Partial {
 		return nil, noReceipt.because("the submission is %s; keep your copy", sub.Status)
 	}
 	if sub.Receipt == "" {

@@ -36,7 +36,29 @@ func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequest
 	if err != nil {
 		return nil, err
 	}
-	return GetSubmission200JSONResponse(submission(sub, events, seesMetadata(ctx))), nil
+	v := submission(sub, events, seesMetadata(ctx))
+	if sub.Package {
+		if err := s.addParts(ctx, &v); err != nil {
+			return nil, err
+		}
+	}
+	return GetSubmission200JSONResponse(v), nil
+}
+
+// addParts tells what became of the records of a package.
+func (s *server) addParts(ctx context.Context, v *Submission) error {
+	parts, err := s.tenant(ctx).Parts(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	for _, c := range parts {
+		part := submission(c, nil, seesMetadata(ctx))
+		v.Records = append(v.Records, SubmittedRecord{RecordID: part.RecordID, SubmissionID: c.ID, Status: part.Status, Problems: part.Problems})
+	}
+	if len(parts) == 1 {
+		v.RecordID = v.Records[0].RecordID
+	}
+	return nil
 }
 
 // RetrySubmission sends a submission through the pipeline again.
@@ -118,9 +140,11 @@ func archivedRecord(sub catalog.Submission) preservation.RecordID {
 func submissionLinks(sub catalog.Submission) Links {
 	self := "/v1/submissions/" + string(sub.ID)
 	links := Links{"self": self}
-	if sub.Status == catalog.Archived {
+	if sub.Status == catalog.Archived || sub.Status == catalog.Partial {
 		links["receipt"] = self + "/receipt"
-		links["record"] = "/v1/records/" + string(sub.RecordID)
+	}
+	if id := archivedRecord(sub); id != "" {
+		links["record"] = "/v1/records/" + string(id)
 	}
 	return links
 }

@@ -36,7 +36,14 @@ func (s *server) CreateSubmission(ctx context.Context, request CreateSubmissionR
 
 // takeForm stages the files while they arrive.
 func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, created bool, err error) {
-	m, err := f.metadata(s.metadataSchema)
+	part, err := f.first()
+	if err != nil {
+		return sub, false, err
+	}
+	if part.params["name"] == "package" {
+		return s.takePackage(ctx, f, part)
+	}
+	m, err := f.metadata(part, s.metadataSchema)
 	if err != nil {
 		return sub, false, err
 	}
@@ -65,6 +72,26 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 			return sub, false, err
 		}
 	}
+}
+
+// takePackage stages one file that holds records with their own metadata.
+func (s *server) takePackage(ctx context.Context, f form, part field) (sub catalog.Submission, created bool, err error) {
+	if err := part.plain(); err != nil {
+		return sub, false, err
+	}
+	name, err := part.fileName()
+	if err != nil {
+		return sub, false, err
+	}
+	d := s.config.Intake.BeginPackage(s.tenant(ctx), principal(ctx).Actor)
+	defer d.Abort(ctx)
+	if _, err := d.File(ctx, name, part); err != nil {
+		return sub, false, err
+	}
+	if err := f.end(); err != nil {
+		return sub, false, err
+	}
+	return d.Commit(ctx)
 }
 
 // takeUploads stages files that came through /v1/uploads before. The uploads
