@@ -100,6 +100,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
+// busyTimeout is how long, in milliseconds, SQLite waits for another program.
+const busyTimeout = "10000"
+
 func (db *DB) openSQLite(path string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -114,7 +117,7 @@ func (db *DB) openSQLite(path string) (err error) {
 	}
 	// secure_delete overwrites what a destroyed record leaves in the pages.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_txlock=immediate"
+		"?_pragma=busy_timeout(" + busyTimeout + ")&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_txlock=immediate"
 	if db.writer, err = sql.Open("sqlite", dsn); err != nil {
 		return err
 	}
@@ -225,14 +228,23 @@ func (db *DB) Close() (err error) {
 
 // Truncate empties the write-ahead log of SQLite so that no page of a
 // destroyed record stays in it. ErrConflict when a reader did not let go of the
-// log within ten seconds: try again later. It does nothing on PostgreSQL, whose
-// autovacuum and own log cannot be hurried.
+// log within two seconds, in which nobody can write: try again later. It does
+// nothing on PostgreSQL, whose autovacuum and own log cannot be hurried.
 func (db *DB) Truncate(ctx context.Context) error {
 	if db.dialect != sqlite {
 		return nil
 	}
+	conn, err := db.writer.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("truncate log: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, `PRAGMA busy_timeout = 2000`); err != nil {
+		return fmt.Errorf("truncate log: %w", err)
+	}
+	defer conn.ExecContext(context.WithoutCancel(ctx), `PRAGMA busy_timeout = `+busyTimeout)
 	var busy, frames, moved int64
-	if err := db.writer.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved); err != nil {
+	if err := conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved); err != nil {
 		return fmt.Errorf("truncate log: %w", err)
 	}
 	if busy != 0 {

@@ -120,7 +120,17 @@ func (t *Tenant) Records(ctx context.Context, f RecordFilter, sort, after string
 
 // CountRecords counts the records that match a filter.
 func (t *Tenant) CountRecords(ctx context.Context, f RecordFilter) (n int64, err error) {
+	// Nearly all are live: counting all in an index and taking off the others
+	// spares a look at every row.
+	live := f.Status == "live"
+	if live {
+		f.Status = ""
+	}
 	q := f.where(t.id)
-	err = t.db.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+q.cond, q.args...).Scan(&n)
+	query := `SELECT COUNT(*) FROM record WHERE ` + q.cond
+	if live {
+		query = `SELECT (` + query + `) - (` + query + ` AND status <> 'live')`
+	}
+	err = t.db.reader.QueryRowContext(ctx, query, q.args...).Scan(&n)
 	return n, err
 }

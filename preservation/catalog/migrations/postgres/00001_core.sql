@@ -110,6 +110,7 @@ CREATE INDEX record_due ON record(tenant, retention_due, id) WHERE retention_due
 CREATE INDEX record_state ON record(tenant, retention_state, id);
 CREATE INDEX record_stale ON record(tenant, id) WHERE stale = 1;
 CREATE INDEX record_lock ON record(tenant, lock_until_ms, id);
+CREATE INDEX record_releasing ON record(tenant, id) WHERE status <> 'live';
 CREATE INDEX record_parent ON record(tenant, parent) WHERE parent <> '';
 
 CREATE TABLE record_object (
@@ -250,6 +251,7 @@ CREATE TABLE job (
 );
 CREATE UNIQUE INDEX job_key ON job(tenant, kind, key) WHERE state <> 'dead';
 CREATE INDEX job_of ON job(tenant, kind, key);
+CREATE INDEX job_dead ON job(tenant, id) WHERE state = 'dead';
 CREATE INDEX job_ready ON job(state, kind, run_at_ms, id);
 
 CREATE TABLE schedule (
