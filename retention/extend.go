@@ -24,11 +24,18 @@ func objects(ctx context.Context, s preservation.Store, id preservation.RecordID
 	}
 }
 
+// lockLead is how far ahead of midnight the daily schedule of ExtendLocks runs,
+// and a little more.
+const lockLead = 3 * time.Hour
+
 // ExtendLocks is the handler of the job "extend-locks": it moves the locks of
 // all records ahead whose lock has less than half of its way left. Records past
 // their end that a standing permit will have destroyed are left to run out,
 // and no lock passes a record's end. Locks that had run out already are
 // extended and reported as an error, which is an alarm.
+//
+// It looks at tomorrow: a lock that ends with the period at midnight is followed
+// by the short one before it ends, so that nothing undecided is ever unlocked.
 func (o *Officer) ExtendLocks(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
 	policy, err := o.policy(ctx, t)
 	if err != nil {
@@ -38,7 +45,7 @@ func (o *Officer) ExtendLocks(ctx context.Context, t *catalog.Tenant, _ catalog.
 	if err != nil {
 		return err
 	}
-	now := o.Now()
+	now := o.Now().Add(lockLead)
 	filter := catalog.RetentionFilter{Status: "live", LockBefore: now.AddDate(0, 0, policy.horizon()/2+1)}
 	var after preservation.RecordID
 	var late int
@@ -73,7 +80,7 @@ func (o *Officer) ExtendLocks(ctx context.Context, t *catalog.Tenant, _ catalog.
 			if !due {
 				continue
 			}
-			if r.LockUntil.Before(now) && !newlyDue(&e, r.LockUntil, policy.zone()) {
+			if r.LockUntil.Before(o.Now()) && !newlyDue(&e, r.LockUntil, policy.zone()) {
 				late++
 			}
 			if err := o.extend(ctx, t, s, r.Record, lock); err != nil {

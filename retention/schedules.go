@@ -19,13 +19,13 @@ func Handlers(o *Officer, d *Disposer) map[string]catalog.Handler {
 	}
 }
 
-// Schedules are the default schedules of a tenant, in its time zone: dates are
-// looked at right after midnight, locks before they can be late, destruction
-// when both are done.
+// Schedules are the default schedules of a tenant, in its time zone: locks are
+// extended before the midnight at which they could end, dates are looked at
+// right after it, and destruction comes when both are done.
 func Schedules() map[string]string {
 	return map[string]string{
 		JobEvaluate: "5 0 * * *",
-		JobLocks:    "20 0 * * *",
+		JobLocks:    "20 22 * * *",
 		JobDispose:  "30 3 * * *",
 	}
 }
