@@ -34,11 +34,9 @@ func (c *Client) Probe(ctx context.Context) []preservation.Finding {
 
 	var checks errgroup.Group
 	results := make([][]preservation.Finding, 4)
-	for i, check := range []func(context.Context) (code string, promise string, err error){
-		p.lock, p.hold, p.condition, p.multipart,
-	} {
+	for i, check := range []check{(*probe).lock, (*probe).hold, (*probe).condition, (*probe).multipart} {
 		checks.Go(func() error {
-			code, promise, err := check(ctx)
+			code, promise, err := p.patiently(ctx, check)
 			results[i] = []preservation.Finding{finding(code, promise, c.config.ProbeBucket, err)}
 			return nil
 		})
@@ -48,6 +46,24 @@ func (c *Client) Probe(ctx context.Context) []preservation.Finding {
 		p.findings = append(p.findings, r...)
 	}
 	return p.findings
+}
+
+// A check tries one promise out.
+type check func(*probe, context.Context) (code string, promise string, err error)
+
+// errExpired: the store was too slow for a verdict. The lock had lawfully ended
+// when it should have been seen to hold.
+var errExpired = errors.New("the store is so slow that a short lock ended before it could be tried")
+
+// patiently repeats a check with longer locks while the store is too slow for it.
+func (p *probe) patiently(ctx context.Context, try check) (code, promise string, err error) {
+	for i := range 4 {
+		q := &probe{client: p.client, bucket: p.bucket, prefix: fmt.Sprintf("%s%d/", p.prefix, i), ahead: p.ahead, slow: p.slow + time.Duration(i*i)*time.Second}
+		if code, promise, err = try(q, ctx); !errors.Is(err, errExpired) {
+			break
+		}
+	}
+	return code, promise, err
 }
 
 type probe struct {
@@ -124,11 +140,19 @@ func (p *probe) put(ctx context.Context, name string, body []byte, l preservatio
 	return o, nil
 }
 
+// over reports whether a lock has ended, or all but, by the store's clock.
+func (p *probe) over(l preservation.Lock) bool {
+	return time.Now().Add(p.ahead + 50*time.Millisecond).After(l.Until)
+}
+
 // kept asks the store, unguarded by our own checks, to remove a version, and
-// fails unless it refuses and still has it.
-func (p *probe) kept(ctx context.Context, o preservation.Object) error {
+// fails unless it refuses and still has it. A lock without an end has a hold beside it.
+func (p *probe) kept(ctx context.Context, o preservation.Object, l preservation.Lock) error {
 	err := p.client.api.RemoveObject(ctx, p.bucket.name, o.Key, minio.RemoveObjectOptions{VersionID: o.VersionID})
 	if err == nil {
+		if p.over(l) {
+			return errExpired
+		}
 		return errors.New("it was removed")
 	}
 	if _, serr := p.client.stat(ctx, p.bucket.name, o.Key, o.VersionID); serr != nil {
@@ -146,13 +170,13 @@ func (p *probe) lock(ctx context.Context) (code, promise string, err error) {
 	if err != nil {
 		return
 	}
-	if err = p.kept(ctx, o); err != nil {
+	if err = p.kept(ctx, o, l); err != nil {
 		return
 	}
 	mode, earlier := minio.Compliance, l.Until.Add(-time.Second/2)
 	if serr := p.client.api.PutObjectRetention(ctx, p.bucket.name, o.Key, minio.PutObjectRetentionOptions{
 		VersionID: o.VersionID, Mode: &mode, RetainUntilDate: &earlier, GovernanceBypass: true,
-	}); serr == nil {
+	}); serr == nil && !p.over(l) {
 		if o, err = p.client.stat(ctx, p.bucket.name, o.Key, o.VersionID); err == nil {
 			err = sameLock(o, l)
 		}
@@ -165,6 +189,9 @@ func (p *probe) lock(ctx context.Context) (code, promise string, err error) {
 	}
 	return
 }
+
+// held stands for a hold, which does not end by itself.
+var held = preservation.Lock{Until: time.Unix(1<<33, 0)}
 
 // hold: a legal hold protects an object also after its lock has ended.
 func (p *probe) hold(ctx context.Context) (code, promise string, err error) {
@@ -180,7 +207,7 @@ func (p *probe) hold(ctx context.Context) (code, promise string, err error) {
 	if err = p.wait(ctx, l); err != nil {
 		return
 	}
-	if err = p.kept(ctx, o); err != nil {
+	if err = p.kept(ctx, o, held); err != nil {
 		return
 	}
 	if err = p.bucket.SetHold(ctx, o.Key, o.VersionID, false); err == nil {
@@ -234,7 +261,7 @@ func (p *probe) multipart(ctx context.Context) (code, promise string, err error)
 		err = sameLock(o, l)
 	}
 	if err == nil {
-		err = p.kept(ctx, o)
+		err = p.kept(ctx, o, l)
 	}
 	if err != nil {
 		return
