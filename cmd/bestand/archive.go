@@ -68,6 +68,11 @@ func open(ctx context.Context, cfg *Config, log *slog.Logger) (a *archive, err e
 	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: url, Now: a.now}); err != nil {
 		return a, err
 	}
+	if cfg.Catalog == "" { // in the data folder, which is ours alone
+		if err := a.catalog.TakeBack(ctx); err != nil {
+			return a, err
+		}
+	}
 	a.officer = &retention.Officer{
 		Store: a.store,
 		Locks: retention.LockPolicy{Mode: preservation.LockMode(cfg.LockMode), Horizon: cfg.LockHorizon, Short: cfg.LockShort},
