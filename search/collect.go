@@ -3,9 +3,15 @@ package search
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
@@ -55,29 +61,83 @@ func sortField(o Order) string {
 	return fieldID
 }
 
+// manyHits is from where on the segments are worth a processor each.
+const manyHits = 20000
+
 // run goes through the hits, segment by segment.
 func (c *collector) run(ctx context.Context, hits docSet) error {
-	c.counts = make([]map[string]int, len(c.facets))
-	for i := range c.counts {
-		c.counts[i] = map[string]int{}
+	workers := 1
+	if hits.count() >= manyHits {
+		workers = min(runtime.GOMAXPROCS(0), 4, len(hits))
 	}
-	for i, seg := range c.snapshot.Segments() {
-		if err := ctx.Err(); err != nil {
-			return err
+	next := atomic.Int64{}
+	part := make([]collector, workers)
+	g, ctx := errgroup.WithContext(ctx)
+	for w := range part {
+		part[w] = *c
+		part[w].counts = make([]map[string]int, len(c.facets))
+		for i := range c.facets {
+			part[w].counts[i] = map[string]int{}
 		}
-		if hits[i] == nil || hits[i].IsEmpty() {
-			continue
-		}
-		for n, f := range c.facets {
-			if err := c.count(seg, hits[i], f, c.counts[n]); err != nil {
+		g.Go(func() (err error) {
+			faultsPanic()
+			defer func() {
+				if r := recover(); r != nil {
+					err = panicked{r, debug.Stack()}
+				}
+			}()
+			for i := int(next.Add(1)) - 1; i < len(hits); i = int(next.Add(1)) - 1 {
+				if err := part[w].collect(ctx, i, hits[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	c.counts = part[0].counts
+	for w := range part {
+		for _, h := range part[w].top {
+			if err := c.offer(h); err != nil {
 				return err
 			}
 		}
-		if err := c.pick(ctx, i, seg, hits[i]); err != nil {
-			return err
+		for i := range c.counts {
+			for v, n := range part[w].counts[i] {
+				if w > 0 {
+					c.counts[i][v] += n
+				}
+			}
 		}
 	}
 	return nil
+}
+
+// panicked carries a panic to the goroutine that waits.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p panicked) Error() string { return fmt.Sprint("panic: ", p.value) }
+
+// collect takes what belongs to the page from one segment.
+func (c *collector) collect(ctx context.Context, i int, docs *roaring.Bitmap) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if docs == nil || docs.IsEmpty() {
+		return nil
+	}
+	seg := c.snapshot.Segments()[i]
+	for n, f := range c.facets {
+		if err := c.count(seg, docs, f, c.counts[n]); err != nil {
+			return err
+		}
+	}
+	return c.pick(ctx, i, seg, docs)
 }
 
 // each calls f with the document numbers of a bitmap, many at a time.

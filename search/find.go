@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -36,11 +37,9 @@ func (ix *Index) Search(ctx context.Context, q Query) (p Page, err error) {
 		return Page{}, err
 	}
 	defer ix.release(o)
-	defer func() {
-		if r := recover(); r != nil { // the library panics on damaged segments
-			ix.set.o.Log.ErrorContext(ctx, "search panicked", "tenant", ix.tenant, "panic", r, "stack", string(debug.Stack()))
-			p, err = Page{}, ix.failed(o, fmt.Errorf("%w: damaged: %v", ErrUnavailable, r))
-		}
+	defer faultsPanic()()
+	defer func() { // the library panics on damaged segments
+		p, err = ix.unlessPanicked(ctx, o, recover(), p, err)
 	}()
 	snapshot, err := o.snapshot()
 	if err != nil {
@@ -50,6 +49,20 @@ func (ix *Index) Search(ctx context.Context, q Query) (p Page, err error) {
 	o.columns.keep(snapshot)
 	f := finding{ctx: ctx, snapshot: snapshot, index: ix, open: o, query: q, groups: groups}
 	return f.page(at)
+}
+
+// unlessPanicked turns a panic, here or in a helper, into ErrUnavailable and
+// takes the index out of use until it has been checked.
+func (ix *Index) unlessPanicked(ctx context.Context, o *openIndex, here any, p Page, err error) (Page, error) {
+	stack := debug.Stack()
+	if there := (panicked{}); errors.As(err, &there) {
+		here, stack = there.value, there.stack
+	}
+	if here == nil {
+		return p, err
+	}
+	ix.set.o.Log.ErrorContext(ctx, "search panicked", "tenant", ix.tenant, "panic", here, "stack", string(stack))
+	return Page{}, ix.failed(o, fmt.Errorf("%w: damaged: %v", ErrUnavailable, here))
 }
 
 // finding is one search on one snapshot.

@@ -18,7 +18,7 @@ import (
 
 	"github.com/blevesearch/bleve/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
-	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Values kept inside the index beside the documents.
@@ -76,11 +76,18 @@ func createNew(dir string) (*openIndex, error) {
 // openExisting opens an index and checks it. Any error but ErrUnavailable
 // means that it is of no use.
 func openExisting(dir string, checked *checkedFiles) (o *openIndex, err error) {
+	defer faultsPanic()()
 	defer func() {
 		if r := recover(); r != nil { // the library trusts its files
 			o, err = nil, fmt.Errorf("damaged: %v", r)
 		}
 	}()
+	if err := verifyRoot(filepath.Join(dir, "store", "root.bolt")); err != nil {
+		if isPassing(err) {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return nil, fmt.Errorf("damaged: %w", err)
+	}
 	b, err := bleve.OpenUsing(dir, map[string]any{"bolt_timeout": "1s"})
 	if err != nil {
 		if isPassing(err) {
@@ -106,7 +113,7 @@ func openExisting(dir string, checked *checkedFiles) (o *openIndex, err error) {
 
 // isPassing tells faults of the machine from faults of the index.
 func isPassing(err error) bool {
-	for _, e := range []error{bolt.ErrTimeout, os.ErrPermission, syscall.EMFILE, syscall.ENFILE,
+	for _, e := range []error{bolterrors.ErrTimeout, os.ErrPermission, syscall.EMFILE, syscall.ENFILE,
 		syscall.ENOMEM, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
 		if errors.Is(err, e) {
 			return true
@@ -268,6 +275,7 @@ func (o *openIndex) write(batch *bleve.Batch) error {
 	result := make(chan error, 1)
 	faults := o.faults()
 	go func() {
+		faultsPanic()
 		defer func() {
 			if r := recover(); r != nil {
 				result <- fmt.Errorf("damaged: %v", r)

@@ -7,11 +7,14 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/blevesearch/bleve/v2/index/scorch"
+	bolt "go.etcd.io/bbolt"
+
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
 
@@ -51,6 +54,39 @@ func (c *checkedFiles) forget(dir string) {
 			delete(c.files, path)
 		}
 	}
+}
+
+// faultsPanic makes this goroutine panic, where it can be recovered, instead of
+// ending the process when it reads a mapped file that has been cut off. It
+// returns what undoes this.
+func faultsPanic() func() {
+	before := debug.SetPanicOnFault(true)
+	return func() { debug.SetPanicOnFault(before) }
+}
+
+// verifyRoot walks through the small database that names the segments. Later
+// the library does so in goroutines of its own, where a file that has been cut
+// off would end the process.
+func verifyRoot(path string) error {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, PreLoadFreelist: true, Timeout: time.Second})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error { return walk(b) })
+	})
+}
+
+func walk(b *bolt.Bucket) error {
+	return b.ForEach(func(k, v []byte) error {
+		crc32.ChecksumIEEE(k) // reads every byte
+		crc32.ChecksumIEEE(v)
+		if v == nil {
+			return walk(b.Bucket(k))
+		}
+		return nil
+	})
 }
 
 // verify reads the segments that the index is made of and compares their
