@@ -350,35 +350,6 @@ func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.Submissio
 	})
 }
 
-// RestoreSubmission adds an archived submission that a receipt in the bucket
-// tells of. One that is there already stays as it is; ErrConflict when another
-// one holds its source. Only a first version holds it: later ones are known by
-// their record.
-func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj RecordObject, events ...preservation.Event) error {
-	source := s.Metadata.ProducerRecordID
-	if s.Version > 1 {
-		source = ""
-	}
-	err := t.db.write(ctx, func(x *tx) error {
-		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
-			string(t.id), s.Metadata.Producer, source,
-			string(s.ID), s.Fingerprint, string(Archived), toJSON(s.Metadata), string(s.RecordID), s.Version, int64(0), s.SubmittedBy, "", toJSON(s.Problems), s.Receipt,
-			ms(s.Received), ms(s.Updated), string(s.Parent), int64(0))
-		if err != nil {
-			return err
-		}
-		if err := x.addEvents(t.id, s.ID, s.RecordID, events); err != nil {
-			return err
-		}
-		return x.addObject(t.id, s.RecordID, obj)
-	})
-	if unique(err) {
-		return fmt.Errorf("source of submission %s: %w", s.ID, ErrConflict)
-	}
-	return err
-}
-
 // StagingInUse reports whether the staged files of a submission are still
 // needed: it exists and has not ended.
 func (t *Tenant) StagingInUse(ctx context.Context, id preservation.SubmissionID) (bool, error) {

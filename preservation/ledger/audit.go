@@ -68,16 +68,16 @@ func sameObject(ctx context.Context, s preservation.Store, key string, data []by
 
 // restoreAudit reads the segments back, oldest first.
 func (b *rebuild) restoreAudit(ctx context.Context) error {
-	for o, err := range b.store.Versions(ctx, auditPrefix) {
+	for o, err := range b.objects(ctx, auditPrefix) {
 		if err != nil {
 			return err
 		}
-		if o.Marker {
-			continue
-		}
-		data, _, err := read(ctx, b.store, o.Key, segmentSize)
+		data, ok, err := b.small(ctx, o, segmentSize)
 		if err != nil {
-			return fmt.Errorf("%s: %w", o.Key, err)
+			return err
+		}
+		if !ok {
+			continue
 		}
 		var entries []catalog.AuditEntry
 		dec := json.NewDecoder(bytes.NewReader(data))

@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -16,6 +16,22 @@ const maxDocument = 64 << 20
 
 // kindReport is the kind of the objects that tell of submissions without a record.
 const kindReport = "rejection"
+
+// rejection is the body of such an object: what was wrong with a submission, and
+// nothing of its content.
+type rejection struct {
+	Submission       preservation.SubmissionID `json:"submission_id"`
+	Producer         string                    `json:"producer"`
+	ProducerRecordID string                    `json:"producer_record_id"`
+	Record           preservation.RecordID     `json:"record_id,omitempty"`
+	Parent           preservation.SubmissionID `json:"parent_id,omitempty"`
+	Package          bool                      `json:"package,omitempty"`
+	SubmittedBy      string                    `json:"submitted_by,omitempty"`
+	Status           catalog.Status            `json:"status"`
+	Received         time.Time                 `json:"received"`
+	Problems         []preservation.Finding    `json:"problems"`
+	Events           []preservation.Event      `json:"events"`
+}
 
 // StoreReport writes the report of a submission that ended without a record, so
 // that it outlives the catalog.
@@ -28,9 +44,9 @@ func StoreReport(ctx context.Context, t *catalog.Tenant, s preservation.Store, i
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(map[string]any{
-		"submission_id": sub.ID, "producer": sub.Metadata.Producer, "producer_record_id": sub.Metadata.ProducerRecordID,
-		"status": sub.Status, "received": sub.Received, "problems": sub.Problems, "events": steps,
+	body, err := json.Marshal(rejection{
+		Submission: sub.ID, Producer: sub.Metadata.Producer, ProducerRecordID: sub.Metadata.ProducerRecordID, Record: sub.RecordID, Parent: sub.Parent,
+		Package: sub.Package, SubmittedBy: sub.SubmittedBy, Status: sub.Status, Received: sub.Received, Problems: sub.Problems, Events: steps,
 	})
 	if err != nil {
 		return err
@@ -49,16 +65,16 @@ func StoreReport(ctx context.Context, t *catalog.Tenant, s preservation.Store, i
 
 // restoreDocuments reads every configured version back into the catalog.
 func (b *rebuild) restoreDocuments(ctx context.Context) error {
-	for o, err := range b.store.Versions(ctx, "cfg/") {
+	for o, err := range b.objects(ctx, "cfg/") {
 		if err != nil {
 			return err
 		}
-		if o.Marker {
-			continue
-		}
-		data, _, err := read(ctx, b.store, o.Key, maxDocument)
+		data, ok, err := b.small(ctx, o, maxDocument)
 		if err != nil {
-			return fmt.Errorf("%s: %w", o.Key, err)
+			return err
+		}
+		if !ok {
+			continue
 		}
 		d, err := preservation.DecodeConfigObject(data)
 		if err != nil {
@@ -67,6 +83,9 @@ func (b *rebuild) restoreDocuments(ctx context.Context) error {
 		}
 		switch d.Kind {
 		case kindReport:
+			if err := b.restoreRejection(ctx, o.Key, d); err != nil {
+				return err
+			}
 			continue
 		case kindPackage:
 			if err := b.restorePackageOf(ctx, o.Key, d); err != nil {
@@ -83,4 +102,17 @@ func (b *rebuild) restoreDocuments(ctx context.Context) error {
 		b.count(&b.Documents)
 	}
 	return nil
+}
+
+func (b *rebuild) restoreRejection(ctx context.Context, key string, c preservation.ConfigObject) error {
+	var r rejection
+	if err := json.Unmarshal(c.Body, &r); err != nil || !r.Submission.Valid() {
+		b.problem(key, "unreadable-document", "no report of a rejected submission")
+		return nil
+	}
+	return b.tenant.RestoreRejected(ctx, catalog.Submission{
+		ID: r.Submission, RecordID: r.Record, Parent: r.Parent, Package: r.Package, SubmittedBy: r.SubmittedBy, Problems: r.Problems,
+		Metadata: preservation.Metadata{Producer: r.Producer, ProducerRecordID: r.ProducerRecordID},
+		Received: r.Received, Updated: time.UnixMilli(c.At),
+	}, r.Events...)
 }

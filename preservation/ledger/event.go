@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"bestand/preservation"
@@ -34,22 +33,4 @@ func ReadEvent(ctx context.Context, s preservation.Store, key string) (e preserv
 		return e, o, "", fmt.Errorf("%s: %w", key, err)
 	}
 	return e, o, sum, nil
-}
-
-// read returns a small object whole.
-func read(ctx context.Context, s preservation.Store, key string, most int64) ([]byte, preservation.Object, error) {
-	o, err := s.Stat(ctx, key, "")
-	if err != nil {
-		return nil, o, err
-	}
-	if o.Size > most {
-		return nil, o, fmt.Errorf("%s has %d bytes, at most %d were expected", key, o.Size, most)
-	}
-	body, err := s.Open(ctx, key, o.VersionID, 0, -1)
-	if err != nil {
-		return nil, o, err
-	}
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, most))
-	return data, o, err
 }

@@ -1,0 +1,54 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"bestand/preservation"
+)
+
+// RestoreSubmission adds an archived submission that a receipt in the bucket
+// tells of. One that is there already stays as it is; ErrConflict when another
+// one holds its source. Only a first version holds it: later ones are known by
+// their record.
+func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj RecordObject, events ...preservation.Event) error {
+	err := t.db.write(ctx, func(x *tx) error {
+		s.Status = Archived
+		if err := x.restoreSubmission(t.id, s); err != nil {
+			return err
+		}
+		if err := x.addEvents(t.id, s.ID, s.RecordID, events); err != nil {
+			return err
+		}
+		return x.addObject(t.id, s.RecordID, obj)
+	})
+	if unique(err) {
+		return fmt.Errorf("source of submission %s: %w", s.ID, ErrConflict)
+	}
+	return err
+}
+
+// RestoreRejected adds a rejected submission that its report in the bucket tells
+// of. One that is there already stays as it is.
+func (t *Tenant) RestoreRejected(ctx context.Context, s Submission, events ...preservation.Event) error {
+	return t.db.write(ctx, func(x *tx) error {
+		s.Status = Rejected
+		if err := x.restoreSubmission(t.id, s); err != nil {
+			return err
+		}
+		return x.addEvents(t.id, s.ID, "", events)
+	})
+}
+
+func (x *tx) restoreSubmission(tenant preservation.TenantID, s Submission) error {
+	source := s.Metadata.ProducerRecordID
+	if s.Version > 1 {
+		source = ""
+	}
+	_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
+		string(tenant), s.Metadata.Producer, source,
+		string(s.ID), s.Fingerprint, string(s.Status), toJSON(s.Metadata), string(s.RecordID), max(s.Version, 1), int64(0), s.SubmittedBy, "", toJSON(s.Problems), s.Receipt,
+		ms(s.Received), ms(s.Updated), string(s.Parent), bit(s.Package))
+	return err
+}

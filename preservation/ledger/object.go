@@ -1,0 +1,156 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+
+	"bestand/preservation"
+)
+
+// objects yields what was first written under each key below a prefix. An
+// archive writes a key once: whatever else lies there was put by somebody else.
+func (b *rebuild) objects(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error] {
+	return func(yield func(preservation.Object, error) bool) {
+		var first preservation.Object
+		var key string
+		var versions int
+		flush := func() bool {
+			if versions > 1 || key != "" && first.Key == "" {
+				b.problem(key, "surplus-version", fmt.Sprintf("%d versions and delete markers of a key that is written once: something wrote here that must not", versions))
+			}
+			return first.Key == "" || yield(first, nil)
+		}
+		for o, err := range b.store.Versions(ctx, prefix) {
+			if err != nil {
+				yield(preservation.Object{}, err)
+				return
+			}
+			if o.Key != key {
+				if !flush() {
+					return
+				}
+				first, key, versions = preservation.Object{}, o.Key, 0
+			}
+			versions++
+			if !o.Marker && (first.Key == "" || !o.Modified.After(first.Modified)) {
+				first = o
+			}
+		}
+		flush()
+	}
+}
+
+// small returns an object whole if it can be read. What cannot is a problem
+// and ok is false.
+func (b *rebuild) small(ctx context.Context, o preservation.Object, most int64) (data []byte, ok bool, err error) {
+	data, err = readVersion(ctx, b.store, o, most)
+	if errors.Is(err, preservation.ErrUnreadable) {
+		b.problem(o.Key, "unreadable-object", err.Error())
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, b.unreadable(ctx, o, err)
+	}
+	return data, true, nil
+}
+
+// unreadable tells an object that cannot be read, which is a problem, from a
+// store that does not answer, which is an error.
+func (b *rebuild) unreadable(ctx context.Context, o preservation.Object, cause error) error {
+	if _, err := b.store.Stat(ctx, o.Key, o.VersionID); err != nil && !errors.Is(err, preservation.ErrNotFound) {
+		return errors.Join(cause, err)
+	}
+	b.problem(o.Key, "unreadable-object", cause.Error())
+	return nil
+}
+
+// read returns a small object whole, the newest version.
+func read(ctx context.Context, s preservation.Store, key string, most int64) ([]byte, preservation.Object, error) {
+	o, err := s.Stat(ctx, key, "")
+	if err != nil {
+		return nil, o, err
+	}
+	data, err := readVersion(ctx, s, o, most)
+	return data, o, err
+}
+
+func readVersion(ctx context.Context, s preservation.Store, o preservation.Object, most int64) ([]byte, error) {
+	if o.Size > most {
+		return nil, fmt.Errorf("%s: %w: %d bytes, at most %d were expected", o.Key, preservation.ErrUnreadable, o.Size, most)
+	}
+	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, most))
+}
+
+// remote reads ranges of an object as they are asked for.
+type remote struct {
+	ctx context.Context
+	s   preservation.Store
+	o   preservation.Object
+}
+
+// Remote gives random access to the bytes of one object version, one request
+// for each read.
+func Remote(ctx context.Context, s preservation.Store, o preservation.Object) io.ReaderAt {
+	return &remote{ctx, s, o}
+}
+
+func (r *remote) ReadAt(p []byte, off int64) (int, error) {
+	if off >= r.o.Size {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), r.o.Size-off)
+	body, err := r.s.Open(r.ctx, r.o.Key, r.o.VersionID, off, n)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	got, err := io.ReadFull(body, p[:n])
+	if err == nil && n < int64(len(p)) {
+		err = io.EOF
+	}
+	return got, err
+}
+
+// blocks reads ahead for a reader that goes through an object from its
+// beginning to its end in small steps.
+type blocks struct {
+	at   io.ReaderAt
+	mu   sync.Mutex
+	off  int64
+	held []byte
+}
+
+const blockSize = 8 << 20
+
+func (b *blocks) ReadAt(p []byte, off int64) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	total := 0
+	for total < len(p) {
+		at := off + int64(total)
+		if at < b.off || at >= b.off+int64(len(b.held)) {
+			if cap(b.held) == 0 {
+				b.held = make([]byte, 0, blockSize)
+			}
+			n, err := b.at.ReadAt(b.held[:blockSize], at)
+			b.off, b.held = at, b.held[:n]
+			if n == 0 {
+				if err == nil {
+					err = io.ErrNoProgress
+				}
+				return total, err
+			}
+		}
+		total += copy(p[total:], b.held[at-b.off:])
+	}
+	return total, nil
+}

@@ -1,0 +1,124 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"bestand/preservation"
+	"bestand/preservation/aip"
+	"bestand/preservation/catalog"
+)
+
+// wholeBelow is the size in bytes up to which a package is read at once.
+const wholeBelow = 16 << 20
+
+// restoreRecord brings back the versions of one record, oldest first.
+func (b *rebuild) restoreRecord(ctx context.Context, packages []preservation.Object) error {
+	for _, o := range packages {
+		if err := b.restorePackage(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *rebuild) restorePackage(ctx context.Context, o preservation.Object) error {
+	id, version, ok := preservation.ParsePackageKey(o.Key)
+	if !ok {
+		b.problem(o.Key, "unexpected-key", "no package has this key")
+		return nil
+	}
+	o, err := b.store.Stat(ctx, o.Key, o.VersionID) // with its lock
+	if err != nil {
+		return err
+	}
+	at, sum, err := contents(ctx, b.store, o)
+	if err != nil {
+		return b.unreadable(ctx, o, err)
+	}
+	for _, f := range aip.Verify(ctx, at, o.Size, aip.Options{VerifySeal: b.opts.Seal}) {
+		if f.Severity == preservation.Failed {
+			b.problem(o.Key, "damaged-package", fmt.Sprintf("%s %s: %s", f.Code, f.Subject, f.Detail))
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := commitOf(at, o.Size)
+	if errors.Is(err, aip.ErrInvalid) {
+		return nil // Verify has said why
+	}
+	if err != nil {
+		return b.unreadable(ctx, o, err)
+	}
+	if c.Record.ID != id || c.Record.Version != version || c.Record.Tenant != b.tenant.ID() {
+		b.problem(o.Key, "foreign-package", fmt.Sprintf("holds record %s version %d of tenant %s", c.Record.ID, c.Record.Version, c.Record.Tenant))
+		return nil
+	}
+	c.Lock = o.Lock
+	c.Package = catalog.RecordObject{Key: o.Key, Kind: "package", Version: version, VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}
+	err = b.tenant.CommitRecord(ctx, c)
+	switch {
+	case errors.Is(err, catalog.ErrDestroyed):
+		b.problem(o.Key, "destroyed-record", survivor)
+		return nil
+	case errors.Is(err, catalog.ErrConflict):
+		b.problem(o.Key, "not-restored", err.Error())
+		return nil
+	case err != nil:
+		return err
+	}
+	b.count(&b.Packages)
+	return nil
+}
+
+const survivor = "the record has a tombstone, but this package is still there"
+
+// commitOf is what a package says about the record to commit.
+func commitOf(at io.ReaderAt, size int64) (c catalog.Commit, err error) {
+	p, err := aip.Open(at, size)
+	if err != nil {
+		return c, err
+	}
+	if c.Events, err = p.Events(); err != nil {
+		return c, err
+	}
+	manifest, err := p.Manifest()
+	if err != nil {
+		return c, err
+	}
+	c.Record, c.Pos = p.Record(), map[preservation.FileID]int64{}
+	for _, e := range manifest.Entries {
+		if e.File != "" {
+			c.Pos[e.File] = e.Offset
+		}
+	}
+	return c, nil
+}
+
+// contents reads an object through, and gives access to its bytes with their SHA-256.
+func contents(ctx context.Context, s preservation.Store, o preservation.Object) (io.ReaderAt, string, error) {
+	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
+	if err != nil {
+		return nil, "", err
+	}
+	defer body.Close()
+	h := sha256.New()
+	if o.Size > wholeBelow {
+		if _, err := io.Copy(h, body); err != nil {
+			return nil, "", err
+		}
+		return &blocks{at: Remote(ctx, s, o)}, hex.EncodeToString(h.Sum(nil)), nil
+	}
+	var buf bytes.Buffer
+	buf.Grow(int(o.Size))
+	if _, err := io.Copy(io.MultiWriter(&buf, h), body); err != nil {
+		return nil, "", err
+	}
+	return bytes.NewReader(buf.Bytes()), hex.EncodeToString(h.Sum(nil)), nil
+}
