@@ -101,11 +101,7 @@ func (d *Disposer) DisposeDue(ctx context.Context, t *catalog.Tenant, j catalog.
 func (d *Disposer) disposeAll(ctx context.Context, t *catalog.Tenant, due []preservation.RecordID) (next time.Time, err error) {
 	var failed []error
 	destroyed := 0
-	for _, id := range due {
-		if err := ctx.Err(); err != nil {
-			return next, err
-		}
-		err := d.Dispose(ctx, t, id)
+	settle := func(id preservation.RecordID, err error) {
 		var later *catalog.Later
 		if errors.As(err, &later) {
 			next = earlier(next, later.Until)
@@ -118,6 +114,36 @@ func (d *Disposer) disposeAll(ctx context.Context, t *catalog.Tenant, due []pres
 		default:
 			failed = append(failed, err)
 		}
+	}
+	// All are decided before the first is destroyed: the index then lets go of
+	// all of them at once. What waits for its parts to be gone comes last.
+	var begun []catalog.Disposal
+	var rest []preservation.RecordID
+	for _, id := range due {
+		if err := ctx.Err(); err != nil {
+			return next, err
+		}
+		w, err := d.begin(ctx, t, id)
+		switch {
+		case err == nil:
+			begun = append(begun, w)
+		case notNow(err):
+			rest = append(rest, id)
+		default:
+			failed = append(failed, err)
+		}
+	}
+	for _, w := range begun {
+		if err := ctx.Err(); err != nil {
+			return next, err
+		}
+		settle(w.Record, d.advance(ctx, t, w))
+	}
+	for _, id := range rest {
+		if err := ctx.Err(); err != nil {
+			return next, err
+		}
+		settle(id, d.Dispose(ctx, t, id))
 	}
 	if destroyed > 0 {
 		d.Officer.Log.InfoContext(ctx, "records destroyed", "tenant", string(t.ID()), "records", destroyed)

@@ -194,3 +194,20 @@ func (o *openIndex) isPurged() (bool, error) {
 
 // folder is where the library keeps the segments.
 func (o *openIndex) folder() string { return filepath.Join(o.bleve.Name(), "store") }
+
+// Gone reports whether nothing of a record is left: neither in the results nor
+// in the index files. After a removal from the feed that becomes true once the
+// Tail has followed.
+func (ix *Index) Gone(ctx context.Context, id preservation.RecordID) (bool, error) {
+	o, err := ix.acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer ix.release(o)
+	doc, err := o.bleve.Document(string(id))
+	if err != nil || doc != nil {
+		return false, err
+	}
+	v, err := o.bleve.GetInternal(keyUnpurged)
+	return len(v) == 0, err
+}

@@ -110,17 +110,5 @@ func (a *archive) reindex(ctx context.Context, set *search.Set, id preservation.
 	if err != nil {
 		return err
 	}
-	for {
-		at, err := ix.Checkpoint(ctx)
-		if err != nil {
-			return err
-		}
-		docs, removed, next, err := feed{a}.Changes(ctx, id, at, feedRecords)
-		if err != nil || next == at {
-			return err
-		}
-		if err := ix.Apply(ctx, search.Batch{After: at, Next: next, Docs: docs, Removed: removed}); err != nil {
-			return err
-		}
-	}
+	return search.NewTail(search.TailConfig{Index: ix, Feed: feed{a}, Log: a.log}).CatchUp(ctx)
 }

@@ -233,13 +233,25 @@ func (s *service) knownClass(ctx context.Context, t *catalog.Tenant, code string
 	return ok, nil
 }
 
-// forgetIndexed takes a record out of the index files for good.
+// forgetIndexed waits until the index, which follows the catalog, has let go of a
+// record that is being destroyed, its files included.
 func (s *service) forgetIndexed(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
 	ix, err := s.index.Tenant(t.ID())
 	if err != nil {
 		return err
 	}
-	return ix.Erase(ctx, []preservation.RecordID{id})
+	for range 600 {
+		gone, err := ix.Gone(ctx, id)
+		if err != nil || gone {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return &catalog.Later{Until: s.now().Add(time.Minute), Reason: "the search index has not let go of the record yet"}
 }
 
 // verify reads a record back and holds it against everything known of it.

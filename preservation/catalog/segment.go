@@ -98,7 +98,7 @@ func (t *Tenant) RestoreDescription(ctx context.Context) error {
 }
 
 func (x *Tx) applyTenant(info TenantInfo) error {
-	_, err := x.tx.exec(`UPDATE tenant SET name = $2, settings = $3, created_ms = CASE WHEN $4 > 0 THEN $4 ELSE created_ms END WHERE id = $1`,
+	_, err := x.tx.exec(`UPDATE tenant SET name = $2, settings = $3, created_ms = CASE WHEN CAST($4 AS BIGINT) > 0 THEN CAST($4 AS BIGINT) ELSE created_ms END WHERE id = $1`,
 		string(x.tenant), info.Name, toJSON(info.Settings), ms(info.Created))
 	return err
 }
