@@ -42,6 +42,13 @@ type submission struct {
 	Status   string                 `json:"status"`
 	Record   string                 `json:"record_id"`
 	Problems []preservation.Finding `json:"problems"`
+	Records  []part                 `json:"records"`
+}
+
+// part is one record of a package.
+type part struct {
+	Record string `json:"record_id,omitempty"`
+	Status string `json:"status"`
 }
 
 func (c *client) init() error {
@@ -109,6 +116,9 @@ func (c *client) call(ctx context.Context, method, path, contentType string, bod
 // submit streams a delivery. The digests are computed first, so that the archive
 // can tell that it received what lies here.
 func (c *client) submit(ctx context.Context, d *delivery, progress io.Writer) (s submission, repeated bool, err error) {
+	if d.metadata == nil {
+		return c.send(ctx, nil, "package", d.files, progress)
+	}
 	m := maps.Clone(d.metadata)
 	announced, _ := m["files"].([]any)
 	files := make([]any, len(d.files))
@@ -130,9 +140,14 @@ func (c *client) submit(ctx context.Context, d *delivery, progress io.Writer) (s
 	if err != nil {
 		return s, false, err
 	}
+	return c.send(ctx, meta, "file", d.files, progress)
+}
+
+// send streams a form: the metadata, if any, and the files under a part's name.
+func (c *client) send(ctx context.Context, meta []byte, name string, files []localFile, progress io.Writer) (s submission, repeated bool, err error) {
 	r, w := io.Pipe()
 	mw := multipart.NewWriter(w)
-	go func() { w.CloseWithError(writeParts(mw, meta, d.files, progress)) }()
+	go func() { w.CloseWithError(writeParts(mw, meta, name, files, progress)) }()
 	resp, err := c.call(ctx, http.MethodPost, "/v1/submissions", mw.FormDataContentType(), r)
 	r.CloseWithError(io.ErrClosedPipe)
 	if err != nil {
@@ -149,18 +164,20 @@ func decode(r io.Reader, v any) error {
 	return nil
 }
 
-func writeParts(mw *multipart.Writer, meta []byte, files []localFile, progress io.Writer) error {
-	h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="metadata"`}, "Content-Type": {"application/json"}}
-	part, err := mw.CreatePart(h)
-	if err != nil {
-		return err
-	}
-	if _, err := part.Write(meta); err != nil {
-		return err
+func writeParts(mw *multipart.Writer, meta []byte, name string, files []localFile, progress io.Writer) error {
+	if meta != nil {
+		h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="metadata"`}, "Content-Type": {"application/json"}}
+		part, err := mw.CreatePart(h)
+		if err != nil {
+			return err
+		}
+		if _, err := part.Write(meta); err != nil {
+			return err
+		}
 	}
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", "%0D", "\n", "%0A")
 	for _, f := range files {
-		h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="` + quote.Replace(f.name) + `"`}, "Content-Type": {"application/octet-stream"}}
+		h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + name + `"; filename="` + quote.Replace(f.name) + `"`}, "Content-Type": {"application/octet-stream"}}
 		part, err := mw.CreatePart(h)
 		if err != nil {
 			return err

@@ -17,8 +17,8 @@ import (
 	"bestand/ingest/verapdf"
 )
 
-// part is an external part, and what the archive loses without it.
-type part struct {
+// external is an external part, and what the archive loses without it.
+type external struct {
 	Name    string `json:"name"`
 	Found   bool   `json:"found"`
 	Version string `json:"version,omitempty"`
@@ -73,7 +73,7 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return nil
 }
 
-func printParts(w io.Writer, parts []part) {
+func printParts(w io.Writer, parts []external) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range parts {
 		if p.Found {
@@ -85,17 +85,17 @@ func printParts(w io.Writer, parts []part) {
 	tw.Flush()
 }
 
-func examine(ctx context.Context, cfg *Config) []part {
-	var out []part
+func examine(ctx context.Context, cfg *Config) []external {
+	var out []external
 	box, err := sandbox.New(ctx)
-	p := part{Name: "sandbox", Tested: "bubblewrap 0.8", Lost: "converters are limited but see the network and other files", Get: "apt-get install bubblewrap, and user namespaces"}
+	p := external{Name: "sandbox", Tested: "bubblewrap 0.8", Lost: "converters are limited but see the network and other files", Get: "apt-get install bubblewrap, and user namespaces"}
 	if err == nil {
 		p.Version = string(box.Isolation())
 		p.Found = box.Isolation() == sandbox.Bubblewrap
 	}
 	out = append(out, p)
 	for _, x := range programs {
-		p := part{Name: x.name, Tested: x.tested, Lost: x.lost, Get: "apt-get install " + x.get}
+		p := external{Name: x.name, Tested: x.tested, Lost: x.lost, Get: "apt-get install " + x.get}
 		if path, err := sandbox.LookPath(x.command); err == nil {
 			p.Found, p.Version = true, versionOf(ctx, path, x.version)
 		}
@@ -121,8 +121,8 @@ func versionOf(ctx context.Context, path, arg string) string {
 	return fmt.Sprintf("does not run: %v", err)
 }
 
-func examinePDFA(ctx context.Context, cfg *Config, box *sandbox.Sandbox) part {
-	p := part{Name: "veraPDF", Tested: "1.30", Lost: "renditions are marked \"not validated\"", Get: "sh ingest/verapdf/sidecar/install.sh (needs Java 17 and Maven)"}
+func examinePDFA(ctx context.Context, cfg *Config, box *sandbox.Sandbox) external {
+	p := external{Name: "veraPDF", Tested: "1.30", Lost: "renditions are marked \"not validated\"", Get: "sh ingest/verapdf/sidecar/install.sh (needs Java 17 and Maven)"}
 	if box == nil {
 		return p
 	}
@@ -136,8 +136,8 @@ func examinePDFA(ctx context.Context, cfg *Config, box *sandbox.Sandbox) part {
 	return p
 }
 
-func examineScanner(ctx context.Context, cfg *Config) part {
-	p := part{Name: "ClamAV", Tested: "1.4", Lost: "every file is recorded as not scanned", Get: "apt-get install clamav-daemon, then --clamd unix:/run/clamav/clamd.ctl"}
+func examineScanner(ctx context.Context, cfg *Config) external {
+	p := external{Name: "ClamAV", Tested: "1.4", Lost: "every file is recorded as not scanned", Get: "apt-get install clamav-daemon, then --clamd unix:/run/clamav/clamd.ctl"}
 	if cfg.Clamd == "" {
 		p.Found, p.Version = true, "not configured (--clamd): files are recorded as not scanned"
 		return p
@@ -155,8 +155,8 @@ func examineScanner(ctx context.Context, cfg *Config) part {
 	return p
 }
 
-func examineStore(cfg *Config) part {
-	p := part{Name: "object store", Found: true, Version: "external: " + cfg.S3Endpoint + " (serve probes it at the start)"}
+func examineStore(cfg *Config) external {
+	p := external{Name: "object store", Found: true, Version: "external: " + cfg.S3Endpoint + " (serve probes it at the start)"}
 	if cfg.S3Endpoint == "" {
 		p.Version = "embedded: locks are enforced by software, who is root on this host can delete files"
 	}

@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// delivery is one record as it lies on disk.
+// delivery is one record, or a package of records, as it lies on disk.
 type delivery struct {
 	path     string
-	metadata map[string]any
+	metadata map[string]any // nil for a package
 	files    []localFile
 	size     int64
 }
@@ -32,6 +32,7 @@ type outcome struct {
 	Submission string   `json:"submission_id,omitempty"`
 	Status     string   `json:"status,omitempty"`
 	Record     string   `json:"record_id,omitempty"`
+	Records    []part   `json:"records,omitempty"` // of a package
 	Receipt    string   `json:"receipt,omitempty"` // file
 	Repeated   bool     `json:"repeated,omitempty"`
 	Problems   []string `json:"problems,omitempty"`
@@ -49,6 +50,7 @@ func ingestCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		receipts  = fs.String("receipts", "receipts", "`folder` for the receipts")
 		wait      = fs.Bool("wait", false, "wait until everything is archived, and keep the receipts")
 		parallel  = fs.Int("parallel", 4, "deliveries sent at a time")
+		packages  = fs.Bool("package", false, "each PATH is a package of records with their own metadata: xdomea ZIP, E-ARK SIP or BagIt ZIP")
 		asJSON    = fs.Bool("json", false, "one JSON line for each delivery, no progress bar")
 	)
 	fs.StringVar(&c.server, "server", "", "`URL` of the archive")
@@ -80,7 +82,11 @@ again is safe: what was accepted before is not taken in twice.
 	var all []*delivery
 	var total int64
 	for _, p := range fs.Args() {
-		d, err := collectDelivery(p, *producer, *class, *closed)
+		collect := func() (*delivery, error) { return collectDelivery(p, *producer, *class, *closed) }
+		if *packages {
+			collect = func() (*delivery, error) { return collectPackage(p) }
+		}
+		d, err := collect()
 		if err != nil {
 			return err
 		}
@@ -142,6 +148,9 @@ func (r outcome) print(w io.Writer) {
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "         - %s\n", p)
 	}
+	for _, rec := range r.Records {
+		fmt.Fprintf(w, "         %-8s record %s\n", rec.Status, rec.Record)
+	}
 }
 
 // terminal reports whether a progress bar would be seen.
@@ -187,6 +196,17 @@ func collectDelivery(path, producer, class, closed string) (*delivery, error) {
 		}
 	}
 	return d, nil
+}
+
+func collectPackage(path string) (*delivery, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: a package is one file", path)
+	}
+	return &delivery{path: path, files: []localFile{{path: path, name: filepath.Base(path), size: st.Size()}}, size: st.Size()}, nil
 }
 
 func (d *delivery) readFolder() error {
@@ -265,10 +285,13 @@ func (c *client) deliver(ctx context.Context, d *delivery, bar *progressbar.Prog
 		return fail(err)
 	}
 	out.Status, out.Record = sub.Status, sub.Record
+	if d.metadata == nil {
+		out.Records = sub.Records
+	}
 	for _, p := range sub.Problems {
 		out.Problems = append(out.Problems, p.Detail)
 	}
-	if sub.Status != "archived" {
+	if sub.Status != "archived" && sub.Status != "partial" {
 		return out
 	}
 	jws, err := c.receipt(ctx, sub.ID)
