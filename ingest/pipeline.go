@@ -14,6 +14,7 @@ import (
 	"bestand/ingest/format"
 	"bestand/ingest/invoice"
 	"bestand/ingest/scan"
+	"bestand/ingest/sip"
 	"bestand/ingest/verapdf"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -25,7 +26,8 @@ import (
 type Pipeline struct {
 	Staging Staging
 	// Intake takes the records of packages in.
-	Intake *Intake
+	Intake   *Intake
+	Packages *sip.Reader
 	// Store gives the tenant's bucket.
 	Store func(ctx context.Context, t *catalog.Tenant) (preservation.Store, error)
 	// Lock says how a new record is to be locked, by its retention.
@@ -102,6 +104,9 @@ func (p *Pipeline) Process(ctx context.Context, t *catalog.Tenant, j catalog.Job
 	sub, err := t.Submission(ctx, id)
 	if err != nil {
 		return err
+	}
+	if sub.Package {
+		return p.processPackage(ctx, t, sub)
 	}
 	info, err := t.Info(ctx)
 	if err != nil {

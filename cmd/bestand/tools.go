@@ -13,6 +13,7 @@ import (
 	"bestand/ingest/mail"
 	"bestand/ingest/sandbox"
 	"bestand/ingest/scan"
+	"bestand/ingest/sip"
 	"bestand/ingest/verapdf"
 	"bestand/preservation/pades"
 )
@@ -55,7 +56,8 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 	})
 	return &ingest.Pipeline{
 		Staging: a.staging, Store: a.store, Lock: a.officer.Lock,
-		Format: identifier, Scanner: scanner, Convert: converter, PDFA: validator,
+		Packages: &sip.Reader{},
+		Format:   identifier, Scanner: scanner, Convert: converter, PDFA: validator,
 		Invoice: func(ctx context.Context, dir, pdf string) (invoice.Embedded, error) {
 			return invoice.FromPDF(ctx, box, dir, pdf)
 		},

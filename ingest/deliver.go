@@ -1,0 +1,221 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"bestand/ingest/sip"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/ledger"
+)
+
+// packageLook is how often a package whose parts are under way is looked at.
+const packageLook = time.Second
+
+// processPackage submits every record of a package as a submission of its own,
+// waits for them, and ends the package with a receipt over all of them. It can
+// be interrupted anywhere: a part that was submitted is recognised by its source.
+func (p *Pipeline) processPackage(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) error {
+	steps, err := t.Steps(ctx, sub.ID)
+	if err != nil {
+		return err
+	}
+	unpacked := false
+	for _, e := range steps {
+		unpacked = unpacked || e.Type == preservation.EventUnpack
+	}
+	if !unpacked {
+		if err := p.unpack(ctx, t, sub); err != nil {
+			return err
+		}
+	}
+	parts, err := t.Parts(ctx, sub.ID)
+	if err != nil {
+		return err
+	}
+	for _, c := range parts {
+		if c.Status == catalog.Received || c.Status == catalog.Processing || c.Status == catalog.Quarantined {
+			return &catalog.Later{Until: p.Now().Add(packageLook), Reason: "records of the package are under way"}
+		}
+	}
+	return p.finishPackage(ctx, t, sub.ID, parts)
+}
+
+// unpack opens the package and submits what is in it.
+func (p *Pipeline) unpack(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) error {
+	dir, err := os.MkdirTemp(p.WorkDir, string(sub.ID)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	w := &work{p: p, t: t, sub: sub, dir: dir}
+	if err := fetch(ctx, w); err != nil {
+		return err
+	}
+	if err := scanFiles(ctx, w); err != nil {
+		return w.settle(ctx, err)
+	}
+	unpacked := w.path("unpacked")
+	if err := os.Mkdir(unpacked, 0o700); err != nil {
+		return err
+	}
+	pkg, err := p.Packages.Open(ctx, w.files[0].path, sub.Files[0].Name, unpacked)
+	var refusal *sip.Refusal
+	if errors.As(err, &refusal) {
+		return w.settle(ctx, &verdict{catalog.Rejected, refusal.Findings})
+	}
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
+	problems := pkg.Findings
+	for i, u := range pkg.Units {
+		err := p.submitUnit(ctx, t, sub, u)
+		var bad *Invalid
+		var taken *catalog.SourceConflict
+		switch {
+		case errors.As(err, &bad):
+			for _, x := range bad.Problems {
+				problems = append(problems, preservation.Finding{Code: x.Code, Severity: preservation.Failed,
+					Subject: fmt.Sprintf("records[%d].%s", i, x.Field), Detail: x.Detail})
+			}
+		case errors.As(err, &taken):
+			problems = append(problems, preservation.Finding{Code: "source-taken", Severity: preservation.Failed,
+				Subject: fmt.Sprintf("records[%d].producer_record_id", i), Detail: err.Error()})
+		case err != nil:
+			return fmt.Errorf("submit record %d of the package: %w", i+1, err)
+		}
+	}
+	if len(pkg.Units) == 0 {
+		problems = append(problems, preservation.Finding{Code: "empty-package", Severity: preservation.Failed, Detail: "there is no record in the package"})
+	}
+	if err := w.flush(ctx, true); err != nil {
+		return err
+	}
+	now := p.Now()
+	return t.Unpacked(ctx, sub.ID, problems, preservation.Event{ID: preservation.NextID(w.lastID, now), Type: preservation.EventUnpack, At: now,
+		Outcome: preservation.Success, Agent: agent, Detail: fmt.Sprintf("%s with %d records", pkg.Format, len(pkg.Units))})
+}
+
+// settle ends the package when err is a verdict on it.
+func (w *work) settle(ctx context.Context, err error) error {
+	var v *verdict
+	if !errors.As(err, &v) {
+		return err
+	}
+	return w.t.Settle(ctx, w.sub.ID, v.status, v.problems, w.unsaved()...)
+}
+
+// submitUnit hands one record of a package in, as a producer would.
+func (p *Pipeline) submitUnit(ctx context.Context, t *catalog.Tenant, pkg catalog.Submission, u sip.Unit) error {
+	req := Request{Metadata: u.Metadata}
+	if req.Metadata.Producer == "" {
+		req.Metadata.Producer = pkg.Metadata.Producer
+	}
+	for _, f := range u.Files {
+		req.Files = append(req.Files, Announced{Name: f.Name, Title: f.Title, Document: f.Document, SHA256: f.SHA256, SHA512: f.SHA512})
+	}
+	if req.Metadata.Title == "" {
+		req.Metadata.Title = pkg.Files[0].Name
+	}
+	d, err := p.Intake.Begin(ctx, t, pkg.SubmittedBy, req)
+	if err != nil {
+		return err
+	}
+	defer d.Abort(ctx)
+	d.sub.Parent = pkg.ID
+	for _, f := range u.Files {
+		if err := d.local(ctx, f.Name, f.Path); err != nil {
+			return err
+		}
+	}
+	sub, created, err := d.Commit(ctx)
+	if err == nil && !created && sub.Parent != pkg.ID {
+		return &catalog.SourceConflict{Existing: sub}
+	}
+	return err
+}
+
+func (d *Delivery) local(ctx context.Context, name, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = d.File(ctx, name, f)
+	return err
+}
+
+// finishPackage signs one receipt over the records that were archived and keeps
+// it in the bucket before the package counts as ended.
+func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id preservation.SubmissionID, parts []catalog.Submission) error {
+	sub, err := t.Submission(ctx, id)
+	if err != nil {
+		return err
+	}
+	now := p.Now().UTC().Truncate(time.Millisecond)
+	r := Receipt{Format: ReceiptFormat, Tenant: t.ID(), Submission: id, Producer: sub.Metadata.Producer, ProducerRecordID: sub.Metadata.ProducerRecordID,
+		Received: sub.Received.UTC(), Time: now, SourceDeletion: "not_yet", Problems: sub.Problems}
+	missing := 0
+	for _, x := range sub.Problems {
+		if x.Severity == preservation.Failed {
+			missing++
+		}
+	}
+	for _, c := range parts {
+		if c.Status != catalog.Archived || c.Receipt == "" {
+			missing++
+			continue
+		}
+		part, err := p.Sealer.ReadReceipt(c.Receipt)
+		if err != nil {
+			return fmt.Errorf("receipt of %s: %w", c.ID, err)
+		}
+		if r.Lock.Until.IsZero() || part.Lock.Until.Before(r.Lock.Until) {
+			r.Lock = part.Lock
+		}
+		r.Records, r.Copies = append(r.Records, part.Records...), part.Copies
+		if part.SourceDeletion != "allowed" {
+			missing++
+		}
+	}
+	status := catalog.Archived
+	switch {
+	case len(r.Records) == 0:
+		status = catalog.Rejected
+	case missing > 0:
+		status = catalog.Partial
+	default:
+		r.SourceDeletion = "allowed"
+	}
+	event := preservation.Event{ID: preservation.NewID(now), Type: preservation.EventStore, At: now, Outcome: preservation.Success, Agent: agent,
+		Detail: fmt.Sprintf("%d records of the package archived", len(r.Records))}
+	jws := ""
+	if status != catalog.Rejected {
+		payload, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if jws, err = p.Sealer.JWS(payload); err != nil {
+			return err
+		}
+	}
+	s, err := p.Store(ctx, t)
+	if err != nil {
+		return err
+	}
+	lock, err := p.Lock(ctx, t, preservation.Record{})
+	if err != nil {
+		return err
+	}
+	kept, err := ledger.StorePackage(ctx, s, ledger.Package{JWS: jws, Submission: id, Producer: r.Producer, ProducerRecordID: r.ProducerRecordID,
+		Fingerprint: sub.Fingerprint, SubmittedBy: sub.SubmittedBy, Status: string(status), Received: sub.Received, Problems: sub.Problems, Event: event}, lock)
+	if err != nil {
+		return err
+	}
+	return t.FinishPackage(ctx, id, catalog.Status(kept.Status), kept.JWS, kept.Event)
+}
