@@ -221,15 +221,6 @@ type status struct {
 	}
 }
 
-func (s status) problem(code string) bool {
-	for _, p := range s.Problems {
-		if p.Code == code {
-			return true
-		}
-	}
-	return false
-}
-
 // await waits until a submission is processed.
 func (c *caller) await(id string) (s status) {
 	c.Helper()
