@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"bestand/ingest/convert"
@@ -258,9 +259,12 @@ func (w *work) text(from *file, s string) error {
 // notes records events that another package reports.
 func (w *work) notes(events []preservation.Event, ids ...preservation.FileID) {
 	for _, e := range events {
+		if e.Agent.Type == preservation.Software && e.Agent.Version == "" && strings.HasPrefix(e.Agent.Name, agent.Name) {
+			e.Agent.Version = agent.Version // a part of this program
+		}
 		e.Files = ids
 		w.note(e)
-		if e.Outcome != preservation.Success {
+		if e.Outcome != preservation.Success && !w.identified(ids[0], e.Code) {
 			severity := preservation.Notice
 			if e.Outcome == preservation.Failure {
 				severity = preservation.Failed
@@ -268,6 +272,16 @@ func (w *work) notes(events []preservation.Event, ids ...preservation.FileID) {
 			w.problem(preservation.Finding{Code: e.Code, Severity: severity, Subject: string(ids[0]), Detail: e.Detail})
 		}
 	}
+}
+
+// identified reports whether the identification of a file said this already.
+func (w *work) identified(id preservation.FileID, code string) bool {
+	for _, f := range w.files {
+		if f.ID == id {
+			return slices.ContainsFunc(f.ident.Findings, func(x preservation.Finding) bool { return x.Code == code })
+		}
+	}
+	return false
 }
 
 // finding records an event about one file that a person should see.
