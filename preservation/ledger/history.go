@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"bestand/preservation"
+	"bestand/preservation/aip"
 	"bestand/preservation/catalog"
 )
 
@@ -125,9 +126,13 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 	case objects[i].SHA256 != body.PackageSHA256:
 		b.problem(body.Package, "package-differs", fmt.Sprintf("SHA-256 is %s, receipted was %s in %s", objects[i].SHA256, body.PackageSHA256, e.at.Key))
 	}
+	m := rec.Metadata
+	if i >= 0 && body.Version != rec.Version {
+		m = b.metadataOf(ctx, objects[i], m)
+	}
 	e.at.Version = body.Version
 	err = b.tenant.RestoreSubmission(ctx, catalog.Submission{
-		ID: body.Submission, Metadata: rec.Metadata, Fingerprint: body.Fingerprint, RecordID: rec.ID, Version: body.Version, Parent: body.Parent,
+		ID: body.Submission, Metadata: m, Fingerprint: body.Fingerprint, RecordID: rec.ID, Version: body.Version, Parent: body.Parent,
 		SubmittedBy: body.SubmittedBy, Problems: body.Problems, Receipt: body.JWS, Received: body.Received, Updated: e.Event.At,
 	}, e.at, e.Event)
 	if errors.Is(err, catalog.ErrConflict) {
@@ -135,6 +140,16 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 		return nil
 	}
 	return err
+}
+
+// metadataOf is what an earlier version was submitted with, or else what the
+// newest was: restorePackage has said what is wrong with the package.
+func (b *rebuild) metadataOf(ctx context.Context, o catalog.RecordObject, newest preservation.Metadata) preservation.Metadata {
+	p, err := aip.Open(&blocks{at: Remote(ctx, b.store, preservation.Object{Key: o.Key, VersionID: o.VersionID, Size: o.Size})}, o.Size)
+	if err != nil {
+		return newest
+	}
+	return p.Record().Metadata
 }
 
 // restoreOther brings back an event, and the trigger if it is one.

@@ -1,0 +1,208 @@
+package ledger_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/ledger"
+)
+
+// seen is everything of a tenant that a user can see, by what it is.
+func seen(t *testing.T, tn *catalog.Tenant) map[string]any {
+	t.Helper()
+	ctx := t.Context()
+	all := map[string]any{}
+	keep := func(name string, v any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		all[name] = v
+	}
+	records, _, err := tn.Records(ctx, catalog.RecordFilter{}, "archived", "", 1000)
+	keep("records", len(records), err)
+	for _, r := range records {
+		e, err := tn.Record(ctx, r.ID)
+		e.Changed = time.Time{} // in this catalog
+		keep("record "+string(r.ID), e, err)
+		for _, f := range e.Files {
+			_, at, err := tn.File(ctx, r.ID, f.ID)
+			keep("place of "+string(r.ID)+"/"+string(f.ID), at, err)
+		}
+		events, err := tn.Events(ctx, r.ID)
+		keep("events of "+string(r.ID), events, err)
+		objects, err := tn.Objects(ctx, r.ID)
+		keep("objects of "+string(r.ID), objects, err)
+		triggers, err := tn.View().Triggers(ctx, r.ID)
+		keep("triggers of "+string(r.ID), triggers, err)
+	}
+	submissions, err := tn.Submissions(ctx, "", "", "", 1000)
+	keep("submissions", len(submissions), err)
+	for _, s := range submissions {
+		if s.Status == catalog.Archived && s.Receipt == "" {
+			all["submissions"] = all["submissions"].(int) - 1 // what is left of a destroyed one is not in the bucket
+			continue
+		}
+		if s.Status == catalog.Rejected { // its report tells of it, its metadata are gone
+			s.Metadata = preservation.Metadata{Producer: s.Metadata.Producer, ProducerRecordID: s.Metadata.ProducerRecordID}
+			s.Fingerprint = ""
+		}
+		steps, err := tn.Steps(ctx, s.ID)
+		keep("steps of "+string(s.ID), steps, err)
+		keep("submission "+string(s.ID), s, nil)
+	}
+	stones, err := tn.View().Tombstones(ctx, time.Time{}, 100)
+	keep("tombstones", stones, err)
+	for _, kind := range []string{"rule", "hold"} {
+		d, err := tn.View().Documents(ctx, kind)
+		keep(kind, d, err)
+	}
+	log, err := tn.AuditLog(ctx, 0, "", 10000)
+	keep("audit", log, err)
+	findings, err := tn.VerifyAudit(ctx)
+	keep("audit findings", len(findings), err)
+	return all
+}
+
+// differences names what two states have different.
+func differences(t *testing.T, want, got map[string]any) {
+	t.Helper()
+	for k := range want {
+		if !reflect.DeepEqual(want[k], got[k]) {
+			t.Errorf("%s\n was %+v\n is  %+v", k, want[k], got[k])
+		}
+	}
+	for k := range got {
+		if _, ok := want[k]; !ok {
+			t.Errorf("%s was not there: %+v", k, got[k])
+		}
+	}
+}
+
+// filled is an archive with everything in it.
+func filled(t *testing.T) *archive {
+	a := newArchive(t)
+	ctx := t.Context()
+	for i := range 3 {
+		r := record(fmt.Sprint("63/", i))
+		f, b := file(1, fmt.Sprintf("Inhalt %d", i))
+		r.Files = []preservation.File{f}
+		a.keep(r, map[preservation.FileID][]byte{f.ID: b})
+	}
+	// A record with a second version, which holds only what is new.
+	r := record("63/versions")
+	f1, b1 := file(1, "bleibt")
+	f2, b2 := file(2, "entfällt")
+	f2.Name = "alt\xff.txt"
+	r.Files = []preservation.File{f1, f2}
+	r = a.keep(r, map[preservation.FileID][]byte{f1.ID: b1, f2.ID: b2})
+	r.Version, r.Submission, r.Title = 2, preservation.SubmissionID(preservation.NewID(now())), "Bauantrag, ergänzt"
+	held := r.Files[0]
+	held.HeldIn = 1
+	f3, b3 := file(3, "kommt dazu")
+	r.Files = []preservation.File{held, f3}
+	r = a.keep(r, map[preservation.FileID][]byte{f3.ID: b3})
+	// What happened to it since.
+	closed, granted := event(preservation.EventRetention), event(preservation.EventAccess)
+	g := catalog.Trigger{ID: closed.ID, Record: r.ID, Type: "closure", Date: r.Closed, At: closed.At, Actor: "anna", Key: preservation.EventKey(r.ID, closed.ID)}
+	was, since := a.happen(r.ID, closed, g), a.happen(r.ID, granted, nil)
+	was.Version, since.Version = 2, 2
+	a.must(a.Update(ctx, func(x *catalog.Tx) error {
+		return errors.Join(x.AddTrigger(g), x.AddEvents(r.ID, closed, granted), x.AddObject(r.ID, was), x.AddObject(r.ID, since))
+	}))
+	a.configure("rule", "r1", 1, `{"years":10}`)
+	a.configure("rule", "r1", 2, `{"years":8}`)
+	a.configure("hold", "h1", 1, `{"reason":"Klage"}`)
+	// A destroyed record, and one whose last object only was not written yet.
+	a.tombstone(preservation.RecordID(preservation.NewID(now())))
+	// A rejected submission.
+	bad := catalog.Submission{ID: preservation.SubmissionID(preservation.NewID(now())), RecordID: preservation.RecordID(preservation.NewID(now())),
+		Metadata: preservation.Metadata{Producer: "dms", ProducerRecordID: "63/bad", Title: "Muster, Erika"}, SubmittedBy: "dms-bauamt", Received: now()}
+	a.must(a.CreateSubmission(ctx, bad, event(preservation.EventReceive)))
+	a.must(a.Settle(ctx, bad.ID, catalog.Rejected, []preservation.Finding{{Code: "encrypted", Severity: preservation.Failed, Detail: "x"}}, event(preservation.EventValidate)))
+	for range 2 {
+		a.must(ledger.StoreReport(ctx, a.Tenant, a.bucket, bad.ID, a.lock))
+	}
+	a.must(ledger.StoreAudit(ctx, a.Tenant, a.bucket, a.lock))
+	return a
+}
+
+func TestRebuildRestoresEverything(t *testing.T) {
+	a := filled(t)
+	want := seen(t, a.Tenant)
+	into := newCatalog(t)
+	var first ledger.Report
+	for n := range 3 { // again, and over what is there, changes nothing
+		report := a.rebuild(into)
+		if len(report.Problems) > 0 {
+			t.Errorf("problems: %+v", report.Problems)
+		}
+		if n == 0 {
+			if first = report; report.Packages != 5 || report.Events != 7 || report.Documents != 3 || report.Tombstones != 1 {
+				t.Errorf("%+v", report)
+			}
+		} else if !reflect.DeepEqual(first, report) {
+			t.Errorf("the first time %+v, then %+v", first, report)
+		}
+		differences(t, want, seen(t, into))
+		changes, _, err := into.Changes(t.Context(), "", 100)
+		a.must(err)
+		if len(changes) != 6 { // five versions and a tombstone
+			t.Errorf("%d changes", len(changes))
+		}
+	}
+	if report := a.rebuild(a.Tenant); len(report.Problems) > 0 {
+		t.Errorf("over the living catalog: %+v", report.Problems)
+	}
+	differences(t, want, seen(t, a.Tenant))
+	if jobs, err := into.JobOf(t.Context(), "evaluate", "stale"); err != nil {
+		t.Errorf("retention is not evaluated: %v %v", jobs, err)
+	}
+}
+
+// A destruction that was announced and whose packages are all gone has
+// happened, whatever the catalog says.
+func TestRebuildEndsDestruction(t *testing.T) {
+	a := newArchive(t)
+	gone, kept := record("gone"), record("kept")
+	for _, r := range []preservation.Record{gone, kept} {
+		f, b := file(1, "x")
+		r.Files = []preservation.File{f}
+		zip, _ := a.pack(&r, map[preservation.FileID][]byte{f.ID: b})
+		if r.ID == kept.ID {
+			a.put(preservation.PackageKey(r.ID, 1), zip)
+		}
+		a.must(a.CommitRecord(t.Context(), catalog.Commit{Record: r, Package: catalog.RecordObject{Key: preservation.PackageKey(r.ID, 1), Kind: "package", Version: 1}}))
+		a.happen(r.ID, event(preservation.EventIntent), map[string]string{"x": "y"})
+	}
+	for _, into := range []*catalog.Tenant{a.Tenant, newCatalog(t)} {
+		report := a.rebuild(into)
+		if report.Tombstones != 1 || len(report.Problems) > 0 {
+			t.Errorf("%+v", report)
+		}
+		if _, err := into.Record(t.Context(), gone.ID); !errors.Is(err, catalog.ErrDestroyed) {
+			t.Error(err)
+		}
+		if e, err := into.Record(t.Context(), kept.ID); err != nil || e.Status != "live" {
+			t.Error(e, err)
+		}
+	}
+}
+
+func TestReceiptBody(t *testing.T) {
+	r := ledger.Receipt{JWS: "a.b.c", Submission: "s", Version: 1, Package: "k", PackageSHA256: "d"}
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"jws":"a.b.c","submission_id":"s","version":1,"fingerprint":"","submitted_by":"","received":"0001-01-01T00:00:00Z","package":"k","package_sha256":"d"}`
+	if string(b) != want {
+		t.Errorf("the stored form changed:\n%s\n%s", b, want)
+	}
+}
