@@ -52,6 +52,12 @@ type Commit struct {
 func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
 	r := c.Record
 	return t.db.write(ctx, func(x *tx) error {
+		if r.Version > 1 {
+			// Nobody may evaluate or claim the record by what it was before.
+			if err := (&Tx{tx: x, tenant: t.id}).Lock(RetentionLock); err != nil {
+				return err
+			}
+		}
 		if err := x.unburied(t.id, r.ID); err != nil {
 			return err // before anything of it is written, even if only to be undone
 		}

@@ -230,6 +230,10 @@ func (x *Tx) MarkStale(f RetentionFilter) (int64, error) {
 	return n, x.Enqueue(Job{Kind: "evaluate", Key: "stale"})
 }
 
+// RetentionLock is the name under which package retention decides about records,
+// and under which a later version of a record is committed.
+const RetentionLock = "retention"
+
 // Lock excludes other transactions of the tenant that lock the same name until
 // this one ends. SQLite has one writer and needs nothing.
 func (x *Tx) Lock(name string) error {
