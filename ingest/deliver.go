@@ -30,7 +30,7 @@ func (p *Pipeline) processPackage(ctx context.Context, t *catalog.Tenant, sub ca
 		unpacked = unpacked || e.Type == preservation.EventUnpack
 	}
 	if !unpacked {
-		if err := p.unpack(ctx, t, sub); err != nil {
+		if refused, err := p.unpack(ctx, t, sub); err != nil || refused {
 			return err
 		}
 	}
@@ -46,31 +46,31 @@ func (p *Pipeline) processPackage(ctx context.Context, t *catalog.Tenant, sub ca
 	return p.finishPackage(ctx, t, sub.ID, parts)
 }
 
-// unpack opens the package and submits what is in it.
-func (p *Pipeline) unpack(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) error {
+// unpack opens the package and submits what is in it, or ends it as refused.
+func (p *Pipeline) unpack(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) (refused bool, err error) {
 	dir, err := os.MkdirTemp(p.WorkDir, string(sub.ID)+"-")
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer os.RemoveAll(dir)
 	w := &work{p: p, t: t, sub: sub, dir: dir}
 	if err := fetch(ctx, w); err != nil {
-		return err
+		return false, err
 	}
 	if err := scanFiles(ctx, w); err != nil {
-		return w.settle(ctx, err)
+		return true, w.settle(ctx, err)
 	}
 	unpacked := w.path("unpacked")
 	if err := os.Mkdir(unpacked, 0o700); err != nil {
-		return err
+		return false, err
 	}
 	pkg, err := p.Packages.Open(ctx, w.files[0].path, sub.Files[0].Name, unpacked)
 	var refusal *sip.Refusal
 	if errors.As(err, &refusal) {
-		return w.settle(ctx, &verdict{catalog.Rejected, refusal.Findings})
+		return true, w.settle(ctx, &verdict{catalog.Rejected, refusal.Findings})
 	}
 	if err != nil {
-		return fmt.Errorf("unpack: %w", err)
+		return false, fmt.Errorf("unpack: %w", err)
 	}
 	problems := pkg.Findings
 	for i, u := range pkg.Units {
@@ -87,17 +87,17 @@ func (p *Pipeline) unpack(ctx context.Context, t *catalog.Tenant, sub catalog.Su
 			problems = append(problems, preservation.Finding{Code: "source-taken", Severity: preservation.Failed,
 				Subject: fmt.Sprintf("records[%d].producer_record_id", i), Detail: err.Error()})
 		case err != nil:
-			return fmt.Errorf("submit record %d of the package: %w", i+1, err)
+			return false, fmt.Errorf("submit record %d of the package: %w", i+1, err)
 		}
 	}
 	if len(pkg.Units) == 0 {
 		problems = append(problems, preservation.Finding{Code: "empty-package", Severity: preservation.Failed, Detail: "there is no record in the package"})
 	}
 	if err := w.flush(ctx, true); err != nil {
-		return err
+		return false, err
 	}
 	now := p.Now()
-	return t.Unpacked(ctx, sub.ID, problems, preservation.Event{ID: preservation.NextID(w.lastID, now), Type: preservation.EventUnpack, At: now,
+	return false, t.Unpacked(ctx, sub.ID, problems, preservation.Event{ID: preservation.NextID(w.lastID, now), Type: preservation.EventUnpack, At: now,
 		Outcome: preservation.Success, Agent: agent, Detail: fmt.Sprintf("%s with %d records", pkg.Format, len(pkg.Units))})
 }
 
