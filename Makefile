@@ -16,7 +16,8 @@ stop:
 
 build:
 	@echo "build: bin/bestand"
-	@go build -ldflags "-X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo devel)" -o bin/bestand ./cmd/bestand
+	@v=$$(git describe --tags --always --dirty 2>/dev/null || echo devel); \
+		go build -ldflags "-X main.version=$$v -X bestand/ingest.version=$$v" -o bin/bestand ./cmd/bestand
 
 setup:
 	@sh deploy/setup.sh

@@ -251,9 +251,6 @@ func (w *work) note(e preservation.Event) {
 	w.events = append(w.events, e)
 }
 
-// problem notes a finding that the record is archived with, or that ends it.
-func (w *work) problem(f preservation.Finding) { w.problems = append(w.problems, f) }
-
 func (w *work) unsaved() []preservation.Event { return w.events[w.saved:] }
 
 // flush saves new events so that the status shows them, at most four times a

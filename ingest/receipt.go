@@ -122,7 +122,7 @@ func (w *work) compose(now time.Time) Receipt {
 		Received: w.record.Received.UTC(), Time: now, Copies: 1, SourceDeletion: "allowed", Problems: w.problems,
 		Lock: ReceiptLock{Mode: w.lock.Mode, Until: w.lock.Until.UTC(), EnforcedBy: w.p.EnforcedBy},
 	}
-	if a := w.settings.ReceiptAfter; a != "" && a != "stored" {
+	if a := w.settings.ReceiptAfter; a != "" && a != "stored" || unusable(w.problems) {
 		r.SourceDeletion = "not_yet"
 	}
 	rec := ReceiptRecord{ID: w.record.ID, Version: w.record.Version,
@@ -139,6 +139,17 @@ func (w *work) compose(now time.Time) Receipt {
 	}
 	r.Records = []ReceiptRecord{rec}
 	return r
+}
+
+// unusable reports whether something arrived that cannot be read or trusted: the
+// sender's own copy may be the only good one.
+func unusable(problems []preservation.Finding) bool {
+	for _, p := range problems {
+		if p.Severity == preservation.Failed {
+			return true
+		}
+	}
+	return false
 }
 
 // storedReceipt takes the JWS out of a storage event.

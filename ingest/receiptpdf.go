@@ -2,12 +2,14 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
 	"os"
+	"time"
 
 	"bestand/preservation/catalog"
 )
@@ -31,7 +33,12 @@ func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalo
 		return nil, 0, err
 	}
 	var page bytes.Buffer
-	if err := receiptTemplate.Execute(&page, map[string]any{"Receipt": r, "Tenant": info.Name, "Seal": p.Sealer.Subject()}); err != nil {
+	zone, err := time.LoadLocation(cmp.Or(info.Settings.Zone, "Europe/Berlin"))
+	if err != nil {
+		return nil, 0, err
+	}
+	r.Received, r.Time, r.Lock.Until = r.Received.In(zone), r.Time.In(zone), r.Lock.Until.In(zone)
+	if err := receiptTemplate.Execute(&page, map[string]any{"Receipt": r, "Tenant": info.Name, "Seal": p.Sealer.Chain[0].Subject.CommonName}); err != nil {
 		return nil, 0, fmt.Errorf("receipt: %w", err)
 	}
 	dir, err := os.MkdirTemp(p.WorkDir, "receipt-")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"bestand/ingest/convert"
@@ -86,8 +85,8 @@ func scanFiles(ctx context.Context, w *work) error {
 		by = r.Agent
 		switch r.Outcome {
 		case scan.Infected:
-			infected = append(infected, preservation.Finding{Code: scan.CodeInfected, Severity: preservation.Failed, Subject: string(f.ID),
-				Detail: fmt.Sprintf("%s carries %s", f.ID, r.Signature)})
+			infected = append(infected, preservation.Finding{Code: scan.CodeInfected, Severity: preservation.Failed, Subject: f.subject(),
+				Detail: "carries " + r.Signature})
 			w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Failure, Code: scan.CodeInfected, Agent: r.Agent,
 				Files: []preservation.FileID{f.ID}, Detail: r.Signature})
 		case scan.NotScanned:
@@ -130,8 +129,7 @@ func (w *work) identify(ctx context.Context, files ...*file) error {
 		for _, x := range r.Findings {
 			w.note(preservation.Event{Type: preservation.EventIdentify, Outcome: preservation.Warning, Code: x.Code, Detail: x.Detail,
 				Agent: w.p.Format.Agent(), Files: []preservation.FileID{f.ID}})
-			x.Subject = string(f.ID)
-			w.problem(x)
+			w.problem(f, x)
 		}
 	}
 	if len(ids) > 0 {
@@ -264,24 +262,41 @@ func (w *work) notes(events []preservation.Event, ids ...preservation.FileID) {
 		}
 		e.Files = ids
 		w.note(e)
-		if e.Outcome != preservation.Success && !w.identified(ids[0], e.Code) {
+		if e.Outcome != preservation.Success {
 			severity := preservation.Notice
 			if e.Outcome == preservation.Failure {
 				severity = preservation.Failed
 			}
-			w.problem(preservation.Finding{Code: e.Code, Severity: severity, Subject: string(ids[0]), Detail: e.Detail})
+			w.problem(w.file(ids[0]), preservation.Finding{Code: e.Code, Severity: severity, Detail: e.Detail})
 		}
 	}
 }
 
-// identified reports whether the identification of a file said this already.
-func (w *work) identified(id preservation.FileID, code string) bool {
-	for _, f := range w.files {
-		if f.ID == id {
-			return slices.ContainsFunc(f.ident.Findings, func(x preservation.Finding) bool { return x.Code == code })
+// problem notes a finding about a file that the record is archived with. What
+// was said of the file before is not said again in other words: that it has no
+// conversion follows from its format not being known.
+func (w *work) problem(f *file, x preservation.Finding) {
+	x.Subject = f.subject()
+	for _, have := range w.problems {
+		if have.Subject == x.Subject && (have.Code == x.Code || x.Code == convert.CodeNoRoute && (have.Code == format.UnknownFormat || have.Code == format.Damaged)) {
+			return
 		}
 	}
-	return false
+	w.problems = append(w.problems, x)
+}
+
+// subject names a file for people: its identifier and the sender's name.
+func (f *file) subject() string {
+	return string(f.ID) + " " + strings.ToValidUTF8(f.Name, "\uFFFD")
+}
+
+func (w *work) file(id preservation.FileID) *file {
+	for _, f := range w.files {
+		if f.ID == id {
+			return f
+		}
+	}
+	return &file{File: preservation.File{ID: id}}
 }
 
 // finding records an event about one file that a person should see.
@@ -292,8 +307,8 @@ func judge(_ context.Context, w *work) error {
 	var without []preservation.Finding
 	for _, f := range w.files {
 		if f.Verdict == preservation.VerdictNoRendition || f.Verdict == preservation.VerdictInvalid {
-			without = append(without, preservation.Finding{Code: "no-rendition", Severity: preservation.Failed, Subject: string(f.ID),
-				Detail: fmt.Sprintf("%s has no valid rendition; its events say why", f.ID)})
+			without = append(without, preservation.Finding{Code: "no-rendition", Severity: preservation.Failed, Subject: f.subject(),
+				Detail: "has no valid rendition; its events say why"})
 		}
 	}
 	if len(without) > 0 && w.settings.NoRendition == "quarantine" && !w.sub.Released {

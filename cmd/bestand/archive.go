@@ -160,7 +160,7 @@ func readPool(path string) (*x509.CertPool, error) {
 // enforcedBy says in receipts what stands behind a lock.
 func (a *archive) enforcedBy() string {
 	if a.embedded != nil {
-		return "software on this host (embedded object store)"
+		return "Bestand on this host (embedded object store)"
 	}
 	return "object storage at " + a.cfg.S3Endpoint
 }

@@ -19,9 +19,10 @@ import (
 
 // head stands before every page. The policy lets nothing run and nothing load
 // but what the page itself carries. The first byte order mark settles the
-// character set.
+// character set. Pages are A4 unless the page asks for another size.
 const head = "\ufeff<!DOCTYPE html><meta charset=\"utf-8\">" +
-	`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:">`
+	`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:">` +
+	`<style>@page { size: A4; margin: 20mm }</style>`
 
 var browserLimits = sandbox.Limits{
 	Memory: 1536 << 20, CPU: time.Minute, Wall: 2 * time.Minute, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
-	"regexp"
 
 	"github.com/richardlehane/mscfb"
 
@@ -15,6 +14,7 @@ import (
 
 // encrypted reports whether the content needs a password, as far as that shows
 // without decrypting anything. "No" is not a promise: the conversion finds out.
+// It alone knows of PDF, which is often encrypted and yet open to all.
 func encrypted(f *os.File, size int64, id preservation.Format) (yes bool) {
 	defer func() {
 		if recover() != nil { // a damaged container must not stop the service
@@ -28,34 +28,10 @@ func encrypted(f *os.File, size int64, id preservation.Format) (yes bool) {
 	switch {
 	case id.PUID == "fmt/494":
 		return true
-	case id.MIME == "application/pdf":
-		return encryptedPDF(f, size)
 	case bytes.HasPrefix(magic, []byte("PK\x03\x04")):
 		return encryptedZIP(f, size)
 	case bytes.Equal(magic, []byte("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")):
 		return encryptedOLE(f)
-	}
-	return false
-}
-
-var encryptEntry = regexp.MustCompile(`/Encrypt\s*(?:\d{1,10}\s+\d{1,5}\s+R\b|<<)`)
-
-// encryptedPDF looks for the Encrypt entry of a trailer (ISO 32000-1, 7.5.5),
-// which stands at the end or, in a linearised file, also at the start.
-func encryptedPDF(f io.ReaderAt, size int64) bool {
-	const n = 64 << 10
-	b := make([]byte, min(n, size))
-	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
-		return false
-	}
-	if encryptEntry.Match(b) {
-		return true
-	}
-	if size > n {
-		if _, err := f.ReadAt(b, size-int64(len(b))); err != nil && err != io.EOF {
-			return false
-		}
-		return encryptEntry.Match(b)
 	}
 	return false
 }

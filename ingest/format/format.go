@@ -21,6 +21,7 @@ const (
 	Empty             = "empty"              // no bytes at all
 	ExtensionMismatch = "extension-mismatch" // the name says something else than the bytes
 	UnknownFormat     = "unknown-format"     // neither PRONOM nor the first bytes tell
+	Damaged           = "damaged"            // the name promises a format whose marks the bytes lack
 	AmbiguousFormat   = "ambiguous-format"   // PRONOM names several formats, the first was taken
 	Encrypted         = "encrypted"          // the content cannot be read without a password
 )
@@ -104,7 +105,12 @@ func (i *Identifier) Identify(ctx context.Context, path, name string) (Result, e
 	if err := r.look(f); err != nil {
 		return Result{}, fmt.Errorf("identify: %w", err)
 	}
-	if r.Basis == BasisExtension || r.PUID == "" && r.MIME == "" {
+	unproved := r.Basis == BasisExtension || r.PUID == "" && r.MIME == ""
+	switch ext := extension(name); {
+	case unproved && marked[strings.ToLower(ext)]:
+		r.Format = preservation.Format{Registry: i.registry}
+		r.add(Damaged, preservation.Failed, fmt.Sprintf("the name ends in %q, the bytes are no such file: truncated or damaged; ask the producer for it again", ext))
+	case unproved:
 		r.add(UnknownFormat, preservation.Notice, "the bytes match no known format; the original is kept as it is")
 	}
 	r.Family = FamilyOf(r.Format)
@@ -112,6 +118,12 @@ func (i *Identifier) Identify(ctx context.Context, path, name string) (Result, e
 		r.add(Encrypted, preservation.Failed, "the content is encrypted: ask the producer for a readable copy")
 	}
 	return r, nil
+}
+
+// marked are extensions of formats whose files always carry marks that PRONOM knows.
+var marked = map[string]bool{
+	"pdf": true, "docx": true, "xlsx": true, "pptx": true, "odt": true, "ods": true, "odp": true, "odg": true, "doc": true, "xls": true, "ppt": true,
+	"rtf": true, "msg": true, "tif": true, "tiff": true, "jpg": true, "jpeg": true, "png": true, "gif": true, "zip": true,
 }
 
 // registered asks PRONOM.

@@ -71,7 +71,8 @@ func TestIdentify(t *testing.T) {
 	}{
 		{"empty", "leer.pdf", nil, "", "", format.Other, []string{format.Empty}},
 		{"pdf", "a.pdf", []byte(pdf), "fmt/18", format.BasisSignature, format.PDF, nil},
-		{"encrypted pdf", "a.pdf", []byte(locked), "fmt/18", format.BasisSignature, format.PDF, []string{format.Encrypted}},
+		{"encrypted pdf", "a.pdf", []byte(locked), "fmt/18", format.BasisSignature, format.PDF, nil},
+		{"cut off docx", "a.docx", []byte("PK\x03\x04\x14\x00\x06\x00\x08\x00"), "", "", format.Other, []string{format.Damaged}},
 		{"pdf named docx", "a.docx", []byte(pdf), "fmt/18", format.BasisSignature, format.PDF, []string{format.ExtensionMismatch}},
 		{"docx", "Bauantrag.docx", docx(t), "fmt/412", format.BasisContainer, format.Office, nil},
 		{"docx without a name", "", docx(t), "fmt/412", format.BasisContainer, format.Office, []string{format.ExtensionMismatch}},
@@ -86,7 +87,7 @@ func TestIdentify(t *testing.T) {
 		{"ubl", "a.xml", []byte(ubl), "fmt/101", format.BasisSignature, format.XML, nil},
 		{"xdomea", "a.xml", []byte(`<?xml version="1.0" encoding="UTF-8"?><xdomea:Aussonderung.Aussonderung.0503 xmlns:xdomea="urn:xoev-de:xdomea:schema:4.0.0"/>`), "fmt/2081", format.BasisSignature, format.XML, nil},
 		{"xml without declaration", "a.xml", []byte(`<a xmlns="urn:b"/>`), "fmt/101", format.BasisSniffed, format.XML, nil},
-		{"random bytes named docx", "a.docx", []byte("\x00\x01\x02\xff\xfe random \x00"), "", "", format.Other, []string{format.UnknownFormat}},
+		{"random bytes named docx", "a.docx", []byte("\x00\x01\x02\xff\xfe random \x00"), "", "", format.Other, []string{format.Damaged}},
 		{"hostile name", "../../etc/passwd\x00;rm -rf /.\xff\xfe", []byte(pdf), "fmt/18", format.BasisSignature, format.PDF, []string{format.ExtensionMismatch}},
 	}
 	id, err := format.New()
