@@ -109,7 +109,7 @@ func (db *DB) Heartbeat(ctx context.Context, j Job, lease time.Duration) error {
 // whose work is done with it.
 func (db *DB) Finish(ctx context.Context, j Job) error {
 	return db.write(ctx, func(x *tx) error {
-		n, err := x.owned(j, `UPDATE job SET state = 'queued', again = 0, attempt = 0, owner = '', error = '', run_at_ms = $4`, `again = 1`, ms(db.now()))
+		n, err := x.owned(j, `UPDATE job SET state = 'queued', again = 0, attempt = 0, failures = 0, owner = '', error = '', run_at_ms = $4`, `again = 1`, ms(db.now()))
 		if err != nil {
 			return err
 		}
@@ -126,12 +126,13 @@ func (db *DB) Finish(ctx context.Context, j Job) error {
 	})
 }
 
-// Fail ends an attempt. The job is tried again after a growing pause, or
-// becomes a dead letter after MaxAttempts or when final is set.
+// Fail ends an attempt. The job is tried again after a pause that grows with the
+// failures in a row, or becomes a dead letter after MaxAttempts or when final is
+// set.
 func (db *DB) Fail(ctx context.Context, j Job, cause error, final bool) error {
 	if !final && j.Attempt < MaxAttempts {
-		pause := min(time.Second<<min(j.Attempt-1, 10), 10*time.Minute)
-		return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', error = $4, run_at_ms = $5`, short(cause), ms(db.now().Add(pause)))
+		pause := min(time.Second<<min(j.failures, 10), 10*time.Minute)
+		return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', failures = failures + 1, error = $4, run_at_ms = $5`, short(cause), ms(db.now().Add(pause)))
 	}
 	return db.write(ctx, func(x *tx) error {
 		var again int64
@@ -156,7 +157,7 @@ func (db *DB) Fail(ctx context.Context, j Job, cause error, final bool) error {
 // Postpone gives a job back to run at a later time, as the work asks for. That
 // is no failure: attempts are counted anew.
 func (db *DB) Postpone(ctx context.Context, j Job, until time.Time, reason string) error {
-	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = 0, error = $4, run_at_ms = CASE WHEN again = 1 THEN CAST($5 AS BIGINT) ELSE $6 END, again = 0`,
+	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = 0, failures = 0, error = $4, run_at_ms = CASE WHEN again = 1 THEN CAST($5 AS BIGINT) ELSE $6 END, again = 0`,
 		reason, ms(db.now()), ms(until))
 }
 

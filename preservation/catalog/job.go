@@ -22,7 +22,9 @@ type Job struct {
 	Error   string    // of the last attempt
 	Created time.Time
 	Dead    bool
-	owner   string
+
+	owner    string
+	failures int // in a row; interrupted attempts are none
 }
 
 // Enqueue promises work. When a job of that kind and key waits already, it runs
@@ -45,12 +47,12 @@ func (x *tx) enqueue(tenant preservation.TenantID, j Job) error {
 	return nil
 }
 
-const jobColumns = `id, tenant, kind, key, payload, attempt, run_at_ms, error, created_ms, state`
+const jobColumns = `id, tenant, kind, key, payload, attempt, failures, run_at_ms, error, created_ms, state`
 
 func scanJob(row scanner) (j Job, err error) {
 	var payload, state string
 	var run, created int64
-	err = row.Scan(&j.ID, &j.Tenant, &j.Kind, &j.Key, &payload, &j.Attempt, &run, &j.Error, &created, &state)
+	err = row.Scan(&j.ID, &j.Tenant, &j.Kind, &j.Key, &payload, &j.Attempt, &j.failures, &run, &j.Error, &created, &state)
 	if payload != "" {
 		j.Payload = json.RawMessage(payload)
 	}

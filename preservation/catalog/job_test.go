@@ -259,6 +259,24 @@ func TestBackOff(t *testing.T) {
 	})
 }
 
+// Being killed is no failure of the job: it does not lengthen the pauses.
+func TestInterruptionsAreNoFailures(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		enqueue(t, f, "a", "1")
+		for range 8 {
+			if _, ok := claim(t, f, "o", "a"); !ok {
+				t.Fatal("no job")
+			}
+			f.clock.advance(2 * lease)
+		}
+		j, _ := claim(t, f, "o", "a")
+		must(t, f.Fail(t.Context(), j, errors.New("the store was away"), false))
+		if j, err := f.tenant.JobOf(t.Context(), "a", "1"); err != nil || j.RunAt.Sub(f.Now()) != time.Second {
+			t.Errorf("pause %s (%v)", j.RunAt.Sub(f.Now()), err)
+		}
+	})
+}
+
 func TestDeadLetters(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		die := func() {

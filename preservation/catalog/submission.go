@@ -316,8 +316,8 @@ func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, rele
 
 // FinishSubmission records the receipt, which makes the submission archived.
 // problems are the findings that the record was archived with, stored is the
-// storage event. One that is
-// archived already stays as it is; ErrConflict when it ended otherwise.
+// storage event. One that is archived already stays as it is; ErrConflict when
+// it ended otherwise.
 func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.SubmissionID, receipt string, obj RecordObject, problems []preservation.Finding, stored preservation.Event) error {
 	return t.db.write(ctx, func(x *tx) error {
 		var rec preservation.RecordID

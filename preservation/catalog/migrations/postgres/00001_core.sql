@@ -241,6 +241,7 @@ CREATE TABLE job (
   key          TEXT COLLATE "C" NOT NULL,
   state        TEXT COLLATE "C" NOT NULL CHECK (state IN ('queued', 'running', 'dead')),
   attempt      BIGINT NOT NULL DEFAULT 0,
+  failures     BIGINT NOT NULL DEFAULT 0,
   run_at_ms    BIGINT NOT NULL,
   owner        TEXT COLLATE "C" NOT NULL DEFAULT '',
   lease_ms     BIGINT NOT NULL DEFAULT 0,
