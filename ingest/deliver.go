@@ -14,8 +14,9 @@ import (
 	"bestand/preservation/ledger"
 )
 
-// packageLook is how often a package whose parts are under way is looked at.
-const packageLook = time.Second
+// packageLook is when a package is looked at again whose parts are under way.
+// Each part that ends has it looked at earlier.
+const packageLook = 10 * time.Minute
 
 // processPackage submits every record of a package as a submission of its own,
 // waits for them, and ends the package with a receipt over all of them. It can
@@ -208,7 +209,7 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 	if err != nil {
 		return err
 	}
-	lock, err := p.Lock(ctx, t, preservation.Record{})
+	lock, err := p.ProofLock(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ type Pipeline struct {
 	Store func(ctx context.Context, t *catalog.Tenant) (preservation.Store, error)
 	// Lock says how a new record is to be locked, by its retention.
 	Lock func(ctx context.Context, t *catalog.Tenant, r preservation.Record) (preservation.Lock, error)
+	// ProofLock says how reports and receipts that belong to no record are to be locked.
+	ProofLock func(ctx context.Context, t *catalog.Tenant) (preservation.Lock, error)
 
 	Format  *format.Identifier
 	Scanner *scan.Scanner
@@ -166,7 +168,7 @@ func (p *Pipeline) Report(ctx context.Context, t *catalog.Tenant, j catalog.Job)
 	if err != nil {
 		return err
 	}
-	lock, err := p.Lock(ctx, t, preservation.Record{})
+	lock, err := p.ProofLock(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,17 @@ func (o *Officer) Lock(ctx context.Context, t *catalog.Tenant, r preservation.Re
 	return LockUntil(Evaluate(p.schedule, *facts[0], p.holds, now, policy.zone()), now, policy), nil
 }
 
+// ProofLock is the lock of what is not a record and is kept for good: audit
+// segments, reports, configuration, remains of destroyed records. ExtendLocks
+// extends it, in passes that come three times as often as it ends.
+func (o *Officer) ProofLock(ctx context.Context, t *catalog.Tenant) (preservation.Lock, error) {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return preservation.Lock{}, err
+	}
+	return policy.proof(o.Now()), nil
+}
+
 // gather collects the facts of records: their triggers and the files that they
 // belong to. The facts are in the order of the rows.
 func gather(ctx context.Context, v catalog.View, rows []catalog.Retention) ([]*Facts, error) {

@@ -338,7 +338,7 @@ func (r *run) bury(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	proof := LockUntil(Evaluation{State: Permanent}, now, r.policy)
+	proof := r.policy.proof(now)
 	outcome, _, err := put(ctx, r.v, outcomeKey(r.w), preservation.EventObject{Record: r.w.Record, Body: body, Event: preservation.Event{
 		ID: r.w.ID, Type: preservation.EventDelete, At: now, Outcome: preservation.Success, Agent: agent,
 		Detail: "every version purged and read back",

@@ -147,11 +147,10 @@ func (o *Officer) Configure(ctx context.Context, t *catalog.Tenant, _ catalog.Jo
 	if err != nil {
 		return err
 	}
-	policy, err := o.policy(ctx, t)
+	lock, err := o.ProofLock(ctx, t)
 	if err != nil {
 		return err
 	}
-	lock := LockUntil(Evaluation{State: Permanent}, o.Now(), policy)
 	for {
 		docs, err := t.View().UnstoredDocuments(ctx, 100)
 		if err != nil || len(docs) == 0 {

@@ -128,21 +128,23 @@ func (o *Officer) extend(ctx context.Context, t *catalog.Tenant, s preservation.
 }
 
 // proofName is the cursor of the day on which the locks of what is not a record
-// were extended last: configuration, audit log and the remains of destroyed records.
+// are extended next: configuration, audit log and the remains of destroyed records.
 const proofName = "retention.proof"
 
-// extendProof extends those locks in one pass a month.
+// extendProof extends those locks in one pass when its day has come.
 func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preservation.Store, policy LockPolicy) error {
 	now := o.Now()
-	last, err := t.View().Cursor(ctx, proofName)
+	text, err := t.View().Cursor(ctx, proofName)
 	if err != nil {
 		return err
 	}
+	// A day further away than a whole interval was noted by a clock that was ahead.
 	today := preservation.DateOf(now.In(policy.zone()))
-	if day, err := preservation.ParseDate(last); err == nil && today.Before(day.AddDays(policy.horizon()/3)) && !today.Before(day) {
+	next := today.AddDays(policy.proofEvery())
+	if day, err := preservation.ParseDate(text); err == nil && today.Before(day) && !next.Before(day) {
 		return nil
 	}
-	lock := LockUntil(Evaluation{State: Permanent}, now, policy)
+	lock := policy.proof(now)
 	move := func(prefix string) error {
 		for v, err := range s.Versions(ctx, prefix) {
 			if err == nil && !v.Marker {
@@ -175,5 +177,5 @@ func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preserva
 		}
 		before = stones[len(stones)-1].Destroyed.Add(time.Millisecond) // pages overlap rather than part within one instant
 	}
-	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(proofName, today.String()) })
+	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(proofName, next.String()) })
 }

@@ -33,6 +33,15 @@ func LockUntil(e Evaluation, now time.Time, p LockPolicy) preservation.Lock {
 	return preservation.Lock{Mode: cmp.Or(p.Mode, preservation.Compliance), Until: p.until(&e, today).In(p.zone())}
 }
 
+// proof is the lock of what is kept for good and is not a record.
+func (p LockPolicy) proof(now time.Time) preservation.Lock {
+	return LockUntil(Evaluation{State: Permanent}, now, p)
+}
+
+// proofEvery is after how many days such locks are extended. It is less than
+// half of the way of every one of them, so that a pass may fail or come late.
+func (p LockPolicy) proofEvery() int { return p.horizon() / 3 }
+
 // until returns the first day without the lock.
 func (p LockPolicy) until(e *Evaluation, today preservation.Date) preservation.Date {
 	state := e.State

@@ -56,6 +56,17 @@ func TestLockUntil(t *testing.T) {
 	}
 }
 
+// A pass over what is not a record comes again before half of any lock is gone.
+func TestProofLock(t *testing.T) {
+	for _, p := range []LockPolicy{{}, {Horizon: 30}, {Horizon: 3, Short: 1}, {Horizon: 365, Short: 5}} {
+		now := day(t, "2026-03-01").In(berlin(t)).Add(23 * time.Hour)
+		every := now.AddDate(0, 0, p.proofEvery())
+		if lock := p.proof(now); !lock.Until.Add(-every.Sub(now)).After(every) {
+			t.Errorf("%+v: locked until %s, extended on %s", p, lock.Until, every)
+		}
+	}
+}
+
 func TestExtend(t *testing.T) {
 	loc := berlin(t)
 	at := func(s string) time.Time { return day(t, s).In(loc) }

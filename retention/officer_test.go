@@ -243,9 +243,15 @@ func TestOfficerLocks(t *testing.T) {
 	forever := a.keep(a.metadata("91.10", "2025-07-31")) // permanent
 	missing := a.keep(a.metadata("63.10", "2025-07-31")) // unresolved
 	all := []preservation.RecordID{long, near, ends, forever, missing}
+	a.job(a.officer.Configure, "store")
 	for range 400 {
 		a.now = a.now.AddDate(0, 0, 1)
 		a.night()
+		for _, key := range a.vault.keys("cfg/") {
+			if o, err := a.vault.Stat(ctx, key, ""); err != nil || o.Lock.Until.Sub(a.now) < 45*24*time.Hour {
+				t.Fatalf("%s is locked until %s only on %s, %v", key, o.Lock.Until, a.now, err)
+			}
+		}
 		for _, id := range all {
 			for o := range objects(ctx, a.vault, id) {
 				o, err := a.vault.Stat(ctx, o.Key, o.VersionID)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -91,11 +90,12 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Intake:  s.pipeline.Intake,
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
 		Verify: s.verify, ReceiptPDF: s.pipeline.ReceiptPDF,
-		Uploads: a.cfg.path("uploads"),
-		Ready:   map[string]func(context.Context) error{"catalog": a.catalog.Ping, "store": s.storeReady},
-		Metrics: metrics,
-		Now:     a.now,
-		Log:     a.log,
+		TrustedProxies: a.cfg.proxies(),
+		Uploads:        a.cfg.path("uploads"),
+		Ready:          map[string]func(context.Context) error{"catalog": a.catalog.Ping, "store": s.storeReady},
+		Metrics:        metrics,
+		Now:            a.now,
+		Log:            a.log,
 	})
 	return s, err
 }
@@ -116,6 +116,8 @@ func (s *service) run(ctx context.Context, started time.Time) error {
 	}
 	for _, t := range tenants {
 		if err := s.startTenant(ctx, t.ID); err != nil {
+			stop()
+			s.wg.Wait()
 			return err
 		}
 	}
@@ -166,7 +168,7 @@ func (s *service) startTenant(ctx context.Context, id preservation.TenantID) err
 	if err != nil {
 		return fmt.Errorf("index of tenant %s: %w", id, err)
 	}
-	tail := search.NewTail(search.TailConfig{Index: ix, Feed: feed{s.archive}, Log: s.log})
+	tail := search.NewTail(search.TailConfig{Index: ix, Feed: &feed{a: s.archive}, Log: s.log})
 	s.tails[id] = tail
 	s.wg.Go(func() { tail.Run(s.live) })
 	s.wg.Go(func() {
@@ -202,8 +204,15 @@ func (s *service) startWorkers() {
 	handlers["report"] = s.pipeline.Report
 	handlers["sweep"] = s.pipeline.Sweep
 	handlers["expire-uploads"] = func(ctx context.Context, _ *catalog.Tenant, _ catalog.Job) error { return s.api.ExpireUploads(ctx) }
+	// What protects the bytes must not wait behind a long destruction either.
+	protect := map[string]catalog.Handler{}
+	for _, kind := range []string{retention.JobLocks, retention.JobConfigure, "store-audit"} {
+		protect[kind] = handlers[kind]
+		delete(handlers, kind)
+	}
 	pools := []*catalog.Pool{
-		{DB: s.catalog, Handlers: map[string]catalog.Handler{"process": s.pipeline.Process}, Workers: s.cfg.Workers, Log: s.log},
+		{DB: s.catalog, Handlers: map[string]catalog.Handler{catalog.JobProcess: s.pipeline.Process}, Workers: s.cfg.Workers, Log: s.log},
+		{DB: s.catalog, Handlers: protect, Workers: 1, Log: s.log},
 		{DB: s.catalog, Handlers: handlers, Workers: 2, Log: s.log},
 	}
 	for _, p := range pools {
@@ -217,7 +226,7 @@ func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant, _ catalog.J
 	if err != nil {
 		return err
 	}
-	lock, err := s.officer.Lock(ctx, t, preservation.Record{})
+	lock, err := s.officer.ProofLock(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -279,5 +288,3 @@ func newLog(cfg *Config, w io.Writer) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(w, o))
 }
-
-var _ http.Handler = (*api.Server)(nil)

@@ -55,7 +55,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 		Mail: mail.Renderer(printer), MSG: mail.MSGRenderer(box, printer), XML: invoice.Renderer(box, printer),
 	})
 	return &ingest.Pipeline{
-		Staging: a.staging, Store: a.store, Lock: a.officer.Lock,
+		Staging: a.staging, Store: a.store, Lock: a.officer.Lock, ProofLock: a.officer.ProofLock,
 		Packages: &sip.Reader{},
 		Format:   identifier, Scanner: scanner, Convert: converter, PDFA: validator,
 		Invoice: func(ctx context.Context, dir, pdf string) (invoice.Embedded, error) {
