@@ -24,6 +24,7 @@ if [ "${1:-}" = stop ]; then
 	exit 0
 fi
 
+umask 077 # what the archive keeps is for its own user
 mkdir -p "$data"
 if running; then
 	echo "run: already running with pid $(cat "$pidfile")"
@@ -33,7 +34,7 @@ else
 		exit 1
 	fi
 	echo "run: starting on $listen, data in $data, log in $data/bestand.log"
-	setsid nohup bin/bestand serve --data "$data" --listen "$listen" >>"$data/bestand.log" 2>&1 </dev/null &
+	setsid nohup bin/bestand serve --data "$data" --listen "$listen" >/dev/null 2>>"$data/bestand.log" </dev/null &
 	echo $! >"$pidfile"
 fi
 

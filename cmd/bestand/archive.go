@@ -92,12 +92,21 @@ func (a *archive) openKeys() (err error) {
 		}
 		a.trust.AddCert(a.seal.Chain[len(a.seal.Chain)-1])
 	}
+	if a.cfg.TrustFile != "" {
+		pem, err := os.ReadFile(a.cfg.TrustFile)
+		if err != nil {
+			return err
+		}
+		if !a.trust.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s: no certificate in it", a.cfg.TrustFile)
+		}
+	}
 	if a.cfg.TSAURL != "" {
 		password, err := readSecret(a.cfg.TSAPassword)
 		if err != nil {
 			return err
 		}
-		a.stamper = &timestamp.Client{URL: a.cfg.TSAURL, User: a.cfg.TSAUser, Password: password}
+		a.stamper = &timestamp.Client{URL: a.cfg.TSAURL, User: a.cfg.TSAUser, Password: password, Roots: a.trust}
 		return nil
 	}
 	a.stamper, err = timestamp.NewAuthority(timestamp.Config{Signer: a.keys.TSA.Signer, Chain: a.keys.TSA.Chain, Now: a.now})
@@ -191,8 +200,8 @@ func (a *archive) store(ctx context.Context, t *catalog.Tenant) (preservation.St
 	return a.bucket(ctx, t.ID())
 }
 
-// addTenant adds a municipality with everything it needs. The catalog entry
-// comes last but for the file plan, so that a half-made tenant is not seen.
+// addTenant adds a municipality with everything it needs. What an interruption
+// leaves out is made up for at the next start (completeTenant).
 func (a *archive) addTenant(ctx context.Context, info catalog.TenantInfo, actor string) (catalog.TenantInfo, error) {
 	if !info.ID.Valid() || info.ID == "staging" || info.ID == "probe" || len(a.bucketName(info.ID)) > 63 {
 		return info, fmt.Errorf("tenant %q: want up to 40 lower-case letters, digits and hyphens, other than staging and probe", info.ID)

@@ -67,6 +67,11 @@ func (s *service) startClock() {
 }
 
 func (s *service) fire() {
+	if n, err := s.catalog.Unjam(s.live, retention.JobDispose, catalog.JobProcess); err != nil {
+		s.log.Error("jobs", "err", err)
+	} else if n > 0 {
+		s.log.Warn("jobs were put off by a clock ahead of this one", "jobs", n)
+	}
 	tenants, err := s.catalog.Tenants(s.live)
 	for _, info := range tenants {
 		if err == nil {
@@ -89,12 +94,19 @@ func (s *service) fireTenant(t *catalog.Tenant) error {
 	}
 	now := s.now()
 	for _, x := range all {
-		if x.Paused || x.Next.After(now) {
-			continue
-		}
 		next, err := retention.Next(x.Spec, zone, now)
 		if err != nil {
 			return err
+		}
+		if x.Next.After(next) { // it was set by a clock that was ahead
+			s.log.Warn("schedule was set by a clock ahead of this one", "tenant", string(t.ID()), "kind", x.Kind, "was", x.Next, "next", next)
+			if err := t.Reschedule(s.live, x.Kind, next); err != nil {
+				return err
+			}
+			continue
+		}
+		if x.Paused || x.Next.After(now) {
+			continue
 		}
 		if _, err := t.Fire(s.live, x.Kind, next); err != nil {
 			return err

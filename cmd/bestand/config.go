@@ -50,6 +50,7 @@ type Config struct {
 	TSAURL       string
 	TSAUser      string
 	TSAPassword  string
+	TrustFile    string
 
 	Clamd      string
 	VeraPDF    string
@@ -89,6 +90,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.TSAURL, "tsa-url", "", "RFC 3161 time-stamping service `URL` (default: the embedded, not qualified one)")
 	fs.StringVar(&c.TSAUser, "tsa-user", "", "user name at the time-stamping service")
 	fs.StringVar(&c.TSAPassword, "tsa-password-file", "", "`file` with the password at the time-stamping service")
+	fs.StringVar(&c.TrustFile, "trust-file", "", "`file` (PEM) with the roots of the time-stamping service and of former seals, against which everything is verified")
 	fs.StringVar(&c.Clamd, "clamd", "", "malware scanner: unix:PATH or tcp:HOST:PORT (default: none, recorded as not scanned)")
 	fs.StringVar(&c.VeraPDF, "verapdf", "", "`folder` of the veraPDF sidecar (default: where the set-up script puts it)")
 	fs.BoolVar(&c.OCR, "ocr", false, "read the text of scans for search (tesseract, German)")
@@ -194,6 +196,9 @@ func (c *Config) check() []error {
 			bad("tsa-url", "%q is not an http(s) URL", c.TSAURL)
 		}
 	}
+	if c.TSAURL != "" && c.TrustFile == "" {
+		bad("trust-file", "with --tsa-url the root certificate of the time-stamping service must be given, else no token can be verified")
+	}
 	if c.Workers < 1 {
 		bad("workers", "at least 1")
 	}
@@ -201,7 +206,7 @@ func (c *Config) check() []error {
 		bad("log-level", "%q: debug, info, warn or error", c.LogLevel)
 	}
 	for name, path := range map[string]string{"tls-cert": c.TLSCert, "tls-key": c.TLSKey, "s3-secret-file": c.S3SecretFile, "s3-ca-file": c.S3CAFile,
-		"seal-key": c.SealKey, "seal-password-file": c.SealPassword, "tsa-password-file": c.TSAPassword} {
+		"seal-key": c.SealKey, "seal-password-file": c.SealPassword, "tsa-password-file": c.TSAPassword, "trust-file": c.TrustFile} {
 		if path == "" {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,15 +16,20 @@ import (
 
 // feed shows the search index what the catalog and the bucket know of the
 // records that changed. It is the one place where the two meet.
-type feed struct{ a *archive }
+type feed struct {
+	a *archive
+
+	mu     sync.Mutex
+	unread map[preservation.RecordID]int // failed attempts at a record's text
+}
 
 const (
-	feedRecords = 500      // most records of one step
-	feedText    = 24 << 20 // bytes of text of one step
-	recordText  = 512 << 10
+	feedRecords = 100       // most records of one step
+	recordText  = 256 << 10 // bytes of text of a record, whatever the step
+	feedTries   = 5         // at a record's text, before it is indexed without
 )
 
-func (f feed) Changes(ctx context.Context, id preservation.TenantID, after string, limit int) ([]search.Document, []preservation.RecordID, string, error) {
+func (f *feed) Changes(ctx context.Context, id preservation.TenantID, after string, limit int) ([]search.Document, []preservation.RecordID, string, error) {
 	t := f.a.catalog.Tenant(id)
 	changes, next, err := t.Changes(ctx, after, min(limit, feedRecords))
 	if errors.Is(err, catalog.ErrCursor) {
@@ -76,22 +82,41 @@ func (f feed) Changes(ctx context.Context, id preservation.TenantID, after strin
 }
 
 // texts fills in the full text from the packages.
-func (f feed) texts(ctx context.Context, t *catalog.Tenant, docs []search.Document) error {
+func (f *feed) texts(ctx context.Context, t *catalog.Tenant, docs []search.Document) error {
 	store, err := f.a.store(ctx, t)
 	if err != nil {
 		return err
 	}
-	most := min(recordText, max(16<<10, feedText/max(1, len(docs))))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i := range docs {
 		g.Go(func() error {
-			text, err := recordTextOf(ctx, t, store, docs[i].Record, int64(most))
+			text, err := recordTextOf(ctx, t, store, docs[i].Record, recordText)
 			docs[i].Text = text
-			return err
+			return f.readable(ctx, docs[i].ID, err)
 		})
 	}
 	return g.Wait()
+}
+
+// readable gives a record whose text cannot be read some tries, and then lets the
+// index go on without: one bad block must not stop it for all.
+func (f *feed) readable(ctx context.Context, id preservation.RecordID, err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil || ctx.Err() != nil {
+		delete(f.unread, id)
+		return err
+	}
+	if f.unread == nil {
+		f.unread = map[preservation.RecordID]int{}
+	}
+	if f.unread[id]++; f.unread[id] < feedTries {
+		return err
+	}
+	delete(f.unread, id)
+	f.a.log.ErrorContext(ctx, "text cannot be read: the record is indexed without; verify it", "record", string(id), "err", err)
+	return nil
 }
 
 func recordTextOf(ctx context.Context, t *catalog.Tenant, s preservation.Store, r preservation.Record, most int64) (string, error) {
@@ -125,7 +150,7 @@ func recordTextOf(ctx context.Context, t *catalog.Tenant, s preservation.Store, 
 	return string(text), nil
 }
 
-func (f feed) Behind(ctx context.Context, id preservation.TenantID, after string) (int64, time.Time, error) {
+func (f *feed) Behind(ctx context.Context, id preservation.TenantID, after string) (int64, time.Time, error) {
 	n, since, err := f.a.catalog.Tenant(id).Behind(ctx, after)
 	if n == 0 || err != nil {
 		return 0, time.Time{}, err

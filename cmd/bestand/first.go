@@ -31,6 +31,11 @@ func (a *archive) firstStart(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 	}
+	for _, info := range tenants {
+		if err := a.completeTenant(ctx, info); err != nil {
+			return fmt.Errorf("complete tenant %s: %w", info.ID, err)
+		}
+	}
 	t := a.catalog.Tenant(tenants[0].ID)
 	have, err := t.Tokens(ctx, "", 1)
 	if err != nil || len(have) > 0 {
@@ -48,8 +53,22 @@ func (a *archive) firstStart(ctx context.Context, stdout io.Writer) error {
 	if _, err := t.CreateToken(ctx, catalog.Token{Actor: "admin", Label: "first administrator", Roles: roles, Installation: true}, hash, "system"); err != nil {
 		return fmt.Errorf("create the administrator's token: %w", err)
 	}
+	// Standard output is not the log, which goes to standard error.
 	fmt.Fprintf(stdout, "Administrator's API token of tenant %s, shown once and kept in %s:\n\n  %s\n\n", t.ID(), a.cfg.path(tokenFile), secret)
 	return nil
+}
+
+// completeTenant gives a tenant whose creation was interrupted what it lacks.
+func (a *archive) completeTenant(ctx context.Context, info catalog.TenantInfo) error {
+	t := a.catalog.Tenant(info.ID)
+	_, err := t.View().Document(ctx, catalog.KindTenant, catalog.KindTenant, 0)
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = t.DescribeTenant(ctx, info, "system")
+	}
+	if err != nil {
+		return err
+	}
+	return a.officer.LoadSample(ctx, t, "system") // does nothing where there is a classification
 }
 
 // writeDurably writes a file that only its owner can read and that survives a

@@ -110,5 +110,5 @@ func (a *archive) reindex(ctx context.Context, set *search.Set, id preservation.
 	if err != nil {
 		return err
 	}
-	return search.NewTail(search.TailConfig{Index: ix, Feed: feed{a}, Log: a.log}).CatchUp(ctx)
+	return search.NewTail(search.TailConfig{Index: ix, Feed: &feed{a: a}, Log: a.log}).CatchUp(ctx)
 }

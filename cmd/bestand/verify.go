@@ -22,6 +22,7 @@ import (
 type verdictOf struct {
 	Path     string                 `json:"path"`
 	OK       bool                   `json:"ok"`
+	Trusted  bool                   `json:"trusted"` // judged against trust anchors
 	Findings []preservation.Finding `json:"findings"`
 }
 
@@ -47,7 +48,7 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	bad := 0
 	for _, path := range fs.Args() {
-		v := verdictOf{Path: path, OK: true}
+		v := verdictOf{Path: path, OK: true, Trusted: roots != nil}
 		if v.Findings, err = verifyFile(ctx, path, roots); err != nil {
 			return err
 		}
@@ -74,8 +75,11 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 
 func (v verdictOf) print(w io.Writer) error {
 	word := "intact"
-	if !v.OK {
+	switch {
+	case !v.OK:
 		word = "NOT INTACT"
+	case !v.Trusted:
+		word = "consistent, but anybody could have made it: give --trust to have the seal judged"
 	}
 	fmt.Fprintf(w, "%s: %s\n", v.Path, word)
 	for _, f := range v.Findings {

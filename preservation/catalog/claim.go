@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bestand/preservation"
 )
 
 // MaxAttempts is how often a job is tried before it becomes a dead letter that
@@ -147,6 +149,11 @@ func (db *DB) Fail(ctx context.Context, j Job, cause error, final bool) error {
 		if err != nil || n == 0 {
 			return lost(err, j)
 		}
+		if j.Kind == JobProcess {
+			if err := x.giveUp(j.Tenant, preservation.SubmissionID(j.Key), cause); err != nil {
+				return err
+			}
+		}
 		if again == 0 {
 			return nil
 		}
@@ -200,6 +207,28 @@ func short(err error) string {
 		s = strings.ToValidUTF8(s[:2000], "") + "…"
 	}
 	return s
+}
+
+// Unjam makes jobs ready that wait for a time that no back-off gives: their clock
+// was ahead when they were put off. What handlers themselves put off (Later) may
+// wait for long; the kinds that do are named.
+func (db *DB) Unjam(ctx context.Context, except ...string) (n int64, err error) {
+	now := db.now()
+	args := []any{ms(now), ms(now.Add(15 * time.Minute))}
+	cond := ""
+	for _, kind := range except {
+		args = append(args, kind)
+		cond += fmt.Sprintf(" AND kind <> $%d", len(args))
+	}
+	err = db.write(ctx, func(x *tx) error {
+		n, err = x.exec(`UPDATE job SET run_at_ms = $1 WHERE state = 'queued' AND run_at_ms > $2`+cond, args...)
+		if err != nil {
+			return err
+		}
+		_, err = x.exec(`UPDATE job SET lease_ms = $1 WHERE state = 'running' AND lease_ms > $2`, args[:2]...)
+		return err
+	})
+	return n, err
 }
 
 // TakeBack ends the leases of all running jobs, so that they can be claimed at

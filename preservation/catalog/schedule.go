@@ -56,3 +56,11 @@ func (t *Tenant) Fire(ctx context.Context, kind string, next time.Time) (fired b
 	})
 	return fired, err
 }
+
+// Reschedule moves a schedule to another time without running it.
+func (t *Tenant) Reschedule(ctx context.Context, kind string, next time.Time) error {
+	return t.db.write(ctx, func(x *tx) error {
+		_, err := x.exec(`UPDATE schedule SET next_ms = $3 WHERE tenant = $1 AND kind = $2`, string(t.id), kind, ms(next))
+		return err
+	})
+}

@@ -139,7 +139,7 @@ func (t *Tenant) insertSubmission(ctx context.Context, s Submission, events []pr
 		if err := x.addEvents(t.id, s.ID, "", events); err != nil {
 			return err
 		}
-		if err := x.enqueue(t.id, Job{Kind: "process", Key: string(s.ID)}); err != nil {
+		if err := x.enqueue(t.id, Job{Kind: JobProcess, Key: string(s.ID)}); err != nil {
 			return err
 		}
 		return x.audit(t.id, AuditEntry{Actor: s.SubmittedBy, Action: "submission.create", Object: string(s.ID),
@@ -273,8 +273,36 @@ func (t *Tenant) Settle(ctx context.Context, id preservation.SubmissionID, statu
 				return err
 			}
 		}
+		if err := x.wakeParent(t.id, id); err != nil {
+			return err
+		}
 		return x.audit(t.id, AuditEntry{Actor: "system", Action: "submission." + string(status), Object: string(id)})
 	})
+}
+
+// JobProcess is the kind of the job that processes a submission.
+const JobProcess = "process"
+
+// giveUp hands a submission whose processing failed for good to a person.
+func (x *tx) giveUp(tenant preservation.TenantID, id preservation.SubmissionID, cause error) error {
+	problems := []preservation.Finding{{Code: "processing-failed", Severity: preservation.Failed,
+		Detail: "the archive could not process it and keeps what it received; an operator has to look: " + short(cause)}}
+	n, err := x.exec(`UPDATE submission SET status = 'quarantined', problems = $3, updated_ms = $4 WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`,
+		string(tenant), string(id), toJSON(problems), ms(x.db.now()))
+	if err != nil || n == 0 {
+		return err
+	}
+	return x.wakeParent(tenant, id)
+}
+
+// wakeParent has the package looked at that a submission came out of, because
+// that has ended or waits for a person.
+func (x *tx) wakeParent(tenant preservation.TenantID, id preservation.SubmissionID) error {
+	var parent string
+	if err := x.queryRow(`SELECT parent FROM submission WHERE tenant = $1 AND id = $2`, string(tenant), string(id)).Scan(&parent); err != nil || parent == "" {
+		return err
+	}
+	return x.enqueue(tenant, Job{Kind: JobProcess, Key: parent})
 }
 
 // Requeue sends a submission through the pipeline again: a quarantined one
@@ -303,7 +331,7 @@ func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, rele
 		if err := x.addEvents(t.id, id, "", events); err != nil {
 			return err
 		}
-		if err := x.enqueue(t.id, Job{Kind: "process", Key: string(id)}); err != nil {
+		if err := x.enqueue(t.id, Job{Kind: JobProcess, Key: string(id)}); err != nil {
 			return err
 		}
 		action := "submission.retry"
@@ -346,6 +374,9 @@ func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.Submissio
 		if err := x.enqueue(t.id, Job{Kind: "unstage", Key: string(id)}); err != nil {
 			return err
 		}
+		if err := x.wakeParent(t.id, id); err != nil {
+			return err
+		}
 		return x.audit(t.id, AuditEntry{Actor: "system", Action: "submission.archived", Object: string(id), Detail: map[string]string{"record": string(rec)}})
 	})
 }
@@ -357,7 +388,7 @@ func (t *Tenant) StagingInUse(ctx context.Context, id preservation.SubmissionID)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && s.Status != Archived && s.Status != Rejected, err
+	return err == nil && s.Status != Archived && s.Status != Rejected && s.Status != Partial, err
 }
 
 func scanSubmission(row scanner) (s Submission, err error) {
