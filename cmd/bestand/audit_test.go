@@ -191,15 +191,49 @@ func (in *installation) change(t *testing.T, statement string, args ...any) {
 	}
 }
 
-// enqueue asks the running program for a job now that a schedule would bring.
+// object is the file in which the object store keeps an object of the first tenant.
+func (in *installation) object(key string) string {
+	return filepath.Join(in.dir, "objects", "objects", "bestand-"+string(firstTenant), filepath.FromSlash(key))
+}
+
+// keys lists the objects of the first tenant below a prefix that is a folder.
+func (in *installation) keys(t *testing.T, prefix string) (keys []string) {
+	t.Helper()
+	entries, err := os.ReadDir(in.object(prefix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		keys = append(keys, prefix+e.Name())
+	}
+	return keys
+}
+
+// issue makes a token with the command for operators, beside the running service.
+func (in *installation) issue(t *testing.T, tenant, actor string, roles ...string) *caller {
+	t.Helper()
+	out, complaint, code := program(t, "token", "create", "--data", in.dir, "--tenant", tenant, "--actor", actor, "--roles", strings.Join(roles, ","))
+	if code != 0 {
+		t.Fatalf("token create: %s", complaint)
+	}
+	return &caller{T: t, url: in.url, token: strings.TrimSpace(out)}
+}
+
+// enqueue asks the running program for a job now that a schedule would bring,
+// and waits until it is done.
 func (in *installation) enqueue(t *testing.T, kind string) {
+	t.Helper()
+	in.enqueueFor(t, firstTenant, kind)
+}
+
+func (in *installation) enqueueFor(t *testing.T, id preservation.TenantID, kind string) {
 	t.Helper()
 	db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + filepath.Join(in.dir, "catalog.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	tenant := db.Tenant(firstTenant)
+	tenant := db.Tenant(id)
 	if err := tenant.Enqueue(t.Context(), catalog.Job{Kind: kind, Key: "test"}); err != nil {
 		t.Fatal(err)
 	}

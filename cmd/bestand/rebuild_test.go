@@ -1,0 +1,296 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"bestand/preservation"
+	"bestand/retention"
+)
+
+// rebuilt fills an installation with everything that a person can change, loses
+// its catalog and its index, restores both from the bucket and wants to see the
+// same as before.
+func (in *installation) rebuilt(t *testing.T, o office, gone, goneSubmission, held string) {
+	admin := in.admin(t)
+	in.decide(t, o)
+	if _, complaint, code := program(t, "ingest", "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile), "--producer", "samples",
+		"--receipts", t.TempDir(), "--wait", filepath.Join(samples, "bauakte"), filepath.Join(samples, "schriftwechsel")); code != 0 {
+		t.Fatalf("ingest: %s", complaint)
+	}
+	var made struct{ Token string }
+	admin.post("/v1/tenants", map[string]any{"id": "nebenan", "name": "Gemeinde Nebenan", "admin": "nachbar"}).want(t, 201).decode(t, &made)
+	neighbour := &caller{T: t, url: in.url, token: made.Token}
+	neighbour.archive(about("n", "63.10", "Nachbarschaft"), file("a.bin", blob("nebenan")))
+
+	in.settled(t, admin, neighbour)
+	// Reading is noted too, so the log is taken last and compared up to here.
+	before, beside := admin.everything(gone, goneSubmission), neighbour.everything("", "")
+	log, logBeside := admin.log(), neighbour.log()
+	in.enqueue(t, "store-audit")
+	in.enqueueFor(t, "nebenan", "store-audit")
+	in.stop(t)
+	for _, pattern := range []string{"catalog.db*", "index", tokenFile, "work", "uploads"} {
+		found, err := filepath.Glob(filepath.Join(in.dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range found {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	args := append([]string{"rebuild", "--data", in.dir}, in.flags...)
+	for range 2 { // the second time it has nothing to do
+		out, complaint, code := program(t, args...)
+		if code != 0 {
+			t.Fatalf("rebuild: exit code %d\n%s%s", code, out, complaint)
+		}
+		for _, tenant := range []string{"musterstadt: ", "nebenan: "} {
+			if !strings.Contains(out, tenant) {
+				t.Errorf("rebuild says nothing of %s:\n%s", tenant, out)
+			}
+		}
+	}
+	in.serve(t)
+	admin = in.admin(t)
+	neighbour = in.issue(t, "nebenan", "nachbar", "admin", "reader", "auditor")
+	in.settled(t, admin, neighbour)
+	same(t, "musterstadt", before, admin.everything(gone, goneSubmission))
+	same(t, "nebenan", beside, neighbour.everything("", ""))
+	same(t, "audit log", log, first(admin.log(), len(log)))
+	same(t, "audit log of nebenan", logBeside, first(neighbour.log(), len(logBeside)))
+	admin.verified(held)
+	out, _, code := program(t, "rebuild", "--data", in.dir)
+	if code == 0 {
+		t.Errorf("rebuild beside a running service: %s", out)
+	}
+	// What rests on the restored state goes on.
+	in.enqueue(t, retention.JobDispose)
+	admin.get("/v1/records/"+gone).refused(t, 410, "destroyed", "")
+	admin.verified(held)
+	var again status
+	admin.send(about("gesperrt", parentContacts, "Titelwortgesperrt", "closed", "2010-07-31"), file("gesperrt.txt", "Im Text steht Inhaltswortgesperrt.\n"),
+		file("gesperrt.bin", blob("Bytewortgesperrt"))).want(t, 200).decode(t, &again) // idempotency survives
+	if again.RecordID != held {
+		t.Errorf("sent again: %+v", again)
+	}
+	in.proof = map[string]bool{}
+	for _, key := range in.keys(t, "evt/"+gone+"/") {
+		in.proof[key] = true
+	}
+	if len(in.proof) != 2 {
+		t.Errorf("%v stays of the destroyed record, want intent and tombstone", in.proof)
+	}
+	in.audit(t)
+}
+
+// decide changes the file plan, a rule, a hold, a permit and a trigger.
+func (in *installation) decide(t *testing.T, o office) {
+	t.Helper()
+	admin := in.admin(t)
+	var scheme map[string]any
+	admin.get("/v1/classification").want(t, 200).decode(t, &scheme)
+	delete(scheme, "version")
+	scheme["classes"] = append(scheme["classes"].([]any), map[string]any{"code": "21.90", "title": "Nur zum Versuch", "parent": "21", "rule": "versuch"})
+	admin.post("/v1/rules", map[string]any{"id": "versuch", "title": "Versuch", "trigger": "experiment-end", "duration": map[string]any{"months": 3}, "base": "day",
+		"disposition": "B", "legal_basis": "Dienstanweisung", "confidence": "low", "valid_from": "2020-01-01"}).want(t, 201)
+	admin.post("/v1/classification", scheme).want(t, 201)
+	_, r := admin.archive(about("versuch", "21.90", "Versuchsreihe", "reference", "21.90-2024/7", "keywords", []string{"Schlagwort"}, "extra", map[string]string{"Feld": "Wert"},
+		"subjects", []any{map[string]any{"name": "Muster, Erika", "born": "1961-05-04"}}), file("a.bin", blob("versuch")))
+	admin.archive(about("teil", "21.90", "Teil der Reihe", "parent", r.ID), file("b.bin", blob("teil")))
+	o.officer.post("/v1/records/"+r.ID+"/triggers", map[string]any{"type": "experiment-end", "date": "2024-05-31"}).want(t, 201)
+	var hold struct{ ID string }
+	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"63"}}, "authority": "Rechnungsprüfung", "reason": "Prüfung 2024",
+		"review": "2030-01-01"}).want(t, 201).decode(t, &hold)
+	o.officer.post("/v1/holds/"+hold.ID+"/release", map[string]any{"reason": "abgeschlossen"}).want(t, 200)
+	o.permit(t, false, leave)
+	revoked := o.permit(t, true, leave)
+	o.head.post("/v1/permits/"+revoked+"/revoke", nil).want(t, 200)
+	if end := admin.record(r.ID).Retention.End.String(); end != "2024-08-31" {
+		t.Errorf("retention of the experiment ends %s", end)
+	}
+}
+
+// settled waits until jobs and index have nothing left to do.
+func (in *installation) settled(t *testing.T, callers ...*caller) {
+	t.Helper()
+	in.stagingEmpty(t)
+	in.enqueue(t, retention.JobConfigure)
+	in.enqueue(t, retention.JobEvaluate)
+	quiet := 0
+	eventually(t, "nothing is queued and the index is up to date", func() bool {
+		text := string(callers[0].get("/metrics").want(t, 200).body)
+		if positive(text, "bestand_index_lag_changes{") || positive(text, "bestand_jobs{") {
+			quiet = 0
+		} else {
+			quiet++
+		}
+		return quiet > 3
+	})
+}
+
+// positive reports whether a metric of the name is above zero.
+func positive(metrics, name string) bool {
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, name) && !strings.HasSuffix(strings.TrimSpace(line), " 0") {
+			return true
+		}
+	}
+	return false
+}
+
+// everything is all that a person can see, by the path where it is seen. Of a
+// destroyed record the tombstone is seen, but not the submission that it came by.
+func (c *caller) everything(gone, submission string) map[string]any {
+	c.Helper()
+	all := map[string]any{}
+	see := func(path string) (page struct {
+		Items []struct{ ID string }
+		Next  string
+	}) {
+		c.Helper()
+		r := c.get(path)
+		var v any
+		if err := json.Unmarshal(r.body, &v); err != nil {
+			v = string(r.body)
+		} else {
+			r.decode(c.T, &page)
+		}
+		if m, ok := v.(map[string]any); ok {
+			delete(m, "instance") // of the request
+			if items, ok := m["items"].([]any); ok {
+				m["items"] = slices.DeleteFunc(items, func(i any) bool {
+					e, ok := i.(map[string]any)
+					return ok && (e["id"] == submission || e["type"] == string(preservation.EventHold))
+				})
+			}
+		}
+		all[path] = []any{r.StatusCode, r.Header.Get("Content-Type"), r.Header.Get("ETag"), v}
+		return page
+	}
+	list := func(path string, limit int) (ids []string) {
+		c.Helper()
+		next := ""
+		for {
+			page := see(fmt.Sprintf("%s&limit=%d%s", path, limit, next))
+			for _, i := range page.Items {
+				ids = append(ids, i.ID)
+			}
+			if page.Next == "" {
+				return ids
+			}
+			next = "&after=" + url.QueryEscape(page.Next)
+		}
+	}
+	records := list("/v1/records?sort=archived", 3)
+	if len(records) == 0 {
+		c.Error("no records")
+	}
+	if gone != "" {
+		records = append(records, gone)
+	}
+	for _, id := range records {
+		see("/v1/records/" + id)
+		see("/v1/records/" + id + "/events")
+		see("/v1/records/" + id + "/package")
+		var h holding
+		if r := c.get("/v1/records/" + id); r.StatusCode == 200 {
+			r.decode(c.T, &h)
+		}
+		for _, f := range h.Files {
+			see(fmt.Sprintf("/v1/records/%s/files/%s", id, f.ID))
+		}
+	}
+	for _, id := range list("/v1/submissions?status=archived", 200) {
+		if id == submission {
+			continue
+		}
+		see("/v1/submissions/" + id)
+		see("/v1/submissions/" + id + "/receipt")
+	}
+	for _, path := range []string{"/v1/classification", "/v1/rules", "/v1/holds", "/v1/permits", "/v1/disposals", "/v1/disposals?view=destroyed"} {
+		see(path)
+	}
+	for _, q := range []string{"Genehmigung", "Bauantraege", "Titelwort*", "Inhaltswortgesperrt", "Versuchsreihe", "Nachbarschaft", "Schlagwort", "Inhaltswortzuvernichten"} {
+		list("/v1/records?sort=closed&q="+url.QueryEscape(q), 50)
+	}
+	for _, filter := range []string{"class=21", "producer=samples", "state=held", "state=due", "format=fmt/477", "reference=21.90-2024/7"} {
+		list("/v1/records?"+filter, 50)
+	}
+	return all
+}
+
+// log is the audit log.
+func (c *caller) log() (entries []any) {
+	c.Helper()
+	after := ""
+	for {
+		var page struct {
+			Items []any
+			Next  string
+		}
+		c.get("/v1/audit?limit=200"+after).want(c.T, 200).decode(c.T, &page)
+		entries = append(entries, page.Items...)
+		if page.Next == "" {
+			return entries
+		}
+		after = "&after=" + page.Next
+	}
+}
+
+func first(entries []any, n int) []any { return entries[:min(n, len(entries))] }
+
+// same compares what was seen and names every place where it differs.
+func same(t *testing.T, what string, before, after any) {
+	t.Helper()
+	said := 0
+	var walk func(path string, a, b any)
+	walk = func(path string, a, b any) {
+		if reflect.DeepEqual(a, b) || said > 25 {
+			return
+		}
+		if x, ok := a.(map[string]any); ok {
+			if y, ok := b.(map[string]any); ok {
+				keys := map[string]bool{}
+				for k := range x {
+					keys[k] = true
+				}
+				for k := range y {
+					keys[k] = true
+				}
+				for k := range keys {
+					walk(path+"."+k, x[k], y[k])
+				}
+				return
+			}
+		}
+		if x, ok := a.([]any); ok {
+			if y, ok := b.([]any); ok && len(x) == len(y) {
+				for i := range x {
+					walk(fmt.Sprintf("%s[%d]", path, i), x[i], y[i])
+				}
+				return
+			}
+		}
+		said++
+		t.Errorf("%s%s was\n  %.600v\nis\n  %.600v", what, path, text(a), text(b))
+	}
+	walk("", before, after)
+}
+
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
