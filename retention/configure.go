@@ -143,6 +143,34 @@ func (o *Officer) LoadSample(ctx context.Context, t *catalog.Tenant, actor strin
 // Configure is the handler of the job "configure": it writes every document
 // whose object is not in the bucket yet.
 func (o *Officer) Configure(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+	for {
+		docs, err := t.View().UnstoredDocuments(ctx, 100)
+		if err != nil || len(docs) == 0 {
+			return err
+		}
+		if err := o.store(ctx, t, docs...); err != nil {
+			return err
+		}
+	}
+}
+
+// store writes documents of the catalog to the bucket.
+func (o *Officer) store(ctx context.Context, t *catalog.Tenant, docs ...catalog.Document) error {
+	if err := o.put(ctx, t, docs...); err != nil {
+		return err
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		for _, d := range docs {
+			if err := x.DocumentStored(d.Key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// put writes the objects of documents.
+func (o *Officer) put(ctx context.Context, t *catalog.Tenant, docs ...catalog.Document) error {
 	s, err := o.Store(ctx, t)
 	if err != nil {
 		return err
@@ -151,20 +179,12 @@ func (o *Officer) Configure(ctx context.Context, t *catalog.Tenant, _ catalog.Jo
 	if err != nil {
 		return err
 	}
-	for {
-		docs, err := t.View().UnstoredDocuments(ctx, 100)
-		if err != nil || len(docs) == 0 {
-			return err
-		}
-		for _, d := range docs {
-			if err := storeDocument(ctx, s, d, lock); err != nil {
-				return err
-			}
-			if err := t.Update(ctx, func(x *catalog.Tx) error { return x.DocumentStored(d.Key) }); err != nil {
-				return err
-			}
+	for _, d := range docs {
+		if err := storeDocument(ctx, s, d, lock); err != nil {
+			return fmt.Errorf("store %s %s: %w", d.Kind, d.Name, err)
 		}
 	}
+	return nil
 }
 
 func storeDocument(ctx context.Context, s preservation.Store, d catalog.Document, lock preservation.Lock) error {

@@ -32,8 +32,9 @@ func (o *Officer) Holds(ctx context.Context, t *catalog.Tenant) ([]Hold, error) 
 }
 
 // SetHold puts records under a hold. From its return on none of them can be
-// destroyed by the archive; the legal holds in the store follow by the job
-// "evaluate". Records that are named but unknown are refused (Invalid); a
+// destroyed by the archive, not even by one that was rebuilt from the bucket: the
+// hold is stored there before the catalog knows of it. The legal holds in the
+// store follow by the job "evaluate". Records that are named but unknown are refused (Invalid); a
 // finding of severity Notice names each whose destruction has already begun
 // and may be past stopping.
 func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor string) (Hold, []preservation.Finding, error) {
@@ -43,13 +44,23 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 	if err := Validate(h); err != nil {
 		return h, nil, err
 	}
+	if _, err := namesRecords(ctx, t.View(), h.Scope.Records); err != nil {
+		return h, nil, err
+	}
+	d, err := document(KindHold, h.ID, 1, h, actor, now)
+	if err != nil {
+		return h, nil, err
+	}
+	if err := o.put(ctx, t, d); err != nil {
+		return h, nil, err
+	}
 	var notices []preservation.Finding
-	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
+	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		var err error
-		if notices, err = e.namesRecords(ctx, h.Scope.Records); err != nil {
+		if notices, err = namesRecords(ctx, e.v, h.Scope.Records); err != nil {
 			return err
 		}
-		if err := e.add(ctx, KindHold, h.ID, h, "hold.set"); err != nil {
+		if err := errors.Join(e.enact(d, "hold.set"), e.DocumentStored(d.Key)); err != nil {
 			return err
 		}
 		return e.stale(h.Scope)
@@ -84,11 +95,11 @@ func (o *Officer) ReleaseHold(ctx context.Context, t *catalog.Tenant, id, reason
 }
 
 // namesRecords refuses records that do not exist.
-func (e *edit) namesRecords(ctx context.Context, ids []preservation.RecordID) (notices []preservation.Finding, err error) {
+func namesRecords(ctx context.Context, v catalog.View, ids []preservation.RecordID) (notices []preservation.Finding, err error) {
 	var bad Invalid
 	for start := 0; start < len(ids); start += batch {
 		part := ids[start:min(start+batch, len(ids))]
-		rows, err := e.v.Retentions(ctx, catalog.RetentionFilter{IDs: part}, "", len(part))
+		rows, err := v.Retentions(ctx, catalog.RetentionFilter{IDs: part}, "", len(part))
 		if err != nil {
 			return nil, err
 		}

@@ -57,14 +57,20 @@ type edit struct {
 	plan  *plan
 	actor string
 	now   time.Time
+	docs  []catalog.Document // added, and still to be stored in the bucket
 }
 
 // change runs fn under the plan's lock. Like all transactions it may run twice.
+// It returns when the documents that fn added stand in the bucket, too: when the
+// store does not take them they are in force and the job "configure" goes on
+// trying, but an error says that they could be lost with the catalog.
 // fn reads with the context it is given: a caller that leaves must not interrupt
 // a connection that others write on.
 func (o *Officer) change(ctx context.Context, t *catalog.Tenant, actor string, fn func(context.Context, *edit) error) error {
 	inner := context.WithoutCancel(ctx)
-	return t.Update(ctx, func(x *catalog.Tx) error {
+	var docs []catalog.Document
+	err := t.Update(ctx, func(x *catalog.Tx) error {
+		docs = nil
 		if err := x.Lock(lockName); err != nil {
 			return err
 		}
@@ -72,8 +78,18 @@ func (o *Officer) change(ctx context.Context, t *catalog.Tenant, actor string, f
 		if err != nil {
 			return err
 		}
-		return fn(inner, &edit{Tx: x, v: x.View(), plan: p, actor: actor, now: o.Now()})
+		e := &edit{Tx: x, v: x.View(), plan: p, actor: actor, now: o.Now()}
+		err = fn(inner, e)
+		docs = e.docs
+		return err
 	})
+	if err != nil || len(docs) == 0 {
+		return err
+	}
+	if err := o.store(ctx, t, docs...); err != nil {
+		return fmt.Errorf("in force, but not in the bucket yet: %w", err)
+	}
+	return nil
 }
 
 // add stores the next version of a document, after the one that is there.
@@ -85,23 +101,34 @@ func (e *edit) add(ctx context.Context, kind, name string, body any, action stri
 	case !errors.Is(err, catalog.ErrNotFound):
 		return err
 	}
-	raw, err := json.Marshal(body)
+	d, err := document(kind, name, next, body, e.actor, e.now)
 	if err != nil {
 		return err
 	}
-	id := preservation.NewID(e.now)
-	if err := e.AddDocument(catalog.Document{
-		Kind: kind, Name: name, Version: next, Key: preservation.ConfigKey(id), Body: raw, Actor: e.actor, At: e.now.UnixMilli(),
-	}); err != nil {
+	e.docs = append(e.docs, d)
+	return e.enact(d, action)
+}
+
+// document is a version of a document that a person wrote now.
+func document(kind, name string, version int, body any, actor string, now time.Time) (catalog.Document, error) {
+	raw, err := json.Marshal(body)
+	return catalog.Document{
+		Kind: kind, Name: name, Version: version, Key: preservation.ConfigKey(preservation.NewID(now)), Body: raw, Actor: actor, At: now.UnixMilli(),
+	}, err
+}
+
+// enact puts a document into force.
+func (e *edit) enact(d catalog.Document, action string) error {
+	if err := e.AddDocument(d); err != nil {
 		return err
 	}
-	if err := e.SetCursor(stampName, id); err != nil {
+	if err := e.SetCursor(stampName, preservation.NewID(e.now)); err != nil {
 		return err
 	}
 	if err := e.Enqueue(catalog.Job{Kind: JobDispose, Key: keyReconsider}); err != nil {
 		return err // a destruction that waits for a lock may have to be called off
 	}
-	return e.Audit(catalog.AuditEntry{Actor: e.actor, Action: action, Object: name, Detail: map[string]string{"version": fmt.Sprint(next)}})
+	return e.Audit(catalog.AuditEntry{Actor: e.actor, Action: action, Object: d.Name, Detail: map[string]string{"version": fmt.Sprint(d.Version)}})
 }
 
 // put stores a small object that may be there already from an attempt before.

@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,57 @@ func TestOfficerConfigure(t *testing.T) {
 	a.job(a.officer.Configure, "store")
 	if again := a.vault.keys("cfg/"); len(again) != len(keys) {
 		t.Errorf("%d documents after the second run", len(again))
+	}
+}
+
+// A decision is acknowledged when it stands in the bucket, and a hold stands
+// there before anything else knows of it.
+func TestOfficerStoreDown(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	h := a.hold(Scope{All: true})
+	p := a.permit(contact)
+	stored := func() (names []string) {
+		for _, key := range a.vault.keys("cfg/") {
+			o, _ := a.vault.Stat(ctx, key, "")
+			data, err := read(ctx, a.vault, o, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := preservation.DecodeConfigObject(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, d.Name)
+		}
+		return names
+	}
+	if names := stored(); !slices.Contains(names, h.ID) || !slices.Contains(names, p.ID) {
+		t.Errorf("hold %s or permit %s is not among %q", h.ID, p.ID, names)
+	}
+	if left, err := a.tenant.View().UnstoredDocuments(ctx, 10); err != nil || len(left) > 0 {
+		t.Errorf("to be stored: %+v, %v", left, err)
+	}
+
+	faulty := &storetest.Fault{Store: a.vault}
+	faulty.Add(storetest.Plan{Op: storetest.OpPut, Nth: 1, Err: storetest.ErrInjected}, storetest.Plan{Op: storetest.OpPut, Nth: 2, Err: storetest.ErrInjected})
+	a.officer.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) { return faulty, nil }
+	if _, _, err := a.officer.SetHold(ctx, a.tenant, Hold{Scope: Scope{All: true}, Authority: "a", Reason: "r", Review: day(t, "2030-01-01")}, "anna"); !errors.Is(err, storetest.ErrInjected) {
+		t.Errorf("a hold without a store: %v", err)
+	}
+	if all, err := a.officer.Holds(ctx, a.tenant); err != nil || len(all) != 1 {
+		t.Errorf("holds %+v, %v", all, err)
+	}
+	if _, err := a.officer.RevokePermit(ctx, a.tenant, p.ID, "carla"); !errors.Is(err, storetest.ErrInjected) {
+		t.Errorf("a permit revoked without a store: %v", err)
+	}
+	if all, err := a.officer.Permits(ctx, a.tenant); err != nil || all[0].Revoked.IsZero() {
+		t.Errorf("permits %+v, %v", all, err)
+	}
+	before := len(stored())
+	a.job(a.officer.Configure, "store")
+	if after := len(stored()); after != before+1 {
+		t.Errorf("%d documents, then %d", before, after)
 	}
 }
 
