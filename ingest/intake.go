@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"sync"
 	"time"
 
 	"bestand/preservation"
@@ -35,6 +36,9 @@ type Intake struct {
 	MaxFiles int
 	MaxBytes int64
 	Log      *slog.Logger
+
+	mu   sync.Mutex
+	open map[preservation.SubmissionID]bool // deliveries under way, which the sweep must spare
 }
 
 // Request is what a producer says of a delivery before its bytes.
@@ -135,6 +139,7 @@ func (in *Intake) check(ctx context.Context, t *catalog.Tenant, req Request) ([]
 // File takes the next file in. The name is what came with the bytes, raw. When
 // File returns without error the bytes are durable in staging.
 func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.StagedFile, error) {
+	d.in.receive(d.sub.ID)
 	n := len(d.sub.Files)
 	f := catalog.StagedFile{Name: name, Key: fmt.Sprintf("%s%06d", stagingPrefix(d.tenant.ID(), d.sub.ID), n+1)}
 	if len(d.req.Files) > 0 {
@@ -216,9 +221,13 @@ func (d *Delivery) Commit(ctx context.Context) (sub catalog.Submission, created 
 		}
 		return d.repeated(have)
 	}
+	if err := d.staged(ctx); err != nil {
+		return sub, false, err
+	}
 	now := d.in.Now()
 	d.sub.Received = now
-	err = d.tenant.CreateSubmission(ctx, d.sub, preservation.Event{
+	// A client that hangs up now must not leave open whether it was accepted.
+	err = d.tenant.CreateSubmission(context.WithoutCancel(ctx), d.sub, preservation.Event{
 		ID: preservation.NewID(now), Type: preservation.EventReceive, At: now, Outcome: preservation.Success,
 		Detail: fmt.Sprintf("%d files, %d bytes received and durably staged", len(d.sub.Files), d.bytes),
 		Agent:  agent,
@@ -231,6 +240,7 @@ func (d *Delivery) Commit(ctx context.Context) (sub catalog.Submission, created 
 		return sub, false, fmt.Errorf("accept submission: %w", err)
 	}
 	d.done = true
+	d.in.received(d.sub.ID) // now its row keeps the sweep away
 	sub = d.sub
 	sub.Status = catalog.Received
 	return sub, true, nil
@@ -243,16 +253,65 @@ func (d *Delivery) repeated(have catalog.Submission) (catalog.Submission, bool, 
 	return have, false, nil
 }
 
-// Abort removes what was staged of a delivery that was not committed.
+// staged makes sure that staging holds every file whole. A delivery may take
+// days, and until it is accepted nothing but its process knows of it.
+func (d *Delivery) staged(ctx context.Context) error {
+	have := map[string]int64{}
+	for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
+		if err != nil {
+			return fmt.Errorf("look at staged files: %w", err)
+		}
+		have[o.Key] = o.Size
+	}
+	for i, f := range d.sub.Files {
+		if size, ok := have[f.Key]; !ok || size != f.Size {
+			return fmt.Errorf("file %d of the delivery is no longer in staging, send all of it again: %w", i+1, catalog.ErrConflict)
+		}
+	}
+	return nil
+}
+
+// Abort removes what was staged of a delivery that was not committed. Where that
+// is not certain, as when the connection to the catalog broke during the commit,
+// it is left to the sweep.
 func (d *Delivery) Abort(ctx context.Context) {
+	defer d.in.received(d.sub.ID)
 	if d.done || d.discard {
 		return
 	}
 	d.done = true
+	ctx = context.WithoutCancel(ctx)
 	prefix := stagingPrefix(d.tenant.ID(), d.sub.ID)
-	if err := d.in.Staging.RemoveAll(context.WithoutCancel(ctx), prefix); err != nil {
+	used, err := d.tenant.StagingInUse(ctx, d.sub.ID)
+	if err == nil && !used {
+		err = d.in.Staging.RemoveAll(ctx, prefix)
+	}
+	if err != nil {
 		d.in.Log.WarnContext(ctx, "remove aborted delivery; the sweep will", "prefix", prefix, "err", err)
 	}
+}
+
+// receive notes that a delivery is under way, received that it no longer is.
+func (in *Intake) receive(id preservation.SubmissionID) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.open == nil {
+		in.open = map[preservation.SubmissionID]bool{}
+	}
+	in.open[id] = true
+}
+
+func (in *Intake) received(id preservation.SubmissionID) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.open, id)
+}
+
+// receiving reports whether a delivery is under way in this process.
+func (in *Intake) receiving(id preservation.SubmissionID) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.open[id]
 }
 
 func stagingPrefix(t preservation.TenantID, id preservation.SubmissionID) string {

@@ -179,22 +179,27 @@ func (p *Pipeline) Report(ctx context.Context, t *catalog.Tenant, j catalog.Job)
 }
 
 // Sweep is the handler of the job "sweep": it removes from staging what an
-// interrupted delivery left behind and nobody will ask for.
+// interrupted delivery left behind and nobody will ask for. A delivery is as old
+// as its newest file; one that is still coming in here is spared however old.
 func (p *Pipeline) Sweep(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
-	old := p.Now().Add(-24 * time.Hour)
-	done := map[preservation.SubmissionID]bool{}
+	newest := map[preservation.SubmissionID]time.Time{}
 	for o, err := range p.Staging.List(ctx, string(t.ID())+"/") {
 		if err != nil {
 			return err
 		}
 		_, rest, _ := strings.Cut(o.Key, "/")
 		name, _, _ := strings.Cut(rest, "/")
-		id := preservation.SubmissionID(name)
-		if done[id] || o.Modified.After(old) || !id.Valid() {
+		if id := preservation.SubmissionID(name); id.Valid() && !o.Modified.Before(newest[id]) {
+			newest[id] = o.Modified
+		}
+	}
+	old := p.Now().Add(-24 * time.Hour)
+	for id, at := range newest {
+		// Asked before the catalog is: a delivery has its row before it is off the list.
+		if at.After(old) || p.Intake.receiving(id) {
 			continue
 		}
-		done[id] = true
-		if err := p.Unstage(ctx, t, catalog.Job{Key: name}); err != nil {
+		if err := p.Unstage(ctx, t, catalog.Job{Key: string(id)}); err != nil {
 			return err
 		}
 	}
