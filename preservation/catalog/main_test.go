@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -114,11 +115,11 @@ func newDatabase(t testing.TB, dialect string) string {
 		return "sqlite:" + filepath.Join(t.TempDir(), "catalog.db")
 	}
 	server, err := postgresServer()
-	if err != nil {
-		if os.Getenv("BESTAND_REQUIRE_TOOLS") == "1" {
-			t.Fatal(err)
-		}
+	if errors.Is(err, errNoPostgres) {
 		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	admin, err := sql.Open("pgx", server.String())
 	if err != nil {
@@ -218,6 +219,8 @@ var postgresServer = sync.OnceValues(func() (*url.URL, error) {
 	}
 })
 
+var errNoPostgres = errors.New("no PostgreSQL on this machine: install the package postgresql, or set BESTAND_TEST_POSTGRES=postgres://… to a server where databases may be created")
+
 // postgresBinaries is the folder of initdb and postgres, which Debian does not
 // put into the path.
 func postgresBinaries() (string, error) {
@@ -234,7 +237,7 @@ func postgresBinaries() (string, error) {
 		}
 	}
 	if best == "" {
-		return "", fmt.Errorf("no PostgreSQL: install the package postgresql, or set BESTAND_TEST_POSTGRES=postgres://… to a server where databases may be created")
+		return "", errNoPostgres
 	}
 	return best, nil
 }

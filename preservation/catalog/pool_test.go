@@ -92,8 +92,7 @@ func TestPoolSettles(t *testing.T) {
 			"a": func(ctx context.Context, tn *catalog.Tenant, j catalog.Job) error {
 				switch j.Key {
 				case "panic":
-					var m map[string]int
-					m["x"] = 1
+					panic("bug")
 				case "later":
 					return fmt.Errorf("wrapped: %w", &catalog.Later{Until: until, Reason: "locked"})
 				case "final":
@@ -113,7 +112,7 @@ func TestPoolSettles(t *testing.T) {
 			attempt int
 			at      time.Time
 		}{
-			"panic": {"panic: assignment to entry in nil map", false, 1, f.Now().Add(time.Second)},
+			"panic": {"panic: bug", false, 1, f.Now().Add(time.Second)},
 			"later": {"locked", false, 0, until},
 			"final": {"wrapped: hopeless", true, 1, f.Now()},
 			"error": {"broken", false, 1, f.Now().Add(time.Second)},
