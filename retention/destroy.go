@@ -152,4 +152,21 @@ func (j *judgement) objection(i *Intent) string {
 	return j.reason
 }
 
+// reconsider says why a destruction under way must not go on, or nothing: also
+// when it has ended meanwhile.
+func reconsider(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now time.Time, w catalog.Disposal) (judgement, string, error) {
+	j, err := judge(ctx, v, p, policy, now, w.Record, w.Permit)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return j, "", nil
+	}
+	if err != nil {
+		return j, "", err
+	}
+	var i Intent
+	if err := json.Unmarshal(w.Body, &i); err != nil {
+		return j, "", fmt.Errorf("intent of record %s: %w", w.Record, err)
+	}
+	return j, j.objection(&i), nil
+}
+
 func outcomeKey(w catalog.Disposal) string { return preservation.EventKey(w.Record, w.ID) }

@@ -2,7 +2,6 @@ package retention
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -211,18 +210,8 @@ func (d *Disposer) forbidden(ctx context.Context, t *catalog.Tenant, w catalog.D
 	if err != nil {
 		return false, err
 	}
-	j, err := judge(ctx, t.View(), p, policy, d.Officer.Now(), w.Record, w.Permit)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	var i Intent
-	if err := json.Unmarshal(w.Body, &i); err != nil {
-		return false, fmt.Errorf("intent of record %s: %w", w.Record, err)
-	}
-	return j.objection(&i) != "", nil
+	_, reason, err := reconsider(ctx, t.View(), p, policy, d.Officer.Now(), w)
+	return reason != "", err
 }
 
 // replay purges what came back of records destroyed lately: a version whose

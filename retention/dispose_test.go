@@ -310,6 +310,50 @@ func TestDisposeCrash(t *testing.T) {
 	}
 }
 
+// TestDisposeBlockedStaysLocked interrupts a destruction between two packages and
+// forbids it then: what is left is locked as long as that lasts.
+func TestDisposeBlockedStaysLocked(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	a.permit(contact)
+	id := a.keep(a.metadata(contact, "2020-07-31"))
+	a.version(id, 2, a.metadata(contact, "2020-07-31"))
+	a.night()
+	a.now = a.now.AddDate(0, 0, 16)
+	crash := errors.New("crash")
+	a.gate.fault = func(at string) error {
+		if at == "one object" {
+			return crash
+		}
+		return nil
+	}
+	if err := a.gate.DisposeDue(t.Context(), a.tenant, catalog.Job{}); !errors.Is(err, crash) {
+		t.Fatal(err)
+	}
+	a.gate.fault = nil
+	h := a.hold(Scope{Records: []preservation.RecordID{id}})
+	for range 60 {
+		a.night()
+		a.now = a.now.AddDate(0, 0, 1)
+		a.dispose()
+		a.want(id, "releasing")
+		for o := range objects(t.Context(), a.vault, id) {
+			if o, err := a.vault.Stat(t.Context(), o.Key, o.VersionID); err != nil || !o.Lock.Until.After(a.now) {
+				t.Fatalf("%s is locked until %s only on %s, %v", o.Key, o.Lock.Until, a.now, err)
+			}
+		}
+	}
+	if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	for range 16 {
+		a.night()
+		a.now = a.now.AddDate(0, 0, 1)
+		a.dispose()
+	}
+	a.want(id, "destroyed")
+	a.whole(id)
+}
+
 // TestDisposeCrashWhenCalledOff kills the gateway between the outcome object
 // and the catalog, and lifts the hold meanwhile: the outcome stands.
 func TestDisposeCrashWhenCalledOff(t *testing.T) {

@@ -94,8 +94,46 @@ func (o *Officer) ExtendLocks(ctx context.Context, t *catalog.Tenant, _ catalog.
 	if late > 0 {
 		o.Log.ErrorContext(ctx, "locks had run out before they were extended", "tenant", string(t.ID()), "records", late)
 	}
-	failed = append(failed, o.extendProof(ctx, t, s, policy))
+	failed = append(failed, o.extendForbidden(ctx, t, s, policy, now), o.extendProof(ctx, t, s, policy))
 	return errors.Join(failed...)
+}
+
+// extendForbidden moves the locks of records whose destruction has begun and
+// must not go on now, as under a fresh hold: what is left of them is kept.
+func (o *Officer) extendForbidden(ctx context.Context, t *catalog.Tenant, s preservation.Store, policy LockPolicy, now time.Time) error {
+	var after preservation.RecordID
+	var failed []error
+	for {
+		open, err := t.View().Disposals(ctx, time.Time{}, after, batch)
+		if err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+		p, err := o.plans.at(ctx, t.View(), t.ID())
+		if err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+		for _, w := range open {
+			after = w.Record
+			if err := o.extendIfForbidden(ctx, t, s, p, policy, now, w); err != nil {
+				failed = append(failed, fmt.Errorf("extend locks of record %s, whose destruction has begun: %w", w.Record, err))
+			}
+		}
+		if len(open) < batch || ctx.Err() != nil {
+			return errors.Join(append(failed, ctx.Err())...)
+		}
+	}
+}
+
+func (o *Officer) extendIfForbidden(ctx context.Context, t *catalog.Tenant, s preservation.Store, p *plan, policy LockPolicy, now time.Time, w catalog.Disposal) error {
+	j, reason, err := reconsider(ctx, t.View(), p, policy, now, w)
+	if err != nil || reason == "" {
+		return err
+	}
+	lock, due := Extend(j.evaluation, j.row.LockUntil, now, policy)
+	if !due {
+		return nil
+	}
+	return o.extend(ctx, t, s, w.Record, lock)
 }
 
 // newlyDue reports whether a lock ran out with the period itself, as it should.
