@@ -161,7 +161,8 @@ func stored(e *Evaluation, now time.Time) (catalog.Evaluation, error) {
 
 // AddTrigger reports an event that starts or corrects a record's period. It is
 // stored in the bucket before the catalog knows of it, so that a rebuild finds
-// it. catalog.ErrConflict once the record is being destroyed.
+// it. A type that no rule knows is refused (Invalid); catalog.ErrConflict once
+// the record is being destroyed.
 func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, g Trigger, actor string) (Trigger, error) {
 	now := o.Now().UTC().Truncate(time.Millisecond)
 	g.ID, g.Recorded, g.Actor = preservation.NewID(now), now, actor
@@ -169,6 +170,13 @@ func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preserva
 		g.Date = preservation.Date{}
 	}
 	if err := Validate(g); err != nil {
+		return g, err
+	}
+	p, err := o.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return g, err
+	}
+	if err := p.namesTrigger(g.Type); err != nil {
 		return g, err
 	}
 	r, err := t.View().Retention(ctx, id)

@@ -48,7 +48,7 @@ func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, ac
 	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		out = s
 		if s.Version != 0 && s.Version != e.plan.scheme.Version {
-			return fmt.Errorf("classification version %d: %w", s.Version, catalog.ErrConflict)
+			return fmt.Errorf("classification version %d is not the newest, which is %d: read it again: %w", s.Version, e.plan.scheme.Version, catalog.ErrConflict)
 		}
 		out.Version = e.plan.scheme.Version + 1
 		if bad := failed(Check(out, e.plan.rules)); len(bad) > 0 {
@@ -89,7 +89,7 @@ func (o *Officer) AddRule(ctx context.Context, t *catalog.Tenant, r Rule, actor 
 			}
 		}
 		if r.Version != 0 && r.Version != len(versions) {
-			return fmt.Errorf("rule %s version %d: %w", r.ID, r.Version, catalog.ErrConflict)
+			return fmt.Errorf("rule %s version %d is not the newest, which is %d: read it again: %w", r.ID, r.Version, len(versions), catalog.ErrConflict)
 		}
 		out.Version = len(versions) + 1
 		if err := Validate(out); err != nil {

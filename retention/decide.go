@@ -34,9 +34,9 @@ func (o *Officer) Holds(ctx context.Context, t *catalog.Tenant) ([]Hold, error) 
 // SetHold puts records under a hold. From its return on none of them can be
 // destroyed by the archive, not even by one that was rebuilt from the bucket: the
 // hold is stored there before the catalog knows of it. The legal holds in the
-// store follow by the job "evaluate". Records that are named but unknown are refused (Invalid); a
-// finding of severity Notice names each whose destruction has already begun
-// and may be past stopping.
+// store follow by the job "evaluate". Records and classes that are named but
+// unknown are refused (Invalid); a finding of severity Notice names each record
+// whose destruction has already begun and may be past stopping.
 func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor string) (Hold, []preservation.Finding, error) {
 	now := o.Now()
 	h.ID, h.Set, h.SetBy = preservation.NewID(now), now.UTC().Truncate(time.Millisecond), actor
@@ -45,6 +45,13 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 		return h, nil, err
 	}
 	if _, err := namesRecords(ctx, t.View(), h.Scope.Records); err != nil {
+		return h, nil, err
+	}
+	schedule, err := o.Schedule(ctx, t)
+	if err != nil {
+		return h, nil, err
+	}
+	if err := namesClasses(ctx, t.View(), schedule, h.Scope.Classes); err != nil {
 		return h, nil, err
 	}
 	d, err := document(KindHold, h.ID, 1, h, actor, now)
