@@ -9,7 +9,9 @@ listen=${BESTAND_LISTEN:-127.0.0.1:8080}
 url=http://$listen
 pidfile=$data/bestand.pid
 
-running() { [ -f "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null; }
+running() {
+	[ -f "$pidfile" ] && pid=$(cat "$pidfile") && [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q 'bestand serve'
+}
 
 if [ "${1:-}" = stop ]; then
 	if running; then

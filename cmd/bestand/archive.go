@@ -66,7 +66,7 @@ func open(ctx context.Context, cfg *Config, log *slog.Logger) (a *archive, err e
 		url = "sqlite:" + cfg.path("catalog.db")
 	}
 	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: url, Now: a.now}); err != nil {
-		return a, err
+		return a, fmt.Errorf("catalog %s: %w; if it is damaged, move it away and run bestand rebuild: the buckets hold everything", catalog.Redact(url), err)
 	}
 	if cfg.Catalog == "" { // in the data folder, which is ours alone
 		if err := a.catalog.TakeBack(ctx); err != nil {
@@ -117,8 +117,7 @@ func (a *archive) openStore(ctx context.Context) (err error) {
 	c := s3.Config{Region: a.cfg.S3Region, Secure: a.cfg.S3Secure, Now: a.now, ProbeBucket: a.cfg.S3BucketPrefix + "-probe",
 		BypassGovernance: a.cfg.LockMode == string(preservation.Governance)}
 	if a.cfg.S3Endpoint == "" {
-		a.embedded, err = objectstore.Supervise(ctx, objectstore.Options{Dir: a.cfg.path("objects"), Log: a.log})
-		if err != nil {
+		if a.embedded, err = superviseSoon(ctx, objectstore.Options{Dir: a.cfg.path("objects"), Log: a.log}); err != nil {
 			return err
 		}
 		c.Endpoint = a.embedded.Endpoint()
@@ -136,6 +135,12 @@ func (a *archive) openStore(ctx context.Context) (err error) {
 	if a.s3, err = s3.Dial(c); err != nil {
 		return err
 	}
+	reach, cancel := context.WithTimeout(ctx, 15*time.Second)
+	_, err = a.s3.Buckets(reach)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("cannot be reached or refuses the account; check --s3-endpoint, --s3-secure and the keys: %w", err)
+	}
 	for _, f := range a.s3.Probe(ctx) {
 		switch f.Severity {
 		case preservation.Failed:
@@ -149,6 +154,22 @@ func (a *archive) openStore(ctx context.Context) (err error) {
 	}
 	a.staging, err = a.s3.Staging(ctx, a.cfg.S3BucketPrefix+"-staging")
 	return err
+}
+
+// superviseSoon starts the embedded server. One that a killed service left behind
+// needs a moment to notice and to let go of the folder.
+func superviseSoon(ctx context.Context, o objectstore.Options) (*objectstore.Server, error) {
+	for try := 0; ; try++ {
+		s, err := objectstore.Supervise(ctx, o)
+		if !errors.Is(err, objectstore.ErrBusy) || try == 25 {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 func readPool(path string) (*x509.CertPool, error) {

@@ -140,6 +140,9 @@ func loadConfig(fs *flag.FlagSet, args []string) (*Config, error) {
 	if err := parse(fs, args); err != nil {
 		return nil, err
 	}
+	if abs, err := filepath.Abs(c.Data); err == nil { // converters run in folders of their own
+		c.Data = abs
+	}
 	return c, errors.Join(append(problems, c.check()...)...)
 }
 

@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"bestand/api/auth"
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
@@ -24,6 +26,9 @@ func (a *archive) firstStart(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	if len(tenants) == 0 {
+		if err := a.refuseForgotten(ctx); err != nil {
+			return err
+		}
 		if _, err := a.addTenant(ctx, catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}, "system"); err != nil {
 			return fmt.Errorf("create the first tenant: %w", err)
 		}
@@ -55,6 +60,32 @@ func (a *archive) firstStart(ctx context.Context, stdout io.Writer) error {
 	}
 	// Standard output is not the log, which goes to standard error.
 	fmt.Fprintf(stdout, "Administrator's API token of tenant %s, shown once and kept in %s:\n\n  %s\n\n", t.ID(), a.cfg.path(tokenFile), secret)
+	return nil
+}
+
+// refuseForgotten stops the first start of a catalog beside a store that holds
+// tenants: the catalog was lost, and a new one would hide that.
+func (a *archive) refuseForgotten(ctx context.Context) error {
+	names, err := a.s3.Buckets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		id, ok := strings.CutPrefix(name, a.cfg.S3BucketPrefix+"-")
+		if !ok || id == "staging" || id == "probe" || !preservation.TenantID(id).Valid() {
+			continue
+		}
+		b, err := a.s3.Bucket(ctx, name)
+		if err != nil {
+			return err
+		}
+		for _, err := range b.Versions(ctx, "cfg/") {
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("the catalog is empty, but bucket %s holds an archive: run bestand rebuild first", name)
+		}
+	}
 	return nil
 }
 

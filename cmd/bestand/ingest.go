@@ -59,8 +59,9 @@ func ingestCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		fmt.Fprint(stderr, `Usage: bestand ingest --server URL --token-file F [flags] PATH…
 
 A file becomes one record. A folder becomes one record of all files in it; its
-metadata.json, if there, is the metadata of the submission. Sending the same
-again is safe: what was accepted before is not taken in twice.
+metadata.json, if there, is the metadata of the submission; without one the path
+on this machine is its producer_record_id. Sending the same again is safe: what
+was accepted before is not taken in twice.
 
 `)
 		fs.PrintDefaults()
@@ -184,7 +185,11 @@ func collectDelivery(path, producer, class, closed string) (*delivery, error) {
 	for _, f := range d.files {
 		d.size += f.size
 	}
-	defaults := map[string]string{"producer": producer, "class": class, "closed": closed, "producer_record_id": filepath.ToSlash(path), "title": filepath.Base(path)}
+	where, err := filepath.Abs(path) // the same thing has the same name from wherever it is sent
+	if err != nil {
+		return nil, err
+	}
+	defaults := map[string]string{"producer": producer, "class": class, "closed": closed, "producer_record_id": filepath.ToSlash(where), "title": filepath.Base(where)}
 	for k, v := range defaults {
 		if _, ok := d.metadata[k]; !ok && v != "" {
 			d.metadata[k] = v

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"bestand/ingest/convert"
+	"bestand/ingest/format"
 	"bestand/ingest/image"
 )
 
@@ -49,6 +50,8 @@ func main() {
 		switch os.Args[1] {
 		case convert.ChildArg:
 			os.Exit(convert.Child(os.Args[2:], os.Stdin))
+		case format.ChildArg:
+			os.Exit(format.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case image.ChildArg:
 			os.Exit(image.Child(os.Args[2:], os.Stdin, os.Stdout))
 		}

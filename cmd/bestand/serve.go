@@ -35,6 +35,11 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	log := newLog(cfg, stderr)
 	slog.SetDefault(log) // for libraries that know no other
 	started := time.Now()
+	listener, err := net.Listen("tcp", cfg.Listen) // a taken port is known before anything is made
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
 	a, err := open(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -46,7 +51,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := a.firstStart(ctx, stdout); err != nil {
 		return errors.Join(err, a.close())
 	}
-	err = s.run(ctx, started)
+	err = s.run(ctx, listener, started)
 	return errors.Join(err, s.index.Close(), s.pipeline.PDFA.Close(), a.close())
 }
 
@@ -102,14 +107,10 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 
 // run serves until ctx ends, then stops in order: no new requests, requests
 // under way finished, jobs given back, indexes closed.
-func (s *service) run(ctx context.Context, started time.Time) error {
+func (s *service) run(ctx context.Context, listener net.Listener, started time.Time) error {
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	s.live = live
-	listener, err := net.Listen("tcp", s.cfg.Listen)
-	if err != nil {
-		return err
-	}
 	tenants, err := s.catalog.Tenants(ctx)
 	if err != nil {
 		return err

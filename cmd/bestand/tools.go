@@ -57,7 +57,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 	return &ingest.Pipeline{
 		Staging: a.staging, Store: a.store, Lock: a.officer.Lock, ProofLock: a.officer.ProofLock,
 		Packages: &sip.Reader{},
-		Format:   identifier, Scanner: scanner, Convert: converter, PDFA: validator,
+		Format:   identifier.In(box), Scanner: scanner, Convert: converter, PDFA: validator,
 		Invoice: func(ctx context.Context, dir, pdf string) (invoice.Embedded, error) {
 			return invoice.FromPDF(ctx, box, dir, pdf)
 		},

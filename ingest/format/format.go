@@ -13,6 +13,7 @@ import (
 	"github.com/richardlehane/siegfried/pkg/core"
 	"github.com/richardlehane/siegfried/pkg/static"
 
+	"bestand/ingest/sandbox"
 	"bestand/preservation"
 )
 
@@ -52,6 +53,15 @@ const (
 type Identifier struct {
 	sf       *siegfried.Siegfried
 	registry string
+	box      *sandbox.Sandbox
+}
+
+// In returns an Identifier that has large files identified by a child of this
+// program in the sandbox.
+func (i *Identifier) In(box *sandbox.Sandbox) *Identifier {
+	c := *i
+	c.box = box
+	return &c
 }
 
 // New loads the embedded signatures.
@@ -97,6 +107,9 @@ func (i *Identifier) Identify(ctx context.Context, path, name string) (Result, e
 		r.Registry = i.registry
 		r.add(Empty, preservation.Failed, "the file has no bytes: ask the producer for it again")
 		return r, nil
+	}
+	if i.box != nil && st.Size() > apartAbove {
+		return i.apart(ctx, path, name)
 	}
 	r, err := i.registered(f, name)
 	if err != nil {

@@ -85,7 +85,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	case strings.HasPrefix(c.URL, "postgres://"), strings.HasPrefix(c.URL, "postgresql://"):
 		err = db.openPostgres(c.URL)
 	default:
-		err = fmt.Errorf("catalog URL %q: want sqlite:PATH or postgres://…", redact(c.URL))
+		err = fmt.Errorf("catalog URL %q: want sqlite:PATH or postgres://…", Redact(c.URL))
 	}
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func (db *DB) openSQLite(path string) (err error) {
 func (db *DB) openPostgres(dsn string) (err error) {
 	db.dialect = postgres
 	if db.writer, err = sql.Open("pgx", dsn); err != nil {
-		return fmt.Errorf("catalog URL: %s", strings.ReplaceAll(err.Error(), dsn, redact(dsn)))
+		return fmt.Errorf("catalog URL: %s", strings.ReplaceAll(err.Error(), dsn, Redact(dsn)))
 	}
 	db.writer.SetMaxOpenConns(24)
 	db.writer.SetMaxIdleConns(24)
@@ -141,8 +141,8 @@ func (db *DB) openPostgres(dsn string) (err error) {
 	return nil
 }
 
-// redact removes the password from a connection string for messages.
-func redact(dsn string) string {
+// Redact removes the password from a connection string for messages.
+func Redact(dsn string) string {
 	if u, err := url.Parse(dsn); err == nil {
 		return u.Redacted()
 	}
