@@ -41,8 +41,8 @@ func (s *Schemas) file(m *Message) string {
 }
 
 var (
-	place  = regexp.MustCompile(`:([0-9]+): element ([^:\s]{1,200}): [^:]*validity error : `)
-	quoted = regexp.MustCompile(`'[^'{}]*'`)
+	place = regexp.MustCompile(`:([0-9]+): element ([^:\s]{1,200}): [^:]*validity error : (.*)`)
+	facet = regexp.MustCompile(`\[facet '([A-Za-z]{1,30})'\]`)
 )
 
 // validate asks xmllint about the message. What is missing for it is a notice.
@@ -84,16 +84,27 @@ func (s *Schemas) validate(ctx context.Context, scratch string, m *Message, foun
 	}
 	told := false
 	for l := range strings.Lines(stderr.String()) {
-		if at := place.FindStringSubmatchIndex(l); at != nil {
+		if at := place.FindStringSubmatch(l); at != nil {
 			told = true
-			// The values in quotes are content of the record; the types in quotes and
-			// braces are not.
-			detail := quoted.ReplaceAllString(strings.TrimSpace(l[at[1]:]), "…")
-			found.Fail(InvalidSchema, "xdomea "+m.Version, m.Entry.Name, "line %s, element %s: %s", l[at[2]:at[3]], l[at[4]:at[5]], detail)
+			found.Fail(InvalidSchema, "xdomea "+m.Version, m.Entry.Name, "line %s, element %s: %s", at[1], at[2], reason(at[3]))
 		}
 	}
 	if !told {
 		found.Fail(InvalidSchema, "xdomea "+m.Version, m.Entry.Name, "xmllint says that the message is not valid")
 	}
 	return nil
+}
+
+// reason says what xmllint found, without the values that it cites: they are
+// content of the record.
+func reason(message string) string {
+	if m := facet.FindStringSubmatch(message); m != nil {
+		return "its value breaks the rule " + m[1]
+	}
+	for _, known := range []string{"This element is not expected", "Missing child element", "Character content", "is required but missing", "is not allowed"} {
+		if strings.Contains(message, known) {
+			return strings.TrimSpace(message) // these cite names only
+		}
+	}
+	return "its value is not of its type"
 }
