@@ -222,6 +222,7 @@ type work struct {
 	savedAt  time.Time // when
 	lastID   string    // of an event
 	problems []preservation.Finding
+	malware  []preservation.Finding // that nobody released
 
 	record preservation.Record
 	pkg    frozen
@@ -237,7 +238,7 @@ type file struct {
 	depth  int  // how many files it was taken out of
 	made   bool // a rendition made here
 	held   bool // complete, in the package of an earlier version: nothing to be done
-	signed bool // carries somebody's signature: never touched
+	closed bool // carries malware that nobody released: not opened
 }
 
 // add gives a new file its identifier and its name in the work folder.

@@ -33,8 +33,8 @@ func (w *work) validate(ctx context.Context, f *file) error {
 		return err
 	}
 	defer in.Close()
-	f.signed, err = pades.Signed(ctx, in, f.Size)
-	if err != nil || !f.signed {
+	signed, err := pades.Signed(ctx, in, f.Size)
+	if err != nil || !signed {
 		return err
 	}
 	for _, x := range pades.Verify(ctx, in, f.Size, cades.Trust{Roots: w.p.Sealer.Trust, At: w.p.Now(), Optional: true}) {

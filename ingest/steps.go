@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"bestand/ingest/convert"
@@ -70,11 +71,17 @@ func save(path string, r io.Reader) (preservation.Digests, error) {
 // scanFiles asks the malware scanner about every file. What it finds goes to
 // quarantine unless a person released the submission knowing it.
 func scanFiles(ctx context.Context, w *work) error {
+	if err := w.scan(ctx, w.files...); err != nil {
+		return err
+	}
+	return w.contained()
+}
+
+func (w *work) scan(ctx context.Context, files ...*file) error {
 	var clean, skipped []preservation.FileID
-	var infected []preservation.Finding
 	var by preservation.Agent
 	reason := ""
-	for _, f := range w.files {
+	for _, f := range files {
 		if f.held {
 			continue
 		}
@@ -85,10 +92,11 @@ func scanFiles(ctx context.Context, w *work) error {
 		by = r.Agent
 		switch r.Outcome {
 		case scan.Infected:
-			infected = append(infected, preservation.Finding{Code: scan.CodeInfected, Severity: preservation.Failed, Subject: f.subject(),
-				Detail: "carries " + r.Signature})
 			w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Failure, Code: scan.CodeInfected, Agent: r.Agent,
 				Files: []preservation.FileID{f.ID}, Detail: r.Signature})
+			if err := w.infected(f, r.Signature); err != nil {
+				return err
+			}
 		case scan.NotScanned:
 			skipped, reason = append(skipped, f.ID), r.Reason
 		default:
@@ -102,10 +110,34 @@ func scanFiles(ctx context.Context, w *work) error {
 		w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Warning, Code: scan.CodeNotScanned, Agent: by, Files: skipped,
 			Detail: "not scanned: " + reason})
 	}
-	if len(infected) > 0 && !w.sub.Released {
-		return &verdict{catalog.Quarantined, infected}
+	return nil
+}
+
+// infected notes malware in a file. Nothing opens the file unless a person has
+// released the submission having seen this finding: the same malware in the same
+// bytes.
+func (w *work) infected(f *file, signature string) error {
+	if err := f.sum(); err != nil {
+		return err
 	}
-	w.problems = append(w.problems, infected...)
+	x := preservation.Finding{Code: scan.CodeInfected, Severity: preservation.Failed, Subject: f.subject(),
+		Detail: fmt.Sprintf("carries %s; SHA-256 %s", signature, f.SHA256)}
+	if w.sub.Released && slices.ContainsFunc(w.sub.Problems, func(seen preservation.Finding) bool {
+		return seen.Code == x.Code && seen.Detail == x.Detail
+	}) {
+		w.problems = append(w.problems, x)
+		return nil
+	}
+	f.closed = true
+	w.malware = append(w.malware, x)
+	return nil
+}
+
+// contained sends the submission to quarantine when malware was found in it.
+func (w *work) contained() error {
+	if len(w.malware) > 0 {
+		return &verdict{catalog.Quarantined, append(w.malware, w.problems...)}
+	}
 	return nil
 }
 
@@ -144,7 +176,7 @@ func (w *work) identify(ctx context.Context, files ...*file) error {
 func render(ctx context.Context, w *work) error {
 	for i := 0; i < len(w.files); i++ { // grows while it runs
 		f := w.files[i]
-		if f.made || f.held || f.Representation == preservation.Text {
+		if f.made || f.held || f.closed || f.Representation == preservation.Text {
 			continue
 		}
 		if err := w.render(ctx, f); err != nil {
@@ -154,7 +186,7 @@ func render(ctx context.Context, w *work) error {
 			return err
 		}
 	}
-	return nil
+	return w.contained()
 }
 
 func (w *work) render(ctx context.Context, f *file) error {
@@ -219,7 +251,8 @@ func (w *work) hybrid(ctx context.Context, f *file, dir string) error {
 		Type: preservation.EventExtract, Outcome: preservation.Success, Detail: "electronic invoice inside of the PDF, byte for byte", Agent: agent}}})
 }
 
-// output takes a file over that was made from another.
+// output takes a file over that was made from another. One that was taken out of
+// another goes through what every received file goes through.
 func (w *work) output(ctx context.Context, from *file, o convert.Output) error {
 	if o.Kind == convert.Extracted && from.depth >= maxDepth {
 		w.finding(from, preservation.Event{Type: preservation.EventExtract, Outcome: preservation.Warning, Code: "too-deep", Agent: agent,
@@ -238,10 +271,16 @@ func (w *work) output(ctx context.Context, from *file, o convert.Output) error {
 	w.notes(o.Events, from.ID, f.ID)
 	if f.made {
 		from.Verdict, from.Flavour = "", "" // the rendition carries it
-	} else {
-		f.depth = from.depth + 1
+		return w.identify(ctx, f)
 	}
-	return w.identify(ctx, f)
+	f.depth = from.depth + 1
+	if err := w.scan(ctx, f); err != nil {
+		return err
+	}
+	if err := w.identify(ctx, f); err != nil {
+		return err
+	}
+	return w.validate(ctx, f)
 }
 
 // text keeps the text of a file for search, so that an index can be rebuilt
@@ -321,24 +360,33 @@ func judge(_ context.Context, w *work) error {
 func digest(_ context.Context, w *work) error {
 	var ids []preservation.FileID
 	for _, f := range w.files {
-		if f.SHA256 != "" {
-			continue
+		if f.DerivedFrom != "" && f.HeldIn == 0 {
+			if err := f.sum(); err != nil {
+				return err
+			}
+			ids = append(ids, f.ID)
 		}
-		in, err := os.Open(f.path)
-		if err != nil {
-			return err
-		}
-		h := newHasher(in)
-		_, err = io.Copy(io.Discard, h)
-		in.Close()
-		if err != nil {
-			return err
-		}
-		f.Size, f.Digests = h.n, h.sums()
-		ids = append(ids, f.ID)
 	}
 	if len(ids) > 0 {
 		w.note(preservation.Event{Type: preservation.EventDigest, Outcome: preservation.Success, Agent: agent, Files: ids, Detail: "SHA-256 and SHA-512"})
 	}
+	return nil
+}
+
+// sum computes the digests of a file that has none yet.
+func (f *file) sum() error {
+	if f.SHA256 != "" {
+		return nil
+	}
+	in, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	h := newHasher(in)
+	if _, err := io.Copy(io.Discard, h); err != nil {
+		return err
+	}
+	f.Size, f.Digests = h.n, h.sums()
 	return nil
 }

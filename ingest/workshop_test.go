@@ -47,7 +47,9 @@ type workshop struct {
 	later   time.Duration
 }
 
-func newWorkshop(t *testing.T) *workshop {
+func newWorkshop(t *testing.T) *workshop { return newWorkshopFor(t, catalog.Settings{}) }
+
+func newWorkshopFor(t *testing.T, set catalog.Settings) *workshop {
 	t.Helper()
 	w := &workshop{T: t}
 	now := func() time.Time { return time.Now().Add(w.later) }
@@ -56,7 +58,7 @@ func newWorkshop(t *testing.T) *workshop {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.db.Close() })
-	if err := w.db.CreateTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}, "test"); err != nil {
+	if err := w.db.CreateTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt", Settings: set}, "test"); err != nil {
 		t.Fatal(err)
 	}
 	w.tenant = w.db.Tenant("musterstadt")

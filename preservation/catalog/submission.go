@@ -36,7 +36,7 @@ type Submission struct {
 	SubmittedBy string
 	Released    bool // a person released it from quarantine
 	Frozen      *Frozen
-	Problems    []preservation.Finding
+	Problems    []preservation.Finding // of the last end; while it is processed again those that were released
 	Receipt     string // compact JWS, empty until archived
 	Received    time.Time
 	Updated     time.Time
@@ -306,7 +306,8 @@ func (x *tx) wakeParent(tenant preservation.TenantID, id preservation.Submission
 }
 
 // Requeue sends a submission through the pipeline again: a quarantined one
-// (release or retry) or one whose job gave up. ErrConflict in any other state.
+// (release or retry) or one whose job gave up. The problems that a release was
+// decided on stay until the next end. ErrConflict in any other state.
 func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, release bool, actor, reason string, events ...preservation.Event) error {
 	return t.db.write(ctx, func(x *tx) error {
 		var status Status
@@ -324,7 +325,8 @@ func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, rele
 		if status != Quarantined && (release || dead == 0) {
 			return fmt.Errorf("submission %s is %s: %w", id, status, ErrConflict)
 		}
-		if _, err := x.exec(`UPDATE submission SET status = 'received', problems = '[]', released = CASE WHEN $3 = 1 THEN 1 ELSE released END, updated_ms = $4 WHERE tenant = $1 AND id = $2`,
+		if _, err := x.exec(`UPDATE submission SET status = 'received', released = CASE WHEN $3 = 1 THEN 1 ELSE released END, updated_ms = $4,
+			problems = CASE WHEN $3 = 1 OR status <> 'quarantined' THEN problems ELSE '[]' END WHERE tenant = $1 AND id = $2`,
 			string(t.id), string(id), bit(release), ms(t.db.now())); err != nil {
 			return err
 		}
