@@ -37,7 +37,7 @@ type Submission struct {
 	Released    bool // a person released it from quarantine
 	Frozen      *Frozen
 	Problems    []preservation.Finding // of the last end; while it is processed again those that were released
-	Receipt     string // compact JWS, empty until archived
+	Receipt     string                 // compact JWS, empty until archived
 	Received    time.Time
 	Updated     time.Time
 	Package     bool                      // of one file, a package of records, each of which becomes a submission of its own
