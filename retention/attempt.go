@@ -241,6 +241,9 @@ func (r *run) callOff(ctx context.Context, reason string) error {
 // settle does in the catalog what the outcome object says.
 func (r *run) settle(ctx context.Context, outcome preservation.EventObject) error {
 	if outcome.Event.Type == preservation.EventDelete {
+		if err := r.v.Extend(ctx, r.w.Key, "", r.policy.proof(r.Officer.Now())); err != nil {
+			return err
+		}
 		return r.finish(ctx, outcome)
 	}
 	reason := outcome.Event.Detail
@@ -329,27 +332,16 @@ func keysBelow(ctx context.Context, s preservation.Store, prefix string) ([]stri
 	return slices.Compact(keys), nil
 }
 
-// bury writes the tombstone to the bucket, where it stays with the intent.
+// bury ends the destruction in the bucket and then in the catalog.
 func (r *run) bury(ctx context.Context) error {
-	now := r.Officer.Now().UTC().Truncate(time.Millisecond)
 	stone := r.intent.Tombstone
-	stone.Destroyed = now
-	body, err := json.Marshal(stone)
-	if err != nil {
-		return err
-	}
-	proof := r.policy.proof(now)
-	outcome, _, err := put(ctx, r.v, outcomeKey(r.w), preservation.EventObject{Record: r.w.Record, Body: body, Event: preservation.Event{
-		ID: r.w.ID, Type: preservation.EventDelete, At: now, Outcome: preservation.Success, Agent: agent,
-		Detail: "every version purged and read back",
-	}}, proof)
+	stone.Destroyed = r.Officer.Now().UTC().Truncate(time.Millisecond)
+	stone.Intent, stone.Key = r.w.Key, outcomeKey(r.w)
+	outcome, err := bury(ctx, r.v, stone, r.policy.proof(stone.Destroyed))
 	if err != nil {
 		return err
 	}
 	if err := r.at("buried"); err != nil {
-		return err
-	}
-	if err := r.v.Extend(ctx, r.w.Key, "", proof); err != nil {
 		return err
 	}
 	return r.finish(ctx, outcome)

@@ -83,7 +83,7 @@ func (d *Disposer) begin(ctx context.Context, t *catalog.Tenant, id preservation
 			Record: id, Class: j.row.Class, Rule: fmt.Sprintf("%s@%d", rule.ID, rule.Version), LegalBasis: rule.LegalBasis,
 			Reason: "retention ended, disposition V, standing permit of " + j.permit.Authority, Permit: j.permit.ID, Actor: System,
 			Opened: j.row.Opened, Closed: j.row.Closed, End: j.evaluation.End, Received: j.row.Received.UTC(),
-			Versions: j.row.Version, Leaves: leaves, Key: outcomeKey(w),
+			Versions: j.row.Version, Leaves: leaves, Intent: w.Key, Key: outcomeKey(w),
 		}})
 		if err != nil {
 			return err
@@ -123,6 +123,10 @@ func judge(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now 
 	if err != nil {
 		return j, err
 	}
+	arriving, err := v.Arriving(ctx, id)
+	if err != nil {
+		return j, err
+	}
 	today := preservation.DateOf(now.In(policy.zone()))
 	found := false
 	for _, c := range p.permits {
@@ -138,6 +142,8 @@ func judge(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now 
 		j.reason = "disposition " + string(j.evaluation.Disposition)
 	case len(parts) > 0:
 		j.reason = fmt.Sprintf("%d records that belong to it are kept", len(parts))
+	case arriving > 0:
+		j.reason = "a new version of it is being archived"
 	case !found:
 		j.reason = "no standing permit in force covers it"
 	}

@@ -214,43 +214,6 @@ func (d *Disposer) forbidden(ctx context.Context, t *catalog.Tenant, w catalog.D
 	return reason != "", err
 }
 
-// replay purges what came back of records destroyed lately: a version whose
-// ingest was under way, or a copy that a restore brought.
-func (d *Disposer) replay(ctx context.Context, t *catalog.Tenant) error {
-	stones, err := t.View().Tombstones(ctx, time.Time{}, batch)
-	if err != nil || len(stones) == 0 {
-		return err
-	}
-	v, err := d.Vault(ctx, t)
-	if err != nil {
-		return err
-	}
-	for _, g := range stones {
-		if d.Officer.Now().Sub(g.Destroyed) > 7*24*time.Hour {
-			break
-		}
-		if err := d.Replay(ctx, v, g.Record); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Replay purges the packages of a record that has a tombstone. A restore from
-// a backup calls it for every tombstone, so that nothing destroyed comes back.
-func (d *Disposer) Replay(ctx context.Context, v Vault, id preservation.RecordID) error {
-	keys, err := keysBelow(ctx, v, preservation.PackagePrefix(id))
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if err := v.Purge(ctx, key); err != nil && !errors.Is(err, preservation.ErrLocked) {
-			return err
-		}
-	}
-	return nil
-}
-
 // candidates lists the records that a standing permit allows to be destroyed,
 // parts before their files.
 func (d *Disposer) candidates(ctx context.Context, t *catalog.Tenant) ([]preservation.RecordID, error) {

@@ -183,9 +183,9 @@ func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preserva
 		return nil
 	}
 	lock := policy.proof(now)
-	move := func(prefix string) error {
+	move := func(prefix string, keep func(key string) bool) error {
 		for v, err := range s.Versions(ctx, prefix) {
-			if err == nil && !v.Marker {
+			if err == nil && !v.Marker && keep(v.Key) {
 				err = s.Extend(ctx, v.Key, v.VersionID, lock)
 			}
 			if err != nil {
@@ -195,25 +195,23 @@ func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preserva
 		return nil
 	}
 	for _, prefix := range []string{"cfg/", "audit/"} {
-		if err := move(prefix); err != nil {
+		if err := move(prefix, func(string) bool { return true }); err != nil {
 			return err
 		}
 	}
-	var before time.Time
-	for {
-		stones, err := t.View().Tombstones(ctx, before, batch)
+	for cursor := ""; ; {
+		stones, more, err := t.View().Destroyed(ctx, cursor, batch)
 		if err != nil {
 			return err
 		}
 		for _, g := range stones {
-			if err := move(preservation.EventPrefix(g.Record)); err != nil {
+			if err := move(preservation.EventPrefix(g.Record), func(key string) bool { return isProof(g, key) }); err != nil {
 				return err
 			}
 		}
-		if len(stones) < batch {
+		if cursor = more; cursor == "" {
 			break
 		}
-		before = stones[len(stones)-1].Destroyed.Add(time.Millisecond) // pages overlap rather than part within one instant
 	}
 	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(proofName, next.String()) })
 }

@@ -42,6 +42,7 @@ type Tombstone struct {
 	Destroyed  time.Time             `json:"destroyed"`
 	Versions   int                   `json:"versions"`
 	Leaves     []string              `json:"leaves,omitempty"` // evidence leaf digests, hex
+	Intent     string                `json:"intent,omitempty"` // key of the object that announced the destruction
 	Key        string                `json:"key"`              // of the tombstone object
 }
 
@@ -159,6 +160,13 @@ func (x *Tx) forgetRejected(id preservation.RecordID) error {
 		}
 	}
 	return nil
+}
+
+// Arriving counts the submissions of a record that are on their way into it.
+func (v View) Arriving(ctx context.Context, id preservation.RecordID) (n int, err error) {
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM submission WHERE tenant = $1 AND record_id = $2 AND status IN ('received', 'processing')`,
+		string(v.tenant), string(id)).Scan(&n)
+	return n, err
 }
 
 // Tombstone returns what stays of a destroyed record, or ErrNotFound.
