@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,10 @@ const killVariable = "BESTAND_TEST_KILL"
 // steps of the pipeline.
 func serveUntil(ctx context.Context, step string, args []string) error {
 	cfg, err := loadConfig(flags("serve", os.Stderr), args)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return err
 	}
@@ -41,7 +46,7 @@ func serveUntil(ctx context.Context, step string, args []string) error {
 	if err := a.firstStart(ctx, os.Stdout); err != nil {
 		return err
 	}
-	return s.run(ctx, time.Now())
+	return s.run(ctx, listener, time.Now())
 }
 
 // boundaries are the steps of ingest.Pipeline, in order.
