@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"bestand/ingest/format"
 	"bestand/ingest/sandbox"
@@ -36,21 +38,43 @@ func (p *Pipeline) able(f preservation.Format) bool {
 	return true
 }
 
+// tools names what is there of everything that a file may wait for.
+func (p *Pipeline) tools() string {
+	var have []string
+	if p.PDFA.Installed() == nil {
+		have = append(have, "veraPDF")
+	}
+	for _, names := range needs {
+		for _, name := range names {
+			if _, err := sandbox.LookPath(name); err == nil && !slices.Contains(have, name) {
+				have = append(have, name)
+			}
+		}
+	}
+	slices.Sort(have)
+	return strings.Join(have, " ")
+}
+
 // Complete is the handler of the job "complete": records that were archived
 // while a converter or the validator was missing get a new version with what
-// was missing, once it is there.
+// was missing, once it is there. A record that cannot be completed does not keep
+// the others from it.
 func (p *Pipeline) Complete(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
 	var after preservation.RecordID
+	var errs []error
 	for {
 		ids, err := t.Incomplete(ctx, after, 100)
 		if err != nil || len(ids) == 0 {
-			return err
+			return errors.Join(append(errs, err)...)
 		}
 		for _, id := range ids {
 			after = id
 			if err := p.complete(ctx, t, id); err != nil {
-				return fmt.Errorf("complete record %s: %w", id, err)
+				errs = append(errs, fmt.Errorf("complete record %s: %w", id, err))
 			}
+		}
+		if ctx.Err() != nil {
+			return errors.Join(errs...)
 		}
 	}
 }
@@ -60,7 +84,7 @@ func (p *Pipeline) complete(ctx context.Context, t *catalog.Tenant, id preservat
 	if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) {
 		return nil
 	}
-	if err != nil || e.Status != "live" {
+	if err != nil || e.Status != "live" || p.vain(id) {
 		return err
 	}
 	open := incomplete(e.Files)
@@ -77,6 +101,43 @@ func (p *Pipeline) complete(ctx context.Context, t *catalog.Tenant, id preservat
 		Detail: fmt.Sprintf("%d files of version %d can be completed now", len(open), e.Version)})
 }
 
+// vain reports whether completing a record was tried in vain with the tools that
+// are here now. It is forgotten at the end of the process: what was installed
+// since may be something that is not looked for, such as a Perl module.
+func (p *Pipeline) vain(id preservation.RecordID) bool {
+	tools := p.tools()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tried[id] == tools
+}
+
+// progress ends the making of a later version that would complete nothing: each
+// is an object that is locked for years.
+func (w *work) progress() error {
+	if w.sub.Version <= 1 {
+		return nil
+	}
+	var files []preservation.File
+	for _, f := range w.files {
+		files = append(files, f.File)
+	}
+	still := incomplete(files)
+	for _, f := range w.files {
+		if f.reopened && !still[f.ID] {
+			return nil
+		}
+	}
+	tools := w.p.tools()
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	if w.p.tried == nil {
+		w.p.tried = map[preservation.RecordID]string{}
+	}
+	w.p.tried[w.sub.RecordID] = tools
+	return &verdict{catalog.Rejected, []preservation.Finding{{Code: "nothing-completed", Severity: preservation.Notice,
+		Detail: "no file could be completed; the record stays as it is"}}}
+}
+
 // incomplete names the files whose rendition is pending or was not validated.
 func incomplete(files []preservation.File) map[preservation.FileID]bool {
 	out := map[preservation.FileID]bool{}
@@ -91,59 +152,4 @@ func incomplete(files []preservation.File) map[preservation.FileID]bool {
 		}
 	}
 	return out
-}
-
-// reopen is the first step of a later version: what is complete stays where it
-// is, the rest is brought into the work folder to be rendered again.
-func reopen(ctx context.Context, w *work) error {
-	e, err := w.t.Record(ctx, w.sub.RecordID)
-	if err != nil {
-		return err
-	}
-	if e.Version >= w.sub.Version {
-		return &catalog.Final{Err: fmt.Errorf("record %s has version %d already: %w", e.ID, e.Version, catalog.ErrConflict)}
-	}
-	s, err := w.p.Store(ctx, w.t)
-	if err != nil {
-		return err
-	}
-	open := incomplete(e.Files)
-	made := func(f preservation.File) bool { // from an incomplete file: made anew
-		return open[f.DerivedFrom] && (f.Representation == preservation.Text || f.Verdict != "")
-	}
-	for _, f := range e.Files {
-		w.lastFile = max(w.lastFile, f.ID.Number())
-		if made(f) {
-			continue
-		}
-		_, at, err := w.t.File(ctx, e.ID, f.ID)
-		if err != nil {
-			return err
-		}
-		_, version, ok := preservation.ParsePackageKey(at.Key)
-		if !ok {
-			return fmt.Errorf("%s: not the key of a package", at.Key)
-		}
-		f.HeldIn = version
-		kept := &file{File: f, held: !open[f.ID]}
-		w.files = append(w.files, kept)
-		if kept.held {
-			continue
-		}
-		kept.Verdict, kept.Flavour = "", ""
-		kept.path = w.path(string(f.ID))
-		r, err := s.Open(ctx, at.Key, at.VersionID, at.Pos, at.Size)
-		if err != nil {
-			return err
-		}
-		d, err := save(kept.path, r)
-		r.Close()
-		if err != nil {
-			return err
-		}
-		if d != f.Digests {
-			return fmt.Errorf("file %s of the stored package: %w", f.ID, preservation.ErrCorrupt)
-		}
-	}
-	return nil
 }

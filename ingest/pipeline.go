@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"bestand/ingest/convert"
@@ -53,6 +54,9 @@ type Pipeline struct {
 	// Boundary, when set, is called after every step with its name. An error ends
 	// the attempt as a crash at this point would.
 	Boundary func(step string) error
+
+	mu    sync.Mutex
+	tried map[preservation.RecordID]string // completed in vain, with these tools
 }
 
 // steps is the process up to the frozen package. Each step can be repeated from
@@ -66,7 +70,7 @@ var steps = []struct {
 	{"identify", identify}, // PRONOM; contradictions are findings
 	{"validate", validate}, // incoming signatures, XML
 	{"convert", render},    // renditions and extracted files, each with veraPDF's verdict and plausibility
-	{"check", judge},       // what has no rendition is archived with the finding or quarantined, as the tenant chose
+	{"check", judge},       // what has no rendition is archived with the finding or quarantined, as the tenant chose; a later version has to complete something
 	{"seal", seal},         // PAdES on the PDF renditions made here
 	{"digest", digest},     // SHA-256 and SHA-512 of everything made here
 	{"package", pack},      // the AIP, its METS sealed
@@ -162,8 +166,16 @@ func (p *Pipeline) Unstage(ctx context.Context, t *catalog.Tenant, j catalog.Job
 }
 
 // Report is the handler of the job "report": it keeps in the bucket why a
-// submission was rejected, and then frees staging.
+// submission was rejected, and then frees staging. A later version that was not
+// made is no producer's, and nothing has to be reported.
 func (p *Pipeline) Report(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
+	sub, err := t.Submission(ctx, preservation.SubmissionID(j.Key))
+	if err != nil {
+		return err
+	}
+	if sub.Version > 1 {
+		return p.Unstage(ctx, t, j)
+	}
 	s, err := p.Store(ctx, t)
 	if err != nil {
 		return err
@@ -217,10 +229,11 @@ type work struct {
 
 	files    []*file
 	events   []preservation.Event
-	lastFile int       // number of the last file's identifier
-	saved    int       // events that the catalog has
-	savedAt  time.Time // when
-	lastID   string    // of an event
+	earlier  []preservation.File // of a later version: what the one before had and is made anew
+	lastFile int                 // number of the last file's identifier
+	saved    int                 // events that the catalog has
+	savedAt  time.Time           // when
+	lastID   string              // of an event
 	problems []preservation.Finding
 	malware  []preservation.Finding // that nobody released
 
@@ -239,12 +252,16 @@ type file struct {
 	made   bool // a rendition made here
 	held   bool // complete, in the package of an earlier version: nothing to be done
 	closed bool // carries malware that nobody released: not opened
+	// reopened: incomplete, in the package of an earlier version; rendered again.
+	reopened bool
 }
 
-// add gives a new file its identifier and its name in the work folder.
+// add takes a file into the record. A new one gets its identifier.
 func (w *work) add(f *file) *file {
-	w.lastFile++
-	f.ID = preservation.NewFileID(w.lastFile)
+	if f.ID == "" {
+		w.lastFile++
+		f.ID = preservation.NewFileID(w.lastFile)
+	}
 	w.files = append(w.files, f)
 	return f
 }

@@ -55,6 +55,7 @@ type ReceiptFile struct {
 	NameBase64 string              `json:"name_base64,omitempty"` // of the raw bytes, where the name is not UTF-8
 	Size       int64               `json:"size"`
 	preservation.Digests
+	HeldIn int `json:"held_in_version,omitempty"` // earlier version whose package holds the bytes; 0: the one named here
 }
 
 // ReceiptLock says what protects the objects.
@@ -131,7 +132,7 @@ func (w *work) compose(now time.Time) Receipt {
 		if f.Representation != preservation.Original || f.DerivedFrom != "" {
 			continue
 		}
-		rf := ReceiptFile{ID: f.ID, Name: f.Name, Size: f.Size, Digests: f.Digests}
+		rf := ReceiptFile{ID: f.ID, Name: f.Name, Size: f.Size, Digests: f.Digests, HeldIn: f.HeldIn}
 		if !utf8.ValidString(f.Name) {
 			rf.NameBase64 = base64.StdEncoding.EncodeToString([]byte(f.Name))
 		}

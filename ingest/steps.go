@@ -263,11 +263,17 @@ func (w *work) output(ctx context.Context, from *file, o convert.Output) error {
 	if err != nil {
 		return err
 	}
-	f := w.add(&file{
+	f := &file{
 		File: preservation.File{Representation: preservation.Preservation, Name: o.Name, Title: from.Title, Document: from.Document,
 			Size: st.Size(), DerivedFrom: from.ID, Verdict: o.Verdict, Flavour: o.Flavour},
 		path: o.Path, made: o.Kind == convert.Rendition,
-	})
+	}
+	if !f.made {
+		if err := w.again(f); err != nil {
+			return err
+		}
+	}
+	w.add(f)
 	w.notes(o.Events, from.ID, f.ID)
 	if f.made {
 		from.Verdict, from.Flavour = "", "" // the rendition carries it
@@ -343,9 +349,12 @@ func (w *work) finding(f *file, e preservation.Event) { w.notes([]preservation.E
 
 // judge decides about originals without a rendition, as the tenant chose.
 func judge(_ context.Context, w *work) error {
+	if err := w.progress(); err != nil {
+		return err
+	}
 	var without []preservation.Finding
 	for _, f := range w.files {
-		if f.Verdict == preservation.VerdictNoRendition || f.Verdict == preservation.VerdictInvalid {
+		if !f.held && (f.Verdict == preservation.VerdictNoRendition || f.Verdict == preservation.VerdictInvalid) {
 			without = append(without, preservation.Finding{Code: "no-rendition", Severity: preservation.Failed, Subject: f.subject(),
 				Detail: "has no valid rendition; its events say why"})
 		}
