@@ -1,8 +1,13 @@
 package api
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"mime"
 	"net/http"
@@ -10,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"bestand/preservation"
 )
 
 // content is stored bytes on their way to a client: whole, or one range.
@@ -51,7 +58,7 @@ func (c *content) write(w http.ResponseWriter) error {
 	var r io.ReadCloser
 	if !c.head && length > 0 {
 		var err error
-		if r, err = c.open(off, length); err != nil {
+		if r, err = c.read(off, length); err != nil {
 			return err
 		}
 		defer r.Close()
@@ -70,6 +77,69 @@ func (c *content) write(w http.ResponseWriter) error {
 	}
 	_, err := io.CopyN(w, r, length)
 	return err // the answer is cut off then, which Content-Length shows
+}
+
+// inMemory is the size in bytes up to which content is verified before the first
+// byte of it is sent.
+const inMemory = 8 << 20
+
+// read opens a range of the content. Damage is found before it is handed out:
+// small content is read whole and compared, large content that is asked for
+// whole ends before its last bytes when they do not agree with the digest.
+func (c *content) read(off, length int64) (io.ReadCloser, error) {
+	if c.size > inMemory {
+		r, err := c.open(off, length)
+		if err != nil || length < c.size {
+			return r, err
+		}
+		return &verified{r: bufio.NewReaderSize(r, 64<<10), Closer: r, left: length, h: sha256.New(), want: c.sha256}, nil
+	}
+	r, err := c.open(0, c.size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != c.sha256 {
+		return nil, fmt.Errorf("stored content with SHA-256 %s: %w", c.sha256, preservation.ErrCorrupt)
+	}
+	return io.NopCloser(bytes.NewReader(b[off : off+length])), nil
+}
+
+// verified hands content out and compares it before its last buffer.
+type verified struct {
+	r *bufio.Reader
+	io.Closer
+	left    int64
+	h       hash.Hash
+	want    string
+	checked bool
+}
+
+func (v *verified) Read(p []byte) (int, error) {
+	if !v.checked && v.left <= int64(v.r.Size()) {
+		rest, err := v.r.Peek(int(v.left))
+		if err != nil {
+			return 0, err
+		}
+		v.h.Write(rest)
+		if hex.EncodeToString(v.h.Sum(nil)) != v.want {
+			return 0, fmt.Errorf("stored content with SHA-256 %s: %w", v.want, preservation.ErrCorrupt)
+		}
+		v.checked = true
+	}
+	if !v.checked { // leave something for the comparison
+		p = p[:min(int64(len(p)), v.left-int64(v.r.Size())+1)]
+	}
+	n, err := v.r.Read(p)
+	if !v.checked {
+		v.h.Write(p[:n])
+	}
+	v.left -= int64(n)
+	return n, err
 }
 
 // matches reports whether an If-None-Match lists the tag (RFC 9110 §13.1.2).
