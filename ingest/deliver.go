@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"bestand/ingest/sip"
@@ -26,11 +27,7 @@ func (p *Pipeline) processPackage(ctx context.Context, t *catalog.Tenant, sub ca
 	if err != nil {
 		return err
 	}
-	unpacked := false
-	for _, e := range steps {
-		unpacked = unpacked || e.Type == preservation.EventUnpack
-	}
-	if !unpacked {
+	if !slices.ContainsFunc(steps, unpacked) {
 		if refused, err := p.unpack(ctx, t, sub); err != nil || refused {
 			return err
 		}

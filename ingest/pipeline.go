@@ -291,15 +291,3 @@ func (w *work) flush(ctx context.Context, force bool) error {
 	w.saved, w.savedAt = len(w.events), now
 	return nil
 }
-
-// Forget removes from staging what is left of a record that is being destroyed.
-func (p *Pipeline) Forget(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
-	e, err := t.Record(ctx, id)
-	if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return p.Staging.RemoveAll(ctx, stagingPrefix(t.ID(), e.Submission))
-}

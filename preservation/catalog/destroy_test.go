@@ -72,6 +72,12 @@ func TestDestroyLeavesNothingPersonal(t *testing.T) {
 		for i := range 40 {
 			archive(t, f.tenant, fmt.Sprintf("after-%d", i))
 		}
+		late := submission(secret+"late", f.Now())
+		late.RecordID, late.Version, late.Metadata = id, 2, c.Record.Metadata
+		must(t, f.tenant.CreateSubmission(t.Context(), late))
+		if n, err := f.tenant.View().Arriving(t.Context(), id); err != nil || n == 0 {
+			t.Error(n, err)
+		}
 		d := catalog.Disposal{Record: id, ID: preservation.NewID(f.Now()), Phase: "intended", Permit: "p", Body: json.RawMessage(`{}`), Try: f.Now(), At: f.Now()}
 		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.BeginDisposal(d) }))
 		_, before, err := f.tenant.Changes(t.Context(), "", 1000)
@@ -99,6 +105,12 @@ func TestDestroyLeavesNothingPersonal(t *testing.T) {
 		}
 		if s, err := f.tenant.Submission(t.Context(), c.Record.Submission); err != nil || s.Status != catalog.Archived || len(s.Files) != 0 || s.Receipt != "" {
 			t.Errorf("what is left of its submission: %+v %v", s, err)
+		}
+		if s, err := f.tenant.Submission(t.Context(), late.ID); err != nil || s.Status != catalog.Rejected {
+			t.Errorf("the version on its way is %s, %v", s.Status, err)
+		}
+		if all, err := f.tenant.SubmissionsOf(t.Context(), id); err != nil || len(all) != 2 || all[1].ID != late.ID {
+			t.Errorf("submissions %+v, %v", all, err)
 		}
 		grep(t, f)
 		create(t, f.tenant, c.Record.ProducerRecordID) // its source is free again

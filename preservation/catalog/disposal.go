@@ -110,9 +110,9 @@ func (v View) Disposals(ctx context.Context, tryBefore time.Time, after preserva
 
 // Destroy ends a disposal after every object was purged and that was read
 // back: the tombstone takes the place of the record and everything that hung on
-// it, and the producer's identifier is free again. Rejected deliveries of the
-// same source lose what they say of it, too. The same tombstone again changes
-// nothing.
+// it, and the producer's identifier is free again. What was still to become a
+// version of it ends as rejected, and rejected deliveries of the same source lose
+// what they say of it, too. The same tombstone again changes nothing.
 func (x *Tx) Destroy(s Tombstone) error {
 	if err := x.forgetRejected(s.Record); err != nil {
 		return err
@@ -130,7 +130,8 @@ func (x *Tx) Destroy(s Tombstone) error {
 		`DELETE FROM submission_file WHERE submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2)`,
 		// A job under way keeps its row: nothing in it speaks of the content.
 		`DELETE FROM job WHERE tenant = $1 AND state = 'dead' AND (key = $2 OR key IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2))`,
-		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]', receipt = '', frozen = '' WHERE tenant = $1 AND record_id = $2`,
+		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]', receipt = '', frozen = '',
+			status = CASE WHEN status IN ('received', 'processing', 'quarantined') THEN 'rejected' ELSE status END WHERE tenant = $1 AND record_id = $2`,
 	} {
 		if _, err := x.tx.exec(q, string(x.tenant), string(s.Record)); err != nil {
 			return err

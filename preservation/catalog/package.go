@@ -14,6 +14,12 @@ func (t *Tenant) Parts(ctx context.Context, id preservation.SubmissionID) ([]Sub
 	return collect(rows, err, scanSubmission)
 }
 
+// SubmissionsOf returns the submissions of a record by version, without their files.
+func (t *Tenant) SubmissionsOf(ctx context.Context, id preservation.RecordID) ([]Submission, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+submissionColumns+` FROM submission WHERE tenant = $1 AND record_id = $2 AND record_id <> '' ORDER BY record_version, id`, string(t.id), string(id))
+	return collect(rows, err, scanSubmission)
+}
+
 // Unpacked notes that all parts of a package have been submitted, with the
 // problems of those that could not be.
 func (t *Tenant) Unpacked(ctx context.Context, id preservation.SubmissionID, problems []preservation.Finding, event preservation.Event) error {
