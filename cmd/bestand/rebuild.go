@@ -93,7 +93,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID) (
 	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 2 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains})
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 2 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: sealCheck(a.trust)})
 	if err != nil {
 		return report, err
 	}
