@@ -23,9 +23,6 @@ type caller struct {
 	url, token string
 }
 
-// in makes the caller report to a subtest.
-func (c *caller) in(t *testing.T) *caller { return &caller{T: t, url: c.url, token: c.token} }
-
 // as makes a token of one actor and acts with it.
 func (c *caller) as(actor string, roles ...string) *caller {
 	c.Helper()
