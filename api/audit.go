@@ -15,7 +15,7 @@ func (s *server) ListAudit(ctx context.Context, request ListAuditRequestObject) 
 	if p.After != "" {
 		var err error
 		if after, err = strconv.ParseInt(p.After, 10, 64); err != nil || after < 0 {
-			return nil, badCursor.because("")
+			return nil, catalog.ErrCursor
 		}
 	}
 	entries, err := s.tenant(ctx).AuditLog(ctx, after, p.Object, limit+1)

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"strconv"
-	"time"
 
 	"bestand/preservation/catalog"
 	"bestand/retention"
@@ -14,29 +12,27 @@ import (
 func (s *server) ListDisposals(ctx context.Context, request ListDisposalsRequestObject) (ListDisposalsResponseObject, error) {
 	p, t := request.Params, s.tenant(ctx)
 	limit := pageSize(p.Limit)
-	if p.View != ListDisposalsParamsViewDestroyed {
-		due, next, err := t.Records(ctx, catalog.RecordFilter{State: string(retention.Due), Status: live}, "closed", p.After, limit)
+	answer := ListDisposals200JSONResponse{Items: []Disposal{}}
+	if p.View == ListDisposalsParamsViewDestroyed {
+		stones, next, err := t.View().Destroyed(ctx, p.After, limit)
 		if err != nil {
 			return nil, err
 		}
-		return ListDisposals200JSONResponse{Due: summaries(due), Next: next}, nil
-	}
-	var before time.Time
-	if p.After != "" {
-		ms, err := strconv.ParseInt(p.After, 10, 64)
-		if err != nil {
-			return nil, badCursor.because("")
+		for _, stone := range stones {
+			answer.Items = append(answer.Items, Disposal{ID: stone.Record, Status: "destroyed", Class: stone.Class, End: stone.End,
+				Destroyed: stone.Destroyed, Rule: stone.Rule, LegalBasis: stone.LegalBasis, Permit: stone.Permit})
 		}
-		before = time.UnixMilli(ms)
+		answer.Next = next
+		return answer, nil
 	}
-	stones, err := t.View().Tombstones(ctx, before, limit+1)
+	due, next, err := t.Records(ctx, catalog.RecordFilter{State: string(retention.Due), Status: live}, "closed", p.After, limit)
 	if err != nil {
 		return nil, err
 	}
-	stones, next := page(stones, limit, func(s catalog.Tombstone) string { return strconv.FormatInt(s.Destroyed.UnixMilli(), 10) })
-	answer := ListDisposals200JSONResponse{Destroyed: make([]Tombstone, len(stones)), Next: next}
-	for i, stone := range stones {
-		answer.Destroyed[i] = tombstone(stone)
+	for _, e := range due {
+		answer.Items = append(answer.Items, Disposal{ID: e.ID, Status: "due", Class: e.Class, Title: e.Title, Reference: e.Reference,
+			End: e.Retention.End, Links: recordLinks(e.ID)})
 	}
+	answer.Next = next
 	return answer, nil
 }

@@ -41,7 +41,11 @@ func (s *server) GetPackage(ctx context.Context, request GetPackageRequestObject
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.storedPackage(ctx, e.ID, p.Version)
+	version := 0
+	if p.Version != nil {
+		version = *p.Version
+	}
+	o, err := s.storedPackage(ctx, e.ID, version)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,9 @@ import (
 func (s *server) ListHolds(ctx context.Context, request ListHoldsRequestObject) (ListHoldsResponseObject, error) {
 	p := request.Params
 	limit := pageSize(p.Limit)
+	if err := afterID(p.After); err != nil {
+		return nil, err
+	}
 	all, err := s.config.Officer.Holds(ctx, s.tenant(ctx))
 	if err != nil {
 		return nil, err

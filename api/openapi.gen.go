@@ -197,13 +197,33 @@ type Cursor = string
 // Date defines model for Date.
 type Date = preservation.Date
 
-// DisposalPage defines model for DisposalPage.
-type DisposalPage struct {
-	Destroyed []Tombstone     `json:"destroyed,omitempty,omitzero"`
-	Due       []RecordSummary `json:"due,omitempty,omitzero"`
+// Disposal defines model for Disposal.
+type Disposal struct {
+	Class string `json:"class"`
 
-	// Next Absent at the end.
-	Next Cursor `json:"next,omitempty,omitzero"`
+	// Destroyed Absent while it is due.
+	Destroyed time.Time `json:"destroyed,omitempty,omitzero"`
+
+	// End Last day of retention.
+	End Date     `json:"end,omitempty,omitzero"`
+	ID  RecordID `json:"id"`
+
+	// LegalBasis Of a record that was destroyed.
+	LegalBasis string `json:"legal_basis,omitempty,omitzero"`
+	Links      Links  `json:"links,omitempty,omitzero"`
+
+	// Permit The standing permit it was destroyed under.
+	Permit string `json:"permit,omitempty,omitzero"`
+
+	// Reference Of a record that is due.
+	Reference string `json:"reference,omitempty,omitzero"`
+
+	// Rule Of a record that was destroyed.
+	Rule   string `json:"rule,omitempty,omitzero"`
+	Status string `json:"status"`
+
+	// Title Of a record that is due.
+	Title string `json:"title,omitempty,omitzero"`
 }
 
 // Duration defines model for Duration.
@@ -286,14 +306,14 @@ type Hold struct {
 // HoldRequest defines model for HoldRequest.
 type HoldRequest struct {
 	// Authority Who asks for it: court, auditor, archive.
-	Authority string `json:"authority" validate:"required,max=500,text"`
-	Reason    string `json:"reason" validate:"required,max=2000,text"`
+	Authority string `json:"authority" validate:"required,filled,max=500,text"`
+	Reason    string `json:"reason" validate:"required,filled,max=2000,text"`
 
 	// Review The day to ask whether it is still needed.
 	Review Date `json:"review" validate:"required"`
 
 	// Scope Each list adds to the others.
-	Scope Scope `json:"scope" validate:"-"`
+	Scope Scope `json:"scope" validate:"required"`
 }
 
 // ID Examples: 01jq2m9cfp2y8r0v6k3c5t7n4e
@@ -338,12 +358,12 @@ type Permit = retention.Permit
 // PermitRequest defines model for PermitRequest.
 type PermitRequest struct {
 	// Authority The archive that granted it.
-	Authority string `json:"authority" validate:"required,max=500,text"`
+	Authority string `json:"authority" validate:"required,filled,max=500,text"`
 
 	// Classes With all classes below them.
 	Classes    []string `json:"classes" validate:"required,min=1,max=10000,dive,required,max=64,text"`
 	Granted    Date     `json:"granted" validate:"required"`
-	LegalBasis string   `json:"legal_basis" validate:"required,max=1000,text"`
+	LegalBasis string   `json:"legal_basis" validate:"required,filled,max=1000,text"`
 	ValidFrom  Date     `json:"valid_from" validate:"required"`
 	ValidTo    Date     `json:"valid_to,omitempty,omitzero"`
 }
@@ -370,37 +390,39 @@ type Problem struct {
 
 // Reason defines model for Reason.
 type Reason struct {
-	Reason string `json:"reason" validate:"required,max=2000,text"`
+	Reason string `json:"reason" validate:"required,filled,max=2000,text"`
 }
 
 // Record defines model for Record.
 type Record struct {
-	Archived         time.Time         `json:"archived"`
-	Class            string            `json:"class"`
-	Closed           Date              `json:"closed,omitempty,omitzero"`
-	Confidentiality  string            `json:"confidentiality,omitempty,omitzero"`
-	Creator          string            `json:"creator,omitempty,omitzero"`
-	Evidence         Evidence          `json:"evidence"`
-	Extra            map[string]string `json:"extra,omitempty,omitzero"`
-	Files            []File            `json:"files"`
-	ID               RecordID          `json:"id"`
-	Keywords         []string          `json:"keywords,omitempty,omitzero"`
-	Kind             string            `json:"kind,omitempty,omitzero"`
-	Links            Links             `json:"links"`
-	Lock             Lock              `json:"lock"`
-	Opened           Date              `json:"opened,omitempty,omitzero"`
-	Package          StoredPackage     `json:"package"`
-	Parent           RecordID          `json:"parent,omitempty,omitzero"`
-	PersonalData     bool              `json:"personal_data,omitempty,omitzero"`
-	Producer         string            `json:"producer"`
-	ProducerRecordID string            `json:"producer_record_id"`
-	Received         time.Time         `json:"received"`
-	Reference        string            `json:"reference,omitempty,omitzero"`
-	Retention        Retention         `json:"retention"`
-	Subjects         []Subject         `json:"subjects,omitempty,omitzero"`
-	Submission       SubmissionID      `json:"submission"`
-	Title            string            `json:"title"`
-	Version          int               `json:"version"`
+	Archived        time.Time         `json:"archived"`
+	Class           string            `json:"class"`
+	Closed          Date              `json:"closed,omitempty,omitzero"`
+	Confidentiality string            `json:"confidentiality,omitempty,omitzero"`
+	Creator         string            `json:"creator,omitempty,omitzero"`
+	Evidence        Evidence          `json:"evidence"`
+	Extra           map[string]string `json:"extra,omitempty,omitzero"`
+	Files           []File            `json:"files"`
+	ID              RecordID          `json:"id"`
+	Keywords        []string          `json:"keywords,omitempty,omitzero"`
+	Kind            string            `json:"kind,omitempty,omitzero"`
+	Links           Links             `json:"links"`
+	Lock            Lock              `json:"lock"`
+	Opened          Date              `json:"opened,omitempty,omitzero"`
+	Package         StoredPackage     `json:"package"`
+
+	// Parent The record that this one is part of, or null.
+	Parent           *preservation.RecordID `json:"parent"`
+	PersonalData     bool                   `json:"personal_data,omitempty,omitzero"`
+	Producer         string                 `json:"producer"`
+	ProducerRecordID string                 `json:"producer_record_id"`
+	Received         time.Time              `json:"received"`
+	Reference        string                 `json:"reference,omitempty,omitzero"`
+	Retention        Retention              `json:"retention"`
+	Subjects         []Subject              `json:"subjects,omitempty,omitzero"`
+	Submission       SubmissionID           `json:"submission"`
+	Title            string                 `json:"title"`
+	Version          int                    `json:"version"`
 }
 
 // RecordID defines model for RecordID.
@@ -408,7 +430,7 @@ type RecordID = preservation.RecordID
 
 // RecordPage defines model for RecordPage.
 type RecordPage struct {
-	// Facets Values and their counts by field; empty without `q`.
+	// Facets Values and their counts by field, `-` for records without a value; empty when the index cannot be asked.
 	Facets map[string][]FacetValue `json:"facets"`
 	Items  []RecordSummary         `json:"items"`
 
@@ -442,16 +464,50 @@ type RecordSummary struct {
 }
 
 // Retention defines model for Retention.
-type Retention = retention.Evaluation
+type Retention struct {
+	// Beneath The state it would have without its holds.
+	Beneath RetentionState `json:"beneath,omitempty,omitzero"`
+
+	// Ceiling Last day on which it may be kept.
+	Ceiling     Date                  `json:"ceiling,omitempty,omitzero"`
+	Class       string                `json:"class"`
+	Disposition retention.Disposition `json:"disposition,omitempty,omitzero"`
+	DueFrom     Date                  `json:"due_from,omitempty,omitzero"`
+
+	// End Last day on which it has to be kept; null while that is not known.
+	End *preservation.Date `json:"end"`
+
+	// Holds Identifiers of the holds that cover it.
+	Holds   []string          `json:"holds"`
+	Reasons []RetentionReason `json:"reasons,omitempty,omitzero"`
+
+	// Rule The version of the rule that governs it; null when there is none.
+	Rule  *retention.RuleRef `json:"rule"`
+	Start Date               `json:"start,omitempty,omitzero"`
+
+	// State active: its trigger lies ahead; closed: triggered, the period begins at the turn of the year; retention: the
+	// period runs; due: it has ended; held: a hold overrides everything else; unresolved: something is missing, see
+	// the reasons; conflict: floor and ceiling contradict each other; permanent: kept for ever.
+	State RetentionState `json:"state"`
+
+	// Trigger The event that starts the period; null without a rule, or when nothing has to happen.
+	Trigger     *string `json:"trigger"`
+	TriggeredOn Date    `json:"triggered_on,omitempty,omitzero"`
+}
+
+// RetentionReason defines model for RetentionReason.
+type RetentionReason = retention.Reason
+
+// RetentionState active: its trigger lies ahead; closed: triggered, the period begins at the turn of the year; retention: the
+// period runs; due: it has ended; held: a hold overrides everything else; unresolved: something is missing, see
+// the reasons; conflict: floor and ceiling contradict each other; permanent: kept for ever.
+type RetentionState = retention.State
 
 // Role defines model for Role.
 type Role = auth.Role
 
 // Rule defines model for Rule.
 type Rule = retention.Rule
-
-// RuleRef defines model for RuleRef.
-type RuleRef = retention.RuleRef
 
 // RuleRequest defines model for RuleRequest.
 type RuleRequest = retention.Rule
@@ -482,7 +538,7 @@ type Subject struct {
 	Born preservation.Date `json:"born,omitempty,omitzero"`
 	Died preservation.Date `json:"died,omitempty,omitzero"`
 	ID   string            `json:"id,omitempty,omitzero" validate:"omitempty,max=200,text"`
-	Name string            `json:"name" validate:"required,max=500,text"`
+	Name string            `json:"name" validate:"required,filled,max=500,text"`
 }
 
 // Submission defines model for Submission.
@@ -499,8 +555,8 @@ type Submission struct {
 	Records  []SubmittedRecord `json:"records"`
 	Status   SubmissionStatus  `json:"status"`
 
-	// Steps What was done so far; empty in lists.
-	Steps       []Step    `json:"steps"`
+	// Steps What was done so far; not in lists.
+	Steps       []Step    `json:"steps,omitempty,omitzero"`
 	SubmittedBy string    `json:"submitted_by,omitempty,omitzero"`
 	Updated     time.Time `json:"updated"`
 }
@@ -510,9 +566,9 @@ type SubmissionID = preservation.SubmissionID
 
 // SubmissionMetadata defines model for SubmissionMetadata.
 type SubmissionMetadata struct {
-	Class string `json:"class" validate:"required,max=64,text"`
+	Class string `json:"class" validate:"required,filled,max=64,text"`
 
-	// Closed The usual trigger of retention (z.d.A.).
+	// Closed The usual trigger of retention (z.d.A.). Not in the future.
 	Closed          preservation.Date `json:"closed,omitempty,omitzero"`
 	Confidentiality string            `json:"confidentiality,omitempty,omitzero" validate:"omitempty,max=64,text"`
 	Creator         string            `json:"creator,omitempty,omitzero" validate:"omitempty,max=500,text"`
@@ -525,11 +581,11 @@ type SubmissionMetadata struct {
 	// Parent The record that this one is part of.
 	Parent           preservation.RecordID `json:"parent,omitempty,omitzero" validate:"omitempty,id"`
 	PersonalData     bool                  `json:"personal_data,omitempty,omitzero"`
-	Producer         string                `json:"producer" validate:"required,max=200,text"`
-	ProducerRecordID string                `json:"producer_record_id" validate:"required,max=500,text"`
+	Producer         string                `json:"producer" validate:"required,filled,max=200,text"`
+	ProducerRecordID string                `json:"producer_record_id" validate:"required,filled,max=500,text"`
 	Reference        string                `json:"reference,omitempty,omitzero" validate:"omitempty,max=500,text"`
 	Subjects         []Subject             `json:"subjects,omitempty,omitzero" validate:"omitempty,max=1000,dive"`
-	Title            string                `json:"title" validate:"required,max=1000,text"`
+	Title            string                `json:"title" validate:"required,filled,max=1000,text"`
 }
 
 // SubmissionStatus defines model for SubmissionStatus.
@@ -558,9 +614,9 @@ type TenantID = preservation.TenantID
 // TenantRequest defines model for TenantRequest.
 type TenantRequest struct {
 	// Admin Actor of the first administrator's token.
-	Admin string   `json:"admin" validate:"required,max=200,text"`
+	Admin string   `json:"admin" validate:"required,filled,max=200,text"`
 	ID    TenantID `json:"id" validate:"required,tenant"`
-	Name  string   `json:"name" validate:"required,max=200,text"`
+	Name  string   `json:"name" validate:"required,filled,max=200,text"`
 }
 
 // Token defines model for Token.
@@ -579,7 +635,7 @@ type Token struct {
 // TokenRequest defines model for TokenRequest.
 type TokenRequest struct {
 	// Actor The person or system that acts with it. Two tokens of one actor are one person to the four-eyes rule.
-	Actor string `json:"actor" validate:"required,max=200,text"`
+	Actor string `json:"actor" validate:"required,filled,max=200,text"`
 
 	// Expires Must lie ahead.
 	Expires time.Time `json:"expires,omitempty,omitzero"`
@@ -611,8 +667,8 @@ type Tombstone struct {
 type TriggerReport struct {
 	Date Date `json:"date,omitempty,omitzero" validate:"required_unless=Withdrawn true"`
 
-	// Type closure, birth, contract-end …: what a rule names.
-	Type string `json:"type" validate:"required,max=64,text"`
+	// Type closure, birth, contract-end …: what a rule names. 422 with code unknown-trigger when none does.
+	Type string `json:"type" validate:"required,filled,max=64,text"`
 
 	// Withdrawn It did not happen after all.
 	Withdrawn bool `json:"withdrawn,omitempty,omitzero"`
@@ -659,7 +715,7 @@ type ListAuditParams struct {
 	Object string `form:"object,omitempty" json:"object,omitempty,omitzero" validate:"omitempty,max=200,text"`
 
 	// Limit At most so many; 50 if not given.
-	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero" validate:"omitempty,min=1,max=200"`
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
 
 	// After `next` of the page before.
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
@@ -670,7 +726,7 @@ type ListDisposalsParams struct {
 	View ListDisposalsParamsView `form:"view,omitempty" json:"view,omitempty,omitzero" validate:"omitempty,oneof=due destroyed"`
 
 	// Limit At most so many; 50 if not given.
-	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero" validate:"omitempty,min=1,max=200"`
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
 
 	// After `next` of the page before.
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
@@ -682,7 +738,7 @@ type ListDisposalsParamsView string
 // ListHoldsParams defines parameters for ListHolds.
 type ListHoldsParams struct {
 	// Limit At most so many; 50 if not given.
-	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero" validate:"omitempty,min=1,max=200"`
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
 
 	// After `next` of the page before.
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
@@ -690,10 +746,10 @@ type ListHoldsParams struct {
 
 // ListRecordsParams defines parameters for ListRecords.
 type ListRecordsParams struct {
-	// Q Text or reference number.
+	// Q Text or reference number, in the form described above.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero" validate:"omitempty,max=500,text"`
 
-	// Class Code of a class; those below it are included.
+	// Class Code of a class; those below it are included. 400 when there is no such class.
 	Class    string `form:"class,omitempty" json:"class,omitempty,omitzero" validate:"omitempty,max=64,text"`
 	Producer string `form:"producer,omitempty" json:"producer,omitempty,omitzero" validate:"omitempty,max=200,text"`
 
@@ -704,19 +760,24 @@ type ListRecordsParams struct {
 	From Date `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To Closed on or before this day.
-	To Date `form:"to,omitempty" json:"to,omitempty,omitzero"`
+	To   Date   `form:"to,omitempty" json:"to,omitempty,omitzero"`
+	Kind string `form:"kind,omitempty" json:"kind,omitempty,omitzero" validate:"omitempty,oneof=file case document -"`
 
-	// State State of retention.
-	State string `form:"state,omitempty" json:"state,omitempty,omitzero" validate:"omitempty,max=32,text"`
+	// State State of retention; `-` before the first evaluation.
+	State string `form:"state,omitempty" json:"state,omitempty,omitzero" validate:"omitempty,oneof=active closed retention due held unresolved conflict permanent -"`
 
-	// Format PRONOM identifier that one of its files has.
-	Format string `form:"format,omitempty" json:"format,omitempty,omitzero" validate:"omitempty,max=100,text"`
+	// Format PRONOM identifier (`fmt/95`) or media type (`application/pdf`) of one of its files.
+	Format          string `form:"format,omitempty" json:"format,omitempty,omitzero" validate:"omitempty,max=100,text"`
+	Confidentiality string `form:"confidentiality,omitempty" json:"confidentiality,omitempty,omitzero" validate:"omitempty,max=64,text"`
 
-	// Sort Ascending, or descending with a leading `-`. By text also `title`, and `relevance` if not given; otherwise `-archived`.
+	// Year Of closure, else of opening, else of receipt.
+	Year string `form:"year,omitempty" json:"year,omitempty,omitzero" validate:"omitempty,max=4,text"`
+
+	// Sort Ascending, or descending with a leading `-`; see above.
 	Sort ListRecordsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero" validate:"omitempty,oneof=archived -archived closed -closed reference -reference title relevance"`
 
 	// Limit At most so many; 50 if not given.
-	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero" validate:"omitempty,min=1,max=200"`
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
 
 	// After `next` of the page before.
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
@@ -743,7 +804,7 @@ type GetPackageParams struct {
 	Profile GetPackageParamsProfile `form:"profile,omitempty" json:"profile,omitempty,omitzero" validate:"omitempty,oneof=aip"`
 
 	// Version The newest one if not given.
-	Version int `form:"version,omitempty" json:"version,omitempty,omitzero" validate:"omitempty,min=1"`
+	Version *int `form:"version,omitempty" json:"version,omitempty" validate:"omitempty,min=1"`
 
 	// Range One range in bytes (RFC 9110 §14); several are answered with the whole.
 	Range       Range       `json:"Range,omitempty,omitzero"`
@@ -760,7 +821,7 @@ type ListSubmissionsParams struct {
 	Producer string           `form:"producer,omitempty" json:"producer,omitempty,omitzero" validate:"omitempty,max=200"`
 
 	// Limit At most so many; 50 if not given.
-	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero" validate:"omitempty,min=1,max=200"`
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
 
 	// After `next` of the page before.
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
@@ -784,7 +845,7 @@ type GetReceiptParamsFormat string
 // ListTokensParams defines parameters for ListTokens.
 type ListTokensParams struct {
 	// Limit At most so many; 50 if not given.
-	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero" validate:"omitempty,min=1,max=200"`
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
 
 	// After `next` of the page before.
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
@@ -834,7 +895,7 @@ type ServerInterface interface {
 	// ReplaceClassification Put a new version of the whole classification into force.
 	// (POST /v1/classification)
 	ReplaceClassification(w http.ResponseWriter, r *http.Request)
-	// ListDisposals Records whose retention has ended, and what was destroyed.
+	// ListDisposals Records whose retention has ended, or with `view=destroyed` what was destroyed.
 	// (GET /v1/disposals)
 	ListDisposals(w http.ResponseWriter, r *http.Request, params ListDisposalsParams)
 	// ListHolds Legal holds, newest first.
@@ -867,6 +928,9 @@ type ServerInterface interface {
 	// ListEvents What happened to the record (PREMIS 3), as JSON or XML by Accept.
 	// (GET /v1/records/{id}/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, id RecordID)
+	// GetEvidence The evidence record (RFC 4998).
+	// (GET /v1/records/{id}/evidence)
+	GetEvidence(w http.ResponseWriter, r *http.Request, id RecordID)
 	// GetFile The bytes of a file.
 	// (GET /v1/records/{id}/files/{file_id})
 	GetFile(w http.ResponseWriter, r *http.Request, id RecordID, fileID FileID, params GetFileParams)
@@ -1328,6 +1392,19 @@ func (siw *ServerInterfaceWrapper) ListRecords(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "state" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -1350,6 +1427,32 @@ func (siw *ServerInterfaceWrapper) ListRecords(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "confidentiality" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "confidentiality", r.URL.Query(), &params.Confidentiality, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "confidentiality"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "confidentiality", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "year" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "year", r.URL.Query(), &params.Year, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "year"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "year", Err: err})
 		}
 		return
 	}
@@ -1447,6 +1550,32 @@ func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListEvents(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetEvidence operation middleware
+func (siw *ServerInterfaceWrapper) GetEvidence(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id RecordID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetEvidence(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2210,6 +2339,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}", wrapper.GetRecord)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}/files/{file_id}", wrapper.GetFile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}/events", wrapper.ListEvents)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}/evidence", wrapper.GetEvidence)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}/package", wrapper.GetPackage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/verification", wrapper.VerifyRecord)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/triggers", wrapper.SetTrigger)
@@ -2404,7 +2534,12 @@ type ListDisposalsResponseObject interface {
 	VisitListDisposalsResponse(w http.ResponseWriter) error
 }
 
-type ListDisposals200JSONResponse DisposalPage
+type ListDisposals200JSONResponse struct {
+	Items []Disposal `json:"items"`
+
+	// Next Absent at the end.
+	Next Cursor `json:"next,omitempty,omitzero"`
+}
 
 func (response ListDisposals200JSONResponse) VisitListDisposalsResponse(w http.ResponseWriter) error {
 
@@ -2875,6 +3010,63 @@ type ListEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListEventsdefaultApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEvidenceRequestObject struct {
+	ID RecordID `json:"id"`
+}
+
+type GetEvidenceResponseObject interface {
+	VisitGetEvidenceResponse(w http.ResponseWriter) error
+}
+
+type GetEvidence404ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetEvidence404ApplicationProblemPlusJSONResponse) VisitGetEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEvidence410ApplicationProblemPlusJSONResponse struct {
+	DestroyedApplicationProblemPlusJSONResponse
+}
+
+func (response GetEvidence410ApplicationProblemPlusJSONResponse) VisitGetEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEvidencedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetEvidencedefaultApplicationProblemPlusJSONResponse) VisitGetEvidenceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3783,7 +3975,7 @@ type StrictServerInterface interface {
 	// ReplaceClassification Put a new version of the whole classification into force.
 	// (POST /v1/classification)
 	ReplaceClassification(ctx context.Context, request ReplaceClassificationRequestObject) (ReplaceClassificationResponseObject, error)
-	// ListDisposals Records whose retention has ended, and what was destroyed.
+	// ListDisposals Records whose retention has ended, or with `view=destroyed` what was destroyed.
 	// (GET /v1/disposals)
 	ListDisposals(ctx context.Context, request ListDisposalsRequestObject) (ListDisposalsResponseObject, error)
 	// ListHolds Legal holds, newest first.
@@ -3816,6 +4008,9 @@ type StrictServerInterface interface {
 	// ListEvents What happened to the record (PREMIS 3), as JSON or XML by Accept.
 	// (GET /v1/records/{id}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// GetEvidence The evidence record (RFC 4998).
+	// (GET /v1/records/{id}/evidence)
+	GetEvidence(ctx context.Context, request GetEvidenceRequestObject) (GetEvidenceResponseObject, error)
 	// GetFile The bytes of a file.
 	// (GET /v1/records/{id}/files/{file_id})
 	GetFile(ctx context.Context, request GetFileRequestObject) (GetFileResponseObject, error)
@@ -4283,6 +4478,32 @@ func (sh *strictHandler) ListEvents(w http.ResponseWriter, r *http.Request, id R
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
 		if err := validResponse.VisitListEventsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetEvidence operation middleware
+func (sh *strictHandler) GetEvidence(w http.ResponseWriter, r *http.Request, id RecordID) {
+	var request GetEvidenceRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetEvidence(ctx, request.(GetEvidenceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetEvidence")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetEvidenceResponseObject); ok {
+		if err := validResponse.VisitGetEvidenceResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

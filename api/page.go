@@ -1,13 +1,29 @@
 package api
 
-const defaultPage = 50
+import (
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+const (
+	defaultPage = 50
+	maxPage     = 200
+)
 
 // pageSize is the limit of a list. Others than 1 to 200 do not come so far.
-func pageSize(limit int) int {
-	if limit == 0 {
+func pageSize(limit *Limit) int {
+	if limit == nil {
 		return defaultPage
 	}
-	return limit
+	return *limit
+}
+
+// afterID refuses what cannot be the cursor of a list that goes by identifier.
+func afterID(after string) error {
+	if after != "" && !preservation.RecordID(after).Valid() {
+		return catalog.ErrCursor
+	}
+	return nil
 }
 
 // page cuts a list of which one item more than the limit was asked for, and

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 
 	"bestand/api/auth"
 	"bestand/ingest"
@@ -35,6 +36,7 @@ var (
 	crossOrigin     = kind{403, "cross-origin", "Requests from other sites are refused"}
 	notFound        = kind{404, "not-found", "There is no such thing"}
 	noReceipt       = kind{404, "receipt-pending", "There is no receipt yet"}
+	noEvidence      = kind{404, "evidence-pending", "There is no evidence record yet"}
 	wrongMethod     = kind{405, "method-not-allowed", "This cannot be done here"}
 	tooSlow         = kind{408, "too-slow", "The body came too slowly"}
 	conflict        = kind{409, "conflict", "The state does not permit this"}
@@ -152,11 +154,11 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 	case errors.Is(err, catalog.ErrNotFound):
 		return notFound, "", nil // the same words whatever is missing, and wherever it may exist
 	case errors.Is(err, catalog.ErrCursor), errors.Is(err, search.ErrCursor):
-		return badCursor, "", nil
+		return badCursor, "pass `next` of the page before with the same filters and order, or leave `after` out to begin anew", nil
 	case errors.Is(err, search.ErrQuery):
 		return badParameter, "", []FieldError{fieldError("q", "query", err.Error())}
 	case errors.Is(err, search.ErrUnavailable):
-		return unavailable, "the text index is not available now; lists without q are", nil
+		return unavailable, "the text index is not available now; lists by other properties than text, confidentiality, year and media type are", nil
 	case errors.Is(err, retention.ErrSamePerson):
 		return samePerson, "", nil
 	case errors.Is(err, retention.ErrEnded):
@@ -164,7 +166,7 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 	case errors.Is(err, catalog.ErrSort):
 		return badParameter, "", []FieldError{fieldError("sort", "oneof", err.Error())}
 	case errors.Is(err, catalog.ErrConflict):
-		return conflict, err.Error(), nil
+		return conflict, strings.TrimSuffix(err.Error(), ": "+catalog.ErrConflict.Error()), nil
 	case errors.Is(err, preservation.ErrFull):
 		return full, "nothing was kept of this request: try again later", nil
 	case errors.Is(err, preservation.ErrCorrupt), errors.Is(err, preservation.ErrNotFound):

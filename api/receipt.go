@@ -10,7 +10,7 @@ import (
 // GetReceipt returns the signed receipt of a submission.
 func (s *server) GetReceipt(ctx context.Context, request GetReceiptRequestObject) (GetReceiptResponseObject, error) {
 	t := s.tenant(ctx)
-	sub, err := t.Submission(ctx, request.ID)
+	sub, err := s.submission(ctx, request.ID)
 	if err != nil {
 		return nil, err
 	}

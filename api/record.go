@@ -9,6 +9,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/retention"
 )
 
 // GetRecord returns a record with its files and where it stands.
@@ -26,10 +27,29 @@ func (s *server) GetRecord(ctx context.Context, request GetRecordRequestObject) 
 	}
 	v := record(e)
 	v.Package = StoredPackage{Size: packed.Size, Sha256: packed.SHA256}
-	if v.Retention, err = s.config.Officer.Evaluate(ctx, s.tenant(ctx), e.ID); err != nil {
+	where, err := s.config.Officer.Evaluate(ctx, s.tenant(ctx), e.ID)
+	if err != nil {
 		return nil, err
 	}
+	v.Retention = evaluation(where)
 	return GetRecord200JSONResponse(v), nil
+}
+
+// evaluation tells what is not known as null, never by silence.
+func evaluation(e retention.Evaluation) Retention {
+	return Retention{
+		State: e.State, Beneath: e.Beneath, Class: e.Class, Rule: known(e.Rule), Disposition: e.Disposition,
+		Trigger: known(e.Trigger), TriggeredOn: e.TriggeredOn, Start: e.Start, End: known(e.End), DueFrom: e.DueFrom, Ceiling: e.Ceiling,
+		Holds: list(e.Holds), Reasons: e.Reasons,
+	}
+}
+
+// known is nil, which is null in JSON, for a zero value.
+func known[T comparable](v T) *T {
+	if v == *new(T) {
+		return nil
+	}
+	return &v
 }
 
 // record finds a record of the tenant, or says what is left of it.
@@ -78,7 +98,7 @@ func record(e catalog.Entry) Record {
 	v := Record{
 		ID: e.ID, Version: e.Version, Submission: e.Submission, Producer: e.Producer, ProducerRecordID: e.ProducerRecordID,
 		Kind: e.Kind, Class: e.Class, Title: e.Title, Reference: e.Reference, Creator: e.Creator, Opened: e.Opened, Closed: e.Closed,
-		Confidentiality: e.Confidentiality, PersonalData: e.PersonalData, Keywords: e.Keywords, Extra: e.Extra, Parent: e.Parent,
+		Confidentiality: e.Confidentiality, PersonalData: e.PersonalData, Keywords: e.Keywords, Extra: e.Extra, Parent: known(e.Parent),
 		Received: e.Received, Archived: e.Archived, Evidence: Evidence{Status: e.Evidence}, Lock: Lock{Mode: e.Lock.Mode, Until: e.Lock.Until},
 		Files: make([]File, len(e.Files)), Links: recordLinks(e.ID),
 	}

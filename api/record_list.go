@@ -2,88 +2,104 @@ package api
 
 import (
 	"context"
+	"regexp"
+	"strings"
 
-	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/search"
 )
 
 // ListRecords finds records: by text in the index, by their properties in the
-// catalog.
+// catalog, which is faster and never behind. What the catalog does not keep as a
+// column the index finds as well.
 func (s *server) ListRecords(ctx context.Context, request ListRecordsRequestObject) (ListRecordsResponseObject, error) {
-	if request.Params.Q != "" {
-		return s.searchRecords(ctx, request.Params)
+	p := request.Params
+	if err := checkFilter(p); err != nil {
+		return nil, err
 	}
-	p, t := request.Params, s.tenant(ctx)
-	f := catalog.RecordFilter{Class: p.Class, Producer: p.Producer, Reference: p.Reference, From: p.From, To: p.To,
+	var answer RecordPage
+	var err error
+	if onlyIndexed(p) {
+		answer, err = s.searchRecords(ctx, p)
+	} else {
+		answer, err = s.browseRecords(ctx, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if answer.Total == 0 {
+		if err := s.classExists(ctx, p.Class); err != nil {
+			return nil, err
+		}
+	}
+	return ListRecords200JSONResponse(answer), nil
+}
+
+var (
+	pronom    = regexp.MustCompile(`^(x-)?fmt/[0-9]+$`)
+	mediaName = regexp.MustCompile(`^[a-zA-Z0-9][\w!#$&^.+-]*/[\w!#$&^.+-]+`)
+	yearName  = regexp.MustCompile(`^([0-9]{4}|-)$`)
+)
+
+// checkFilter refuses values that no record can have, which would find nothing
+// without a word.
+func checkFilter(p ListRecordsParams) error {
+	var fields []FieldError
+	if p.Format != "" && p.Format != search.Absent && !pronom.MatchString(p.Format) && !mediaName.MatchString(p.Format) {
+		fields = append(fields, fieldError("format", "format", "must be a PRONOM identifier such as fmt/95, or a media type such as application/pdf"))
+	}
+	if p.Year != "" && !yearName.MatchString(p.Year) {
+		fields = append(fields, fieldError("year", "format", "must have four digits"))
+	}
+	if p.Q != "" && p.Reference != "" {
+		fields = append(fields, fieldError("reference", "excluded", "cannot be combined with q, which finds references too"))
+	}
+	if len(fields) > 0 {
+		return badParameter.in(fields...)
+	}
+	return nil
+}
+
+// classExists refuses to have found nothing in a class that does not exist.
+// Records may well be in one that the classification no longer has.
+func (s *server) classExists(ctx context.Context, class string) error {
+	if class == "" {
+		return nil
+	}
+	schedule, err := s.config.Officer.Schedule(ctx, s.tenant(ctx))
+	if err != nil {
+		return err
+	}
+	if _, ok := schedule.Class(class); !ok {
+		return badParameter.in(fieldError("class", "unknown-class", "there is no class "+class+"; GET /v1/classification lists the classes"))
+	}
+	return nil
+}
+
+// onlyIndexed reports whether the catalog cannot answer.
+func onlyIndexed(p ListRecordsParams) bool {
+	return p.Q != "" || p.Confidentiality != "" || p.Year != "" || p.Sort == ListRecordsParamsSortTitle ||
+		strings.Contains(p.Format, "/") && !pronom.MatchString(p.Format) ||
+		p.Kind == search.Absent || p.State == search.Absent || p.Format == search.Absent
+}
+
+// browseRecords asks the catalog, and the index for the facets.
+func (s *server) browseRecords(ctx context.Context, p ListRecordsParams) (page RecordPage, err error) {
+	if p.Sort == ListRecordsParamsSortRelevance {
+		return page, badParameter.in(fieldError("sort", "oneof", "relevance needs q; without it: archived, -archived, closed, -closed, reference, -reference or title"))
+	}
+	t := s.tenant(ctx)
+	f := catalog.RecordFilter{Class: p.Class, Producer: p.Producer, Reference: p.Reference, From: p.From, To: p.To, Kind: p.Kind,
 		State: p.State, Format: p.Format, Status: live}
 	entries, next, err := t.Records(ctx, f, string(p.Sort), p.After, pageSize(p.Limit))
 	if err != nil {
-		return nil, err
+		return page, err
 	}
 	total, err := t.CountRecords(ctx, f)
 	if err != nil {
-		return nil, err
+		return page, err
 	}
-	return ListRecords200JSONResponse{Total: total, Items: summaries(entries), Facets: map[string][]FacetValue{}, Next: next}, nil
-}
-
-// searchOrders are the sorts that the index knows.
-var searchOrders = map[ListRecordsParamsSort]search.Order{
-	"":          search.ByRelevance,
-	"relevance": search.ByRelevance,
-	"closed":    search.ByOldest,
-	"-closed":   search.ByNewest,
-	"reference": search.ByReference,
-	"title":     search.ByTitle,
-}
-
-// facets are counted with every search by text.
-var facets = []search.Facet{search.FacetClass, search.FacetProducer, search.FacetKind, search.FacetState,
-	search.FacetFormat, search.FacetConfidentiality, search.FacetYear}
-
-func (s *server) searchRecords(ctx context.Context, p ListRecordsParams) (ListRecordsResponseObject, error) {
-	order, ok := searchOrders[p.Sort]
-	if !ok {
-		return nil, badParameter.in(fieldError("sort", "oneof", "with q: relevance, closed, -closed, reference or title"))
-	}
-	if p.Reference != "" {
-		return nil, badParameter.in(fieldError("reference", "excluded", "cannot be combined with q, which finds references too"))
-	}
-	q := search.Query{Text: p.Q, Order: order, Limit: pageSize(p.Limit), Cursor: p.After, Facets: facets,
-		Filter: search.Filter{Values: map[search.Facet][]string{}, Closed: search.Range{From: p.From, To: p.To}}}
-	for facet, value := range map[search.Facet]string{search.FacetClass: p.Class, search.FacetProducer: p.Producer,
-		search.FacetState: p.State, search.FacetFormat: p.Format} {
-		if value != "" {
-			q.Filter.Values[facet] = []string{value}
-		}
-	}
-	t := s.tenant(ctx)
-	index, err := s.config.Search.Tenant(t.ID())
-	if err != nil {
-		return nil, err
-	}
-	found, err := index.Search(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]preservation.RecordID, len(found.Hits))
-	for i, h := range found.Hits {
-		ids[i] = h.ID
-	}
-	entries, err := t.EntriesByID(ctx, ids) // the index may lag: what is gone is not shown
-	if err != nil {
-		return nil, err
-	}
-	answer := ListRecords200JSONResponse{Total: int64(found.Total), Items: summaries(entries), Facets: map[string][]FacetValue{}, Next: found.Next}
-	for facet, counts := range found.Facets {
-		values := make([]FacetValue, len(counts.Values))
-		for i, c := range counts.Values {
-			values[i] = FacetValue{Value: c.Value, Count: int64(c.Count)}
-		}
-		answer.Facets[string(facet)] = values
-	}
-	return answer, nil
+	return RecordPage{Total: total, Items: summaries(entries), Facets: s.facetsOf(ctx, p), Next: next}, nil
 }
 
 // live is the status of records whose destruction has not begun.

@@ -39,11 +39,11 @@ func TestRecord(t *testing.T) {
 		}
 		a.do(a.token(ours, "a", auth.Archivist), "GET", link, nil).want(t, 200)
 	}
-	sub := decode[Submission](t, a.do(a.token(ours, "s", auth.Submitter), "GET", "/v1/submissions/"+string(e.Submission), nil).want(t, 200))
+	sub := decode[Submission](t, a.do(a.token(ours, "dms", auth.Submitter), "GET", "/v1/submissions/"+string(e.Submission), nil).want(t, 200))
 	if sub.RecordID != e.ID || len(sub.Records) != 1 || sub.Links["receipt"] == "" {
 		t.Errorf("%+v", sub)
 	}
-	submitter := a.token(ours, "s", auth.Submitter)
+	submitter := a.token(ours, "dms", auth.Submitter)
 	if v := a.do(submitter, "GET", sub.Links["receipt"], nil).want(t, 200); v.Header.Get("Content-Type") != "application/jose" || bytes.Count(v.body, []byte(".")) != 2 {
 		t.Errorf("%s %s", v.Header.Get("Content-Type"), v.body)
 	}
@@ -299,7 +299,7 @@ func TestDestroyed(t *testing.T) {
 	a := newArchive(t)
 	e := a.archived(ours, "1", preservation.File{Name: "a.txt"})
 	all := a.token(ours, "erika", auth.Roles...)
-	paths := []string{"GET /v1/records/{id}", "GET /v1/records/{id}/files/{file_id}", "GET /v1/records/{id}/events", "GET /v1/records/{id}/package", "POST /v1/records/{id}/verification"}
+	paths := []string{"GET /v1/records/{id}", "GET /v1/records/{id}/files/{file_id}", "GET /v1/records/{id}/events", "GET /v1/records/{id}/evidence", "GET /v1/records/{id}/package", "POST /v1/records/{id}/verification"}
 	gone := func(stone bool) {
 		t.Helper()
 		for _, pattern := range paths {
@@ -327,8 +327,8 @@ func TestDestroyed(t *testing.T) {
 	}
 	gone(true)
 	a.do(all, "GET", "/v1/submissions/"+string(e.Submission)+"/receipt", nil).want(t, 410)
-	p := decode[DisposalPage](t, a.do(all, "GET", "/v1/disposals?view=destroyed", nil).want(t, 200))
-	if len(p.Destroyed) != 1 || p.Destroyed[0].RecordID != e.ID || p.Destroyed[0].Permit != "p" {
+	p := decode[ListDisposals200JSONResponse](t, a.do(all, "GET", "/v1/disposals?view=destroyed", nil).want(t, 200))
+	if len(p.Items) != 1 || p.Items[0].ID != e.ID || p.Items[0].Status != "destroyed" || p.Items[0].Permit != "p" || p.Items[0].Destroyed.IsZero() {
 		t.Errorf("%+v", p)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -152,10 +153,19 @@ func checkQuery(r *http.Request, op *openapi3.Operation) error {
 	}
 	var fields []FieldError
 	for name, values := range r.URL.Query() {
-		if op == nil || op.Parameters.GetByInAndName(openapi3.ParameterInQuery, name) == nil {
+		var p *openapi3.Parameter
+		if op != nil {
+			p = op.Parameters.GetByInAndName(openapi3.ParameterInQuery, name)
+		}
+		switch {
+		case p == nil:
 			fields = append(fields, fieldError(name, "unknown-parameter", "there is no such parameter"))
-		} else if len(values) > 1 {
+		case len(values) > 1:
 			fields = append(fields, fieldError(name, "repeated", "must be given once"))
+		case p.Schema.Value.Type.Is(openapi3.TypeInteger) && !isWhole(values[0]):
+			fields = append(fields, fieldError(name, "type", "must be a whole number"))
+		case values[0] != "" && !calendar(p.Schema.Value.Format, values[0]):
+			fields = append(fields, fieldError(name, p.Schema.Value.Format, fmt.Sprintf("%.40q is not %s", values[0], formats[p.Schema.Value.Format])))
 		}
 	}
 	if len(fields) > 0 {
@@ -163,6 +173,11 @@ func checkQuery(r *http.Request, op *openapi3.Operation) error {
 		return badParameter.in(fields...)
 	}
 	return nil
+}
+
+func isWhole(text string) bool {
+	_, err := strconv.Atoi(text)
+	return err == nil
 }
 
 // admitBody reads a JSON body of at most limit bytes and checks its shape. Other

@@ -220,7 +220,7 @@ func TestQuery(t *testing.T) {
 	a := newArchive(t)
 	reader := a.token(ours, "erika", auth.Reader)
 	for query, field := range map[string]string{
-		"klass=63": "klass", "limit=0": "", "limit=201": "limit", "limit=x": "limit", "limit=5&limit=6": "limit", "from=2014-02-30": "from",
+		"klass=63": "klass", "limit=0": "limit", "limit=201": "limit", "limit=x": "limit", "limit=5&limit=6": "limit", "from=2014-02-30": "from",
 		"sort=size": "sort", "q=a&sort=archived": "sort", "q=a&reference=b": "reference", "after=%00": "after", "class=" + strings.Repeat("6", 65): "class",
 	} {
 		v := a.do(reader, "GET", "/v1/records?"+query, nil)

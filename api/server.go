@@ -50,6 +50,7 @@ var routes = []route{
 	{"GET /v1/records/{id}", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"GET /v1/records/{id}/files/{file_id}", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), none},
 	{"GET /v1/records/{id}/events", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"GET /v1/records/{id}/evidence", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"GET /v1/records/{id}/package", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Admin), none},
 	{"POST /v1/records/{id}/verification", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
 	{"POST /v1/records/{id}/triggers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
@@ -123,6 +124,7 @@ type server struct {
 	bearer         *auth.Bearer
 	uploads        *uploads
 	requests       *prometheus.HistogramVec
+	zone           *time.Location // of today
 }
 
 // New puts the interface together.
@@ -137,6 +139,9 @@ func New(c Config) (*Server, error) {
 	}
 	s := &server{config: c, now: c.Now, log: c.Log, spec: spec, validator: newValidator()}
 	s.metadataSchema = spec.doc.Components.Schemas["SubmissionMetadata"].Value
+	if s.zone, err = time.LoadLocation("Europe/Berlin"); err != nil {
+		return nil, err
+	}
 	s.bearer = &auth.Bearer{Find: s.credential, Now: c.Now}
 	if s.uploads, err = newUploads(c.Uploads, c.Intake.MaxBytes, c.Now); err != nil {
 		return nil, fmt.Errorf("uploads: %w", err)

@@ -9,18 +9,42 @@ import (
 	"bestand/preservation/catalog"
 )
 
-// ListSubmissions lists submissions without their steps.
+// maxPassed is how many submissions of others one request passes over.
+const maxPassed = 2000
+
+// ListSubmissions lists submissions without their steps. Who sees its own only
+// gets a shorter page, and a cursor, when others had many in between.
 func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsRequestObject) (ListSubmissionsResponseObject, error) {
 	p := request.Params
 	limit := pageSize(p.Limit)
-	list, err := s.tenant(ctx).Submissions(ctx, catalog.Status(p.Status), p.Producer, preservation.SubmissionID(p.After), limit+1)
-	if err != nil {
+	if err := afterID(p.After); err != nil {
 		return nil, err
 	}
-	list, next := page(list, limit, func(sub catalog.Submission) string { return string(sub.ID) })
-	answer := ListSubmissions200JSONResponse{Items: make([]Submission, len(list)), Next: next}
-	for i, sub := range list {
-		answer.Items[i] = submission(sub, nil, seesMetadata(ctx))
+	answer := ListSubmissions200JSONResponse{Items: []Submission{}, Next: p.After}
+	step := limit
+	for passed := 0; len(answer.Items) < limit && passed < maxPassed; {
+		subs, err := s.tenant(ctx).Submissions(ctx, catalog.Status(p.Status), p.Producer, preservation.SubmissionID(answer.Next), step+1)
+		if err != nil {
+			return nil, err
+		}
+		more := len(subs) > step
+		for _, sub := range subs[:min(len(subs), step)] {
+			if len(answer.Items) == limit {
+				more = true
+				break
+			}
+			answer.Next = string(sub.ID)
+			if how := sightOf(ctx, sub); how != nothing {
+				answer.Items = append(answer.Items, submission(sub, nil, how))
+			} else {
+				passed++
+			}
+		}
+		if !more {
+			answer.Next = ""
+			break
+		}
+		step = maxPage
 	}
 	return answer, nil
 }
@@ -28,7 +52,7 @@ func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsReq
 // GetSubmission returns a submission with what was done so far.
 func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequestObject) (GetSubmissionResponseObject, error) {
 	t := s.tenant(ctx)
-	sub, err := t.Submission(ctx, request.ID)
+	sub, err := s.submission(ctx, request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +60,7 @@ func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequest
 	if err != nil {
 		return nil, err
 	}
-	v := submission(sub, events, seesMetadata(ctx))
+	v := submission(sub, events, sightOf(ctx, sub))
 	if sub.Package {
 		if err := s.addParts(ctx, &v); err != nil {
 			return nil, err
@@ -52,7 +76,7 @@ func (s *server) addParts(ctx context.Context, v *Submission) error {
 		return err
 	}
 	for _, c := range parts {
-		part := submission(c, nil, seesMetadata(ctx))
+		part := submission(c, nil, sightOf(ctx, c))
 		v.Records = append(v.Records, SubmittedRecord{RecordID: part.RecordID, SubmissionID: c.ID, Status: part.Status, Problems: part.Problems})
 	}
 	if len(parts) == 1 {
@@ -95,14 +119,42 @@ func (s *server) requeue(ctx context.Context, id preservation.SubmissionID, rele
 	return t.Submission(ctx, id)
 }
 
-// seesMetadata tells the operator, who sees none, from everybody else.
-func seesMetadata(ctx context.Context) bool {
-	return slices.ContainsFunc(principal(ctx).Roles, func(r auth.Role) bool { return r != auth.Operator })
+// sight is how much of a submission somebody sees.
+type sight int
+
+const (
+	nothing sight = iota
+	outline       // what keeps the archive running: codes and times, no names that the sender chose
+	whole
+)
+
+// sightOf follows from the roles: a submitter sees what its own actor handed
+// over, the operator the outline of all.
+func sightOf(ctx context.Context, sub catalog.Submission) sight {
+	who := principal(ctx)
+	switch {
+	case who.Has(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin):
+		return whole
+	case who.Has(auth.Submitter) && sub.SubmittedBy == who.Actor:
+		return whole
+	case who.Has(auth.Operator):
+		return outline
+	}
+	return nothing
 }
 
-// submission is what the interface tells of one. Without metadata it is what
-// keeps the archive running: codes and times, no names that the sender chose.
-func submission(sub catalog.Submission, events []preservation.Event, metadata bool) Submission {
+// submission finds a submission that the caller may see. Those of others do not
+// exist for it.
+func (s *server) submission(ctx context.Context, id preservation.SubmissionID) (catalog.Submission, error) {
+	sub, err := s.tenant(ctx).Submission(ctx, id)
+	if err == nil && sightOf(ctx, sub) == nothing {
+		err = catalog.ErrNotFound
+	}
+	return sub, err
+}
+
+// submission is what the interface tells of one.
+func submission(sub catalog.Submission, events []preservation.Event, how sight) Submission {
 	v := Submission{
 		ID: sub.ID, Status: string(sub.Status), Producer: sub.Metadata.Producer, ProducerRecordID: sub.Metadata.ProducerRecordID,
 		SubmittedBy: sub.SubmittedBy, Received: sub.Received, Updated: sub.Updated, RecordID: archivedRecord(sub), Links: submissionLinks(sub),
@@ -111,7 +163,7 @@ func submission(sub catalog.Submission, events []preservation.Event, metadata bo
 	for i, e := range events {
 		v.Steps[i] = Step{Event: string(e.Type), Outcome: e.Outcome, At: e.At, Code: e.Code, Detail: e.Detail}
 	}
-	if !metadata {
+	if how != whole {
 		v.ProducerRecordID = ""
 		for i := range v.Steps {
 			v.Steps[i].Detail = ""

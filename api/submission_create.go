@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"bestand/ingest"
@@ -60,19 +63,28 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 		return sub, false, err
 	}
 	defer d.Abort(ctx)
-	for {
+	for i := 0; ; i++ {
 		name, r, err := f.file()
 		if errors.Is(err, io.EOF) {
-			return d.Commit(ctx)
+			sub, created, err = d.Commit(ctx)
+			return sub, created, differs(ctx, err, m)
 		}
 		if err != nil {
 			return sub, false, err
+		}
+		if i < len(m.Files) && browserName.Replace(m.Files[i].Name) == name {
+			name = m.Files[i].Name
 		}
 		if _, err := d.File(ctx, name, r); err != nil {
 			return sub, false, err
 		}
 	}
 }
+
+// browserName writes a name as browsers do in the filename of a part (WHATWG
+// HTML, multipart form data). What they send cannot be told from a name that
+// holds these signs itself, so only an announced name undoes it.
+var browserName = strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A")
 
 // takePackage stages one file that holds records with their own metadata.
 func (s *server) takePackage(ctx context.Context, f form, part field) (sub catalog.Submission, created bool, err error) {
@@ -115,7 +127,8 @@ func (s *server) takeUploads(ctx context.Context, m SubmissionMetadata) (sub cat
 			return sub, false, err
 		}
 	}
-	return d.Commit(ctx)
+	sub, created, err = d.Commit(ctx)
+	return sub, created, differs(ctx, err, m)
 }
 
 func (s *server) takeUpload(ctx context.Context, d *ingest.Delivery, i int, file AnnouncedFile) error {
@@ -133,6 +146,61 @@ func (s *server) takeUpload(ctx context.Context, d *ingest.Delivery, i int, file
 		return err
 	}
 	return upload.compare(staged.Digests)
+}
+
+// differs adds to the error about a source that is in use what differs from the
+// submission that uses it, and what to do.
+func differs(ctx context.Context, err error, m SubmissionMetadata) error {
+	var taken *catalog.SourceConflict
+	if !errors.As(err, &taken) {
+		return err
+	}
+	if sightOf(ctx, taken.Existing) == nothing {
+		return fmt.Errorf("%w, which another actor sent", err)
+	}
+	what := "the metadata are the same, the files are not"
+	if now, then := values(announce(m).Metadata), values(taken.Existing.Metadata); !maps.Equal(now, then) {
+		var fields []string
+		for name := range now {
+			if now[name] != then[name] {
+				fields = append(fields, name)
+			}
+		}
+		for name := range then {
+			if _, ok := now[name]; !ok {
+				fields = append(fields, name)
+			}
+		}
+		slices.Sort(fields)
+		what = "the metadata differ in " + strings.Join(fields, ", ")
+	}
+	return fmt.Errorf("%w; %s. Send exactly the same again to learn what became of it, or another record under another producer_record_id", err, what)
+}
+
+// values are the fields of metadata as JSON, those that are not empty.
+func values(m preservation.Metadata) map[string]string {
+	text, _ := json.Marshal(m) // strings, dates and lists of them
+	raw := map[string]json.RawMessage{}
+	json.Unmarshal(text, &raw)
+	all := map[string]string{}
+	for name, v := range raw {
+		all[name] = string(v)
+	}
+	return all
+}
+
+// impossible finds what cannot be true of a record.
+func (s *server) impossible(m *SubmissionMetadata) (fields []FieldError) {
+	// A day of grace, for senders whose clock is ahead.
+	if tomorrow := preservation.DateOf(s.now().In(s.zone)).AddDays(1); tomorrow.Before(m.Closed) {
+		fields = append(fields, fieldError("closed", "future", "lies ahead: send the record once it is closed, or leave this out and report the closure later"))
+	}
+	for i, p := range m.Subjects {
+		if !p.Died.IsZero() && p.Died.Before(p.Born) {
+			fields = append(fields, fieldError(fmt.Sprintf("subjects[%d].died", i), "before-born", "lies before born"))
+		}
+	}
+	return fields
 }
 
 // announce turns the metadata of the interface into those of the archive.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	"bestand/api/auth"
 	"bestand/preservation/catalog"
@@ -24,6 +25,9 @@ func (s *server) ListTenants(ctx context.Context, _ ListTenantsRequestObject) (L
 func (s *server) CreateTenant(ctx context.Context, request CreateTenantRequestObject) (CreateTenantResponseObject, error) {
 	b := *request.Body
 	info, err := s.config.AddTenant(ctx, catalog.TenantInfo{ID: b.ID, Name: b.Name}, principal(ctx).Actor)
+	if errors.Is(err, catalog.ErrConflict) {
+		return nil, conflict.because("there is a tenant %s already", b.ID)
+	}
 	if err != nil {
 		return nil, err
 	}

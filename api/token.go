@@ -11,6 +11,9 @@ import (
 // ListTokens lists the tokens of the tenant.
 func (s *server) ListTokens(ctx context.Context, request ListTokensRequestObject) (ListTokensResponseObject, error) {
 	limit := pageSize(request.Params.Limit)
+	if err := afterID(request.Params.After); err != nil {
+		return nil, err
+	}
 	tokens, err := s.tenant(ctx).Tokens(ctx, request.Params.After, limit+1)
 	if err != nil {
 		return nil, err

@@ -21,5 +21,5 @@ func (s *server) SetTrigger(ctx context.Context, request SetTriggerRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return SetTrigger201JSONResponse(now), nil
+	return SetTrigger201JSONResponse(evaluation(now)), nil
 }

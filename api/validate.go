@@ -7,18 +7,23 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-playground/validator/v10"
 
 	"bestand/api/auth"
 	"bestand/preservation"
+	"bestand/retention"
 )
 
 // newValidator returns the validator with the tags that openapi.yaml uses
 // beside the common ones:
 //
-//	text    no control character but tab and line feeds: XML and PostgreSQL can hold it
+//	text    no control character but tab and line feeds, so that XML and
+//	        PostgreSQL can hold it, and none that reverses the writing, so that
+//	        what people read is what is kept
+//	filled  not only white space
 //	id      an identifier as preservation.NewID gives
 //	tenant  a tenant's name
 //	role    a role of package auth
@@ -31,8 +36,14 @@ func newValidator() *validator.Validate {
 	v.RegisterCustomTypeFunc(func(d reflect.Value) any {
 		return d.Interface().(preservation.Date).String()
 	}, preservation.Date{})
+	// Whether there is one; retention.Validate looks inside, with tags of its own.
+	v.RegisterCustomTypeFunc(func(d reflect.Value) any {
+		scope := d.Interface().(retention.Scope)
+		return !scope.Empty()
+	}, retention.Scope{})
 	for tag, ok := range map[string]func(string) bool{
 		"text":   func(s string) bool { return !strings.ContainsFunc(s, unprintable) && utf8.ValidString(s) },
+		"filled": func(s string) bool { return strings.ContainsFunc(s, visible) },
 		"id":     func(s string) bool { return preservation.RecordID(s).Valid() },
 		"tenant": func(s string) bool { return preservation.TenantID(s).Valid() },
 		"role":   func(s string) bool { return auth.Role(s).Valid() },
@@ -44,10 +55,19 @@ func newValidator() *validator.Validate {
 	return v
 }
 
-// unprintable reports what XML 1.0 §2.2 excludes from text.
+// unprintable reports what XML 1.0 §2.2 excludes from text, the other control
+// characters, and the marks of Unicode's UAX #9 that override directions.
 func unprintable(r rune) bool {
-	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF || r >= 0xD800 && r <= 0xDFFF
+	switch {
+	case r == '\t', r == '\n', r == '\r':
+		return false
+	case r == 0xFFFE, r == 0xFFFF, r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+		return true
+	}
+	return unicode.IsControl(r)
 }
+
+func visible(r rune) bool { return !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) }
 
 // validate runs before every action: parameters and body of the request have to
 // keep the limits that their tags repeat from openapi.yaml.
@@ -90,7 +110,11 @@ func (s *server) checkBody(body any) error {
 	if reflect.TypeOf(body).Elem().PkgPath() != reflect.TypeFor[server]().PkgPath() {
 		return nil
 	}
-	if fields := s.check(body); len(fields) > 0 {
+	fields := s.check(body)
+	if m, ok := body.(*SubmissionMetadata); ok {
+		fields = append(fields, s.impossible(m)...)
+	}
+	if len(fields) > 0 {
 		return invalid.in(fields...)
 	}
 	return nil
@@ -106,7 +130,11 @@ func (s *server) check(v any) (fields []FieldError) {
 			break
 		}
 		_, path, _ := strings.Cut(e.Namespace(), ".")
-		fields = append(fields, FieldError{Field: path, Code: e.Tag(), Detail: needs(e)})
+		code := e.Tag()
+		if code == "filled" {
+			code = "required"
+		}
+		fields = append(fields, FieldError{Field: path, Code: code, Detail: needs(e)})
 	}
 	return fields
 }
@@ -115,6 +143,9 @@ func (s *server) check(v any) (fields []FieldError) {
 func needs(e validator.FieldError) string {
 	switch e.Tag() {
 	case "required", "required_unless":
+		if e.Field() == "scope" {
+			return "name records or classes, or say all"
+		}
 		return "is missing"
 	case "oneof":
 		return "must be one of " + strings.Join(strings.Fields(e.Param()), ", ")
@@ -135,10 +166,12 @@ func needs(e validator.FieldError) string {
 		return "must be lower case"
 	case "unique":
 		return "must not name anything twice"
+	case "filled":
+		return "holds nothing but white space"
 	case "text":
-		return "must not hold control characters"
+		return "must not hold control characters, nor those that reverse the direction of writing"
 	case "id":
-		return "must be an identifier"
+		return "must be the identifier of a record of this archive, such as 01jq2m9cfp2y8r0v6k3c5t7n4e, or null"
 	case "tenant":
 		return "must be lower-case letters, digits and hyphens, at most 40"
 	case "role":
