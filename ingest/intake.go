@@ -32,7 +32,8 @@ type Intake struct {
 	Known func(ctx context.Context, t *catalog.Tenant, class string) (bool, error)
 	// Now is the clock of identifiers and events.
 	Now func() time.Time
-	// MaxFiles and MaxBytes limit one delivery; zero means no limit.
+	// MaxFiles and MaxBytes limit one delivery; zero means the limit of a record,
+	// which is ingest.MaxFiles, and no limit of bytes.
 	MaxFiles int
 	MaxBytes int64
 	Log      *slog.Logger
@@ -130,10 +131,17 @@ func (in *Intake) check(ctx context.Context, t *catalog.Tenant, req Request) ([]
 			return nil, err
 		}
 	}
-	if in.MaxFiles > 0 && len(req.Files) > in.MaxFiles {
-		out = append(out, Problem{Field: "files", Code: "too-many", Detail: fmt.Sprintf("%d files, at most %d in one submission", len(req.Files), in.MaxFiles)})
+	if n := in.maxFiles(); len(req.Files) > n {
+		out = append(out, Problem{Field: "files", Code: "too-many", Detail: fmt.Sprintf("%d files, at most %d in one submission", len(req.Files), n)})
 	}
 	return out, nil
+}
+
+func (in *Intake) maxFiles() int {
+	if in.MaxFiles > 0 {
+		return min(in.MaxFiles, MaxFiles)
+	}
+	return MaxFiles
 }
 
 // File takes the next file in. The name is what came with the bytes, raw. When
@@ -158,8 +166,8 @@ func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.
 	if f.Name == "" {
 		return f, invalid(fmt.Sprintf("files[%d].name", n), "required", "the file has no name")
 	}
-	if d.in.MaxFiles > 0 && n >= d.in.MaxFiles {
-		return f, invalid("files", "too-many", "more than %d files in one submission", d.in.MaxFiles)
+	if most := d.in.maxFiles(); n >= most {
+		return f, invalid("files", "too-many", "more than %d files in one submission", most)
 	}
 	if d.in.MaxBytes > 0 {
 		r = &limited{r: r, left: d.in.MaxBytes - d.bytes, max: d.in.MaxBytes}

@@ -230,6 +230,7 @@ type work struct {
 	files    []*file
 	events   []preservation.Event
 	earlier  []preservation.File // of a later version: what the one before had and is made anew
+	sources  int                 // files that came or were taken out of others
 	lastFile int                 // number of the last file's identifier
 	saved    int                 // events that the catalog has
 	savedAt  time.Time           // when
@@ -261,6 +262,9 @@ func (w *work) add(f *file) *file {
 	if f.ID == "" {
 		w.lastFile++
 		f.ID = preservation.NewFileID(w.lastFile)
+	}
+	if !f.made && f.Representation != preservation.Text {
+		w.sources++
 	}
 	w.files = append(w.files, f)
 	return f

@@ -49,6 +49,9 @@ func reopen(ctx context.Context, w *work) error {
 		}
 		kept := &file{File: f, held: !open[f.ID], reopened: open[f.ID], depth: depth}
 		w.files = append(w.files, kept)
+		if f.Representation == preservation.Original {
+			w.sources++
+		}
 		if kept.held {
 			continue
 		}

@@ -18,10 +18,11 @@ import (
 	"bestand/preservation/catalog"
 )
 
-const (
-	maxDepth = 4      // files within files within files
-	maxFiles = 50_000 // of one record, those taken out of others included
-)
+// MaxFiles is how many files one record may have, those taken out of others
+// included. Renditions and texts do not count.
+const MaxFiles = 50_000
+
+const maxDepth = 4 // files within files within files
 
 // fetch brings the staged files into the work folder and holds them against the
 // digests of the reception.
@@ -209,11 +210,6 @@ func (w *work) render(ctx context.Context, f *file) error {
 	f.Verdict, f.Flavour = r.Verdict, r.Flavour
 	w.notes(r.Events, f.ID)
 	for _, o := range r.Outputs {
-		if len(w.files) >= maxFiles {
-			w.finding(f, preservation.Event{Type: preservation.EventExtract, Outcome: preservation.Failure, Code: "too-many-files", Agent: agent,
-				Detail: fmt.Sprintf("more than %d files in one record; the rest stays inside this one", maxFiles)})
-			break
-		}
 		if err := w.output(ctx, f, o); err != nil {
 			return err
 		}
@@ -257,6 +253,11 @@ func (w *work) output(ctx context.Context, from *file, o convert.Output) error {
 	if o.Kind == convert.Extracted && from.depth >= maxDepth {
 		w.finding(from, preservation.Event{Type: preservation.EventExtract, Outcome: preservation.Warning, Code: "too-deep", Agent: agent,
 			Detail: "nested too deeply: the files within stay inside this one"})
+		return nil
+	}
+	if o.Kind == convert.Extracted && w.sources >= MaxFiles {
+		w.finding(from, preservation.Event{Type: preservation.EventExtract, Outcome: preservation.Failure, Code: "too-many-files", Agent: agent,
+			Detail: fmt.Sprintf("more than %d files in one record; the rest stays inside this one", MaxFiles)})
 		return nil
 	}
 	st, err := os.Stat(o.Path)

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -110,5 +111,17 @@ func TestCommitOfAGoneClient(t *testing.T) {
 	accepted, kept := lookup == nil, w.staged() == 1
 	if accepted != kept || accepted != (err == nil) {
 		t.Errorf("commit %v, submission %q, bytes kept %v", err, sub.ID, kept)
+	}
+}
+
+// More files than a record takes are refused when they are handed in, whatever
+// the configuration says.
+func TestMaxFiles(t *testing.T) {
+	w := newWorkshop(t)
+	w.Intake.MaxFiles = 2 * MaxFiles
+	_, err := w.Intake.Begin(t.Context(), w.tenant, "dms", Request{Files: make([]Announced, MaxFiles+1)})
+	var bad *Invalid
+	if !errors.As(err, &bad) || bad.Problems[0].Code != "too-many" {
+		t.Error(err)
 	}
 }
