@@ -76,6 +76,9 @@ func TestTenantsAreAdded(t *testing.T) {
 	a.do(made.Token, "GET", "/v1/tokens", nil).want(t, 200)
 	a.do(made.Token, "GET", "/v1/tenants", nil).want(t, 403)
 	a.do(provider, "POST", "/v1/tenants", map[string]any{"id": "neustadt", "name": "Neustadt", "admin": "nina"}).want(t, 409)
+	if p := a.do(provider, "POST", "/v1/tenants", map[string]any{"id": "neustadt", "name": "Neustadt", "admin": "nina"}).problem(t); p.Detail != "there is a tenant neustadt already" {
+		t.Errorf("%+v", p)
+	}
 	if v := a.do(provider, "POST", "/v1/tenants", map[string]any{"id": "Neu Stadt", "name": "x", "admin": "y"}).want(t, 422); v.field(t, "id") != "tenant" {
 		t.Errorf("%s", v.body)
 	}
@@ -194,7 +197,13 @@ func TestHolds(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	a.do(officer, "POST", "/v1/holds/"+h.ID+"/release", `{"reason":"beendet"}`).want(t, 409)
-	for field, scope := range map[string]any{"scope": map[string]any{}, "scope.records[0]": map[string]any{"records": []string{strings.Repeat("0", 26)}}, "scope.class": map[string]any{"class": "63"}} {
+	v := a.do(officer, "POST", "/v1/holds", `{}`).want(t, 422)
+	for _, field := range []string{"scope", "authority", "reason", "review"} {
+		if v.field(t, field) != "required" {
+			t.Errorf("%s: %s", field, v.body)
+		}
+	}
+	for field, scope := range map[string]any{"scope": map[string]any{}, "scope.classes[0]": map[string]any{"classes": []string{"99"}}, "scope.records[0]": map[string]any{"records": []string{strings.Repeat("0", 26)}}, "scope.class": map[string]any{"class": "63"}} {
 		body["scope"] = scope
 		if v := a.do(officer, "POST", "/v1/holds", body).want(t, 422); v.field(t, field) == "" {
 			t.Errorf("%s: %s", field, v.body)
@@ -249,6 +258,9 @@ func TestTriggers(t *testing.T) {
 		}
 	}
 	a.do(officer, "POST", path, `{"type":"closure","date":"05.05.2024"}`).want(t, 422)
+	if v := a.do(officer, "POST", path, `{"type":"nonsense-xx","date":"2024-05-05"}`).want(t, 422); v.field(t, "type") != "unknown-trigger" || !strings.Contains(string(v.body), "closure") {
+		t.Errorf("%s", v.body)
+	}
 }
 
 func TestReadiness(t *testing.T) {

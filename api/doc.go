@@ -15,3 +15,4 @@
 package api
 
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml openapi.yaml
+//go:generate sh -c "sha256sum openapi.yaml oapi-codegen.yaml openapi.gen.go > openapi.sum"

@@ -36,7 +36,7 @@ func (s *server) ListRecords(ctx context.Context, request ListRecordsRequestObje
 }
 
 var (
-	pronom    = regexp.MustCompile(`^(x-)?fmt/[0-9]+$`)
+	pronom    = regexp.MustCompile(`^(?i)(x-)?fmt/[0-9]+$`)
 	mediaName = regexp.MustCompile(`^[a-zA-Z0-9][\w!#$&^.+-]*/[\w!#$&^.+-]+`)
 	yearName  = regexp.MustCompile(`^([0-9]{4}|-)$`)
 )

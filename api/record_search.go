@@ -46,7 +46,9 @@ func query(p ListRecordsParams) search.Query {
 	q := search.Query{Text: p.Q, Limit: pageSize(p.Limit), Cursor: p.After, Facets: facets,
 		Filter: search.Filter{Values: map[search.Facet][]string{}, Closed: search.Range{From: p.From, To: p.To}}}
 	format := search.FacetFormat
-	if strings.Contains(p.Format, "/") && !pronom.MatchString(p.Format) {
+	if pronom.MatchString(p.Format) {
+		p.Format = strings.ToLower(p.Format)
+	} else if strings.Contains(p.Format, "/") {
 		format = search.FacetMIME
 	}
 	for facet, value := range map[search.Facet]string{search.FacetClass: p.Class, search.FacetProducer: p.Producer, search.FacetKind: p.Kind,

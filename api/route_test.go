@@ -221,6 +221,9 @@ func TestQuery(t *testing.T) {
 	reader := a.token(ours, "erika", auth.Reader)
 	for query, field := range map[string]string{
 		"klass=63": "klass", "limit=0": "limit", "limit=201": "limit", "limit=x": "limit", "limit=5&limit=6": "limit", "from=2014-02-30": "from",
+		"from=x": "from", "to=31.12.2015": "to", "limit=-1": "limit", "state=archived": "state", "state=nope": "state", "kind=folder": "kind",
+		"class=nope": "class", "q=a&class=nope": "class", "format=pdf": "format", "year=99": "year", "sort=relevance": "sort",
+		"confidentiality=a&sort=archived": "sort", "year=2015&sort=relevance": "sort", "year=2015&reference=b": "reference",
 		"sort=size": "sort", "q=a&sort=archived": "sort", "q=a&reference=b": "reference", "after=%00": "after", "class=" + strings.Repeat("6", 65): "class",
 	} {
 		v := a.do(reader, "GET", "/v1/records?"+query, nil)
@@ -230,7 +233,10 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%s: %d %s", query, v.StatusCode, v.body)
 		}
 	}
-	if v := a.do(reader, "GET", "/v1/records?after=nonsense", nil).want(t, 400); v.problem(t).Code != "invalid-cursor" {
+	if v := a.do(reader, "GET", "/v1/records?from=x", nil); !strings.Contains(string(v.body), "YYYY-MM-DD") {
+		t.Errorf("%s", v.body)
+	}
+	if v := a.do(reader, "GET", "/v1/records?after=nonsense", nil).want(t, 400); v.problem(t).Code != "invalid-cursor" || v.problem(t).Detail == "" {
 		t.Errorf("%s", v.body)
 	}
 	a.do(reader, "GET", "/v1/records/"+strings.Repeat("z", 26), nil).want(t, 404)

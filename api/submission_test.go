@@ -70,6 +70,135 @@ func TestSubmission(t *testing.T) {
 	a.do(a.token(ours, "x", auth.Archivist), "POST", "/v1/submissions/"+string(first.ID)+"/retry", nil).want(t, 409)
 }
 
+// ahead is a day to come, on the calendar of the archive.
+func ahead(days int) string {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err)
+	}
+	return preservation.DateOf(time.Now().In(zone)).AddDays(days).String()
+}
+
+// TestSourceTaken: the answer says what differs, and only to who may know.
+func TestSourceTaken(t *testing.T) {
+	a := newArchive(t)
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	file := filePart("a.txt", "a")
+	a.submit(dms, metadataPart(metadata("1", "closed", ahead(1), "keywords", []string{})), file).want(t, 202)
+	a.submit(dms, metadataPart(metadata("1", "closed", ahead(1), "keywords", nil)), file).want(t, 200)
+	other := metadataPart(metadata("1", "title", "Anderer Titel", "creator", nil, "keywords", nil))
+	for _, c := range []struct {
+		token string
+		parts []part
+		want  string
+	}{
+		{dms, []part{other, file}, "differ in closed, creator, title."},
+		{dms, []part{metadataPart(metadata("1", "closed", ahead(1), "keywords", nil)), filePart("a.txt", "b")}, "the metadata are the same, the files are not"},
+		{a.token(ours, "kfz", auth.Submitter), []part{other, file}, "which another actor sent"},
+	} {
+		if p := a.submit(c.token, c.parts...).want(t, 409).problem(t); !strings.Contains(p.Detail, c.want) || p.Existing == "" {
+			t.Errorf("%+v, want %q", p, c.want)
+		}
+	}
+}
+
+// TestSubmissionsOfOthers: who is submitter only sees its own, the operator the
+// outline of all, and others all of it.
+func TestSubmissionsOfOthers(t *testing.T) {
+	a := newArchive(t)
+	dms, kfz := a.token(ours, "dms", auth.Submitter), a.token(ours, "kfz", auth.Submitter)
+	send := func(token, id string) preservation.SubmissionID {
+		t.Helper()
+		return decode[Accepted](t, a.submit(token, metadataPart(metadata(id)), filePart("a.txt", "a")).want(t, 202)).ID
+	}
+	own := send(dms, "own")
+	var others []preservation.SubmissionID
+	for i := range 3 {
+		others = append(others, send(kfz, fmt.Sprint(i)))
+	}
+	last := send(dms, "last")
+
+	list := func(token, query string) (ids []preservation.SubmissionID) {
+		t.Helper()
+		for pages, path := 0, "/v1/submissions"+query; path != ""; pages++ {
+			v := a.do(token, "GET", path, nil).want(t, 200)
+			p := decode[ListSubmissions200JSONResponse](t, v)
+			if bytes.Contains(v.body, []byte("steps")) {
+				t.Errorf("a list has steps: %s", v.body)
+			}
+			for _, sub := range p.Items {
+				ids = append(ids, sub.ID)
+			}
+			if path = ""; p.Next != "" {
+				path = "/v1/submissions?limit=1&after=" + p.Next
+			}
+			if pages > 9 {
+				t.Fatal("the list does not end")
+			}
+		}
+		return ids
+	}
+	all := fmt.Sprint([]preservation.SubmissionID{last, others[2], others[1], others[0], own})
+	for name, c := range map[string]struct {
+		roles []auth.Role
+		want  string
+		title bool // sees the sender's words
+	}{
+		"dms":      {[]auth.Role{auth.Submitter}, fmt.Sprint([]preservation.SubmissionID{last, own}), false},
+		"reader":   {[]auth.Role{auth.Submitter, auth.Reader}, "[]", false},
+		"operator": {[]auth.Role{auth.Submitter, auth.Operator}, all, false},
+		"auditor":  {[]auth.Role{auth.Submitter, auth.Auditor}, all, true},
+		"archive":  {[]auth.Role{auth.Archivist}, all, true},
+	} {
+		token := a.token(ours, name, c.roles...)
+		for _, query := range []string{"", "?limit=1", "?limit=2"} {
+			if got := fmt.Sprint(list(token, query)); got != c.want {
+				t.Errorf("%s %s: %s, want %s", name, query, got, c.want)
+			}
+		}
+		v := a.do(token, "GET", "/v1/submissions/"+string(others[0]), nil)
+		if sees := c.want == all; sees != (v.StatusCode == 200) || !sees && v.StatusCode != 404 {
+			t.Errorf("%s: %d %s", name, v.StatusCode, v.body)
+		}
+		if v.StatusCode == 200 && (decode[Submission](t, v).ProducerRecordID != "") != c.title {
+			t.Errorf("%s: %s", name, v.body)
+		}
+	}
+	a.do(kfz, "GET", "/v1/submissions/"+string(own)+"/receipt", nil).want(t, 404)
+	if p := a.do(kfz, "GET", "/v1/submissions/"+string(own)+"/receipt", nil).problem(t); p.Code != "not-found" {
+		t.Errorf("%+v", p)
+	}
+	a.do(dms, "GET", "/v1/submissions?after=nonsense", nil).want(t, 400)
+}
+
+// TestAnnouncedNames: browsers escape quotes and line breaks in file names, an
+// announcement tells the name itself.
+func TestAnnouncedNames(t *testing.T) {
+	a := newArchive(t)
+	dms := a.token(ours, "dms-bauamt", auth.Submitter)
+	for i, c := range []struct{ announced, sent, want string }{
+		{`a"b.txt`, "a%22b.txt", `a"b.txt`},
+		{"a\r\nb.txt", "a%0D%0Ab.txt", "a\r\nb.txt"},
+		{"a%22b.txt", "a%22b.txt", "a%22b.txt"},
+		{`a%22"b.txt`, "a%22%22b.txt", `a%22"b.txt`},
+		{"a b.txt", "a%20b.txt", ""},
+		{"a%22b.txt", `a\"b.txt`, ""},
+	} {
+		files := []any{map[string]any{"name": c.announced}}
+		v := a.submit(dms, metadataPart(metadata(fmt.Sprint(i), "files", files)), filePart(c.sent, "x"))
+		if c.want == "" {
+			if v.want(t, 422).field(t, "files[0].name") != "name-mismatch" {
+				t.Errorf("%q as %q: %s", c.announced, c.sent, v.body)
+			}
+			continue
+		}
+		sub, err := a.db.Tenant(ours).Submission(t.Context(), decode[Accepted](t, v.want(t, 202)).ID)
+		if err != nil || sub.Files[0].Name != c.want {
+			t.Errorf("%q as %q: %+v %v", c.announced, c.sent, sub.Files, err)
+		}
+	}
+}
+
 func TestSubmissionRefused(t *testing.T) {
 	a := newArchive(t)
 	dms := a.token(ours, "dms-bauamt", auth.Submitter)
@@ -97,6 +226,16 @@ func TestSubmissionRefused(t *testing.T) {
 		{"unknown field below", []part{announced(map[string]any{"name": "a.txt", "digest": "x"}), file}, 422, "files[0].digest:unknown-field"},
 		{"no title", []part{metadataPart(metadata("x", "title", "")), file}, 422, "title:required"},
 		{"title too long", []part{metadataPart(metadata("x", "title", long)), file}, 422, "title:max"},
+		{"blank title", []part{metadataPart(metadata("x", "title", " \t\u00a0")), file}, 422, "title:required"},
+		{"blank producer", []part{metadataPart(metadata("x", "producer", " ")), file}, 422, "producer:required"},
+		{"blank identifier", []part{metadataPart(metadata("\u200b\n")), file}, 422, "producer_record_id:required"},
+		{"blank class", []part{metadataPart(metadata("x", "class", "  ")), file}, 422, "class:required"},
+		{"reversed writing", []part{metadataPart(metadata("x", "title", "Antrag\u202efdp")), file}, 422, "title:text"},
+		{"isolated writing", []part{metadataPart(metadata("x", "keywords", []string{"ok", "a\u2066b"})), file}, 422, "keywords[1]:text"},
+		{"control character of Latin 1", []part{metadataPart(metadata("x", "extra", map[string]string{"Ort": "a\u0085b"})), file}, 422, "extra[Ort]:text"},
+		{"closed in the future", []part{metadataPart(metadata("x", "closed", ahead(2))), file}, 422, "closed:future"},
+		{"died before born", []part{metadataPart(metadata("x", "subjects", []any{map[string]any{"name": "a", "born": "1961-05-04", "died": "1961-05-03"}})), file}, 422, "subjects[0].died:before-born"},
+		{"parent is no identifier", []part{metadataPart(metadata("x", "parent", "63.10-1")), file}, 422, "parent:id"},
 		{"control character", []part{metadataPart(metadata("x", "title", "a\x00b")), file}, 422, "title:text"},
 		{"wrong type", []part{metadataPart(metadata("x", "title", 5)), file}, 422, "title:type"},
 		{"null", []part{metadataPart(metadata("x", "title", nil)), file}, 422, "title:type"},
