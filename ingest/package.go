@@ -144,8 +144,14 @@ func (w *work) fetchFrozen(ctx context.Context) error {
 }
 
 // store puts the package into the tenant's bucket under its lock. A package that
-// is there already is adopted when its bytes are the frozen ones.
+// is there already is adopted when its bytes are the frozen ones. A later version
+// is stored only while its record lives: nobody would look for it any more.
 func store(ctx context.Context, w *work) error {
+	if w.record.Version > 1 {
+		if _, err := w.living(ctx); err != nil {
+			return err
+		}
+	}
 	s, err := w.p.Store(ctx, w.t)
 	if err != nil {
 		return err

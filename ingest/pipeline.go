@@ -18,6 +18,7 @@ import (
 	"bestand/ingest/sip"
 	"bestand/ingest/verapdf"
 	"bestand/preservation"
+	"bestand/preservation/aip"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
 )
@@ -148,8 +149,11 @@ func (p *Pipeline) Process(ctx context.Context, t *catalog.Tenant, j catalog.Job
 		w.log.WarnContext(ctx, "submission ended without a record", "status", string(v.status), "code", v.problems[0].Code)
 		return t.Settle(ctx, id, v.status, v.problems, w.unsaved()...)
 	}
-	if err != nil {
-		w.flush(context.WithoutCancel(ctx), true) // what was done stays visible beside the error of the job
+	if err != nil && ctx.Err() == nil { // else the next attempt has begun, or will anew
+		err = errors.Join(err, w.flush(ctx, true)) // what was done stays visible beside the error of the job
+	}
+	if errors.Is(err, aip.ErrInvalid) || errors.Is(err, aip.ErrChanged) || errors.Is(err, catalog.ErrDestroyed) {
+		return &catalog.Final{Err: err}
 	}
 	return err
 }
