@@ -239,9 +239,9 @@ func TestOfficerHolds(t *testing.T) {
 	a.evaluate()
 	for i, id := range ids {
 		a.want(id, "held")
-		want := 2
+		want := 3 // the event that says so, too
 		if i == 0 {
-			want = 4
+			want = 5
 		}
 		if n := held(id); n != want {
 			t.Errorf("record %d has %d objects on hold, want %d", i, n, want)
@@ -264,7 +264,7 @@ func TestOfficerHolds(t *testing.T) {
 	}
 	a.evaluate()
 	a.want(ids[0], "held")
-	if n := held(ids[0]); n != 4 {
+	if n := held(ids[0]); n != 5 {
 		t.Errorf("under the second hold: %d objects on hold", n)
 	}
 	a.want(ids[1], "retention")
@@ -274,6 +274,12 @@ func TestOfficerHolds(t *testing.T) {
 	events, err := a.tenant.Events(ctx, ids[1])
 	if err != nil || len(events) != 2 || events[0].Type != preservation.EventHold {
 		t.Errorf("events %+v, %v", events, err)
+	}
+	for i, want := range events { // a rebuild finds the same
+		e, _, err := readEvent(ctx, a.vault, preservation.EventKey(ids[1], want.ID))
+		if err != nil || e.Event.Detail != want.Detail || !e.Event.At.Equal(want.At) {
+			t.Errorf("event %d in the bucket: %+v, %v", i, e, err)
+		}
 	}
 	if _, err := a.officer.ReleaseHold(ctx, a.tenant, second.ID, "erledigt", "anna"); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,115 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// applyHold brings the legal holds of all versions of a record's objects in
+// line with its holds, and only then stores the evaluation. When a hold came or
+// went meanwhile the record stays marked and its turn comes again.
+func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, policy LockPolicy, id preservation.RecordID) error {
+	e, err := o.Evaluate(ctx, t, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil // destroyed since
+	}
+	if err != nil {
+		return err
+	}
+	held := e.State == Held
+	s, err := o.Store(ctx, t)
+	if err != nil {
+		return err
+	}
+	var keys []string
+	packages := false
+	for v, err := range objects(ctx, s, id) {
+		if err == nil && !v.Marker {
+			keys = append(keys, v.Key)
+			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(id))
+			err = s.SetHold(ctx, v.Key, v.VersionID, held)
+		}
+		if err != nil && !errors.Is(err, preservation.ErrNotFound) {
+			return fmt.Errorf("hold on record %s: %w", id, err)
+		}
+	}
+	r, err := t.View().Retention(ctx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var event preservation.Event
+	var row catalog.RecordObject
+	// Of a record whose destruction has purged its packages there is nothing to tell any more.
+	if changed := held != (r.Last.State == string(Held)); changed && packages {
+		if event, row, err = o.noteHold(ctx, t, s, id, held, keys, LockUntil(e, o.Now(), policy)); err != nil {
+			return fmt.Errorf("hold on record %s: %w", id, err)
+		}
+		row.Version = r.Version
+	}
+	return o.change(ctx, t, System, func(ctx context.Context, x *edit) error {
+		r, err := x.v.Retention(ctx, id)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		facts, err := gather(ctx, x.v, []catalog.Retention{r})
+		if err != nil {
+			return err
+		}
+		if event.ID != "" { // it happened, whatever comes next
+			if err := errors.Join(x.AddEvents(id, event), x.AddObject(id, row)); err != nil {
+				return err
+			}
+		}
+		ev := Evaluate(x.plan.schedule, *facts[0], x.plan.holds, x.now, policy.zone())
+		if (ev.State == Held) != held {
+			return x.Enqueue(catalog.Job{Kind: JobEvaluate, Key: keyStale})
+		}
+		return x.store(ctx, &r, &ev)
+	})
+}
+
+// noteHold stores the event that a record's objects were put on hold or released.
+// keys are the objects that the record has: an event that an attempt before
+// stored and the catalog does not know is taken up.
+func (o *Officer) noteHold(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID, held bool, keys []string, lock preservation.Lock) (preservation.Event, catalog.RecordObject, error) {
+	detail := "legal hold released on every object of the record"
+	if held {
+		detail = "legal hold set on every object of the record"
+	}
+	known, err := t.Objects(ctx, id)
+	if err != nil {
+		return preservation.Event{}, catalog.RecordObject{}, err
+	}
+	for _, key := range slices.Compact(keys) {
+		if !strings.HasPrefix(key, preservation.EventPrefix(id)) || slices.ContainsFunc(known, func(o catalog.RecordObject) bool { return o.Key == key }) {
+			continue
+		}
+		e, row, err := readEvent(ctx, s, key)
+		if err != nil && !errors.Is(err, preservation.ErrUnreadable) {
+			return preservation.Event{}, row, err
+		}
+		if err == nil && e.Event.Type == preservation.EventHold && e.Event.Detail == detail {
+			return e.Event, row, nil
+		}
+	}
+	now := o.Now().UTC().Truncate(time.Millisecond)
+	event := preservation.Event{ID: preservation.NewID(now), Type: preservation.EventHold, At: now, Outcome: preservation.Success, Detail: detail, Agent: agent}
+	e, row, err := put(ctx, s, preservation.EventKey(id, event.ID), preservation.EventObject{Record: id, Event: event}, lock)
+	if err == nil && held {
+		err = s.SetHold(ctx, row.Key, row.VersionID, true)
+	}
+	return e.Event, row, err
+}
