@@ -57,12 +57,24 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	defer index.Close()
-	problems := 0
+	problems, tenants := 0, 0
 	for _, name := range names {
 		id, ok := strings.CutPrefix(name, a.cfg.S3BucketPrefix+"-")
 		if !ok || id == "staging" || id == "probe" || !preservation.TenantID(id).Valid() {
 			continue
 		}
+		switch whose, err := a.tenantOf(ctx, preservation.TenantID(id)); {
+		case errors.Is(err, catalog.ErrNotFound):
+			fmt.Fprintf(stdout, "bucket %s: not restored, nothing in it says of which tenant it is\n", name)
+			problems++
+			continue
+		case err != nil:
+			return fmt.Errorf("bucket %s: %w", name, err)
+		case string(whose) != id:
+			fmt.Fprintf(stdout, "bucket %s: left alone, it belongs to tenant %s of another installation\n", name, whose)
+			continue
+		}
+		tenants++
 		start := time.Now()
 		report, err := a.rebuildTenant(ctx, preservation.TenantID(id))
 		if err != nil {
@@ -78,10 +90,22 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer) error {
 		}
 		problems += len(report.Problems)
 	}
+	if tenants == 0 {
+		return fmt.Errorf("no bucket of a tenant: is %s the prefix of this installation's buckets?", a.cfg.S3BucketPrefix)
+	}
 	if problems > 0 {
 		return fmt.Errorf("%d objects could not be read back; everything else was", problems)
 	}
 	return nil
+}
+
+// tenantOf says whose bucket it is that has a tenant's name.
+func (a *archive) tenantOf(ctx context.Context, id preservation.TenantID) (preservation.TenantID, error) {
+	store, err := a.bucket(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	return ledger.TenantOf(ctx, store)
 }
 
 func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID) (ledger.Report, error) {
