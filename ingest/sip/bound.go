@@ -37,6 +37,9 @@ func (o *opening) bound(u *Unit) {
 	if m.Class == "" {
 		o.found.Note(NoClass, "", m.ProducerRecordID, "the package gives no code of the classification")
 	}
+	if m.Closed.IsZero() {
+		o.found.Note(NoClosure, "", m.ProducerRecordID, "the package does not say when the record was closed; a retention period that begins with the closure does not begin until somebody says so")
+	}
 	for _, f := range []struct {
 		text *string
 		max  int

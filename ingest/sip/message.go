@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"bestand/ingest/sip/container"
 	"bestand/ingest/sip/xdomea"
 	"bestand/preservation"
 )
@@ -30,7 +31,15 @@ func (o *opening) readXdomea(ctx context.Context, root string) error {
 	o.pkg.Format = "xdomea " + msg.Version
 	o.pkg.Process, o.pkg.Message = strings.ToLower(msg.Process), msg.Type
 	records := msg.Records()
+	left := o.Limits.WithDefaults().Bytes
+	for _, e := range o.c.Entries {
+		left -= e.Size
+	}
 	for i, record := range records {
+		if left -= msg.ExcerptSize(record); len(records) > 1 && left < 0 {
+			o.found.Fail(container.TooLarge, "", msg.Entry.Name, "unpacked, with the parts of the message for each of %d records, it is beyond the limit; divide the message", len(records))
+			return nil
+		}
 		u := Unit{Metadata: describe(msg, record)}
 		for of, p := range record.All() {
 			u.Files = append(u.Files, primary(of, p, record))

@@ -18,11 +18,12 @@ import (
 
 // Codes of findings of this package; those of the readers are theirs.
 const (
-	Unknown = "unknown-package"  // none of the known forms
-	Several = "several-packages" // more than one package in one ZIP
-	NoTitle = "no-title"         // notice: the package gives no title, one was made up
-	NoClass = "no-class"         // notice: the package gives no code of the classification
-	Clipped = "metadata-clipped" // notice: a value is longer than metadata are kept; the files have it whole
+	Unknown   = "unknown-package"  // none of the known forms
+	Several   = "several-packages" // more than one package in one ZIP
+	NoTitle   = "no-title"         // notice: the package gives no title, one was made up
+	NoClass   = "no-class"         // notice: the package gives no code of the classification
+	NoClosure = "no-closure"       // notice: the package does not say when the record was closed
+	Clipped   = "metadata-clipped" // notice: a value is longer than metadata are kept; the files have it whole
 )
 
 // Message is the Document of files that describe the package and not the matter.

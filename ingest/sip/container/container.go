@@ -36,10 +36,8 @@ type Limits struct {
 	Depth     int   // folders above a file; default 64
 }
 
-// freeRatio is how much may be unpacked whatever the ratio is.
-const freeRatio = 64 << 20
-
-func (l Limits) withDefaults() Limits {
+// WithDefaults returns the limits that hold.
+func (l Limits) WithDefaults() Limits {
 	l.Entries = cmp.Or(l.Entries, 100_000)
 	l.Bytes = cmp.Or(l.Bytes, 64<<30)
 	l.Ratio = cmp.Or(l.Ratio, 200)
@@ -47,6 +45,9 @@ func (l Limits) withDefaults() Limits {
 	l.Depth = cmp.Or(l.Depth, 64)
 	return l
 }
+
+// freeRatio is how much may be unpacked whatever the ratio is.
+const freeRatio = 64 << 20
 
 // Entry is one file of the package.
 type Entry struct {
@@ -71,7 +72,7 @@ type Container struct {
 // and the Container is nil, when the findings have failed; an error is a fault
 // of reading r.
 func Open(r io.ReaderAt, size int64, l Limits, found *finding.List) (*Container, error) {
-	l = l.withDefaults()
+	l = l.WithDefaults()
 	if err := checkEnd(r, size, l); err != nil {
 		var bad *refused
 		if errors.As(err, &bad) {

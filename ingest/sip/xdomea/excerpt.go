@@ -18,12 +18,12 @@ func (m *Message) Excerpt(ctx context.Context, w io.Writer, record *Object) erro
 		return fmt.Errorf("excerpt of message: %w", err)
 	}
 	defer in.Close()
-	at := int64(0)
+	at, buf := int64(0), make([]byte, 32<<10)
 	for _, cut := range append(m.cuts(record), span{m.Entry.Size, m.Entry.Size}) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if _, err := io.Copy(w, io.NewSectionReader(in, at, cut.from-at)); err != nil {
+		if _, err := io.CopyBuffer(w, io.NewSectionReader(in, at, cut.from-at), buf); err != nil {
 			return fmt.Errorf("excerpt of message: %w", err)
 		}
 		at = cut.to
@@ -31,30 +31,35 @@ func (m *Message) Excerpt(ctx context.Context, w io.Writer, record *Object) erro
 	return nil
 }
 
+// ExcerptSize returns how many bytes Excerpt writes.
+func (m *Message) ExcerptSize(record *Object) int64 {
+	n := m.Entry.Size
+	for _, cut := range m.cuts(record) {
+		n -= cut.to - cut.from
+	}
+	return n
+}
+
 // cuts are the parts of the message that belong to other records, in their order.
+// Uppermost ones that follow one another are one cut.
 func (m *Message) cuts(record *Object) []span {
-	mine, others := map[*Object]bool{}, map[*Object]bool{}
-	for _, r := range m.Records() {
-		for o := r; o != nil; o = o.Parent {
-			if r == record {
-				mine[o] = true
-			} else {
-				others[o] = true
-			}
-		}
+	mine := map[*Object]bool{}
+	for o := record; o != nil; o = o.Parent {
+		mine[o] = true
 	}
 	var cuts []span
 	var visit func(objects []*Object)
 	visit = func(objects []*Object) {
 		for _, o := range objects {
+			last := len(cuts) - 1
 			switch {
-			case o == record:
-			case mine[o]:
+			case o == record || !o.held:
+			case mine[o]: // context of this record and maybe of others
 				visit(o.Children)
-			case others[o] && o.Parent == nil:
-				cuts = append(cuts, o.holder)
-			case others[o]:
-				cuts = append(cuts, span{o.start, o.end})
+			case o.Parent == nil && last >= 0 && o.after == cuts[last].to:
+				cuts[last].to = o.whole.to
+			default:
+				cuts = append(cuts, o.whole)
 			}
 		}
 	}

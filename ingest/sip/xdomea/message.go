@@ -20,8 +20,9 @@ const (
 	BadReceiver   = "xdomea-receiver"        // addressed to somebody else
 	BadDate       = "xdomea-date"            // a day that does not exist
 	BadSequence   = "xdomea-sequence"        // LfdNr and Gesamtanzahl contradict each other or the name
-	BadForm       = "xdomea-form"            // 4.0: attributes or namespaces that are not as the standard has them
+	BadForm       = "xdomea-form"            // attributes, namespaces or elements that are not as the standard has them
 	NoRecord      = "xdomea-no-record"       // nothing in it is to be taken over
+	TooMany       = "xdomea-too-many"        // more records than are taken of one message
 	Mismatch      = "digest-mismatch"        // bytes that do not fit Hash
 	UnknownDigest = "unknown-digest"         // notice: an algorithm that is not computed here
 	WeakDigest    = "weak-digest"            // notice: MD5 or SHA-1
@@ -100,8 +101,9 @@ type Object struct {
 	Children []*Object
 	Primary  []*Primary
 
-	start, end int64 // of its element in the message
-	holder     span  // of its Schriftgutobjekt, if it is an uppermost one
+	held  bool  // is a record, or the context of one
+	whole span  // its place in the message, with what holds nothing else
+	after int64 // of an uppermost one: where the element before ends
 }
 
 // Code is an entry of a code list.

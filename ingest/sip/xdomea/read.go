@@ -220,33 +220,50 @@ func (r *reader) checkUUID(o *Object) {
 	r.uuids[o.UUID] = true
 }
 
+const maxRecords = 5000 // of one message: every one gets its excerpt
+
 // readBody reads the objects and what comes with them.
 func (r *reader) readBody(doc *xmltree.Element) {
-	for _, e := range doc.All("Schriftgutobjekt") {
-		for part, kind := range parts(e) {
-			o := r.object(part, kind, nil, strconv.Itoa(len(r.msg.Objects)+1), 0)
-			o.holder = span{e.Start, e.End}
-			r.msg.Objects = append(r.msg.Objects, o)
+	before := int64(0)
+	for _, e := range doc.Children {
+		switch whole := (span{e.Start, e.End}); e.Name.Local {
+		case "Schriftgutobjekt":
+			all := within(e, "")
+			if len(all) != 1 {
+				r.found.Fail(BadForm, "xdomea", strconv.Itoa(len(r.msg.Objects)+1), "a Schriftgutobjekt must hold one object, this one has %d", len(all))
+			}
+			for _, p := range all {
+				o := r.object(p, nil, strconv.Itoa(len(r.msg.Objects)+1), 0)
+				o.after = before
+				r.msg.Objects = append(r.msg.Objects, o)
+			}
+		case "Anschreiben":
+			letters := []part{{e, Dokument, whole}} // 3.x: it is a Dokument itself
+			if e.One("Dokument") != nil || e.One("DokumentMitSchriftstueck") != nil {
+				letters = parts(e)
+			}
+			for _, p := range letters {
+				r.enclose(r.object(p, nil, "", 0))
+			}
 		}
-	}
-	for _, e := range doc.All("Anschreiben") {
-		if e.One("Dokument") == nil && e.One("DokumentMitSchriftstueck") == nil { // 3.x: it is a Dokument itself
-			r.enclose(r.object(e, Dokument, nil, "", 0))
-			continue
-		}
-		for part, kind := range parts(e) {
-			r.enclose(r.object(part, kind, nil, "", 0))
-		}
+		before = e.End
 	}
 	for _, e := range doc.All("Aktenplan/Aktenplandatei") {
 		for _, p := range e.All("Primaerdokument") {
 			r.msg.Enclosures = append(r.msg.Enclosures, r.primary(p, "")...)
 		}
 	}
-	if len(r.msg.Records()) == 0 {
+	records := r.msg.Records()
+	switch n := len(records); {
+	case n == 0:
 		r.found.Fail(NoRecord, "xdomea", r.msg.Entry.Name, "the message hands no object over")
+	case n > maxRecords:
+		r.found.Fail(TooMany, "xdomea", r.msg.Entry.Name, "the message hands %d records over; at most %d are taken of one message: divide it", n, maxRecords)
 	}
-	for _, o := range r.msg.Records() {
+	for _, o := range records {
+		for up := o; up != nil && !up.held; up = up.Parent {
+			up.held = true
+		}
 		r.checkRecord(o)
 	}
 }

@@ -29,11 +29,12 @@ var wholeUUID = regexp.MustCompile(`^` + uuid + `$`)
 const maxLevels = 5
 
 // object reads an Akte, Vorgang, Dokument or Anlage and all that is in it.
-func (r *reader) object(e *xmltree.Element, kind Kind, parent *Object, position string, level int) *Object {
+func (r *reader) object(p part, parent *Object, position string, level int) *Object {
+	e, kind := p.element, p.kind
 	if kind != Anlage && kind != Schriftstueck { // parts of a Dokument are on its level
 		level++
 	}
-	o := &Object{Kind: kind, Parent: parent, Position: position, start: e.Start, end: e.End}
+	o := &Object{Kind: kind, Parent: parent, Position: position, whole: p.whole}
 	o.UUID = strings.ToLower(e.Str("Identifikation/" + r.idName()))
 	r.checkUUID(o)
 	if level == maxLevels+1 {
@@ -41,10 +42,8 @@ func (r *reader) object(e *xmltree.Element, kind Kind, parent *Object, position 
 	}
 	o.Context = isTrue(e.Str("Kontextobjekt"))
 	r.describe(o, e)
-	n := 0
-	for part, kind := range parts(e) {
-		n++
-		o.Children = append(o.Children, r.object(part, kind, o, strings.TrimPrefix(fmt.Sprintf("%s.%d", position, n), "."), level))
+	for i, c := range parts(e) {
+		o.Children = append(o.Children, r.object(c, o, strings.TrimPrefix(fmt.Sprintf("%s.%d", position, i+1), "."), level))
 	}
 	for _, v := range e.All("Version") {
 		for _, p := range v.All("Format/Primaerdokument") {
@@ -54,43 +53,52 @@ func (r *reader) object(e *xmltree.Element, kind Kind, parent *Object, position 
 	return o
 }
 
+// part is an object that is not read yet.
+type part struct {
+	element *xmltree.Element
+	kind    Kind
+	whole   span // with the element around it if that holds nothing else
+}
+
 // parts are the objects right below an element, whatever stands between them:
 // Akteninhalt, the choice of 4.0 between two forms of a Dokument, or the circular
 // of a Geschaeftsgang, whose notes have Anlagen.
-func parts(e *xmltree.Element) iter.Seq2[*xmltree.Element, Kind] {
-	return func(yield func(*xmltree.Element, Kind) bool) { below(e, "", yield) }
-}
-
-func below(e *xmltree.Element, as Kind, yield func(*xmltree.Element, Kind) bool) bool {
+func parts(e *xmltree.Element) []part {
+	var all []part
 	for _, c := range e.Children {
-		kind := Kind(c.Name.Local)
+		kind, whole := Kind(c.Name.Local), span{c.Start, c.End}
 		switch kind {
 		case "Version", "Identifikation", "AllgemeineMetadaten":
-			continue
+		case Akte, Teilakte, Vorgang, Teilvorgang, Dokument, Schriftstueck:
+			all = append(all, part{c, kind, whole})
 		case "DokumentMitSchriftstueck":
-			kind = Dokument
+			all = append(all, part{c, Dokument, whole})
+		case "DokumentOderDokumentMitSchriftstueck":
+			all = append(all, within(c, "")...)
 		case Anlage:
-			if c.One("Dokument") != nil || c.One("DokumentMitSchriftstueck") != nil { // 4.0 wraps them
-				if !below(c, Anlage, yield) {
-					return false
-				}
+			if c.One("Dokument") == nil && c.One("DokumentMitSchriftstueck") == nil { // 3.x: it is a Dokument itself
+				all = append(all, part{c, Anlage, whole})
 				continue
 			}
-		case Akte, Teilakte, Vorgang, Teilvorgang, Dokument, Schriftstueck:
+			all = append(all, within(c, Anlage)...)
 		default:
-			if !below(c, as, yield) {
-				return false
-			}
-			continue
-		}
-		if as != "" {
-			kind = as
-		}
-		if !yield(c, kind) {
-			return false
+			all = append(all, parts(c)...)
 		}
 	}
-	return true
+	return all
+}
+
+// within are the parts of an element that, as the schema has it, holds one only;
+// as replaces its kind.
+func within(e *xmltree.Element, as Kind) []part {
+	all := parts(e)
+	for i := range all {
+		all[i].kind = Kind(or(string(as), string(all[i].kind)))
+		if len(all) == 1 {
+			all[i].whole = span{e.Start, e.End}
+		}
+	}
+	return all
 }
 
 // describe reads the metadata of an object.

@@ -2,6 +2,7 @@ package xdomea_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -210,6 +211,8 @@ func TestFailures(t *testing.T) {
 		xdomea.BadName + " without UUID":             {change(t, c3, "00000000-0000-4000-8000-0000000000f2.pdf", "deckel.pdf").Without("00000000-0000-4000-8000-0000000000f2.pdf").Set("deckel.pdf", ""), "", []string{xdomea.BadName}},
 		xdomea.BadName + " not UTF-8":                {c3.Without("00000000-0000-4000-8000-0000000000f4_Antrag ä.pdf").Set("00000000-0000-4000-8000-0000000000f4_Antrag \x84.pdf", ""), "", []string{xdomea.BadName}},
 		xdomea.NoFile:                                {change(t, c3, "<code>003</code></xdomea:Medium>", "<code>001</code></xdomea:Medium>"), "", []string{xdomea.NoFile}},
+		xdomea.TooMany:                               {many(t, 5001), "", []string{xdomea.TooMany}},
+		xdomea.BadForm + " two objects in one":       {change(t, c3, "  </xdomea:Schriftgutobjekt>\n  <xdomea:Schriftgutobjekt>\n", ""), "", []string{xdomea.BadForm}},
 		xdomea.BadReceiver:                           {change(t, c3, "Stadtarchiv Musterstadt", "Staatsarchiv", "StA MS", "X"), "", []string{xdomea.BadReceiver}},
 		xdomea.BadDate + " ZdADatum":                 {change(t, c3, "2015-11-30+01:00", "2015-11-31"), "", []string{xdomea.BadDate}},
 		xdomea.BadDate + " zone":                     {change(t, c3, "2015-11-30+01:00", "2015-11-30T10:00:00"), "", []string{xdomea.BadDate}},
@@ -296,9 +299,34 @@ func TestExcerpt(t *testing.T) {
 			}
 		})
 	}
-	m, _ := read(t, change(t, container4(t), "<xdomea:Kontextobjekt>1", "<xdomea:Kontextobjekt>0"), "", xdomea.Options{})
+	fs := many(t, 7)
+	m, _ := read(t, fs, "", xdomea.Options{})
+	for i, record := range m.Records() {
+		var buf bytes.Buffer
+		if err := m.Excerpt(t.Context(), &buf, record); err != nil {
+			t.Fatal(err)
+		}
+		if got := regexp.MustCompile("Vorgang [0-9]").FindAllString(buf.String(), -1); len(got) != 1 || got[0] != fmt.Sprint("Vorgang ", i) || int64(buf.Len()) != m.ExcerptSize(record) {
+			t.Errorf("excerpt %d holds %q", i, got)
+		}
+	}
+	m, _ = read(t, change(t, container4(t), "<xdomea:Kontextobjekt>1", "<xdomea:Kontextobjekt>0"), "", xdomea.Options{})
 	var buf bytes.Buffer
 	if err := m.Excerpt(t.Context(), &buf, m.Records()[0]); err != nil || buf.Len() != int(m.Entry.Size) {
 		t.Errorf("the only record has %d bytes of the message, which has %d (%v)", buf.Len(), m.Entry.Size, err)
 	}
+}
+
+// many is a message with n records and no files.
+func many(t testing.TB, n int) siptest.Files {
+	t.Helper()
+	head, _, _ := strings.Cut(testdata(t, "3.0.0.xml"), "<xdomea:Anschreiben>")
+	var b strings.Builder
+	b.WriteString(head)
+	for i := range n {
+		fmt.Fprintf(&b, "<xdomea:Schriftgutobjekt><xdomea:Vorgang><xdomea:Identifikation><xdomea:ID>00000000-0000-4000-8000-%012x</xdomea:ID></xdomea:Identifikation>"+
+			"<xdomea:AllgemeineMetadaten><xdomea:Betreff>Vorgang %d</xdomea:Betreff></xdomea:AllgemeineMetadaten></xdomea:Vorgang></xdomea:Schriftgutobjekt>\n", 1<<32+i, i)
+	}
+	b.WriteString("</xdomea:Aussonderung.Aussonderung.0503>")
+	return siptest.Files{{Name: name3 + ".xml", Content: b.String()}}
 }
