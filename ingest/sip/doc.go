@@ -6,7 +6,9 @@
 // A package is taken whole or refused with everything that is wrong with it.
 // Nothing in a taken package is lost: what describes it (the xdomea message,
 // METS, manifests) stays among the files of the record, under the document
-// Message. Every file has the digests of what was unpacked, and those that the
+// Message. A message with several records is divided: each keeps its own part to
+// the letter and no other's, so that one can be destroyed without traces in the
+// rest. Folders without files are not kept. Every file has the digests of what was unpacked, and those that the
 // package announced were compared with them.
 //
 // The readers below know the standards (bagit, eark, xdomea); container takes the

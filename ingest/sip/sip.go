@@ -43,9 +43,9 @@ type Package struct {
 
 // Unit is what becomes one record.
 type Unit struct {
-	// Metadata is what the package tells. Producer, Class, Title and what else it
-	// does not tell is empty; ProducerRecordID is always set and is the same
-	// whenever the same thing is handed over again.
+	// Metadata is what the package tells: what it does not tell, Producer and Class
+	// among it, is empty. ProducerRecordID is always set and is the same whenever
+	// the same thing is handed over again; Title falls back to it.
 	Metadata preservation.Metadata
 	Files    []File // at least one
 }
