@@ -749,7 +749,7 @@ type ListRecordsParams struct {
 	// Q Text or reference number, in the form described above.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero" validate:"omitempty,max=500,text"`
 
-	// Class Code of a class; those below it are included. 400 when there is no such class.
+	// Class Code of a class; those below it are included. 400 when nothing is found and the classification has no such class.
 	Class    string `form:"class,omitempty" json:"class,omitempty,omitzero" validate:"omitempty,max=64,text"`
 	Producer string `form:"producer,omitempty" json:"producer,omitempty,omitzero" validate:"omitempty,max=200,text"`
 
