@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +85,7 @@ func (p *Pipeline) unpack(ctx context.Context, t *catalog.Tenant, sub catalog.Su
 			}
 		case errors.As(err, &taken):
 			problems = append(problems, preservation.Finding{Code: "source-taken", Severity: preservation.Failed,
-				Subject: fmt.Sprintf("records[%d].producer_record_id", i), Detail: err.Error()})
+				Subject: fmt.Sprintf("records[%d].producer_record_id", i), Detail: "in use by submission " + string(taken.Existing.ID)})
 		case err != nil:
 			return false, fmt.Errorf("submit record %d of the package: %w", i+1, err)
 		}
@@ -149,15 +151,16 @@ func (d *Delivery) local(ctx context.Context, name, path string) error {
 }
 
 // finishPackage signs one receipt over the records that were archived and keeps
-// it in the bucket before the package counts as ended.
+// it in the bucket before the package counts as ended. It outlives the records,
+// so that it says nothing about them but identifiers and digests.
 func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id preservation.SubmissionID, parts []catalog.Submission) error {
 	sub, err := t.Submission(ctx, id)
 	if err != nil {
 		return err
 	}
 	now := p.Now().UTC().Truncate(time.Millisecond)
-	r := Receipt{Format: ReceiptFormat, Tenant: t.ID(), Submission: id, Producer: sub.Metadata.Producer, ProducerRecordID: sub.Metadata.ProducerRecordID,
-		Received: sub.Received.UTC(), Time: now, SourceDeletion: "not_yet", Problems: sub.Problems}
+	r := Receipt{Format: ReceiptFormat, Tenant: t.ID(), Submission: id, Producer: sub.Metadata.Producer,
+		Received: sub.Received.UTC(), Time: now, SourceDeletion: "not_yet", Problems: ledger.Bare(sub.Problems)}
 	missing := 0
 	for _, x := range sub.Problems {
 		if x.Severity == preservation.Failed {
@@ -176,7 +179,12 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 		if r.Lock.Until.IsZero() || part.Lock.Until.Before(r.Lock.Until) {
 			r.Lock = part.Lock
 		}
-		r.Records, r.Copies = append(r.Records, part.Records...), part.Copies
+		sum := sha256.Sum256([]byte(c.Receipt))
+		for _, rec := range part.Records {
+			rec.Files, rec.Receipt = nil, &PartReceipt{Submission: c.ID, SHA256: hex.EncodeToString(sum[:])}
+			r.Records = append(r.Records, rec)
+		}
+		r.Copies = part.Copies
 		if part.SourceDeletion != "allowed" {
 			missing++
 		}
@@ -210,8 +218,8 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 	if err != nil {
 		return err
 	}
-	kept, err := ledger.StorePackage(ctx, s, ledger.Package{JWS: jws, Submission: id, Producer: r.Producer, ProducerRecordID: r.ProducerRecordID,
-		Fingerprint: sub.Fingerprint, SubmittedBy: sub.SubmittedBy, Status: string(status), Received: sub.Received, Problems: sub.Problems, Event: event}, lock)
+	kept, err := ledger.StorePackage(ctx, s, ledger.Package{JWS: jws, Submission: id, Producer: r.Producer,
+		Fingerprint: sub.Fingerprint, SubmittedBy: sub.SubmittedBy, Status: string(status), Received: sub.Received, Problems: r.Problems, Event: event}, lock)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ type Receipt struct {
 	Tenant           preservation.TenantID     `json:"tenant"`
 	Submission       preservation.SubmissionID `json:"submission_id"`
 	Producer         string                    `json:"producer"`
-	ProducerRecordID string                    `json:"producer_record_id"`
+	ProducerRecordID string                    `json:"producer_record_id,omitempty"` // not in the receipt of a package
 	Received         time.Time                 `json:"received"`
 	Time             time.Time                 `json:"time"`
 	Records          []ReceiptRecord           `json:"records"`
@@ -37,7 +37,16 @@ type ReceiptRecord struct {
 	ID      preservation.RecordID `json:"record_id"`
 	Version int                   `json:"version"`
 	Package ReceiptPackage        `json:"package"`
-	Files   []ReceiptFile         `json:"files"`
+	Files   []ReceiptFile         `json:"files,omitempty"` // in the receipt of the record's own submission
+	Receipt *PartReceipt          `json:"receipt,omitempty"`
+}
+
+// PartReceipt names, in the receipt of a package of records, the receipt of one
+// of them. That one tells of its files and is destroyed with it; the receipt of
+// the package stays, and so it holds identifiers and digests only.
+type PartReceipt struct {
+	Submission preservation.SubmissionID `json:"submission_id"`
+	SHA256     string                    `json:"sha256"` // of the compact JWS
 }
 
 // ReceiptPackage names the stored object.
@@ -89,8 +98,14 @@ func receipt(ctx context.Context, w *work) error {
 		ID: string(w.sub.ID), Type: preservation.EventStore, At: now, Outcome: preservation.Success, Agent: agent,
 		Detail: fmt.Sprintf("stored as %s, read back with the same SHA-256, locked until %s", w.object.Key, w.lock.Until.UTC().Format(time.RFC3339)),
 	}
+	parent := catalog.Submission{}
+	if w.sub.Parent != "" {
+		if parent, err = w.t.Submission(ctx, w.sub.Parent); err != nil {
+			return err
+		}
+	}
 	body, err := json.Marshal(ledger.Receipt{
-		JWS: jws, Submission: w.sub.ID, Parent: w.sub.Parent, Version: w.record.Version, Fingerprint: w.sub.Fingerprint, SubmittedBy: w.sub.SubmittedBy,
+		JWS: jws, Submission: w.sub.ID, Parent: w.sub.Parent, ParentSource: parent.Metadata.ProducerRecordID, Version: w.record.Version, Fingerprint: w.sub.Fingerprint, SubmittedBy: w.sub.SubmittedBy,
 		Received: w.sub.Received, Problems: w.problems, Package: w.object.Key, PackageSHA256: w.pkg.sha256,
 	})
 	if err != nil {

@@ -28,6 +28,7 @@ func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalo
 	if err != nil {
 		return nil, 0, err
 	}
+	r.ProducerRecordID = cmp.Or(r.ProducerRecordID, sub.Metadata.ProducerRecordID)
 	info, err := t.Info(ctx)
 	if err != nil {
 		return nil, 0, err

@@ -74,6 +74,13 @@ func TestDestroyLeavesNothingPersonal(t *testing.T) {
 		}
 		late := submission(secret+"late", f.Now())
 		late.RecordID, late.Version, late.Metadata = id, 2, c.Record.Metadata
+		pkg := submission(secret+"package", f.Now())
+		pkg.Package, pkg.RecordID, pkg.Files[0].Name = true, "", secret
+		must(t, f.tenant.CreateSubmission(t.Context(), pkg))
+		must(t, f.tenant.BeginProcessing(t.Context(), pkg.ID))
+		must(t, f.tenant.Unpacked(t.Context(), pkg.ID, []preservation.Finding{{Detail: secret}}, preservation.Event{ID: preservation.NewID(f.Now()), Detail: secret}))
+		must(t, f.tenant.FinishPackage(t.Context(), pkg.ID, catalog.Partial, "jws", preservation.Event{ID: preservation.NewID(f.Now()), At: f.Now()}))
+		late.Parent = pkg.ID
 		must(t, f.tenant.CreateSubmission(t.Context(), late))
 		if n, err := f.tenant.View().Arriving(t.Context(), id); err != nil || n == 0 {
 			t.Error(n, err)

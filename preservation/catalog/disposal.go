@@ -111,8 +111,8 @@ func (v View) Disposals(ctx context.Context, tryBefore time.Time, after preserva
 // Destroy ends a disposal after every object was purged and that was read
 // back: the tombstone takes the place of the record and everything that hung on
 // it, and the producer's identifier is free again. What was still to become a
-// version of it ends as rejected, and rejected deliveries of the same source lose
-// what they say of it, too. The same tombstone again changes nothing.
+// version of it ends as rejected; rejected deliveries of the same source and a
+// package of which it was the last record lose what they say of it, too. The same tombstone again changes nothing.
 func (x *Tx) Destroy(s Tombstone) error {
 	if err := x.forgetRejected(s.Record); err != nil {
 		return err
@@ -120,6 +120,9 @@ func (x *Tx) Destroy(s Tombstone) error {
 	n, err := x.tx.exec(`INSERT INTO tombstone (record_id, tenant, class, destroyed_ms, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (record_id) DO NOTHING`,
 		string(s.Record), string(x.tenant), s.Class, ms(s.Destroyed), toJSON(s))
 	if err != nil || n == 0 {
+		return err
+	}
+	if err := x.tx.forgetPackages(x.tenant, s.Record); err != nil {
 		return err
 	}
 	for _, q := range []string{

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 
 	"bestand/preservation"
@@ -69,4 +71,55 @@ func (t *Tenant) RestorePackage(ctx context.Context, s Submission, events ...pre
 		}
 		return x.addEvents(t.id, s.ID, "", events)
 	})
+}
+
+// RestorePackageSource gives a restored package the producer's identifier back,
+// which the receipts of its records tell. One that has it stays as it is;
+// ErrConflict when another submission holds it.
+func (t *Tenant) RestorePackageSource(ctx context.Context, id preservation.SubmissionID, source string) error {
+	err := t.db.write(ctx, func(x *tx) error {
+		var metadata string
+		err := x.queryRow(`SELECT metadata FROM submission WHERE tenant = $1 AND id = $2 AND package = 1 AND producer_record_id = ''`, string(t.id), string(id)).Scan(&metadata)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		m, err := fromJSON[preservation.Metadata](metadata)
+		if err != nil {
+			return err
+		}
+		m.ProducerRecordID = source
+		_, err = x.exec(`UPDATE submission SET producer_record_id = $3, metadata = $4 WHERE tenant = $1 AND id = $2`, string(t.id), string(id), storable(source), toJSON(m))
+		return err
+	})
+	if unique(err) {
+		return fmt.Errorf("source of package %s: %w", id, ErrConflict)
+	}
+	return err
+}
+
+// forgetPackages empties the packages of which no record is left but that one,
+// and none is on its way.
+func (x *tx) forgetPackages(tenant preservation.TenantID, id preservation.RecordID) error {
+	rows, err := x.QueryContext(x.ctx, `SELECT p.id FROM submission p WHERE p.tenant = $1 AND p.status IN ('archived', 'partial', 'rejected')
+		AND p.id IN (SELECT parent FROM submission WHERE tenant = $1 AND record_id = $2 AND parent <> '')
+		AND NOT EXISTS (SELECT 1 FROM submission c JOIN record r ON r.id = c.record_id WHERE c.tenant = $1 AND c.parent = p.id AND r.id <> $2)`, string(tenant), string(id))
+	ids, err := collect(rows, err, func(row scanner) (id preservation.SubmissionID, err error) { return id, row.Scan(&id) })
+	if err != nil {
+		return err
+	}
+	for _, p := range ids {
+		for _, q := range []string{
+			`DELETE FROM event WHERE tenant = $1 AND submission = $2 AND submission <> '' AND record_id = ''`,
+			`DELETE FROM submission_file WHERE submission IN (SELECT id FROM submission WHERE tenant = $1 AND id = $2)`,
+			`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]' WHERE tenant = $1 AND id = $2`,
+		} {
+			if _, err := x.exec(q, string(tenant), string(p)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -40,6 +40,7 @@ type archive struct {
 	dir    string        // of the object store
 	behind *minio.Client // another client of the same bucket, which does what no part of the archive does
 	lock   preservation.Lock
+	parent catalog.Submission // the package that records are kept out of
 }
 
 func newArchive(t *testing.T) *archive {
@@ -145,7 +146,7 @@ func record(source string) preservation.Record {
 func (a *archive) keep(r preservation.Record, content map[preservation.FileID][]byte) preservation.Record {
 	a.Helper()
 	ctx := a.Context()
-	s := catalog.Submission{ID: r.Submission, RecordID: r.ID, Version: r.Version, Metadata: r.Metadata, SubmittedBy: "dms-bauamt", Received: r.Received, Fingerprint: "f"}
+	s := catalog.Submission{ID: r.Submission, RecordID: r.ID, Version: r.Version, Metadata: r.Metadata, SubmittedBy: "dms-bauamt", Received: r.Received, Fingerprint: "f", Parent: a.parent.ID}
 	received := event(preservation.EventReceive)
 	a.must(a.CreateSubmission(ctx, s, received))
 	a.must(a.BeginProcessing(ctx, s.ID))
@@ -172,7 +173,8 @@ func (a *archive) receipt(r preservation.Record, sum string) {
 	stored := event(preservation.EventStore)
 	stored.ID = string(r.Submission)
 	problems := []preservation.Finding{{Code: "no-rendition", Severity: preservation.Notice, Detail: "x"}}
-	at := a.happen(r.ID, stored, ledger.Receipt{JWS: "jws of " + string(r.Submission), Submission: r.Submission, Version: r.Version, Fingerprint: "f",
+	at := a.happen(r.ID, stored, ledger.Receipt{JWS: "jws of " + string(r.Submission), Submission: r.Submission,
+		Parent: a.parent.ID, ParentSource: a.parent.Metadata.ProducerRecordID, Version: r.Version, Fingerprint: "f",
 		SubmittedBy: "dms-bauamt", Received: r.Received, Problems: problems, Package: preservation.PackageKey(r.ID, r.Version), PackageSHA256: sum})
 	at.Version = r.Version
 	a.must(a.FinishSubmission(a.Context(), r.Submission, "jws of "+string(r.Submission), at, problems, stored))

@@ -18,19 +18,19 @@ const maxDocument = 64 << 20
 const kindReport = "rejection"
 
 // rejection is the body of such an object: what was wrong with a submission, and
-// nothing of its content.
+// nothing of its content. It is kept for good, so that it holds no words that may
+// come from the submission, such as names of files or the producer's identifier.
 type rejection struct {
-	Submission       preservation.SubmissionID `json:"submission_id"`
-	Producer         string                    `json:"producer"`
-	ProducerRecordID string                    `json:"producer_record_id"`
-	Record           preservation.RecordID     `json:"record_id,omitempty"`
-	Parent           preservation.SubmissionID `json:"parent_id,omitempty"`
-	Package          bool                      `json:"package,omitempty"`
-	SubmittedBy      string                    `json:"submitted_by,omitempty"`
-	Status           catalog.Status            `json:"status"`
-	Received         time.Time                 `json:"received"`
-	Problems         []preservation.Finding    `json:"problems"`
-	Events           []preservation.Event      `json:"events"`
+	Submission  preservation.SubmissionID `json:"submission_id"`
+	Producer    string                    `json:"producer"`
+	Record      preservation.RecordID     `json:"record_id,omitempty"`
+	Parent      preservation.SubmissionID `json:"parent_id,omitempty"`
+	Package     bool                      `json:"package,omitempty"`
+	SubmittedBy string                    `json:"submitted_by,omitempty"`
+	Status      catalog.Status            `json:"status"`
+	Received    time.Time                 `json:"received"`
+	Problems    []preservation.Finding    `json:"problems"`
+	Events      []preservation.Event      `json:"events"`
 }
 
 // StoreReport writes the report of a submission that ended without a record, so
@@ -44,9 +44,12 @@ func StoreReport(ctx context.Context, t *catalog.Tenant, s preservation.Store, i
 	if err != nil {
 		return err
 	}
+	for i := range steps {
+		steps[i].Detail = ""
+	}
 	body, err := json.Marshal(rejection{
-		Submission: sub.ID, Producer: sub.Metadata.Producer, ProducerRecordID: sub.Metadata.ProducerRecordID, Record: sub.RecordID, Parent: sub.Parent,
-		Package: sub.Package, SubmittedBy: sub.SubmittedBy, Status: sub.Status, Received: sub.Received, Problems: sub.Problems, Events: steps,
+		Submission: sub.ID, Producer: sub.Metadata.Producer, Record: sub.RecordID, Parent: sub.Parent,
+		Package: sub.Package, SubmittedBy: sub.SubmittedBy, Status: sub.Status, Received: sub.Received, Problems: Bare(sub.Problems), Events: steps,
 	})
 	if err != nil {
 		return err
@@ -112,7 +115,7 @@ func (b *rebuild) restoreRejection(ctx context.Context, key string, c preservati
 	}
 	return b.tenant.RestoreRejected(ctx, catalog.Submission{
 		ID: r.Submission, RecordID: r.Record, Parent: r.Parent, Package: r.Package, SubmittedBy: r.SubmittedBy, Problems: r.Problems,
-		Metadata: preservation.Metadata{Producer: r.Producer, ProducerRecordID: r.ProducerRecordID},
+		Metadata: preservation.Metadata{Producer: r.Producer},
 		Received: r.Received, Updated: time.UnixMilli(c.At),
 	}, r.Events...)
 }

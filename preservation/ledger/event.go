@@ -14,6 +14,7 @@ type Receipt struct {
 	JWS           string                    `json:"jws"`
 	Submission    preservation.SubmissionID `json:"submission_id"`
 	Parent        preservation.SubmissionID `json:"parent_id,omitempty"` // the package that it came out of
+	ParentSource  string                    `json:"parent_producer_record_id,omitempty"`
 	Version       int                       `json:"version"`
 	Fingerprint   string                    `json:"fingerprint"`
 	SubmittedBy   string                    `json:"submitted_by"`

@@ -135,6 +135,9 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 		ID: body.Submission, Metadata: m, Fingerprint: body.Fingerprint, RecordID: rec.ID, Version: body.Version, Parent: body.Parent,
 		SubmittedBy: body.SubmittedBy, Problems: body.Problems, Receipt: body.JWS, Received: body.Received, Updated: e.Event.At,
 	}, e.at, e.Event)
+	if err == nil && body.ParentSource != "" {
+		err = b.tenant.RestorePackageSource(ctx, body.Parent, body.ParentSource)
+	}
 	if errors.Is(err, catalog.ErrConflict) {
 		b.problem(e.at.Key, "not-restored", err.Error())
 		return nil

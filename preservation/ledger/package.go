@@ -16,18 +16,29 @@ import (
 const kindPackage = "package"
 
 // Package is the body of such an object: the receipt over all records of a
-// package and what of its submission is nowhere else in the bucket.
+// package and what of its submission is nowhere else in the bucket. It stays when
+// its records are destroyed and so says nothing about them but identifiers and
+// digests; the producer's name for the package is in the receipts of its records.
 type Package struct {
-	JWS              string                    `json:"jws,omitempty"`
-	Submission       preservation.SubmissionID `json:"submission_id"`
-	Producer         string                    `json:"producer"`
-	ProducerRecordID string                    `json:"producer_record_id"`
-	Fingerprint      string                    `json:"fingerprint"`
-	SubmittedBy      string                    `json:"submitted_by"`
-	Status           string                    `json:"status"`
-	Received         time.Time                 `json:"received"`
-	Problems         []preservation.Finding    `json:"problems,omitempty"`
-	Event            preservation.Event        `json:"event"`
+	JWS         string                    `json:"jws,omitempty"`
+	Submission  preservation.SubmissionID `json:"submission_id"`
+	Producer    string                    `json:"producer"`
+	Fingerprint string                    `json:"fingerprint"`
+	SubmittedBy string                    `json:"submitted_by"`
+	Status      string                    `json:"status"`
+	Received    time.Time                 `json:"received"`
+	Problems    []preservation.Finding    `json:"problems,omitempty"`
+	Event       preservation.Event        `json:"event"`
+}
+
+// Bare returns findings without what they say in words, which may be about the
+// content: code, severity and clause stay.
+func Bare(findings []preservation.Finding) []preservation.Finding {
+	var out []preservation.Finding
+	for _, f := range findings {
+		out = append(out, preservation.Finding{Code: f.Code, Severity: f.Severity, Clause: f.Clause})
+	}
+	return out
 }
 
 // StorePackage writes the object. When an earlier attempt wrote it, that one is
@@ -67,7 +78,7 @@ func (b *rebuild) restorePackageOf(ctx context.Context, key string, c preservati
 		return nil
 	}
 	return b.tenant.RestorePackage(ctx, catalog.Submission{
-		ID: p.Submission, Metadata: preservation.Metadata{Producer: p.Producer, ProducerRecordID: p.ProducerRecordID}, Fingerprint: p.Fingerprint,
+		ID: p.Submission, Metadata: preservation.Metadata{Producer: p.Producer}, Fingerprint: p.Fingerprint,
 		Status: catalog.Status(p.Status), SubmittedBy: p.SubmittedBy, Problems: p.Problems, Receipt: p.JWS, Received: p.Received, Updated: p.Event.At, Package: true,
 	}, p.Event)
 }

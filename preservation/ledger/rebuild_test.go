@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,10 +52,18 @@ func seen(t *testing.T, tn *catalog.Tenant) map[string]any {
 			continue
 		}
 		if s.Status == catalog.Rejected { // its report tells of it, its metadata are gone
-			s.Metadata = preservation.Metadata{Producer: s.Metadata.Producer, ProducerRecordID: s.Metadata.ProducerRecordID}
+			s.Metadata = preservation.Metadata{Producer: s.Metadata.Producer}
 			s.Fingerprint = ""
 		}
+		if s.Status == catalog.Rejected || s.Package {
+			s.Problems = append([]preservation.Finding{}, ledger.Bare(s.Problems)...)
+		}
 		steps, err := tn.Steps(ctx, s.ID)
+		for i := range steps {
+			if s.Status == catalog.Rejected {
+				steps[i].Detail = ""
+			}
+		}
 		keep("steps of "+string(s.ID), steps, err)
 		keep("submission "+string(s.ID), s, nil)
 	}
@@ -119,6 +129,27 @@ func filled(t *testing.T) *archive {
 	a.configure("rule", "r1", 1, `{"years":10}`)
 	a.configure("rule", "r1", 2, `{"years":8}`)
 	a.configure("hold", "h1", 1, `{"reason":"Klage"}`)
+	// A package of two records.
+	a.parent = catalog.Submission{ID: preservation.SubmissionID(preservation.NewID(now())), Package: true, SubmittedBy: "dms-bauamt", Received: now(), Fingerprint: "p",
+		Metadata: preservation.Metadata{Producer: "dms", ProducerRecordID: "Muster, Erika"}}
+	a.must(a.CreateSubmission(ctx, a.parent))
+	a.must(a.BeginProcessing(ctx, a.parent.ID))
+	for i := range 2 {
+		r := record(fmt.Sprint("sip/", i))
+		f, b := file(1, "aus dem Paket")
+		r.Files = []preservation.File{f}
+		a.keep(r, map[preservation.FileID][]byte{f.ID: b})
+	}
+	problems := []preservation.Finding{{Code: "source-taken", Severity: preservation.Failed, Detail: "Muster, Erika"}}
+	ended := event(preservation.EventStore)
+	a.must(a.Unpacked(ctx, a.parent.ID, problems, ended))
+	for range 2 {
+		_, err := ledger.StorePackage(ctx, a.bucket, ledger.Package{JWS: "jws", Submission: a.parent.ID, Producer: "dms", Fingerprint: "p", SubmittedBy: "dms-bauamt",
+			Status: string(catalog.Partial), Received: a.parent.Received, Problems: ledger.Bare(problems), Event: ended}, a.lock)
+		a.must(err)
+	}
+	a.must(a.FinishPackage(ctx, a.parent.ID, catalog.Partial, "jws", ended))
+	a.parent = catalog.Submission{}
 	// A destroyed record, and one whose last object only was not written yet.
 	a.tombstone(preservation.RecordID(preservation.NewID(now())))
 	// A rejected submission.
@@ -144,7 +175,7 @@ func TestRebuildRestoresEverything(t *testing.T) {
 			t.Errorf("problems: %+v", report.Problems)
 		}
 		if n == 0 {
-			if first = report; report.Packages != 5 || report.Events != 7 || report.Documents != 3 || report.Tombstones != 1 {
+			if first = report; report.Packages != 7 || report.Events != 9 || report.Documents != 3 || report.Tombstones != 1 {
 				t.Errorf("%+v", report)
 			}
 		} else if !reflect.DeepEqual(first, report) {
@@ -153,7 +184,7 @@ func TestRebuildRestoresEverything(t *testing.T) {
 		differences(t, want, seen(t, into))
 		changes, _, err := into.Changes(t.Context(), "", 100)
 		a.must(err)
-		if len(changes) != 6 { // five versions and a tombstone
+		if len(changes) != 8 { // seven versions and a tombstone
 			t.Errorf("%d changes", len(changes))
 		}
 	}
@@ -168,6 +199,22 @@ func TestRebuildRestoresEverything(t *testing.T) {
 
 // A destruction that was announced and whose packages are all gone has
 // happened, whatever the catalog says.
+// What is below cfg/ is kept when the records are destroyed: nothing there may
+// tell about them.
+func TestConfigurationHoldsNothingPersonal(t *testing.T) {
+	a := filled(t)
+	for o, err := range a.bucket.Versions(t.Context(), "cfg/") {
+		a.must(err)
+		r, err := a.bucket.Open(t.Context(), o.Key, o.VersionID, 0, -1)
+		a.must(err)
+		data, err := io.ReadAll(r)
+		a.must(errors.Join(err, r.Close()))
+		if s := string(data); strings.Contains(s, "Muster") || strings.Contains(s, "63/bad") {
+			t.Errorf("%s holds %s", o.Key, s)
+		}
+	}
+}
+
 func TestRebuildEndsDestruction(t *testing.T) {
 	a := newArchive(t)
 	gone, kept := record("gone"), record("kept")
