@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"bestand/ingest"
 	"bestand/preservation"
 )
 
@@ -96,7 +97,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.BoolVar(&c.OCR, "ocr", false, "read the text of scans for search (tesseract, German)")
 	fs.IntVar(&c.Workers, "workers", max(1, runtime.NumCPU()), "submissions that are processed at a time")
 	fs.Int64Var(&c.MaxUpload, "max-upload", 1<<40, "most `bytes` of one submission")
-	fs.IntVar(&c.MaxFiles, "max-files", 100_000, "most files of one submission")
+	fs.IntVar(&c.MaxFiles, "max-files", ingest.MaxFiles, "most files of one submission")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.BoolVar(&c.LogJSON, "log-json", false, "log JSON lines instead of text")
 	fs.Float64Var(&c.DisposeMax, "dispose-max-share", 0.1, "share of the holding above which a destruction run stops itself and asks")

@@ -45,9 +45,9 @@ func (o office) permit(t *testing.T, approve bool, classes ...string) string {
 // due lists the records whose retention has ended.
 func (c *caller) due() (ids []string) {
 	c.Helper()
-	var page struct{ Due []struct{ ID string } }
+	var page struct{ Items []struct{ ID string } }
 	c.get("/v1/disposals?limit=200").want(c.T, 200).decode(c.T, &page)
-	for _, r := range page.Due {
+	for _, r := range page.Items {
 		ids = append(ids, r.ID)
 	}
 	return ids

@@ -296,7 +296,7 @@ func tryRights(t *testing.T, in *installation) {
 	reader.send(about("reader", "63.10", "x"), file("a", "a")).refused(t, 403, "forbidden", "")
 	reader.post("/v1/holds", map[string]any{}).refused(t, 403, "forbidden", "")
 	reader.get("/v1/audit").refused(t, 403, "forbidden", "")
-	submitter.get(submission).want(t, 200)
+	submitter.get(submission).refused(t, 404, "not-found", "") // somebody else sent it
 	submitter.get(record).refused(t, 403, "forbidden", "")
 	operator.get(content).refused(t, 403, "forbidden", "")
 	operator.get("/v1/records").refused(t, 403, "forbidden", "")

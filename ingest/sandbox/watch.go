@@ -31,6 +31,7 @@ type watch struct {
 	gone   bool // the context ended it
 	maxRSS int64
 	cpu    time.Duration
+	looked time.Time // when cpu and maxRSS were seen last
 }
 
 func newWatch(dir string, l Limits) *watch {
@@ -93,6 +94,7 @@ func (w *watch) look(pid int, disk bool) string {
 	}
 	w.mu.Lock()
 	w.maxRSS, w.cpu = max(w.maxRSS, rss), max(w.cpu, cpu)
+	w.looked = time.Now()
 	w.mu.Unlock()
 	switch {
 	case w.l.Memory > 0 && rss > w.l.Memory:
@@ -156,11 +158,12 @@ func (w *watch) verdict(res *Result, ps *os.ProcessState) {
 	default:
 	}
 	failed := res.ExitCode != 0
+	unseen := time.Since(w.looked) // what it used since is not known
 	largest, _ := w.written()
 	switch {
 	case w.l.FileSize > 0 && (largest >= w.l.FileSize || res.ExitCode == 128+int(syscall.SIGXFSZ)):
 		res.Limit = LimitFileSize
-	case w.l.CPU > 0 && failed && (res.CPU >= w.l.CPU-2*pollEvery || res.ExitCode == 128+int(syscall.SIGXCPU)):
+	case w.l.CPU > 0 && failed && (res.CPU >= max(w.l.CPU/2, w.l.CPU-pollEvery-max(pollEvery, unseen)) || res.ExitCode == 128+int(syscall.SIGXCPU)):
 		res.Limit = LimitCPU
 	case w.l.Memory > 0 && failed && w.maxRSS > w.l.Memory:
 		res.Limit = LimitMemory

@@ -44,13 +44,16 @@ func missing(t *testing.T, what string) {
 	t.Skip(what)
 }
 
-// verapdf returns the verdicts on files, by the jars in the folder that
-// BESTAND_VERAPDF names.
+// verapdf returns the verdicts on files, by the jars that the set-up script
+// installs or that the folder BESTAND_VERAPDF holds.
 func verapdf(t *testing.T, files ...string) []string {
 	t.Helper()
 	jars := os.Getenv("BESTAND_VERAPDF")
 	if jars == "" {
-		missing(t, "BESTAND_VERAPDF names no folder with the jars of veraPDF")
+		jars = "/usr/local/lib/bestand/verapdf/lib"
+	}
+	if _, err := os.Stat(jars); err != nil {
+		missing(t, "veraPDF is not in "+jars)
 	}
 	out := mustTool(t, "java", append([]string{"-cp", filepath.Join(jars, "*"), "testdata/Verdict.java"}, files...)...)
 	return strings.Split(strings.TrimSpace(out), "\n")
