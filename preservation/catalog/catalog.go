@@ -16,6 +16,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
 	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite" // driver "sqlite"
 )
 
@@ -49,6 +50,7 @@ type Config struct {
 // DB is the catalog of one installation. It is safe for concurrent use.
 type DB struct {
 	dialect dialect
+	path    string // of SQLite
 	reader  *sql.DB
 	writer  *sql.DB
 	group   *group // SQLite only: commits concurrent writes together
@@ -104,6 +106,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 const busyTimeout = "10000"
 
 func (db *DB) openSQLite(path string) (err error) {
+	db.path = path
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -169,26 +172,29 @@ func (db *DB) migrate(ctx context.Context) error {
 	defer unlock()
 	sources := p.ListSources()
 	newest := sources[len(sources)-1].Version
-	for last := int64(-1); ; {
-		have, err := p.GetDBVersion(ctx)
-		if have > newest {
-			return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewer, have, newest)
-		}
-		if err == nil && have < newest {
-			_, err = p.Up(ctx)
-		}
-		if err == nil || have == last {
-			return err
-		}
-		last = have // on SQLite another program may have migrated it: look again
+	have, err := p.GetDBVersion(ctx)
+	if have > newest {
+		return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewer, have, newest)
 	}
+	if err == nil && have < newest {
+		_, err = p.Up(ctx)
+	}
+	return err
 }
 
-// lockMigration keeps other programs from migrating a PostgreSQL database at the
-// same time. SQLite has one writer anyway.
+// lockMigration keeps other programs from migrating the database at the same
+// time. The lock of SQLite is a file beside it, which stays.
 func (db *DB) lockMigration(ctx context.Context) (unlock func(), err error) {
 	if db.dialect == sqlite {
-		return func() {}, nil
+		f, err := os.OpenFile(db.path+".migration", os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+			f.Close()
+			return nil, err
+		}
+		return func() { f.Close() }, nil
 	}
 	conn, err := db.writer.Conn(ctx)
 	if err != nil {
