@@ -3,7 +3,7 @@
 # Debian's packages, pinned to the versions that were tested, and the veraPDF
 # sidecar from Maven Central. Safe to repeat; does nothing where nothing is missing.
 # bestand doctor says what is lost without each part.
-set -eu
+set -euf
 cd "$(dirname "$0")/.."
 
 # package=version; * stands for Debian's own security updates of that release.
