@@ -1,15 +1,11 @@
 package invoice
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"unicode"
-
-	xhtml "golang.org/x/net/html"
 
 	"bestand/ingest/convert"
 	"bestand/ingest/sandbox"
@@ -33,7 +29,7 @@ func Renderer(box *sandbox.Sandbox, print *convert.Converter) convert.Renderer {
 		if err != nil {
 			return r, err
 		}
-		r.Letters, r.Flavour = letters(page), "2b"
+		r.Letters, r.Flavour = convert.PageLetters(page), "2b"
 		if r.PDF, err = print.HTML(ctx, page, dir); err != nil {
 			return r, err
 		}
@@ -109,22 +105,4 @@ func describe(r *convert.Rendering, v *Invoice, dir string) error {
 				Detail: fmt.Sprintf("Supporting document %d of the invoice (BG-24).", i+1)}}})
 	}
 	return nil
-}
-
-// letters counts what the page must show.
-func letters(page []byte) (n int) {
-	_, body, _ := bytes.Cut(page, []byte("<body>"))
-	z := xhtml.NewTokenizer(bytes.NewReader(body))
-	for {
-		switch z.Next() {
-		case xhtml.ErrorToken:
-			return n
-		case xhtml.TextToken:
-			for _, r := range string(z.Text()) {
-				if unicode.IsLetter(r) {
-					n++
-				}
-			}
-		}
-	}
 }

@@ -1,14 +1,10 @@
 package mail
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"unicode"
-
-	xhtml "golang.org/x/net/html"
 
 	"bestand/ingest/convert"
 	"bestand/ingest/sandbox"
@@ -71,29 +67,11 @@ func render(ctx context.Context, print *convert.Converter, path, dir string) (r 
 	for _, f := range m.Findings {
 		r.Events = append(r.Events, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Warning, Code: f.Code, Detail: f.Detail, Agent: agent})
 	}
-	r.Text, r.Letters, r.Flavour = m.Text, letters(m.HTML), "2b"
+	r.Text, r.Letters, r.Flavour = m.Text, convert.PageLetters(m.HTML), "2b"
 	if r.PDF, err = print.HTML(ctx, m.HTML, dir); err != nil {
 		return r, err
 	}
 	r.Events = append(r.Events, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Success,
 		Detail: "Header, list of attachments and body on pages; links, scripts and remote pictures left out.", Agent: print.HTMLAgent(ctx)})
 	return r, nil
-}
-
-// letters counts what the page must show.
-func letters(page []byte) (n int) {
-	_, body, _ := bytes.Cut(page, []byte("<body>"))
-	z := xhtml.NewTokenizer(bytes.NewReader(body))
-	for {
-		switch z.Next() {
-		case xhtml.ErrorToken:
-			return n
-		case xhtml.TextToken:
-			for _, r := range string(z.Text()) {
-				if unicode.IsLetter(r) {
-					n++
-				}
-			}
-		}
-	}
 }
