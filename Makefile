@@ -1,6 +1,6 @@
 # make run    installs what is missing, builds, starts, archives the samples
 # make test   passes everything
-.PHONY: run stop test build setup lint vuln bench test-minio generate
+.PHONY: run stop test fault build setup lint vuln bench test-minio generate
 
 # The tools that go beside Go modules are pinned here.
 GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
@@ -24,6 +24,11 @@ setup:
 
 test: setup
 	BESTAND_REQUIRE_TOOLS=1 go test ./...
+
+# The long campaigns: what is killed, cut off, filled up and damaged. Each
+# prints what it did and found.
+fault: setup
+	BESTAND_REQUIRE_TOOLS=1 BESTAND_FAULT=1 go test -count=1 -v -timeout 3h -run '^TestFault' ./...
 
 lint:
 	go vet ./...
