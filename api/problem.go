@@ -33,6 +33,7 @@ var (
 	unauthenticated = kind{401, "unauthenticated", "A valid bearer token is needed"}
 	forbidden       = kind{403, "forbidden", "The token's roles do not permit this"}
 	samePerson      = kind{403, "same-person", "A second person has to do this"}
+	malware         = kind{403, "infected", "Malware was found in it"}
 	crossOrigin     = kind{403, "cross-origin", "Requests from other sites are refused"}
 	notFound        = kind{404, "not-found", "There is no such thing"}
 	noReceipt       = kind{404, "receipt-pending", "There is no receipt yet"}
@@ -95,7 +96,7 @@ func problemOf(err error) Problem {
 	}
 	var taken *catalog.SourceConflict
 	if errors.As(err, &taken) {
-		p.Existing = string(taken.Existing.ID)
+		p.Existing = string(taken.Existing.ID) // not of others, which differs turned into a fault
 	}
 	return p
 }
