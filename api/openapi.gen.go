@@ -559,6 +559,9 @@ type Submission struct {
 	Steps       []Step    `json:"steps,omitempty,omitzero"`
 	SubmittedBy string    `json:"submitted_by,omitempty,omitzero"`
 	Updated     time.Time `json:"updated"`
+
+	// Waiting Why a submission does not go on, and when it is tried again by itself; not in lists.
+	Waiting Waiting `json:"waiting,omitempty,omitzero"`
 }
 
 // SubmissionID defines model for SubmissionID.
@@ -683,6 +686,12 @@ type Verification struct {
 	Findings []Finding `json:"findings"`
 	Passed   bool      `json:"passed"`
 	RecordID RecordID  `json:"record_id"`
+}
+
+// Waiting Why a submission does not go on, and when it is tried again by itself; not in lists.
+type Waiting struct {
+	Next   time.Time `json:"next"`
+	Reason string    `json:"reason"`
 }
 
 // After defines model for After.

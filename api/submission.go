@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"bestand/api/auth"
 	"bestand/preservation"
@@ -43,12 +45,40 @@ func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequest
 		return nil, err
 	}
 	v := submission(sub, events, sightOf(ctx, sub))
+	if v.Waiting, err = s.waiting(ctx, sub); err != nil {
+		return nil, err
+	}
 	if sub.Package {
 		if err := s.addParts(ctx, &v); err != nil {
 			return nil, err
 		}
 	}
 	return GetSubmission200JSONResponse(v), nil
+}
+
+// waiting tells what the processing of a submission waits for: a part of the
+// archive that is away, or the next attempt after a fault. The sender learns
+// which part or step; what it said is for those who look after the archive.
+func (s *server) waiting(ctx context.Context, sub catalog.Submission) (w Waiting, err error) {
+	if sub.Status != catalog.Received && sub.Status != catalog.Processing {
+		return w, nil
+	}
+	j, err := s.tenant(ctx).JobOf(ctx, catalog.JobProcess, string(sub.ID))
+	if errors.Is(err, catalog.ErrNotFound) || err == nil && j.Error == "" {
+		return w, nil
+	}
+	if err != nil {
+		return w, err
+	}
+	w = Waiting{Reason: j.Error, Next: j.RunAt}
+	if principal(ctx).Has(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin) {
+		return w, nil
+	}
+	var more bool
+	if w.Reason, _, more = strings.Cut(j.Error, ": "); more && !strings.Contains(w.Reason, " ") {
+		w.Reason = "the step " + w.Reason + " failed and is tried again"
+	}
+	return w, nil
 }
 
 // addParts tells what became of the records of a package.
