@@ -2,25 +2,63 @@ package api
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // VerifyRecord reads a record back from the store and reports what it found.
 func (s *server) VerifyRecord(ctx context.Context, request VerifyRecordRequestObject) (VerifyRecordResponseObject, error) {
-	e, err := s.record(ctx, request.ID)
+	id, t := request.ID, s.tenant(ctx)
+	known, err := s.verifiable(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	findings, err := s.config.Verify(ctx, s.tenant(ctx), e.ID)
+	findings, err := s.config.Verify(ctx, t, id)
 	if err != nil {
+		return nil, s.orDestroyed(ctx, id, err)
+	}
+	var codes []string
+	for _, f := range findings {
+		if f.Severity == preservation.Failed && !slices.Contains(codes, f.Code) {
+			codes = append(codes, f.Code)
+		}
+	}
+	if !known && len(codes) == 0 {
+		return nil, catalog.ErrNotFound
+	}
+	detail := map[string]string{"outcome": "passed"}
+	if len(codes) > 0 {
+		detail = map[string]string{"outcome": "failed", "codes": strings.Join(codes, " ")}
+		s.log.ErrorContext(ctx, "verification failed", slog.String("tenant", string(t.ID())), slog.String("record", string(id)), slog.Any("codes", codes))
+	}
+	if err := s.audit(ctx, "record.verify", string(id), detail); err != nil {
 		return nil, err
 	}
-	passed := !slices.ContainsFunc(findings, func(f preservation.Finding) bool { return f.Severity == preservation.Failed })
-	outcome := map[bool]string{true: "passed", false: "failed"}[passed]
-	if err := s.audit(ctx, "record.verify", string(e.ID), map[string]string{"outcome": outcome}); err != nil {
-		return nil, err
+	return VerifyRecord200JSONResponse{RecordID: id, At: s.now().UTC(), Passed: len(codes) == 0, Findings: list(findings)}, nil
+}
+
+// verifiable reports whether the catalog knows a record. The error is that of one
+// whose destruction was decided: a record that is marked so without any decision
+// is damaged, and one that the catalog has lost may be in the bucket, which the
+// verification finds out.
+func (s *server) verifiable(ctx context.Context, id preservation.RecordID) (known bool, err error) {
+	_, err = s.record(ctx, id)
+	var gone *destroyed
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		return false, nil
+	case !errors.As(err, &gone) || !gone.tombstone.Destroyed.IsZero():
+		return true, err
 	}
-	return VerifyRecord200JSONResponse{RecordID: e.ID, At: s.now().UTC(), Passed: passed, Findings: list(findings)}, nil
+	if _, lookup := s.tenant(ctx).View().Disposal(ctx, id); errors.Is(lookup, catalog.ErrNotFound) {
+		return true, nil
+	} else if lookup != nil {
+		return true, lookup
+	}
+	return true, err
 }

@@ -49,6 +49,9 @@ type Object struct {
 	Lock        Lock
 	Hold        bool
 	ContentType string
+	// SHA256 is the digest in lower-case hex that the store noted when it took the
+	// bytes, not of what it has now. Stat fills it in where the store keeps one.
+	SHA256 string
 }
 
 // PutOptions says how an object is stored.

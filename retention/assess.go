@@ -19,6 +19,20 @@ const maxNesting = 8
 // events reported so far; the stored evaluation may be a night older.
 // catalog.ErrNotFound when there is no such record.
 func (o *Officer) Evaluate(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) (Evaluation, error) {
+	return o.evaluateAt(ctx, t, id, o.Now())
+}
+
+// EvaluateAt says what the catalog had to say of a record at an instant by what
+// is known now: a verification compares it with what it does say.
+func (o *Officer) EvaluateAt(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, at time.Time) (catalog.Evaluation, error) {
+	e, err := o.evaluateAt(ctx, t, id, at)
+	if err != nil {
+		return catalog.Evaluation{}, err
+	}
+	return stored(&e, at)
+}
+
+func (o *Officer) evaluateAt(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, at time.Time) (Evaluation, error) {
 	r, err := t.View().Retention(ctx, id)
 	if err != nil {
 		return Evaluation{}, err
@@ -35,7 +49,7 @@ func (o *Officer) Evaluate(ctx context.Context, t *catalog.Tenant, id preservati
 	if err != nil {
 		return Evaluation{}, err
 	}
-	return Evaluate(p.schedule, *facts[0], p.holds, o.Now(), policy.zone()), nil
+	return Evaluate(p.schedule, *facts[0], p.holds, at, policy.zone()), nil
 }
 
 // Lock says how the objects of a new record, or of a new version of one, are
@@ -204,7 +218,7 @@ func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preserva
 	}
 	event := preservation.Event{ID: g.ID, Type: preservation.EventRetention, At: now, Outcome: preservation.Success, Detail: "trigger " + g.Type, Agent: agent}
 	key := preservation.EventKey(id, g.ID)
-	_, row, err := put(ctx, s, key, preservation.EventObject{Record: id, Event: event, Body: body}, LockUntil(e, now, policy))
+	_, row, err := put(ctx, s, key, preservation.EventObject{Record: id, Event: event, Body: body}, eventLock(e, now, policy, r))
 	if err != nil {
 		return g, fmt.Errorf("store trigger: %w", err)
 	}

@@ -58,6 +58,9 @@ func (d *Disposer) begin(ctx context.Context, t *catalog.Tenant, id preservation
 	if len(packages) == 0 {
 		return w, fmt.Errorf("dispose of record %s: %w: the store has no package of it", id, preservation.ErrCorrupt)
 	}
+	if err := d.checkFacts(ctx, t, v, id); err != nil {
+		return w, err
+	}
 	var leaves []string
 	if d.Leaves != nil {
 		if leaves, err = d.Leaves(ctx, t, id); err != nil {

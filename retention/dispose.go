@@ -42,6 +42,10 @@ type Disposer struct {
 	// tombstone. Nil while there is no evidence.
 	Leaves func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) ([]string, error)
 
+	// Packaged returns a version of a record as its package holds it, which its row
+	// in the catalog must agree with. Nil: not compared.
+	Packaged func(ctx context.Context, s preservation.Store, id preservation.RecordID, version int) (preservation.Record, error)
+
 	// A run over more than Floor records that are more than Share of the
 	// holding stops itself and asks. 0 means 100 records and a tenth.
 	Floor int
@@ -69,6 +73,9 @@ func (r *Refusal) Error() string { return "record " + string(r.Record) + " is ke
 // destructions wait for a lock to run out it asks to be called again then.
 func (d *Disposer) DisposeDue(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
 	if err := d.checkClock(ctx, t); err != nil {
+		return d.stop(ctx, t, err)
+	}
+	if err := d.checkPlan(ctx, t); err != nil {
 		return d.stop(ctx, t, err)
 	}
 	next, err := d.resume(ctx, t)

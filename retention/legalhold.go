@@ -51,7 +51,7 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, policy LockP
 	var row catalog.RecordObject
 	// Of a record whose destruction has purged its packages there is nothing to tell any more.
 	if changed := held != (r.Last.State == string(Held)); changed && packages {
-		if event, row, err = o.noteHold(ctx, t, s, id, held, keys, LockUntil(e, o.Now(), policy)); err != nil {
+		if event, row, err = o.noteHold(ctx, t, s, id, held, keys, eventLock(e, o.Now(), policy, r)); err != nil {
 			return fmt.Errorf("hold on record %s: %w", id, err)
 		}
 		row.Version = r.Version

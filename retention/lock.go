@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // LockPolicy says how long locks reach. Its zero value is the default.
@@ -31,6 +32,17 @@ func (p LockPolicy) short() int           { return cmp.Or(p.Short, 14) }
 func LockUntil(e Evaluation, now time.Time, p LockPolicy) preservation.Lock {
 	today := preservation.DateOf(now.In(p.zone()))
 	return preservation.Lock{Mode: cmp.Or(p.Mode, preservation.Compliance), Until: p.until(&e, today).In(p.zone())}
+}
+
+// eventLock locks an object that joins those of a record. It lasts at least as
+// long as theirs: all of them are extended together, by the one lock that the
+// catalog notes for the record.
+func eventLock(e Evaluation, now time.Time, p LockPolicy, r catalog.Retention) preservation.Lock {
+	l := LockUntil(e, now, p)
+	if r.LockUntil.After(l.Until) {
+		l.Until = r.LockUntil
+	}
+	return l
 }
 
 // proof is the lock of what is kept for good and is not a record.

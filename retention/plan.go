@@ -68,6 +68,10 @@ func (c *plans) at(ctx context.Context, v catalog.View, id preservation.TenantID
 	}
 	p, err := readPlan(ctx, v)
 	if err != nil {
+		var bad Invalid
+		if errors.As(err, &bad) { // what was accepted was valid
+			err = fmt.Errorf("%w: %v: the catalog has lost or changed some of it; stop the service and run bestand check, then bestand rebuild", preservation.ErrCorrupt, err)
+		}
 		return nil, fmt.Errorf("read retention plan: %w", err)
 	}
 	c.mu.Lock()

@@ -191,6 +191,26 @@ func (in *installation) change(t *testing.T, statement string, args ...any) {
 	}
 }
 
+// query reads one value from the catalog behind the program's back.
+func (in *installation) query(t *testing.T, query string, args []any, value any) {
+	t.Helper()
+	db, err := sql.Open("sqlite", fmt.Sprintf("file:%s?_pragma=busy_timeout(10000)", filepath.Join(in.dir, "catalog.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.Context(), query, args...).Scan(value); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// text asks the catalog for a text.
+func (in *installation) text(t *testing.T, query string, args ...any) (s string) {
+	t.Helper()
+	in.query(t, query, args, &s)
+	return s
+}
+
 // object is the file in which the object store keeps an object of the first tenant.
 func (in *installation) object(key string) string {
 	return filepath.Join(in.dir, "objects", "objects", "bestand-"+string(firstTenant), filepath.FromSlash(key))

@@ -17,7 +17,6 @@ import (
 	"bestand/ingest"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
-	"bestand/preservation/fixity"
 	"bestand/preservation/ledger"
 	"bestand/retention"
 	"bestand/search"
@@ -86,7 +85,8 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Elsewhere: []func(context.Context, *catalog.Tenant, preservation.RecordID) error{
 			s.pipeline.Forget, s.forgetIndexed,
 		},
-		Share: a.cfg.DisposeMax,
+		Packaged: ledger.PackagedRecord,
+		Share:    a.cfg.DisposeMax,
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
@@ -270,8 +270,7 @@ func (s *service) verify(ctx context.Context, t *catalog.Tenant, id preservation
 	if err != nil {
 		return nil, err
 	}
-	c := fixity.Checker{Seal: sealCheck(s.trust), Dir: s.pipeline.WorkDir, Now: s.now}
-	return c.Record(ctx, t, store, id)
+	return s.checker(s.pipeline.WorkDir).Record(ctx, t, store, id)
 }
 
 // storeReady asks the object store for something small.

@@ -121,12 +121,8 @@ func (j *job) accept(ctx context.Context, pdf, flavour string, source numbers, t
 // check validates a PDF and compares its numbers with the source's.
 func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t tolerance) error {
 	facts, err := j.inspect(ctx, pdf)
-	var unreadable *Refusal
-	if errors.As(err, &unreadable) {
-		return &Refusal{CodeUnconvertible, "The tool's result cannot be read."}
-	}
 	if err != nil {
-		return err
+		return &Refusal{CodeUnconvertible, "The tool's result cannot be read."}
 	}
 	verdict, err := j.validate(ctx, pdf, verapdf.Flavour(flavour))
 	switch {

@@ -26,7 +26,6 @@ const (
 type endError struct {
 	reason string
 	late   bool // the file at hand took too long: no other file can have caused it
-	killed bool // by somebody else: no file has caused it
 }
 
 func (e *endError) Error() string { return e.reason }
@@ -37,7 +36,7 @@ type process struct {
 	in      *os.File
 	lines   <-chan []byte // closed when it ended
 	ended   <-chan struct{}
-	why     func() *endError // after ended
+	why     func() string // after ended
 	cancel  context.CancelFunc
 	version string
 	asked   int
@@ -60,8 +59,8 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 	out, stdout := io.Pipe()
 	run, cancel := context.WithCancel(context.Background())
 	lines, ended := make(chan []byte), make(chan struct{})
-	var why endError
-	p := &process{dir: dir, in: in, lines: lines, ended: ended, cancel: cancel, why: func() *endError { return &why }}
+	var why string
+	p := &process{dir: dir, in: in, lines: lines, ended: ended, cancel: cancel, why: func() string { return why }}
 	read := slices.Concat(v.cfg.Read, []string{v.cfg.Dir})
 	go func() { // ends with the process
 		defer close(ended)
@@ -75,11 +74,11 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 		stdout.Close()
 		switch {
 		case err != nil:
-			why = endError{reason: err.Error(), killed: errors.Is(err, sandbox.ErrKilled)}
+			why = err.Error()
 		case res.Limit != "":
-			why.reason = "limit: " + res.Limit
+			why = "limit: " + res.Limit
 		default:
-			why.reason = fmt.Sprintf("exit code %d: %.200s", res.ExitCode, res.Stderr)
+			why = fmt.Sprintf("exit code %d: %.200s", res.ExitCode, res.Stderr)
 		}
 	}()
 	go func() { // ends with the process or when nobody wants its lines any more
@@ -113,8 +112,7 @@ func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.
 		return Verdict{}, err
 	}
 	if _, err := p.in.Write(append(request, '\n')); err != nil {
-		<-p.ended // else somebody would read what was written
-		return Verdict{}, p.why()
+		return Verdict{}, &endError{reason: "the process has ended"}
 	}
 	var a struct {
 		Claimed, Flavour Flavour
@@ -145,13 +143,9 @@ func (p *process) receive(ctx context.Context, to any, timeout time.Duration) er
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
-			select {
-			case <-p.ended:
-			case <-time.After(stopTimeout): // it has ended its output only
-			}
-			p.cancel()
+			p.cancel() // it may have ended its output only
 			<-p.ended
-			return p.why()
+			return &endError{reason: p.why()}
 		}
 		if err := json.Unmarshal(line, to); err != nil {
 			return &endError{reason: "unexpected answer: " + err.Error()}

@@ -1,22 +1,23 @@
 // Package fixity reads back what is stored and compares it with everything that
 // is known of it: the bytes of every object with the digest in the catalog, each
-// package with itself and its seal, the files with the catalog's rows, the
-// versions and locks of the keys with what an archive may have.
+// package with itself and its seal, receipts with their signature and with what
+// they receipt, the rows of the catalog with the package and the event objects
+// from which they were made, the versions and locks of the keys with what an
+// archive may have.
 //
 // A check never stops at its first finding and never takes an unreadable byte
 // for a good one: it returns every finding, or an error when store or catalog
 // could not be asked, which says nothing about the record.
+//
+// Checker.Record looks at one record, Checker.Holding at everything that a tenant
+// has in its bucket and in the catalog.
 package fixity
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"bestand/preservation"
@@ -31,65 +32,153 @@ const (
 	CodeObjectDigest = "object-digest"        // its bytes are not those that were stored
 	CodeObjectSize   = "object-size"          //
 	CodeSurplus      = "surplus-version"      // a key has more than one version, or a delete marker
-	CodeUnknown      = "unknown-object"       // below the record's keys, and the catalog does not know it
+	CodeUnknown      = "unknown-object"       // in the bucket, and the catalog does not know it
 	CodeLockGone     = "lock-missing"         // nothing forbids its deletion
+	CodeLockShort    = "lock-shortened"       // the lock ends earlier, or is weaker, than the catalog says
+	CodeHoldGone     = "hold-missing"         // the record is held, and the store would let it go
+	CodeReceipt      = "receipt-invalid"      // missing, or not what was signed for this package
+	CodeEvent        = "event-unreadable"     // an event object that is none, or of another record
 	CodeCatalogFile  = "catalog-file-differs" // a row of the catalog says something else than the package
 	CodeCatalogMeta  = "catalog-metadata-differs"
+	CodeCatalogEvent = "catalog-event-differs" // of an event or a trigger
+	CodeCatalogState = "catalog-state-differs" // retention, status or submission: not what follows from the rest
+	CodeCatalogGone  = "catalog-row-missing"   // the bucket has it, the catalog lost it: a rebuild brings it back
 )
 
 // Checker verifies records.
 type Checker struct {
 	// Seal checks the seal of a package over its METS.
 	Seal func(mets, seal []byte) []preservation.Finding
+	// Receipt checks the signature of a receipt and returns what was signed. Nil:
+	// signatures of receipts are not checked.
+	Receipt func(jws string) ([]byte, error)
+	// Trigger takes a retention trigger out of an event object, if it is one.
+	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
+	// Retention says where a record stood at an instant. Nil: not compared.
+	Retention func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, at time.Time) (catalog.Evaluation, error)
 	// Dir is for packages too large to be held in memory.
 	Dir string
 	Now func() time.Time
 }
 
-// inMemory is the size in bytes up to which a package is not put on disk.
-const inMemory = 16 << 20
+// settled is the age from which an object must be known to the catalog: what
+// writes it notes it right afterwards.
+const settled = time.Hour
 
-// Record verifies everything that the store holds of a record.
+// Record verifies everything that the store holds of a record. The error is
+// catalog.ErrNotFound when neither catalog nor bucket know it, and
+// catalog.ErrDestroyed when a tombstone took its place.
 func (c *Checker) Record(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID) ([]preservation.Finding, error) {
-	entry, err := t.Record(ctx, id)
-	if err != nil {
+	for try := 0; ; try++ {
+		r, err := c.record(ctx, t, s, id)
+		if err != nil {
+			return nil, err
+		}
+		// A version that was committed meanwhile is no damage.
+		now, err := t.Record(ctx, id)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return r.findings, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if try == 2 || now.Version == r.entry.Version && now.Status == r.entry.Status {
+			return r.findings, nil
+		}
+	}
+}
+
+func (c *Checker) record(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID) (*check, error) {
+	r := &check{Checker: c, tenant: t, store: s, known: map[string]bool{}, packages: map[int]catalog.RecordObject{}, receipts: map[int]bool{}}
+	var err error
+	if r.entry, err = t.Record(ctx, id); err != nil {
+		if errors.Is(err, catalog.ErrNotFound) {
+			return r, r.lost(ctx, id, err)
+		}
 		return nil, err
 	}
 	known, err := t.Objects(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	r := &check{Checker: c, store: s, entry: entry}
-	keys := map[string]bool{}
+	if err := r.rows(ctx); err != nil {
+		return nil, err
+	}
 	for _, o := range known {
-		keys[o.Key] = true
+		r.known[o.Key] = true
+		if o.Kind == "package" {
+			r.packages[o.Version] = o
+		}
+	}
+	for _, o := range known {
 		if err := r.object(ctx, o); err != nil {
 			return nil, fmt.Errorf("%s: %w", o.Key, err)
 		}
 	}
+	if err := r.complete(ctx); err != nil {
+		return nil, err
+	}
 	for _, prefix := range []string{preservation.PackagePrefix(id), preservation.EventPrefix(id)} {
-		if err := r.versions(ctx, prefix, keys); err != nil {
+		if err := r.versions(ctx, prefix); err != nil {
 			return nil, err
 		}
 	}
+	if err := r.retention(ctx); err != nil {
+		return nil, err
+	}
 	for _, f := range r.findings {
 		if f.Severity == preservation.Failed {
-			return r.findings, nil
+			return r, nil
 		}
 	}
-	return append(r.findings, preservation.Finding{Code: CodeIntact, Severity: preservation.Passed, Subject: string(id),
-		Detail: fmt.Sprintf("%d objects read back and compared", len(known))}), nil
+	r.findings = append(r.findings, preservation.Finding{Code: CodeIntact, Severity: preservation.Passed, Subject: string(id),
+		Detail: fmt.Sprintf("%d objects read back and compared", len(known))})
+	return r, nil
 }
 
+// check is one look at one record.
 type check struct {
 	*Checker
+	tenant   *catalog.Tenant
 	store    preservation.Store
 	entry    catalog.Entry
+	known    map[string]bool // keys that the catalog has
+	packages map[int]catalog.RecordObject
+	receipts map[int]bool // versions that a receipt vouches for
+	events   map[string]preservation.Event
+	triggers []catalog.Trigger
 	findings []preservation.Finding
 }
 
 func (r *check) fail(subject, code, format string, args ...any) {
 	r.findings = append(r.findings, preservation.Finding{Code: code, Severity: preservation.Failed, Subject: subject, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (r *check) notice(subject, code, detail string) {
+	r.findings = append(r.findings, preservation.Finding{Code: code, Severity: preservation.Notice, Subject: subject, Detail: detail})
+}
+
+// lost is said of a record that the catalog does not have and the bucket does.
+func (r *check) lost(ctx context.Context, id preservation.RecordID, cause error) error {
+	if !id.Valid() {
+		return cause
+	}
+	n := 0
+	for _, prefix := range []string{preservation.PackagePrefix(id), preservation.EventPrefix(id)} {
+		for o, err := range r.store.Versions(ctx, prefix) {
+			if err != nil {
+				return err
+			}
+			if r.Now().Sub(o.Modified) > settled {
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		return cause
+	}
+	r.fail(string(id), CodeCatalogGone, "the catalog has no row of this record, the bucket has %d objects of it: run bestand rebuild", n)
+	return nil
 }
 
 // object checks one object that the catalog knows.
@@ -102,9 +191,7 @@ func (r *check) object(ctx context.Context, o catalog.RecordObject) error {
 	if err != nil {
 		return err
 	}
-	if have.Lock.Mode == preservation.Unlocked || !have.Lock.Until.After(r.Now()) {
-		r.fail(o.Key, CodeLockGone, "no lock is in force; it was expected until %s", r.entry.Lock.Until.UTC().Format(time.RFC3339))
-	}
+	r.locked(have, o)
 	if have.Size != o.Size {
 		r.fail(o.Key, CodeObjectSize, "%d bytes, stored were %d", have.Size, o.Size)
 	}
@@ -117,44 +204,48 @@ func (r *check) object(ctx context.Context, o catalog.RecordObject) error {
 		return err
 	}
 	defer content.Close()
-	if sum != o.SHA256 {
+	switch {
+	case sum != o.SHA256 && sum == have.SHA256:
+		r.fail(o.Key, CodeCatalogState, "SHA-256 is %s as the store took it, the catalog says %s", sum, o.SHA256)
+	case sum != o.SHA256:
 		r.fail(o.Key, CodeObjectDigest, "SHA-256 is %s, stored was %s", sum, o.SHA256)
+	case have.SHA256 != "" && sum != have.SHA256:
+		r.fail(o.Key, CodeObjectDigest, "SHA-256 is %s, the store took %s", sum, have.SHA256)
 	}
 	if o.Kind == "package" {
-		r.pkg(ctx, content, have.Size, o.Version)
+		return r.pkg(ctx, content, have.Size, o)
 	}
-	return nil
+	return r.event(ctx, content, have.Size, o)
 }
 
-// pkg checks a package in itself and against the catalog.
-func (r *check) pkg(ctx context.Context, content io.ReaderAt, size int64, version int) {
-	r.findings = append(r.findings, aip.Verify(ctx, content, size, aip.Options{VerifySeal: r.Seal})...)
-	p, err := aip.Open(content, size)
-	if err != nil || version != r.entry.Version {
-		return // the findings say why, or the newest version is the one to compare with
-	}
-	rec := p.Record()
-	if catalog.Fingerprint(rec.Metadata, nil) != catalog.Fingerprint(r.entry.Metadata, nil) {
-		r.fail(string(rec.ID), CodeCatalogMeta, "the metadata in the catalog are not those of the package")
-	}
-	for _, f := range rec.Files {
-		row, ok := r.entry.File(f.ID)
-		switch {
-		case !ok:
-			r.fail(string(f.ID), CodeCatalogFile, "the catalog has no row for it")
-		case row.Name != f.Name:
-			r.fail(string(f.ID), CodeCatalogFile, "the catalog has another name for it")
-		case row.Digests != f.Digests || row.Size != f.Size:
-			r.fail(string(f.ID), CodeCatalogFile, "the catalog has another size or digest for it")
+// locked compares an object's lock and hold with what the catalog says of the
+// record. The lock of a record is the earliest of those on its packages.
+func (r *check) locked(have preservation.Object, o catalog.RecordObject) {
+	want := r.entry.Lock
+	switch {
+	case have.Lock.Mode == preservation.Unlocked || !have.Lock.Until.After(r.Now()):
+		if r.entry.Status == live { // of one that is to be destroyed it is left to run out
+			r.fail(o.Key, CodeLockGone, "no lock is in force; it was expected until %s", want.Until.UTC().Format(time.RFC3339))
 		}
+	case o.Kind == "package" && have.Lock.Until.Before(want.Until.Truncate(time.Second)):
+		r.fail(o.Key, CodeLockShort, "locked until %s, the catalog says %s", have.Lock.Until.UTC().Format(time.RFC3339), want.Until.UTC().Format(time.RFC3339))
+	case have.Lock.Mode == preservation.Governance && want.Mode == preservation.Compliance:
+		r.fail(o.Key, CodeLockShort, "its lock is %s, the catalog says %s", have.Lock.Mode, want.Mode)
 	}
-	if len(r.entry.Files) > len(rec.Files) {
-		r.fail(string(rec.ID), CodeCatalogFile, "the catalog has %d files, the package %d", len(r.entry.Files), len(rec.Files))
+	if r.entry.Retention.State == held && !have.Hold && o.Kind == "package" {
+		r.fail(o.Key, CodeHoldGone, "the record is under a legal hold, and the store shows none")
 	}
 }
+
+// States as the catalog keeps them.
+const (
+	live      = "live"
+	releasing = "releasing"
+	held      = "held"
+)
 
 // versions looks for what should not be there.
-func (r *check) versions(ctx context.Context, prefix string, known map[string]bool) error {
+func (r *check) versions(ctx context.Context, prefix string) error {
 	count := map[string]int{}
 	for o, err := range r.store.Versions(ctx, prefix) {
 		if err != nil {
@@ -163,49 +254,61 @@ func (r *check) versions(ctx context.Context, prefix string, known map[string]bo
 		if count[o.Key]++; count[o.Key] == 2 || o.Marker {
 			r.fail(o.Key, CodeSurplus, "more than one version, or a delete marker: something wrote here that must not")
 		}
-		if !known[o.Key] && count[o.Key] == 1 {
-			r.findings = append(r.findings, preservation.Finding{Code: CodeUnknown, Severity: preservation.Notice, Subject: o.Key,
-				Detail: "the catalog does not know this object yet"})
+		if r.known[o.Key] || count[o.Key] > 1 || o.Marker {
+			continue
+		}
+		if r.Now().Sub(o.Modified) < settled {
+			r.notice(o.Key, CodeUnknown, "the catalog does not know this object yet")
+		} else if ours, err := r.intent(ctx, o); err != nil {
+			return err
+		} else if !ours {
+			r.fail(o.Key, CodeUnknown, "the catalog does not know this object: run bestand rebuild, which takes it up or says what is wrong with it")
 		}
 	}
 	return nil
 }
 
-// content is an object that was read once and can be read again.
-type content interface {
-	io.ReaderAt
-	io.Closer
-}
-
-type memory struct{ *bytes.Reader }
-
-func (memory) Close() error { return nil }
-
-// temporary is a file that is removed when it is closed.
-type temporary struct{ *os.File }
-
-func (t temporary) Close() error { return errors.Join(t.File.Close(), os.Remove(t.Name())) }
-
-// read fetches all bytes of a version with their SHA-256.
-func (r *check) read(ctx context.Context, o preservation.Object) (content, string, error) {
+// intent reports whether an object tells of a destruction of this record that was
+// begun or called off: such objects are in the bucket only.
+func (r *check) intent(ctx context.Context, o preservation.Object) (bool, error) {
+	if o.Size > preservation.MaxEventObject {
+		return false, nil
+	}
 	body, err := r.store.Open(ctx, o.Key, o.VersionID, 0, -1)
+	if errors.Is(err, preservation.ErrNotFound) {
+		return true, nil // gone since the listing
+	}
 	if err != nil {
-		return nil, "", err
+		return false, err
 	}
 	defer body.Close()
-	h := sha256.New()
-	if o.Size <= inMemory {
-		var b bytes.Buffer
-		b.Grow(int(o.Size))
-		_, err := io.Copy(io.MultiWriter(&b, h), body)
-		return memory{bytes.NewReader(b.Bytes())}, hex.EncodeToString(h.Sum(nil)), err
-	}
-	f, err := os.CreateTemp(r.Dir, "verify-*")
+	data, err := io.ReadAll(io.LimitReader(body, preservation.MaxEventObject))
 	if err != nil {
-		return nil, "", err
+		return false, err
 	}
-	if _, err := io.Copy(io.MultiWriter(f, h), body); err != nil {
-		return nil, "", errors.Join(err, temporary{f}.Close())
+	e, _, err := preservation.DecodeEventObject(data)
+	return err == nil && e.Record == r.entry.ID && e.Event.Type == preservation.EventIntent && o.Key == preservation.EventKey(e.Record, e.Event.ID), nil
+}
+
+// pkg checks a package in itself and against the catalog.
+func (r *check) pkg(ctx context.Context, content io.ReaderAt, size int64, o catalog.RecordObject) error {
+	r.findings = append(r.findings, aip.Verify(ctx, content, size, aip.Options{VerifySeal: r.Seal})...)
+	p, err := aip.Open(content, size)
+	if err != nil {
+		return nil // the findings say why
 	}
-	return temporary{f}, hex.EncodeToString(h.Sum(nil)), nil
+	rec := p.Record()
+	if rec.ID != r.entry.ID || rec.Tenant != r.entry.Tenant || rec.Version != o.Version {
+		r.fail(o.Key, CodeCatalogMeta, "it holds version %d of record %s of tenant %s", rec.Version, rec.ID, rec.Tenant)
+		return nil
+	}
+	if events, err := p.Events(); err == nil { // else the findings say why
+		for _, e := range events {
+			r.same(e)
+		}
+	}
+	if o.Version == r.entry.Version {
+		return r.newest(ctx, p)
+	}
+	return nil
 }

@@ -7,12 +7,18 @@ import (
 	"crypto/sha512"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite"
 
@@ -20,6 +26,7 @@ import (
 	"bestand/preservation/aip"
 	"bestand/preservation/catalog"
 	"bestand/preservation/fixity"
+	"bestand/preservation/ledger"
 	"bestand/preservation/objectstore"
 	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
@@ -31,8 +38,10 @@ type archived struct {
 	tenant  *catalog.Tenant
 	bucket  *s3.Bucket
 	id      preservation.RecordID
-	file    string // file of the package in the store's folder
-	catalog string // file of the database
+	receipt string        // key
+	behind  *minio.Client // another client of the bucket, which does what no part of the archive does
+	file    string        // file of the package in the store's folder
+	catalog string        // file of the database
 }
 
 func archive(t *testing.T) archived {
@@ -72,12 +81,29 @@ func archive(t *testing.T) archived {
 	must(err)
 	sum := sha256.Sum256(b.Bytes())
 	key := preservation.PackageKey(a.id, 1)
+	must(a.tenant.CreateSubmission(t.Context(), catalog.Submission{ID: rec.Submission, RecordID: rec.ID, Metadata: rec.Metadata, Received: now}))
+	must(a.tenant.BeginProcessing(t.Context(), rec.Submission))
 	lock := preservation.Lock{Mode: preservation.Compliance, Until: now.Add(time.Hour).Truncate(time.Second)}
 	o, err := a.bucket.Put(t.Context(), key, bytes.NewReader(b.Bytes()), preservation.PutOptions{Size: int64(b.Len()), SHA256: hex.EncodeToString(sum[:]), Lock: lock})
 	must(err)
 	pos, _ := m.File("f0001")
 	must(a.tenant.CommitRecord(t.Context(), catalog.Commit{Record: rec, Lock: lock, Pos: map[preservation.FileID]int64{"f0001": pos.Offset},
 		Package: catalog.RecordObject{Key: key, Kind: "package", Version: 1, VersionID: o.VersionID, Size: o.Size, SHA256: hex.EncodeToString(sum[:]), Stored: o.Modified}}))
+	stored := preservation.Event{ID: string(rec.Submission), Type: preservation.EventStore, At: now, Outcome: preservation.Success, Agent: preservation.Agent{Type: preservation.Software, Name: "test"}}
+	body, err := json.Marshal(ledger.Receipt{JWS: "signed", Submission: rec.Submission, Version: 1, Package: key, PackageSHA256: hex.EncodeToString(sum[:])})
+	must(err)
+	data, digest, err := preservation.EventObject{Record: a.id, Event: stored, Body: body}.Encode()
+	must(err)
+	a.receipt = preservation.EventKey(a.id, stored.ID)
+	o, err = a.bucket.Put(t.Context(), a.receipt, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: digest, Lock: lock})
+	must(err)
+	must(a.tenant.FinishSubmission(t.Context(), rec.Submission, "signed", catalog.RecordObject{Key: a.receipt, Kind: "event", Version: 1, VersionID: o.VersionID, Size: o.Size, SHA256: digest, Stored: o.Modified}, nil, stored))
+	access, secret := srv.Credentials()
+	a.behind, err = minio.New("localhost", &minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), Region: "us-east-1", TrailingHeaders: true,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(srv.Endpoint(), "unix:"))
+		}}})
+	must(err)
 	a.file = filepath.Join(dir, "objects", "archive", key)
 	return a
 }
@@ -131,6 +157,19 @@ func TestRecord(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{fixity.CodeLockGone}},
+		{"another version on top", func(t *testing.T, a archived) {
+			over := []byte("darüber")
+			if _, err := a.behind.PutObject(t.Context(), a.bucket.Name(), preservation.PackageKey(a.id, 1), bytes.NewReader(over), int64(len(over)),
+				minio.PutObjectOptions{DisableContentSha256: true, Checksum: minio.ChecksumSHA256}); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{fixity.CodeSurplus}},
+		{"receipt hidden", func(t *testing.T, a archived) {
+			if err := a.behind.RemoveObject(t.Context(), a.bucket.Name(), a.receipt, minio.RemoveObjectOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{fixity.CodeSurplus}},
+		{"receipt of other bytes", row(`UPDATE record_object SET sha256 = '00' WHERE kind = 'event'`), []string{fixity.CodeCatalogState}},
 		{"name changed by hand", row(`UPDATE file SET name = CAST('anderer.txt' AS BLOB)`), []string{fixity.CodeCatalogFile}},
 		{"digest changed by hand", row(`UPDATE file SET sha256 = '00'`), []string{fixity.CodeCatalogFile}},
 		{"title changed by hand", row(`UPDATE record SET metadata = replace(metadata, 'Bauantrag', 'Abriss')`), []string{fixity.CodeCatalogMeta}},

@@ -101,6 +101,20 @@ func commitOf(at io.ReaderAt, size int64) (c catalog.Commit, err error) {
 	return c, nil
 }
 
+// PackagedRecord returns a version of a record as its package holds it. It reads
+// the description only, not the files.
+func PackagedRecord(ctx context.Context, s preservation.Store, id preservation.RecordID, version int) (preservation.Record, error) {
+	o, err := s.Stat(ctx, preservation.PackageKey(id, version), "")
+	if err != nil {
+		return preservation.Record{}, err
+	}
+	p, err := aip.Open(&blocks{at: Remote(ctx, s, o)}, o.Size)
+	if err != nil {
+		return preservation.Record{}, err
+	}
+	return p.Record(), nil
+}
+
 // contents reads an object through, and gives access to its bytes with their SHA-256.
 func contents(ctx context.Context, s preservation.Store, o preservation.Object) (io.ReaderAt, string, error) {
 	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)

@@ -1,0 +1,291 @@
+package fixity
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// Report is what a look at a whole holding found.
+type Report struct {
+	Records int
+	Objects int                    // in the bucket
+	Failed  []preservation.Finding // none: everything agrees
+}
+
+// add takes what failed of the findings about a record, and names it in each.
+func (r *Report) add(record preservation.RecordID, findings ...preservation.Finding) {
+	for _, f := range findings {
+		if f.Severity != preservation.Failed {
+			continue
+		}
+		if record != "" && !strings.Contains(f.Subject, string(record)) {
+			f.Subject = strings.TrimSuffix("record "+string(record)+", "+f.Subject, ", ")
+		}
+		r.Failed = append(r.Failed, f)
+	}
+}
+
+func (r *Report) fail(subject, code, format string, args ...any) {
+	r.add("", preservation.Finding{Code: code, Severity: preservation.Failed, Subject: subject, Detail: fmt.Sprintf(format, args...)})
+}
+
+// Holding verifies every record of a tenant, and everything else in its bucket:
+// objects that the catalog does not know, configuration documents against their
+// rows, the segments of the audit log against the log, their locks. It reads
+// every byte, one record at a time, and may run for long; an error says that store
+// or catalog could not be asked, and how far it came is in the report.
+func (c *Checker) Holding(ctx context.Context, t *catalog.Tenant, s preservation.Store) (Report, error) {
+	h := &holding{Checker: c, tenant: t, store: s, documents: map[string]catalog.Document{}, seen: map[string]bool{}}
+	if err := h.records(ctx); err != nil {
+		return h.Report, err
+	}
+	docs, stored, err := t.View().AllDocuments(ctx)
+	if err != nil {
+		return h.Report, err
+	}
+	for _, d := range docs {
+		h.documents[d.Key] = d
+	}
+	if err := h.bucket(ctx); err != nil {
+		return h.Report, err
+	}
+	for _, d := range docs {
+		if stored[d.Key] && !h.seen[d.Key] {
+			h.fail(d.Key, CodeObjectGone, "the catalog has version %d of %s %s, and says that it stands in the bucket", d.Version, d.Kind, d.Name)
+		}
+	}
+	return h.Report, h.audit(ctx)
+}
+
+// holding is one look at everything that a tenant has.
+type holding struct {
+	*Checker
+	Report
+	tenant    *catalog.Tenant
+	store     preservation.Store
+	documents map[string]catalog.Document // by key
+	seen      map[string]bool             // keys below cfg/
+	entries   int64                       // of the audit log in the bucket
+}
+
+// records verifies each record that the catalog knows.
+func (h *holding) records(ctx context.Context) error {
+	const page = 200
+	var after preservation.RecordID
+	for {
+		rows, err := h.tenant.View().Retentions(ctx, catalog.RetentionFilter{}, after, page)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for _, r := range rows {
+			after = r.Record
+			findings, err := h.Record(ctx, h.tenant, h.store, r.Record)
+			if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) {
+				continue // destroyed since
+			}
+			if err != nil {
+				return fmt.Errorf("verify record %s: %w", r.Record, err)
+			}
+			h.Records++
+			h.add(r.Record, findings...)
+		}
+	}
+}
+
+// bucket looks at every object that belongs to no record of the catalog.
+func (h *holding) bucket(ctx context.Context) error {
+	var last preservation.Object
+	var folder string
+	for o, err := range h.store.Versions(ctx, "") {
+		if err != nil {
+			return err
+		}
+		h.Objects++
+		top, _, _ := strings.Cut(o.Key, "/")
+		switch top {
+		case "aip", "evt":
+			if dir := path.Dir(o.Key); dir != folder {
+				folder = dir
+				if err := h.foreign(ctx, o.Key); err != nil {
+					return err
+				}
+			}
+			continue
+		case "cfg", "audit":
+		default:
+			h.fail(o.Key, CodeUnknown, "no object of an archive has such a key")
+			continue
+		}
+		if o.Key == last.Key || o.Marker {
+			h.fail(o.Key, CodeSurplus, "more than one version, or a delete marker: something wrote here that must not")
+			last = o
+			continue
+		}
+		last = o
+		if err := h.single(ctx, o, top); err != nil {
+			return fmt.Errorf("%s: %w", o.Key, err)
+		}
+	}
+	return nil
+}
+
+// foreign looks at the folder of a record that the catalog may not know.
+func (h *holding) foreign(ctx context.Context, key string) error {
+	id := preservation.RecordID(path.Base(path.Dir(key)))
+	if !id.Valid() || !strings.HasPrefix(key, preservation.PackagePrefix(id)) && !strings.HasPrefix(key, preservation.EventPrefix(id)) {
+		h.fail(key, CodeUnknown, "no object of a record has such a key")
+		return nil
+	}
+	_, err := h.tenant.Record(ctx, id)
+	switch {
+	case err == nil:
+		return nil // its own verification says what is wrong
+	case errors.Is(err, catalog.ErrDestroyed):
+		return h.remains(ctx, id, path.Dir(key)+"/")
+	case !errors.Is(err, catalog.ErrNotFound):
+		return err
+	}
+	findings, err := h.Record(ctx, h.tenant, h.store, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil // not old enough to be known
+	}
+	h.add(id, findings...)
+	return err
+}
+
+// remains allows of a destroyed record nothing but the proof of its destruction.
+func (h *holding) remains(ctx context.Context, id preservation.RecordID, prefix string) error {
+	stone, err := h.tenant.Tombstone(ctx, id)
+	if err != nil {
+		return err
+	}
+	for o, err := range h.store.Versions(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		if o.Key != stone.Key && o.Key != stone.Intent && stone.Intent != "" && h.Now().Sub(o.Modified) > settled {
+			h.fail(o.Key, CodeUnknown, "the record was destroyed, and this is still there or came back")
+		}
+	}
+	return nil
+}
+
+// single checks an object below cfg/ or audit/.
+func (h *holding) single(ctx context.Context, o preservation.Object, top string) error {
+	o, err := h.store.Stat(ctx, o.Key, o.VersionID)
+	if errors.Is(err, preservation.ErrNotFound) {
+		h.fail(o.Key, CodeObjectGone, "it is listed and cannot be read")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if o.Lock.Mode == preservation.Unlocked || !o.Lock.Until.After(h.Now()) {
+		h.fail(o.Key, CodeLockGone, "no lock is in force")
+	}
+	r := &check{Checker: h.Checker, store: h.store}
+	content, sum, err := r.read(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if o.SHA256 != "" && sum != o.SHA256 {
+		h.fail(o.Key, CodeObjectDigest, "SHA-256 is %s, the store took %s", sum, o.SHA256)
+	}
+	data := make([]byte, o.Size)
+	if n, err := content.ReadAt(data, 0); err != nil && err != io.EOF {
+		return err
+	} else if int64(n) < o.Size {
+		h.fail(o.Key, CodeObjectSize, "%d bytes where the store says %d", n, o.Size)
+	}
+	if top == "audit" {
+		return h.segment(ctx, o.Key, data)
+	}
+	h.document(o, data)
+	return nil
+}
+
+// document compares a version of a configuration document with its row.
+func (h *holding) document(o preservation.Object, data []byte) {
+	h.seen[o.Key] = true
+	c, err := preservation.DecodeConfigObject(data)
+	if err != nil {
+		h.fail(o.Key, CodeEvent, "%v", err)
+		return
+	}
+	d, ok := h.documents[o.Key]
+	if !ok {
+		// Reports of submissions lie under their name and have no row here.
+		if o.Key != preservation.ConfigKey(c.Name) && h.Now().Sub(o.Modified) > settled {
+			h.fail(o.Key, CodeCatalogGone, "the catalog has no row of version %d of %s %s: run bestand rebuild", c.Version, c.Kind, c.Name)
+		}
+		return
+	}
+	if d.Kind != c.Kind || d.Name != c.Name || d.Version != c.Version || d.Actor != c.Actor || d.At != c.At || !sameJSON(d.Body, c.Body) {
+		h.fail(o.Key, CodeCatalogState, "the catalog has something else as version %d of %s %s", d.Version, d.Kind, d.Name)
+	}
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
+}
+
+// segment compares a segment of the audit log with the log.
+func (h *holding) segment(ctx context.Context, key string, data []byte) error {
+	var entries []catalog.AuditEntry
+	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
+		var e catalog.AuditEntry
+		if err := dec.Decode(&e); err == io.EOF {
+			break
+		} else if err != nil {
+			h.fail(key, CodeEvent, "no segment of an audit log: %v", err)
+			return nil
+		}
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 {
+		h.fail(key, CodeEvent, "a segment without entries")
+		return nil
+	}
+	log, err := h.tenant.AuditLog(ctx, entries[0].Seq-1, "", len(entries))
+	if err != nil {
+		return err
+	}
+	for i, e := range entries {
+		if e.Sum(h.tenant.ID()) != e.Hash || i > 0 && e.Prev != entries[i-1].Hash {
+			h.fail(key, "audit-changed", "entry %d was changed after it was written", e.Seq)
+		} else if i >= len(log) || log[i].Seq != e.Seq || log[i].Hash != e.Hash {
+			h.fail(key, "audit-chain", "entry %d is another one in the catalog, or is missing there", e.Seq)
+		}
+	}
+	h.entries += int64(len(entries))
+	return nil
+}
+
+// audit verifies the chain of the log, and that the bucket has all of it that the
+// catalog believes to be there.
+func (h *holding) audit(ctx context.Context) error {
+	findings, err := h.tenant.VerifyAudit(ctx)
+	if err != nil {
+		return err
+	}
+	h.add("", findings...)
+	stored, err := h.tenant.AuditStored(ctx)
+	if err != nil {
+		return err
+	}
+	if h.entries < stored {
+		h.fail("audit/", CodeObjectGone, "the bucket has %d entries of the audit log, the catalog says that the first %d are there", h.entries, stored)
+	}
+	return nil
+}

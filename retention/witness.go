@@ -1,0 +1,88 @@
+package retention
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// The catalog decides what is destroyed, and a row of it can be changed by hand
+// or by a disk. What the decision rests on stands in the bucket a second time,
+// under lock: rules, holds and permits below cfg/, the dates of a record in its
+// package. Before anything is destroyed both have to say the same.
+
+// checkPlan refuses to act on a plan that is not the one in the bucket.
+func (d *Disposer) checkPlan(ctx context.Context, t *catalog.Tenant) error {
+	v, err := d.Vault(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, kind := range []string{KindScheme, KindRule, KindHold, KindPermit} {
+		docs, err := t.View().Documents(ctx, kind)
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			same, err := attested(ctx, v, doc)
+			if err != nil {
+				return fmt.Errorf("compare %s %s with the bucket: %w", kind, doc.Name, err)
+			}
+			if !same {
+				return &Stopped{Reason: fmt.Sprintf("%s %s, version %d, is not in the catalog as it stands in the bucket (%s): stop the service and run bestand check",
+					kind, doc.Name, doc.Version, doc.Key)}
+			}
+		}
+	}
+	return nil
+}
+
+// attested reports whether a document stands in the bucket as in the catalog. One
+// that is still to be stored there counts as missing: it waits.
+func attested(ctx context.Context, s preservation.Store, doc catalog.Document) (bool, error) {
+	o, err := s.Stat(ctx, doc.Key, "")
+	if errors.Is(err, preservation.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	data, err := read(ctx, s, o, max(o.Size, 1))
+	if err != nil {
+		return false, err
+	}
+	c, err := preservation.DecodeConfigObject(data)
+	if err != nil {
+		return false, nil
+	}
+	var have, want bytes.Buffer
+	if json.Compact(&have, doc.Body) != nil || json.Compact(&want, c.Body) != nil {
+		return false, nil
+	}
+	return c.Kind == doc.Kind && c.Name == doc.Name && c.Version == doc.Version && bytes.Equal(have.Bytes(), want.Bytes()), nil
+}
+
+// checkFacts refuses to destroy a record whose row says something else than its
+// package about what decides on its end.
+func (d *Disposer) checkFacts(ctx context.Context, t *catalog.Tenant, v Vault, id preservation.RecordID) error {
+	if d.Packaged == nil {
+		return nil
+	}
+	row, err := t.View().Retention(ctx, id)
+	if err != nil {
+		return err
+	}
+	rec, err := d.Packaged(ctx, v, id, row.Version)
+	if err != nil {
+		return fmt.Errorf("compare record %s with its package: %w", id, err)
+	}
+	if rec.ID != id || rec.Version != row.Version || rec.Class != row.Class || rec.Parent != row.Parent || rec.Opened != row.Opened || rec.Closed != row.Closed || !slices.Equal(rec.Subjects, row.Subjects) {
+		return fmt.Errorf("record %s: %w: the catalog has another class, date or file of it than its package; it is kept: verify it", id, preservation.ErrCorrupt)
+	}
+	return nil
+}
