@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -36,11 +37,18 @@ func New(ctx context.Context) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
+	if err := keepDescriptors(); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
 	s := &Sandbox{isolation: RlimitsOnly, prlimit: prlimit, wrap: func(Command, Limits, home) []string { return nil }}
 	if bwrap, err := LookPath("bwrap"); err == nil {
+		calls, err := callFilter()
+		if err != nil {
+			return nil, fmt.Errorf("sandbox: %w", err)
+		}
 		for _, strict := range []bool{true, false} { // older kernels and bubblewraps lack --disable-userns
 			b := bubblewrap{program: bwrap, strict: strict, binds: systemBinds()}
-			t := &Sandbox{isolation: Bubblewrap, prlimit: prlimit, wrap: b.args}
+			t := &Sandbox{isolation: Bubblewrap, prlimit: prlimit, wrap: b.args, calls: calls}
 			if t.works(ctx) {
 				return t, nil
 			}
@@ -58,6 +66,21 @@ func New(ctx context.Context) (*Sandbox, error) {
 		}
 	}
 	return s, nil
+}
+
+// keepDescriptors keeps what this process was started with from its children.
+// Files that Go opens do not pass on, but those that it inherited do.
+func keepDescriptors() error {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, d := range open {
+		if n, err := strconv.Atoi(d.Name()); err == nil && n > 2 {
+			syscall.CloseOnExec(n)
+		}
+	}
+	return nil
 }
 
 // works tries the isolation on a program that does nothing.
@@ -84,17 +107,16 @@ func (s *Sandbox) home(dir string) (home, error) {
 	}
 	// Some programs refuse to run without a name for their user. The names of the
 	// machine's users are none of their business.
-	r, w, err := os.Pipe()
+	users, err := pipeOf(fmt.Appendf(nil, "job:x:%d:%d::%s:/bin/sh\n", insideID, insideID, insideHome))
 	if err != nil {
 		return home{}, err
 	}
-	_, err = fmt.Fprintf(w, "job:x:%d:%d::%s:/bin/sh\n", insideID, insideID, insideHome)
-	w.Close()
+	calls, err := pipeOf(s.calls)
 	if err != nil {
-		r.Close()
+		users.Close()
 		return home{}, err
 	}
-	return home{path: insideHome, files: []*os.File{r}, close: func() { r.Close() }}, nil
+	return home{path: insideHome, files: []*os.File{users, calls}, close: func() { users.Close(); calls.Close() }}, nil
 }
 
 const (
@@ -141,7 +163,7 @@ func (b bubblewrap) args(c Command, l Limits, h home) []string {
 	}
 	args := []string{b.program,
 		"--unshare-all", "--unshare-user", "--die-with-parent", "--new-session",
-		"--uid", id, "--gid", id, "--hostname", "job", "--cap-drop", "ALL",
+		"--uid", id, "--gid", id, "--hostname", "job", "--cap-drop", "ALL", "--seccomp", "4",
 	}
 	if b.strict {
 		args = append(args, "--disable-userns")
@@ -154,8 +176,9 @@ func (b bubblewrap) args(c Command, l Limits, h home) []string {
 	for _, p := range c.Read {
 		args = append(args, "--ro-bind", p, p)
 	}
+	// To root's service, the settings of the kernel belong in there as well: read-only.
 	args = append(args, "--bind", c.Dir, c.Dir, "--chdir", c.Dir,
-		"--remount-ro", "/dev", "--remount-ro", "/", "--")
+		"--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--")
 	return args
 }
 

@@ -71,6 +71,8 @@ type Command struct {
 	Limits Limits
 }
 
+const niceness = 10 // of programs
+
 // Self is the Name of the running executable: for libraries of our own that
 // had better read hostile input in a process apart.
 const Self = "(self)"
@@ -116,12 +118,15 @@ type Sandbox struct {
 	isolation Isolation
 	wrap      func(Command, Limits, home) []string
 	prlimit   string
+	calls     []byte // the filter of system calls
 }
 
 // Isolation says what separates programs from the machine; see the constants.
 func (s *Sandbox) Isolation() Isolation { return s.isolation }
 
 // Run runs the program and waits for its end and that of all its descendants.
+// What it leaves in Dir are files and folders that can be read and removed:
+// links, pipes, sockets and devices are taken away.
 //
 // The error is nil when the program ran, however it ended; it wraps ErrMissing
 // when there is no such program, and the context's error when that ended first.
@@ -177,6 +182,8 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	if err := cmd.Start(); err != nil {
 		return Result{}, err
 	}
+	// Whatever it does, we must have the processor to stop it.
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, niceness) // it may have ended
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -186,6 +193,7 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	w.end()
 	<-stopped
 	killGroup(cmd.Process.Pid)
+	tidied := tidy(c.Dir)
 
 	res := Result{ExitCode: exitCode(cmd.ProcessState), Stderr: last.String()}
 	w.verdict(&res, cmd.ProcessState)
@@ -193,6 +201,8 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	switch {
 	case w.cancelled():
 		return res, ctx.Err()
+	case tidied != nil:
+		return res, fmt.Errorf("tidy the job's folder: %w", tidied)
 	case err == nil, errors.As(err, &exit), errors.Is(err, exec.ErrWaitDelay), res.Limit != "":
 		return res, nil
 	case errors.Is(err, syscall.EPIPE):
@@ -215,6 +225,9 @@ func environment(home string, more []string) []string {
 // and stands well above the watch's limit so that the watch names it first.
 func limitArgs(prlimit string, l Limits) []string {
 	args := []string{prlimit, "--core=0", "--nofile=4096:4096"}
+	if l.Processes > 0 { // threads count; the kernel does not hold it against root
+		args = append(args, fmt.Sprintf("--nproc=%d", (l.Processes+2)*threads))
+	}
 	if l.Memory > 0 {
 		args = append(args, fmt.Sprintf("--data=%d", l.Memory+1<<30))
 	}

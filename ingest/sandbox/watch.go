@@ -1,12 +1,11 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -14,17 +13,20 @@ import (
 
 const (
 	pollEvery = 50 * time.Millisecond
-	diskEvery = 20 // polls between two looks at the disk
+	diskEvery = 4      // polls between two looks at the disk
+	mostFiles = 10_000 // files and folders that a program may leave in its folder
+	threads   = 16     // for each process that a program may have
 )
 
 // watch looks at a tree of processes and kills it when a limit is passed. It
 // is the one that sees all processes together; the kernel's limits are per process.
 type watch struct {
-	dir   string
-	l     Limits
-	found map[string]int64 // sizes of the files in dir before the start
-	done  chan struct{}
-	over  chan string // the first limit that another goroutine saw passed
+	dir     string
+	l       Limits
+	found   map[string]int64 // sizes of the files in dir before the start
+	entries int              // of dir before the start
+	done    chan struct{}
+	over    chan string // the first limit that another goroutine saw passed
 
 	mu     sync.Mutex
 	limit  string
@@ -35,8 +37,10 @@ type watch struct {
 }
 
 func newWatch(dir string, l Limits) *watch {
-	w := &watch{dir: dir, l: l, found: map[string]int64{}, done: make(chan struct{}), over: make(chan string, 1)}
-	w.files(func(p string, size int64) { w.found[p] = size })
+	w := &watch{dir: dir, l: l, done: make(chan struct{}), over: make(chan string, 1)}
+	found := map[string]int64{}
+	w.entries = w.files(func(p string, size int64) { found[p] = size })
+	w.found = found
 	return w
 }
 
@@ -85,13 +89,18 @@ func (w *watch) watch(ctx context.Context, pid int) {
 
 // look takes stock of the tree and returns the limit that it has passed.
 func (w *watch) look(pid int, disk bool) string {
-	var rss int64
+	var all usage
 	var cpu time.Duration
-	tree := descendants(pid)
+	most := 10_000
+	if w.l.Processes > 0 {
+		most = w.l.Processes + 2 // bubblewrap's own two
+	}
+	tree := descendants(pid, most+1)
 	for _, p := range tree {
-		rss += resident(p)
+		all.add(p)
 		cpu += processorTime(p)
 	}
+	rss := all.own + max(all.shared, scratch(tree))
 	w.mu.Lock()
 	w.maxRSS, w.cpu = max(w.maxRSS, rss), max(w.cpu, cpu)
 	w.looked = time.Now()
@@ -101,28 +110,39 @@ func (w *watch) look(pid int, disk bool) string {
 		return LimitMemory
 	case w.l.CPU > 0 && cpu > w.l.CPU:
 		return LimitCPU
-	case w.l.Processes > 0 && len(tree) > w.l.Processes+2: // bubblewrap's own two
+	case w.l.Processes > 0 && (len(tree) > most || all.threads > most*threads):
 		return LimitProcesses
 	case disk && w.l.FileSize > 0:
-		if _, all := w.written(); all > 4*w.l.FileSize {
+		if _, bytes, files := w.written(); bytes > 4*w.l.FileSize || files > mostFiles {
 			return LimitFileSize
 		}
 	}
 	return ""
 }
 
-// kill ends the tree. The innermost first: when the first process of a PID
-// namespace dies the kernel ends all others in it and waits for them, and only
-// then does its parent see it end.
+// kill ends the tree. When the first process of a PID namespace dies the kernel
+// ends all others in it at once, and only then does its parent see it end: in
+// bubblewrap that is the only child, and killing it comes before any look at the
+// rest, which a fork bomb would let grow meanwhile. Elsewhere everything is
+// stopped first, so that nothing new comes while it is killed.
 func (w *watch) kill(pid int) {
-	for i, tree := 0, descendants(pid); i < 3 && len(tree) > 0; i, tree = i+1, descendants(pid) {
-		for _, p := range tree[1:] {
-			_ = syscall.Kill(p, syscall.SIGKILL) // gone already is fine
-		}
+	for _, p := range descendants(pid, 2)[1:] {
+		_ = syscall.Kill(p, syscall.SIGKILL) // gone already is fine
+	}
+	for i := range 3 {
 		select {
 		case <-w.done:
 			return
 		case <-time.After(time.Duration(i) * 200 * time.Millisecond):
+		}
+		tree := descendants(pid, mostKilled)
+		for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+			for _, p := range tree[1:] {
+				_ = syscall.Kill(p, signal)
+			}
+		}
+		if len(tree) == 1 {
+			break
 		}
 	}
 	killGroup(pid)
@@ -159,11 +179,11 @@ func (w *watch) verdict(res *Result, ps *os.ProcessState) {
 	}
 	failed := res.ExitCode != 0
 	unseen := time.Since(w.looked) // what it used since is not known
-	largest, _ := w.written()
+	largest, _, files := w.written()
 	switch {
-	case w.l.FileSize > 0 && (largest >= w.l.FileSize || res.ExitCode == 128+int(syscall.SIGXFSZ)):
+	case w.l.FileSize > 0 && (files > mostFiles || largest >= w.l.FileSize || res.ExitCode == 128+int(syscall.SIGXFSZ)):
 		res.Limit = LimitFileSize
-	case w.l.CPU > 0 && failed && (res.CPU >= max(w.l.CPU/2, w.l.CPU-pollEvery-max(pollEvery, unseen)) || res.ExitCode == 128+int(syscall.SIGXCPU)):
+	case w.l.CPU > 0 && failed && (res.CPU >= max(w.l.CPU/2, w.l.CPU-3*pollEvery-unseen) || res.ExitCode == 128+int(syscall.SIGXCPU)):
 		res.Limit = LimitCPU
 	case w.l.Memory > 0 && failed && w.maxRSS > w.l.Memory:
 		res.Limit = LimitMemory
@@ -171,18 +191,26 @@ func (w *watch) verdict(res *Result, ps *os.ProcessState) {
 }
 
 // written returns the bytes of the largest file in the job's folder that is new
-// or has another size than before the start, and of all of them.
-func (w *watch) written() (largest, all int64) {
-	w.files(func(p string, size int64) {
+// or has another size than before the start, of all of them, and how many files
+// and folders there are more than before.
+func (w *watch) written() (largest, all int64, more int) {
+	n := w.files(func(p string, size int64) {
 		if before, ok := w.found[p]; !ok || before != size {
 			largest, all = max(largest, size), all+size
 		}
 	})
-	return largest, all
+	return largest, all, n - w.entries
 }
 
-func (w *watch) files(visit func(path string, size int64)) {
+// files visits the files and returns how many entries there are of any kind.
+func (w *watch) files(visit func(path string, size int64)) (entries int) {
 	_ = filepath.WalkDir(w.dir, func(p string, d fs.DirEntry, err error) error { // files come and go meanwhile
+		if errors.Is(err, syscall.ENAMETOOLONG) { // folders in folders, which nobody can count by their paths
+			entries += 2 * mostFiles
+		}
+		if entries++; entries > w.entries+mostFiles && w.found != nil {
+			return fs.SkipAll // enough to pass the limit
+		}
 		if err != nil || !d.Type().IsRegular() {
 			return nil
 		}
@@ -191,65 +219,5 @@ func (w *watch) files(visit func(path string, size int64)) {
 		}
 		return nil
 	})
-}
-
-// descendants lists a process and everything below it, the parent first.
-func descendants(pid int) []int {
-	tree := []int{pid}
-	for i := 0; i < len(tree) && len(tree) < 10000; i++ {
-		tasks, err := os.ReadDir("/proc/" + strconv.Itoa(tree[i]) + "/task")
-		if err != nil {
-			continue
-		}
-		for _, t := range tasks {
-			b, err := os.ReadFile("/proc/" + strconv.Itoa(tree[i]) + "/task/" + t.Name() + "/children")
-			if err != nil {
-				continue
-			}
-			for _, f := range bytes.Fields(b) {
-				if child, err := strconv.Atoi(string(f)); err == nil {
-					tree = append(tree, child)
-				}
-			}
-		}
-	}
-	return tree
-}
-
-// resident returns the bytes of RAM that are a process's own: anonymous and
-// shared memory, not the pages of programs that all of them map.
-func resident(pid int) int64 {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
-	}
-	var sum int64
-	for line := range bytes.Lines(b) {
-		if bytes.HasPrefix(line, []byte("RssAnon:")) || bytes.HasPrefix(line, []byte("RssShmem:")) {
-			if f := bytes.Fields(line); len(f) >= 2 {
-				kb, _ := strconv.ParseInt(string(f[1]), 10, 64) // the kernel writes a number
-				sum += kb << 10
-			}
-		}
-	}
-	return sum
-}
-
-// processorTime returns what a process and its children that have ended used.
-func processorTime(pid int) time.Duration {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0
-	}
-	// proc(5): the second field is a name in parentheses that may hold anything.
-	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(f) < 15 {
-		return 0
-	}
-	var ticks int64
-	for _, v := range f[11:15] { // utime, stime, cutime, cstime
-		n, _ := strconv.ParseInt(string(v), 10, 64)
-		ticks += n
-	}
-	return time.Duration(ticks) * (time.Second / 100) // USER_HZ is 100 on every Linux that runs Go
+	return entries
 }
