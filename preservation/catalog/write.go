@@ -20,6 +20,7 @@ type tx struct {
 	*sql.Tx
 	db          *DB
 	ctx         context.Context
+	prepared    *statements // nil where the driver keeps its own
 	wokeJobs    bool
 	wokeChanges bool
 }
@@ -32,7 +33,13 @@ func (x *tx) exec(query string, args ...any) (int64, error) {
 			}
 		}
 	}
-	r, err := x.ExecContext(x.ctx, query, args...)
+	var r sql.Result
+	var err error
+	if s := x.prepared.of(x, query); s != nil {
+		r, err = s.ExecContext(x.ctx, args...)
+	} else {
+		r, err = x.ExecContext(x.ctx, query, args...)
+	}
 	if err != nil {
 		if foreign(err) {
 			err = fmt.Errorf("%w: %w", ErrNotFound, err)
@@ -49,6 +56,9 @@ func storable(s string) string {
 }
 
 func (x *tx) queryRow(query string, args ...any) *sql.Row {
+	if s := x.prepared.of(x, query); s != nil {
+		return s.QueryRowContext(x.ctx, args...)
+	}
 	return x.QueryRowContext(x.ctx, query, args...)
 }
 
@@ -133,6 +143,8 @@ type group struct {
 	queue  chan *pending
 	closed chan struct{}
 	wg     sync.WaitGroup
+
+	prepared statements // of the one connection that writes
 }
 
 type pending struct {
@@ -221,7 +233,7 @@ func (g *group) commit(batch []*pending) {
 		return
 	}
 	for _, p := range batch {
-		if err := p.run(t); err != nil {
+		if err := p.run(t, &g.prepared); err != nil {
 			t.Rollback()
 			fail(err)
 			return
@@ -237,18 +249,19 @@ func (g *group) commit(batch []*pending) {
 			p.tx.tell()
 		}
 	}
+	g.prepared.prepare(g.sql)
 }
 
 // run executes one write in its savepoint. The error it returns is one of the
 // transaction as a whole.
-func (p *pending) run(t *sql.Tx) error {
+func (p *pending) run(t *sql.Tx, prepared *statements) error {
 	if p.err = p.ctx.Err(); p.err != nil {
 		return nil
 	}
 	if _, err := t.Exec(`SAVEPOINT w`); err != nil {
 		return err
 	}
-	p.tx = &tx{Tx: t, db: p.db, ctx: context.WithoutCancel(p.ctx)}
+	p.tx = &tx{Tx: t, db: p.db, ctx: context.WithoutCancel(p.ctx), prepared: prepared}
 	func() {
 		defer func() { p.panic = recover() }()
 		p.err = p.fn(p.tx)

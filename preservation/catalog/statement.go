@@ -1,0 +1,48 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+)
+
+// statements keeps what SQLite has made of the texts of statements, which takes
+// it nearly as long as to execute one. A text is prepared after the transaction
+// in which it was first used: there is one connection, and the transaction has it.
+type statements struct {
+	made   map[string]*sql.Stmt
+	wanted []string
+}
+
+// maxStatements bounds what is kept: some texts hold lists of any length.
+const maxStatements = 200
+
+// of returns a statement for use in a transaction, nil when it is not prepared.
+func (p *statements) of(x *tx, query string) *sql.Stmt {
+	if p == nil {
+		return nil
+	}
+	if s := p.made[query]; s != nil {
+		return x.StmtContext(x.ctx, s)
+	}
+	if len(p.made)+len(p.wanted) < maxStatements {
+		p.wanted = append(p.wanted, query)
+	}
+	return nil
+}
+
+// prepare makes what transactions have asked for. What cannot be prepared is
+// executed as it is, which will say why.
+func (p *statements) prepare(db *sql.DB) {
+	for _, query := range p.wanted {
+		if p.made[query] != nil {
+			continue
+		}
+		if s, err := db.PrepareContext(context.Background(), query); err == nil {
+			if p.made == nil {
+				p.made = map[string]*sql.Stmt{}
+			}
+			p.made[query] = s
+		}
+	}
+	p.wanted = p.wanted[:0]
+}
