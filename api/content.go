@@ -38,6 +38,9 @@ func (c *content) VisitGetFileResponse(w http.ResponseWriter) error { return c.w
 // VisitGetPackageResponse writes the answer of GET …/package.
 func (c *content) VisitGetPackageResponse(w http.ResponseWriter) error { return c.write(w) }
 
+// VisitGetSubmissionFileResponse writes the answer of GET …/submissions/{id}/files/{file_id}.
+func (c *content) VisitGetSubmissionFileResponse(w http.ResponseWriter) error { return c.write(w) }
+
 func (c *content) write(w http.ResponseWriter) error {
 	etag := `"` + c.sha256 + `"`
 	h := w.Header()

@@ -9,7 +9,11 @@ import (
 // GetFile returns the bytes of a file, straight out of the package.
 func (s *server) GetFile(ctx context.Context, request GetFileRequestObject) (GetFileResponseObject, error) {
 	t, p := s.tenant(ctx), request.Params
-	if _, err := s.record(ctx, request.ID); err != nil {
+	e, err := s.record(ctx, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.contained(ctx, e, request.FileID); err != nil {
 		return nil, err
 	}
 	f, at, err := t.File(ctx, request.ID, request.FileID)
@@ -39,6 +43,9 @@ func (s *server) GetPackage(ctx context.Context, request GetPackageRequestObject
 	t, p := s.tenant(ctx), request.Params
 	e, err := s.record(ctx, request.ID)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.contained(ctx, e, ""); err != nil {
 		return nil, err
 	}
 	version := 0

@@ -559,6 +559,9 @@ type Submission struct {
 	Steps       []Step    `json:"steps,omitempty,omitzero"`
 	SubmittedBy string    `json:"submitted_by,omitempty,omitzero"`
 	Updated     time.Time `json:"updated"`
+
+	// Waiting Why a submission does not go on, and when it is tried again by itself; not in lists.
+	Waiting Waiting `json:"waiting,omitempty,omitzero"`
 }
 
 // SubmissionID defines model for SubmissionID.
@@ -683,6 +686,12 @@ type Verification struct {
 	Findings []Finding `json:"findings"`
 	Passed   bool      `json:"passed"`
 	RecordID RecordID  `json:"record_id"`
+}
+
+// Waiting Why a submission does not go on, and when it is tried again by itself; not in lists.
+type Waiting struct {
+	Next   time.Time `json:"next"`
+	Reason string    `json:"reason"`
 }
 
 // After defines model for After.
@@ -834,6 +843,14 @@ type CreateSubmissionMultipartBody struct {
 	Package  openapi_types.File   `json:"package,omitempty,omitzero"`
 }
 
+// GetSubmissionFileParams defines parameters for GetSubmissionFile.
+type GetSubmissionFileParams struct {
+	// Range One range in bytes (RFC 9110 §14); several are answered with the whole.
+	Range       Range       `json:"Range,omitempty,omitzero"`
+	IfRange     IfRange     `json:"If-Range,omitempty,omitzero"`
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
 // GetReceiptParams defines parameters for GetReceipt.
 type GetReceiptParams struct {
 	Format GetReceiptParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero" validate:"omitempty,oneof=jws pdf"`
@@ -874,6 +891,9 @@ type CreateSubmissionJSONRequestBody = SubmissionMetadata
 
 // CreateSubmissionMultipartRequestBody defines body for CreateSubmission for multipart/form-data ContentType.
 type CreateSubmissionMultipartRequestBody CreateSubmissionMultipartBody
+
+// RefuseSubmissionJSONRequestBody defines body for RefuseSubmission for application/json ContentType.
+type RefuseSubmissionJSONRequestBody = Reason
 
 // ReleaseSubmissionJSONRequestBody defines body for ReleaseSubmission for application/json ContentType.
 type ReleaseSubmissionJSONRequestBody = Reason
@@ -958,9 +978,15 @@ type ServerInterface interface {
 	// GetSubmission Status with steps and problems.
 	// (GET /v1/submissions/{id})
 	GetSubmission(w http.ResponseWriter, r *http.Request, id SubmissionID)
+	// GetSubmissionFile The bytes of a file in quarantine, to decide about it.
+	// (GET /v1/submissions/{id}/files/{file_id})
+	GetSubmissionFile(w http.ResponseWriter, r *http.Request, id SubmissionID, fileID FileID, params GetSubmissionFileParams)
 	// GetReceipt The signed receipt, as compact JWS (RFC 7515) or as PDF/A to read.
 	// (GET /v1/submissions/{id}/receipt)
 	GetReceipt(w http.ResponseWriter, r *http.Request, id SubmissionID, params GetReceiptParams)
+	// RefuseSubmission Refuse it out of quarantine, for good.
+	// (POST /v1/submissions/{id}/refuse)
+	RefuseSubmission(w http.ResponseWriter, r *http.Request, id SubmissionID)
 	// ReleaseSubmission Take it out of quarantine and archive it in spite of its problems.
 	// (POST /v1/submissions/{id}/release)
 	ReleaseSubmission(w http.ResponseWriter, r *http.Request, id SubmissionID)
@@ -2001,6 +2027,103 @@ func (siw *ServerInterfaceWrapper) GetSubmission(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetSubmissionFile operation middleware
+func (siw *ServerInterfaceWrapper) GetSubmissionFile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SubmissionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "file_id" -------------
+	var fileID FileID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "file_id", r.PathValue("file_id"), &fileID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "file_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSubmissionFileParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range Range
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Range", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Range", Err: err})
+			return
+		}
+
+		params.Range = Range
+
+	}
+
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange IfRange
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Range", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Range", Err: err})
+			return
+		}
+
+		params.IfRange = IfRange
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSubmissionFile(w, r, id, fileID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetReceipt operation middleware
 func (siw *ServerInterfaceWrapper) GetReceipt(w http.ResponseWriter, r *http.Request) {
 
@@ -2034,6 +2157,32 @@ func (siw *ServerInterfaceWrapper) GetReceipt(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetReceipt(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RefuseSubmission operation middleware
+func (siw *ServerInterfaceWrapper) RefuseSubmission(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SubmissionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RefuseSubmission(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2335,6 +2484,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions/{id}/receipt", wrapper.GetReceipt)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/retry", wrapper.RetrySubmission)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/release", wrapper.ReleaseSubmission)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/refuse", wrapper.RefuseSubmission)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions/{id}/files/{file_id}", wrapper.GetSubmissionFile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records", wrapper.ListRecords)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}", wrapper.GetRecord)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}/files/{file_id}", wrapper.GetFile)
@@ -3622,6 +3773,95 @@ func (response GetSubmissiondefaultApplicationProblemPlusJSONResponse) VisitGetS
 	return err
 }
 
+type GetSubmissionFileRequestObject struct {
+	ID     SubmissionID `json:"id"`
+	FileID FileID       `json:"file_id"`
+	Params GetSubmissionFileParams
+}
+
+type GetSubmissionFileResponseObject interface {
+	VisitGetSubmissionFileResponse(w http.ResponseWriter) error
+}
+
+type GetSubmissionFile200AsteriskResponse struct{ BytesAsteriskResponse }
+
+func (response GetSubmissionFile200AsteriskResponse) VisitGetSubmissionFileResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Accept-Ranges", fmt.Sprint(response.Headers.AcceptRanges))
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.Header().Set("Content-Range", fmt.Sprint(response.Headers.ContentRange))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetSubmissionFile206ResponseHeaders struct {
+	AcceptRanges       string
+	ContentDisposition string
+	ContentRange       string
+	ETag               string
+}
+
+type GetSubmissionFile206AsteriskResponse struct {
+	Body          io.Reader
+	Headers       GetSubmissionFile206ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetSubmissionFile206AsteriskResponse) VisitGetSubmissionFileResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Accept-Ranges", fmt.Sprint(response.Headers.AcceptRanges))
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.Header().Set("Content-Range", fmt.Sprint(response.Headers.ContentRange))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetSubmissionFile304Response struct {
+}
+
+func (response GetSubmissionFile304Response) VisitGetSubmissionFileResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetSubmissionFiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSubmissionFiledefaultApplicationProblemPlusJSONResponse) VisitGetSubmissionFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReceiptRequestObject struct {
 	ID     SubmissionID `json:"id"`
 	Params GetReceiptParams
@@ -3677,6 +3917,46 @@ type GetReceiptdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReceiptdefaultApplicationProblemPlusJSONResponse) VisitGetReceiptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefuseSubmissionRequestObject struct {
+	ID   SubmissionID `json:"id"`
+	Body *RefuseSubmissionJSONRequestBody
+}
+
+type RefuseSubmissionResponseObject interface {
+	VisitRefuseSubmissionResponse(w http.ResponseWriter) error
+}
+
+type RefuseSubmission200JSONResponse Submission
+
+func (response RefuseSubmission200JSONResponse) VisitRefuseSubmissionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefuseSubmissiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RefuseSubmissiondefaultApplicationProblemPlusJSONResponse) VisitRefuseSubmissionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4038,9 +4318,15 @@ type StrictServerInterface interface {
 	// GetSubmission Status with steps and problems.
 	// (GET /v1/submissions/{id})
 	GetSubmission(ctx context.Context, request GetSubmissionRequestObject) (GetSubmissionResponseObject, error)
+	// GetSubmissionFile The bytes of a file in quarantine, to decide about it.
+	// (GET /v1/submissions/{id}/files/{file_id})
+	GetSubmissionFile(ctx context.Context, request GetSubmissionFileRequestObject) (GetSubmissionFileResponseObject, error)
 	// GetReceipt The signed receipt, as compact JWS (RFC 7515) or as PDF/A to read.
 	// (GET /v1/submissions/{id}/receipt)
 	GetReceipt(ctx context.Context, request GetReceiptRequestObject) (GetReceiptResponseObject, error)
+	// RefuseSubmission Refuse it out of quarantine, for good.
+	// (POST /v1/submissions/{id}/refuse)
+	RefuseSubmission(ctx context.Context, request RefuseSubmissionRequestObject) (RefuseSubmissionResponseObject, error)
 	// ReleaseSubmission Take it out of quarantine and archive it in spite of its problems.
 	// (POST /v1/submissions/{id}/release)
 	ReleaseSubmission(ctx context.Context, request ReleaseSubmissionRequestObject) (ReleaseSubmissionResponseObject, error)
@@ -4775,6 +5061,34 @@ func (sh *strictHandler) GetSubmission(w http.ResponseWriter, r *http.Request, i
 	}
 }
 
+// GetSubmissionFile operation middleware
+func (sh *strictHandler) GetSubmissionFile(w http.ResponseWriter, r *http.Request, id SubmissionID, fileID FileID, params GetSubmissionFileParams) {
+	var request GetSubmissionFileRequestObject
+
+	request.ID = id
+	request.FileID = fileID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSubmissionFile(ctx, request.(GetSubmissionFileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSubmissionFile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSubmissionFileResponseObject); ok {
+		if err := validResponse.VisitGetSubmissionFileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetReceipt operation middleware
 func (sh *strictHandler) GetReceipt(w http.ResponseWriter, r *http.Request, id SubmissionID, params GetReceiptParams) {
 	var request GetReceiptRequestObject
@@ -4795,6 +5109,39 @@ func (sh *strictHandler) GetReceipt(w http.ResponseWriter, r *http.Request, id S
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetReceiptResponseObject); ok {
 		if err := validResponse.VisitGetReceiptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RefuseSubmission operation middleware
+func (sh *strictHandler) RefuseSubmission(w http.ResponseWriter, r *http.Request, id SubmissionID) {
+	var request RefuseSubmissionRequestObject
+
+	request.ID = id
+
+	var body RefuseSubmissionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RefuseSubmission(ctx, request.(RefuseSubmissionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefuseSubmission")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RefuseSubmissionResponseObject); ok {
+		if err := validResponse.VisitRefuseSubmissionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 
 	"bestand/api/auth"
 	"bestand/ingest"
@@ -33,6 +34,7 @@ var (
 	unauthenticated = kind{401, "unauthenticated", "A valid bearer token is needed"}
 	forbidden       = kind{403, "forbidden", "The token's roles do not permit this"}
 	samePerson      = kind{403, "same-person", "A second person has to do this"}
+	malware         = kind{403, "infected", "Malware was found in it"}
 	crossOrigin     = kind{403, "cross-origin", "Requests from other sites are refused"}
 	notFound        = kind{404, "not-found", "There is no such thing"}
 	noReceipt       = kind{404, "receipt-pending", "There is no receipt yet"}
@@ -95,7 +97,7 @@ func problemOf(err error) Problem {
 	}
 	var taken *catalog.SourceConflict
 	if errors.As(err, &taken) {
-		p.Existing = string(taken.Existing.ID)
+		p.Existing = string(taken.Existing.ID) // not of others, which differs turned into a fault
 	}
 	return p
 }
@@ -147,6 +149,10 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 		return badParameter, "", []FieldError{fieldError(missing.ParamName, "required", "is missing")}
 	case errors.As(err, &header):
 		return badParameter, "", []FieldError{fieldError(header.ParamName, "required", "is missing")}
+	case errors.Is(err, preservation.ErrFull), roomless(err):
+		return full, "nothing was kept of this request: send it again when somebody has made room", nil
+	case errors.Is(err, preservation.ErrUnavailable): // before the network's own errors, which could be the client's
+		return unavailable, away(err), nil
 	case errors.Is(err, auth.ErrMissing), errors.Is(err, auth.ErrInvalid):
 		return unauthenticated, "", nil
 	case errors.Is(err, auth.ErrThrottled):
@@ -167,8 +173,6 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 		return badParameter, "", []FieldError{fieldError("sort", "oneof", err.Error())}
 	case errors.Is(err, catalog.ErrConflict):
 		return conflict, strings.TrimSuffix(err.Error(), ": "+catalog.ErrConflict.Error()), nil
-	case errors.Is(err, preservation.ErrFull):
-		return full, "nothing was kept of this request: try again later", nil
 	case errors.Is(err, preservation.ErrCorrupt), errors.Is(err, preservation.ErrNotFound):
 		return corrupt, "", nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -176,9 +180,24 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return malformed, "the body ends too early", nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return unavailable, "", nil
+		return unavailable, "the answer took too long; send the request again", nil
 	}
 	return broken, "", nil
+}
+
+// away says which part of the archive a request waits for in vain.
+func away(err error) string {
+	part := "a part of the archive"
+	var o *preservation.Outage
+	if errors.As(err, &o) {
+		part = string(o.Part)
+	}
+	return part + " is not available now: try again later. A delivery that was taken in all the same is recognised when it is sent again"
+}
+
+// roomless reports whether the disk of the archive is full.
+func roomless(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // refuse answers a request that the generated code could not decode.

@@ -16,7 +16,7 @@ func (s *server) facetsOf(ctx context.Context, p ListRecordsParams) map[string][
 		return facetValues(nil) // the index knows references as text only
 	}
 	q := query(p)
-	q.Order, q.Limit, q.Cursor = search.ByNewest, 1, ""
+	q.Order, q.Limit, q.Cursor = search.ByNewest, -1, ""
 	index, err := s.config.Search.Tenant(s.tenant(ctx).ID())
 	var found search.Page
 	if err == nil {

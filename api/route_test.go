@@ -112,6 +112,7 @@ func TestTenants(t *testing.T) {
 
 	absent := preservation.NewID(e.Archived)
 	body := map[string]string{
+		"POST /v1/submissions/{id}/refuse":  `{"reason":"r"}`,
 		"POST /v1/submissions/{id}/release": `{"reason":"r"}`, "POST /v1/holds/{id}/release": `{"reason":"r"}`,
 		"POST /v1/records/{id}/triggers": `{"type":"closure","date":"2020-01-01"}`,
 	}

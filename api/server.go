@@ -45,6 +45,8 @@ var routes = []route{
 	{"GET /v1/submissions/{id}/receipt", roles(auth.Submitter, auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
 	{"POST /v1/submissions/{id}/retry", roles(auth.Archivist, auth.Operator, auth.Admin), none},
 	{"POST /v1/submissions/{id}/release", roles(auth.Archivist, auth.Admin), small},
+	{"POST /v1/submissions/{id}/refuse", roles(auth.Archivist, auth.Admin), small},
+	{"GET /v1/submissions/{id}/files/{file_id}", roles(auth.Archivist, auth.Admin), none},
 
 	{"GET /v1/records", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"GET /v1/records/{id}", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},

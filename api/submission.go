@@ -2,49 +2,33 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"bestand/api/auth"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
-// maxPassed is how many submissions of others one request passes over.
-const maxPassed = 2000
-
-// ListSubmissions lists submissions without their steps. Who sees its own only
-// gets a shorter page, and a cursor, when others had many in between.
+// ListSubmissions lists submissions without their steps.
 func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsRequestObject) (ListSubmissionsResponseObject, error) {
-	p := request.Params
-	limit := pageSize(p.Limit)
+	p, limit := request.Params, pageSize(request.Params.Limit)
 	if err := afterID(p.After); err != nil {
 		return nil, err
 	}
-	answer := ListSubmissions200JSONResponse{Items: []Submission{}, Next: p.After}
-	step := limit
-	for passed := 0; len(answer.Items) < limit && passed < maxPassed; {
-		subs, err := s.tenant(ctx).Submissions(ctx, catalog.Status(p.Status), p.Producer, preservation.SubmissionID(answer.Next), step+1)
-		if err != nil {
-			return nil, err
-		}
-		more := len(subs) > step
-		for _, sub := range subs[:min(len(subs), step)] {
-			if len(answer.Items) == limit {
-				more = true
-				break
-			}
-			answer.Next = string(sub.ID)
-			if how := sightOf(ctx, sub); how != nothing {
-				answer.Items = append(answer.Items, submission(sub, nil, how))
-			} else {
-				passed++
-			}
-		}
-		if !more {
-			answer.Next = ""
-			break
-		}
-		step = maxPage
+	f := catalog.SubmissionFilter{Status: catalog.Status(p.Status), Producer: p.Producer}
+	if who := principal(ctx); !who.Has(seesAll...) {
+		f.Actor = who.Actor
+	}
+	subs, err := s.tenant(ctx).Submissions(ctx, f, preservation.SubmissionID(p.After), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	subs, next := page(subs, limit, func(sub catalog.Submission) string { return string(sub.ID) })
+	answer := ListSubmissions200JSONResponse{Items: make([]Submission, len(subs)), Next: next}
+	for i, sub := range subs {
+		answer.Items[i] = submission(sub, nil, sightOf(ctx, sub))
 	}
 	return answer, nil
 }
@@ -61,12 +45,40 @@ func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequest
 		return nil, err
 	}
 	v := submission(sub, events, sightOf(ctx, sub))
+	if v.Waiting, err = s.waiting(ctx, sub); err != nil {
+		return nil, err
+	}
 	if sub.Package {
 		if err := s.addParts(ctx, &v); err != nil {
 			return nil, err
 		}
 	}
 	return GetSubmission200JSONResponse(v), nil
+}
+
+// waiting tells what the processing of a submission waits for: a part of the
+// archive that is away, or the next attempt after a fault. The sender learns
+// which part or step; what it said is for those who look after the archive.
+func (s *server) waiting(ctx context.Context, sub catalog.Submission) (w Waiting, err error) {
+	if sub.Status != catalog.Received && sub.Status != catalog.Processing {
+		return w, nil
+	}
+	j, err := s.tenant(ctx).JobOf(ctx, catalog.JobProcess, string(sub.ID))
+	if errors.Is(err, catalog.ErrNotFound) || err == nil && j.Error == "" {
+		return w, nil
+	}
+	if err != nil {
+		return w, err
+	}
+	w = Waiting{Reason: j.Error, Next: j.RunAt}
+	if principal(ctx).Has(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin) {
+		return w, nil
+	}
+	var more bool
+	if w.Reason, _, more = strings.Cut(j.Error, ": "); more && !strings.Contains(w.Reason, " ") {
+		w.Reason = "the step " + w.Reason + " failed and is tried again"
+	}
+	return w, nil
 }
 
 // addParts tells what became of the records of a package.
@@ -127,6 +139,9 @@ const (
 	outline       // what keeps the archive running: codes and times, no names that the sender chose
 	whole
 )
+
+// seesAll are the roles that see every submission, if only in outline.
+var seesAll = []auth.Role{auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin, auth.Operator}
 
 // sightOf follows from the roles: a submitter sees what its own actor handed
 // over, the operator the outline of all.

@@ -66,8 +66,7 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 	for i := 0; ; i++ {
 		name, r, err := f.file()
 		if errors.Is(err, io.EOF) {
-			sub, created, err = d.Commit(ctx)
-			return sub, created, differs(ctx, err, m)
+			return s.accept(ctx, d, m)
 		}
 		if err != nil {
 			return sub, false, err
@@ -127,8 +126,7 @@ func (s *server) takeUploads(ctx context.Context, m SubmissionMetadata) (sub cat
 			return sub, false, err
 		}
 	}
-	sub, created, err = d.Commit(ctx)
-	return sub, created, differs(ctx, err, m)
+	return s.accept(ctx, d, m)
 }
 
 func (s *server) takeUpload(ctx context.Context, d *ingest.Delivery, i int, file AnnouncedFile) error {
@@ -148,6 +146,16 @@ func (s *server) takeUpload(ctx context.Context, d *ingest.Delivery, i int, file
 	return upload.compare(staged.Digests)
 }
 
+// accept commits a delivery. A submission that the caller may not see is no
+// answer to it, even if it is the same once more.
+func (s *server) accept(ctx context.Context, d *ingest.Delivery, m SubmissionMetadata) (sub catalog.Submission, created bool, err error) {
+	sub, created, err = d.Commit(ctx)
+	if err == nil && !created && sightOf(ctx, sub) == nothing {
+		err = &catalog.SourceConflict{Existing: sub}
+	}
+	return sub, created, differs(ctx, err, m)
+}
+
 // differs adds to the error about a source that is in use what differs from the
 // submission that uses it, and what to do.
 func differs(ctx context.Context, err error, m SubmissionMetadata) error {
@@ -156,7 +164,7 @@ func differs(ctx context.Context, err error, m SubmissionMetadata) error {
 		return err
 	}
 	if sightOf(ctx, taken.Existing) == nothing {
-		return fmt.Errorf("%w, which another actor sent", err)
+		return sourceTaken.because("another actor sent producer_record_id %q of producer %q; an archivist, or a token of that actor, can tell what became of it", m.ProducerRecordID, m.Producer)
 	}
 	what := "the metadata are the same, the files are not"
 	if now, then := values(announce(m).Metadata), values(taken.Existing.Metadata); !maps.Equal(now, then) {

@@ -94,12 +94,21 @@ func TestSourceTaken(t *testing.T) {
 	}{
 		{dms, []part{other, file}, "differ in closed, creator, title."},
 		{dms, []part{metadataPart(metadata("1", "closed", ahead(1), "keywords", nil)), filePart("a.txt", "b")}, "the metadata are the same, the files are not"},
-		{a.token(ours, "kfz", auth.Submitter), []part{other, file}, "which another actor sent"},
 	} {
 		if p := a.submit(c.token, c.parts...).want(t, 409).problem(t); !strings.Contains(p.Detail, c.want) || p.Existing == "" {
 			t.Errorf("%+v, want %q", p, c.want)
 		}
 	}
+	// Nothing is told to others, not even by the difference of two answers.
+	kfz, same := a.token(ours, "kfz", auth.Submitter), metadataPart(metadata("1", "closed", ahead(1), "keywords", []string{}))
+	for _, parts := range [][]part{{other, file}, {same, filePart("a.txt", "b")}, {same, file}} {
+		p := a.submit(kfz, parts...).want(t, 409).problem(t)
+		if p.Code != "source-taken" || p.Existing != "" || !strings.Contains(p.Detail, "another actor sent") {
+			t.Errorf("%+v", p)
+		}
+	}
+	a.submit(a.token(ours, "dms-bauamt", auth.Submitter), same, file).want(t, 200) // another token of the same actor
+	a.submit(a.token(ours, "anna", auth.Archivist), same, file).want(t, 200)
 }
 
 // TestSubmissionsOfOthers: who is submitter only sees its own, the operator the
@@ -276,7 +285,7 @@ func TestSubmissionRefused(t *testing.T) {
 		t.Errorf("no position: %s", v.body)
 	}
 	a.nothingStaged()
-	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), "", "", "", 10); err != nil || len(subs) > 0 {
+	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), catalog.SubmissionFilter{}, "", 10); err != nil || len(subs) > 0 {
 		t.Errorf("%d submissions were accepted, %v", len(subs), err)
 	}
 	a.do(dms, "POST", "/v1/submissions", "a=b", "Content-Type", "application/x-www-form-urlencoded").want(t, 415)
@@ -384,7 +393,7 @@ func TestBrokenOff(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	a.nothingStaged()
-	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), "", "", "", 10); err != nil || len(subs) > 0 {
+	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), catalog.SubmissionFilter{}, "", 10); err != nil || len(subs) > 0 {
 		t.Errorf("%d submissions were accepted, %v", len(subs), err)
 	}
 }
@@ -594,7 +603,7 @@ func TestFullStore(t *testing.T) {
 	if v.Header.Get("Retry-After") == "" {
 		t.Errorf("%v", v.Header)
 	}
-	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), "", "", "", 10); err != nil || len(subs) > 0 {
+	if subs, err := a.db.Tenant(ours).Submissions(t.Context(), catalog.SubmissionFilter{}, "", 10); err != nil || len(subs) > 0 {
 		t.Errorf("%d submissions were accepted, %v", len(subs), err)
 	}
 }

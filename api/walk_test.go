@@ -64,7 +64,10 @@ func TestEveryRoute(t *testing.T) {
 	settle()
 	call(all, "POST /v1/submissions/{id}/retry", nil)
 	settle()
+	call(all, "GET /v1/submissions/{id}/files/{file_id}", nil)
 	call(all, "POST /v1/submissions/{id}/release", `{"reason":"looked at"}`)
+	settle()
+	call(all, "POST /v1/submissions/{id}/refuse", `{"reason":"looked at"}`)
 	id = string(decode[Record](t, call(all, "GET /v1/records/{id}", nil)).Submission)
 	call(all, "GET /v1/submissions/{id}/receipt", nil)
 

@@ -16,7 +16,7 @@ func (w *workshop) complete() (made []catalog.Submission) {
 	if err := w.Complete(w.Context(), w.tenant, catalog.Job{Kind: "complete"}); err != nil {
 		w.Fatal(err)
 	}
-	open, err := w.tenant.Submissions(w.Context(), catalog.Received, "", "", 100)
+	open, err := w.tenant.Submissions(w.Context(), catalog.SubmissionFilter{Status: catalog.Received}, "", 100)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestLaterVersionOfDestroyedRecord(t *testing.T) {
 			if err := w.Complete(t.Context(), w.tenant, catalog.Job{}); err != nil {
 				t.Fatal(err)
 			}
-			open, err := w.tenant.Submissions(t.Context(), catalog.Received, "", "", 1)
+			open, err := w.tenant.Submissions(t.Context(), catalog.SubmissionFilter{Status: catalog.Received}, "", 1)
 			if err != nil || len(open) != 1 {
 				t.Fatal(open, err)
 			}

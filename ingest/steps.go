@@ -204,6 +204,12 @@ func (w *work) render(ctx context.Context, f *file) error {
 			Detail: "no rendition yet: " + err.Error()})
 		return nil
 	}
+	if errors.Is(err, sandbox.ErrKilled) && ctx.Err() == nil { // no verdict on the file: the job "complete" tries again
+		f.Verdict = preservation.VerdictPending
+		w.finding(f, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Warning, Code: "converter-killed", Agent: agent,
+			Detail: "no rendition yet, it is tried again later: " + err.Error()})
+		return nil
+	}
 	if err != nil {
 		return err
 	}

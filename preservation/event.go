@@ -38,6 +38,7 @@ const (
 	EventRetention  EventType = "retention change" // (not in the vocabulary)
 	EventQuarantine EventType = "quarantine"       //
 	EventRelease    EventType = "unquarantine"     //
+	EventRefuse     EventType = "refusal"          // out of quarantine (not in the vocabulary)
 	EventIntent     EventType = "deletion intent"  // written before any byte is purged (not in the vocabulary)
 	EventDelete     EventType = "deletion"         // the tombstone
 	EventAccess     EventType = "access grant"     // (not in the vocabulary)

@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"bestand/preservation"
+	"bestand/search/synthetic"
 )
 
 // The benchmarks run on BESTAND_BENCH_RECORDS synthetic German records, 20,000
@@ -29,82 +29,13 @@ func benchRecords() int {
 	return 20000
 }
 
-// synthetic makes records whose words are as unevenly frequent as in real text.
-type synthetic struct {
-	words []string
-	names []string
-	stop  []string
-}
+var source = sync.OnceValue(func() *synthetic.Source { return synthetic.New(dictionaryText, stopText) })
 
-func newSynthetic() *synthetic {
-	r := rand.New(rand.NewPCG(1, 2))
-	var base []string
-	for line := range strings.Lines(dictionaryText) {
-		line, _, _ = strings.Cut(line, "#")
-		if !strings.ContainsAny(line[:min(len(line), 1)], "!=") {
-			base = append(base, strings.Fields(line)...)
-		}
-	}
-	slices.Sort(base)
-	base = slices.Compact(base)
-	r.Shuffle(len(base), func(i, j int) { base[i], base[j] = base[j], base[i] })
-	s := &synthetic{words: slices.Clone(base)}
-	slices.SortStableFunc(s.words, func(a, b string) int { return len(a)/8 - len(b)/8 }) // short words are frequent
-	for len(s.words) < 60000 {                                                           // compounds, inflected
-		w := base[r.IntN(len(base))] + joints[r.IntN(3)] + base[r.IntN(len(base))] + endings[r.IntN(6)]
-		s.words = append(s.words, w)
-	}
-	syllables := strings.Fields("ber mül ler schm idt mei er hof fmann lan ge kai ser wal ter neu mann schu bert graf stein bach krü ger zim bau bö hm rich ter")
-	for len(s.names) < 20000 {
-		n := ""
-		for range 2 + r.IntN(2) {
-			n += syllables[r.IntN(len(syllables))]
-		}
-		s.names = append(s.names, strings.ToUpper(n[:1])+n[1:])
-	}
-	s.stop = strings.Fields(stopText)
-	return s
-}
-
-func (s *synthetic) word(r *rand.Rand, zipf *rand.Zipf) string { return s.words[zipf.Uint64()] }
-
-func (s *synthetic) document(n int) Document {
-	r := rand.New(rand.NewPCG(uint64(n), 7))
-	zipf := rand.NewZipf(r, 1.07, 8, uint64(len(s.words)-1))
-	text := func(n int) string { // two words in five are stop words, as in German prose
-		var b strings.Builder
-		for range n {
-			if r.IntN(5) < 2 {
-				b.WriteString(s.stop[r.IntN(len(s.stop))])
-			} else {
-				b.WriteString(s.word(r, zipf))
-			}
-			b.WriteByte(' ')
-		}
-		return b.String()
-	}
-	opened := preservation.Date{Year: 1990, Month: 1, Day: 1}.AddDays(r.IntN(12000))
-	class := fmt.Sprintf("%d%d%d", 1+r.IntN(9), r.IntN(8), r.IntN(5))
-	formats := []preservation.Format{{PUID: "fmt/95", MIME: "application/pdf"}, {PUID: "fmt/412", MIME: "application/docx"}, {PUID: "fmt/353", MIME: "image/tiff"}, {PUID: "x-fmt/430", MIME: "message/rfc822"}}
-	d := Document{
-		Record: preservation.Record{
-			ID:       preservation.RecordID(preservation.NewID(epoch.Add(time.Duration(n) * 250 * time.Millisecond))),
-			Received: epoch,
-			Metadata: preservation.Metadata{
-				Producer: fmt.Sprintf("dms-%d", r.IntN(6)), ProducerRecordID: fmt.Sprintf("R-%08d", n), Kind: []string{"file", "case", "document"}[r.IntN(3)],
-				Class: class, Title: text(4 + r.IntN(4)), Reference: fmt.Sprintf("%s.%d-%d/%05d", class, r.IntN(40), opened.Year, n%100000),
-				Creator: "Amt " + class[:2], Opened: opened, Closed: opened.AddDays(r.IntN(900)),
-				Subjects: []preservation.Subject{{Name: s.names[r.IntN(400)] + " " + s.names[r.IntN(len(s.names))]}},
-				Keywords: []string{s.word(r, zipf), s.word(r, zipf)},
-			},
-			Files: []preservation.File{{Name: s.word(r, zipf) + "_" + strconv.Itoa(n) + ".pdf", Format: formats[r.IntN(4)]}, {Name: "Anlage.pdf", Format: formats[0]}},
-		},
-		ClassPath: []string{class[:1], class[:2], class},
-		State:     []string{"archived", "archived", "archived", "due"}[r.IntN(4)],
-		Evidence:  "stamped",
-		Text:      text(40 + r.IntN(60)),
-	}
-	return d
+// nth is the n-th synthetic record, in one of 360 classes of three levels.
+func nth(n int) Document {
+	rec, text := source().Record(n, func(r int) string { return fmt.Sprintf("%d%d%d", 1+r%9, r/9%8, r/72%5) })
+	return Document{Record: rec, ClassPath: []string{rec.Class[:1], rec.Class[:2], rec.Class},
+		State: []string{"archived", "archived", "archived", "due"}[n%4], Evidence: "stamped", Text: text}
 }
 
 var bench struct {
@@ -137,12 +68,12 @@ func benchIndex(b *testing.B) *Index {
 			b.Fatal(err)
 		}
 		done, _ := strconv.Atoi(at)
-		n, gen := benchRecords(), newSynthetic()
+		n := benchRecords()
 		start := time.Now()
 		for i := done; i < n; {
 			var batch []Document
 			for ; i < n && len(batch) < batchDocs; i++ {
-				batch = append(batch, gen.document(i))
+				batch = append(batch, nth(i))
 			}
 			generated := time.Now()
 			next := strconv.Itoa(i)
@@ -186,7 +117,6 @@ func folderSize(dir string) (n int64) {
 }
 
 func BenchmarkIndex(b *testing.B) {
-	gen := newSynthetic()
 	set, err := Open(b.TempDir(), Options{})
 	if err != nil {
 		b.Fatal(err)
@@ -198,7 +128,7 @@ func BenchmarkIndex(b *testing.B) {
 	for b.Loop() {
 		batch := make([]Document, batchDocs)
 		for i := range batch {
-			batch[i] = gen.document(n)
+			batch[i] = nth(n)
 			n++
 		}
 		start := time.Now()
@@ -214,10 +144,10 @@ func BenchmarkIndex(b *testing.B) {
 }
 
 func BenchmarkSearch(b *testing.B) {
-	gen := newSynthetic()
+	gen := source()
 	r := rand.New(rand.NewPCG(3, 4))
-	zipf := rand.NewZipf(r, 1.07, 8, uint64(len(gen.words)-1))
-	word := func() string { return gen.word(r, zipf) }
+	words := gen.Frequency(r)
+	word := func() string { return gen.Words[words.Uint64()] }
 	day := func(n int) preservation.Date { return preservation.Date{Year: 1990, Month: 1, Day: 1}.AddDays(n) }
 	kinds := []struct {
 		name  string
@@ -225,17 +155,17 @@ func BenchmarkSearch(b *testing.B) {
 	}{
 		{"word", func() Query { return Query{Text: word()} }},
 		{"words", func() Query { return Query{Text: word() + " " + word()} }},
-		{"rare", func() Query { return Query{Text: gen.words[3000+r.IntN(50000)]} }},
-		{"common", func() Query { return Query{Text: gen.words[r.IntN(20)]} }},
-		{"common-words", func() Query { return Query{Text: gen.words[r.IntN(20)] + " " + gen.words[r.IntN(20)]} }},
-		{"phrase", func() Query { return Query{Text: `"` + gen.words[r.IntN(200)] + " " + gen.words[r.IntN(200)] + `"`} }},
-		{"name", func() Query { return Query{Text: "name:" + gen.names[r.IntN(400)]} }},
+		{"rare", func() Query { return Query{Text: gen.Words[3000+r.IntN(50000)]} }},
+		{"common", func() Query { return Query{Text: gen.Words[r.IntN(20)]} }},
+		{"common-words", func() Query { return Query{Text: gen.Words[r.IntN(20)] + " " + gen.Words[r.IntN(20)]} }},
+		{"phrase", func() Query { return Query{Text: `"` + gen.Words[r.IntN(200)] + " " + gen.Words[r.IntN(200)] + `"`} }},
+		{"name", func() Query { return Query{Text: "name:" + gen.Names[r.IntN(400)]} }},
 		{"reference", func() Query {
-			return Query{Text: gen.document(r.IntN(benchRecords())).Reference}
+			return Query{Text: nth(r.IntN(benchRecords())).Reference}
 		}},
 		{"prefix", func() Query { return Query{Text: clip(word(), 5) + "*"} }},
-		{"prefix-short", func() Query { return Query{Text: clip(gen.words[r.IntN(2000)], 3) + "*"} }},
-		{"fuzzy", func() Query { return Query{Text: gen.words[r.IntN(2000)] + "~"} }},
+		{"prefix-short", func() Query { return Query{Text: clip(gen.Words[r.IntN(2000)], 3) + "*"} }},
+		{"fuzzy", func() Query { return Query{Text: gen.Words[r.IntN(2000)] + "~"} }},
 		{"word-snippets", func() Query { return Query{Text: word(), Snippets: true} }},
 		{"word-facets", func() Query { return Query{Text: word(), Facets: Facets()} }},
 		{"word-newest", func() Query { return Query{Text: word(), Order: ByNewest} }},

@@ -137,6 +137,9 @@ func (c *collector) collect(ctx context.Context, i int, docs *roaring.Bitmap) er
 			return err
 		}
 	}
+	if c.limit == 0 {
+		return nil
+	}
 	return c.pick(ctx, i, seg, docs)
 }
 
@@ -160,10 +163,15 @@ func (c *collector) count(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, f F
 	if err != nil {
 		return err
 	}
-	bySet := make([]int, len(column.sets))
+	// Of more than half of the segment the others are counted, and subtracted.
+	bySet, step := make([]int, len(column.sets)), 1
+	if size := seg.FullSize(); docs.GetCardinality() > uint64(size)/2 {
+		copy(bySet, column.all)
+		docs, step = roaring.Flip(docs, 0, uint64(size)), -1
+	}
 	each(docs, func(docs []uint32) error {
 		for _, d := range docs {
-			bySet[column.set[d]]++
+			bySet[column.set[d]] += step
 		}
 		return nil
 	})

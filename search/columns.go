@@ -1,11 +1,14 @@
 package search
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
@@ -13,13 +16,14 @@ import (
 // The library finds the value of a document in a compressed block each time.
 // Sorting and counting a hundred thousand hits that way takes longer than
 // finding them, so the values are kept as plain arrays: one per field and
-// segment, made when first needed and dropped with the segment. A facet takes
-// 4 bytes per record, a sort key 8.
+// segment, made from the inverted index when first needed and dropped with the
+// segment. A facet takes 4 bytes per record, a sort key 8.
 
 // facetColumn holds the values of one facet for one segment.
 type facetColumn struct {
 	set  []uint32   // by document number: index into sets
 	sets [][]string // the distinct combinations of values
+	all  []int      // how many documents have each, deleted ones included
 }
 
 // sortColumn holds the first 8 bytes of each document's sort key; shorter keys
@@ -82,18 +86,36 @@ func (c *columnCache) facet(seg *scorch.SegmentSnapshot, f Facet) (*facetColumn,
 
 func (c *columnCache) sort(seg *scorch.SegmentSnapshot, field string) (sortColumn, error) {
 	s := c.slot(seg.Id(), field)
-	s.once.Do(func() {
-		if field == fieldID {
-			s.sort, s.err = readIDs(seg)
-		} else {
-			s.sort, s.err = readSort(seg, field)
-		}
-	})
+	s.once.Do(func() { s.sort, s.err = readSort(seg, field) })
 	return s.sort, s.err
 }
 
 // fieldID is the column of record identifiers.
 const fieldID = "_id"
+
+// warm makes the columns that most searches need, so that the first search after
+// a start or a large merge does not wait for them.
+func (o *openIndex) warm(ctx context.Context) error {
+	snapshot, err := o.snapshot()
+	if err != nil {
+		return err
+	}
+	defer snapshot.Close()
+	o.columns.keep(snapshot)
+	for _, seg := range snapshot.Segments() {
+		for _, f := range Facets() {
+			if _, err := o.columns.facet(seg, f); err != nil || ctx.Err() != nil {
+				return errors.Join(err, ctx.Err())
+			}
+		}
+		for _, field := range []string{fieldID, sortDay} {
+			if _, err := o.columns.sort(seg, field); err != nil || ctx.Err() != nil {
+				return errors.Join(err, ctx.Err())
+			}
+		}
+	}
+	return nil
+}
 
 // lead is the beginning of a key as a number that sorts like it.
 func lead(key string) uint64 {
@@ -102,63 +124,79 @@ func lead(key string) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
+// readFacet goes through the terms of the field, which are far fewer than the
+// records: each moves its records from the combination that they have to the one
+// that has it as well.
 func readFacet(seg *scorch.SegmentSnapshot, field string) (*facetColumn, error) {
-	c := &facetColumn{set: make([]uint32, seg.FullSize())}
-	known := map[string]uint32{}
-	var values []string
-	err := eachValue(seg, field, func(term []byte) { values = append(values, string(term)) }, func(doc uint64) {
-		slices.Sort(values)
-		values = slices.Compact(values)
-		key := strings.Join(values, "\xff")
-		n, ok := known[key]
-		if !ok {
-			n = uint32(len(c.sets))
-			known[key] = n
-			c.sets = append(c.sets, slices.Clone(values))
-		}
-		c.set[doc] = n
-		values = values[:0]
+	type step struct {
+		from uint32
+		term int
+	}
+	c := &facetColumn{set: make([]uint32, seg.FullSize()), sets: [][]string{nil}}
+	known := map[step]uint32{}
+	n := 0
+	err := eachTerm(seg, field, func(term string, docs *roaring.Bitmap) error {
+		n++
+		return each(docs, func(docs []uint32) error {
+			for _, d := range docs {
+				s := step{c.set[d], n}
+				to, ok := known[s]
+				if !ok {
+					to = uint32(len(c.sets))
+					known[s] = to
+					c.sets = append(c.sets, append(slices.Clone(c.sets[s.from]), strings.Clone(term)))
+				}
+				c.set[d] = to
+			}
+			return nil
+		})
 	})
+	c.all = make([]int, len(c.sets))
+	for _, set := range c.set {
+		c.all[set]++
+	}
 	return c, err
 }
 
+// readSort is for fields of one value, such as the identifier.
 func readSort(seg *scorch.SegmentSnapshot, field string) (sortColumn, error) {
 	c := make(sortColumn, seg.FullSize())
-	var first [8]byte
-	err := eachValue(seg, field, func(term []byte) { copy(first[:], term) }, func(doc uint64) {
-		c[doc] = binary.BigEndian.Uint64(first[:])
-		first = [8]byte{}
+	err := eachTerm(seg, field, func(term string, docs *roaring.Bitmap) error {
+		first := lead(term)
+		return each(docs, func(docs []uint32) error {
+			for _, d := range docs {
+				c[d] = first
+			}
+			return nil
+		})
 	})
 	return c, err
 }
 
-func readIDs(seg *scorch.SegmentSnapshot) (sortColumn, error) {
-	c := make(sortColumn, seg.FullSize())
-	for doc := range c {
-		id, err := seg.DocID(uint64(doc))
-		if err != nil {
-			return nil, err
-		}
-		c[doc] = lead(string(id))
+// eachTerm calls f with the terms of a field in order and the documents that
+// have them, deleted ones included. Both are valid until f returns.
+func eachTerm(seg *scorch.SegmentSnapshot, field string, f func(term string, docs *roaring.Bitmap) error) error {
+	dict, err := seg.Segment().Dictionary(field)
+	if err != nil {
+		return err
 	}
-	return c, nil
-}
-
-// eachValue visits the values of a field, document by document.
-func eachValue(seg *scorch.SegmentSnapshot, field string, value func(term []byte), end func(doc uint64)) error {
-	visitable, ok := seg.Segment().(segment.DocValueVisitable)
-	var state segment.DocVisitState
-	for doc := range uint64(seg.FullSize()) {
-		if ok {
-			var err error
-			state, err = visitable.VisitDocValues(doc, []string{field}, func(_ string, term []byte) { value(term) }, state)
-			if err != nil {
+	var list postings
+	terms := dict.AutomatonIterator(nil, nil, nil)
+	for {
+		e, err := terms.Next()
+		if err != nil || e == nil {
+			return err
+		}
+		docs, err := list.of(dict, e.Term, nil)
+		if err != nil {
+			return err
+		}
+		if docs != nil {
+			if err := f(e.Term, docs); err != nil {
 				return err
 			}
 		}
-		end(doc)
 	}
-	return nil
 }
 
 // valueReader reads whole values. Values that lie near each other, as those of

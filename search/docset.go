@@ -142,26 +142,15 @@ type union struct {
 	first *roaring.Bitmap // of the first term: most sets have but one
 	bits  []uint64        // of all terms, from the second on
 	buf   []uint32
-
-	list     segment.PostingsList // reused
-	iterator segment.PostingsIterator
+	list  postings
 }
 
-func (u *union) add(term string) (err error) {
-	if u.list, err = u.dict.PostingsList([]byte(term), u.deleted, u.list); err != nil {
-		return err
-	}
-	u.iterator = u.list.Iterator(false, false, false, u.iterator)
-	o, ok := u.iterator.(segment.OptimizablePostingsIterator)
-	if !ok {
-		return nil // no such term
-	}
-	if doc, ok := o.DocNum1Hit(); ok {
-		u.put(roaring.BitmapOf(uint32(doc)))
-	} else if docs := o.ActualBitmap(); docs != nil {
+func (u *union) add(term string) error {
+	docs, err := u.list.of(u.dict, term, u.deleted)
+	if err == nil && docs != nil {
 		u.put(docs)
 	}
-	return nil
+	return err
 }
 
 func (u *union) put(docs *roaring.Bitmap) {
@@ -224,4 +213,33 @@ func collected(s *scorch.IndexSnapshot, from bsearch.Searcher, stop func() error
 		set[at].Add(uint32(doc - first))
 		sc.DocumentMatchPool.Put(d)
 	}
+}
+
+// postings reads the documents of terms, one after another.
+type postings struct {
+	list     segment.PostingsList // reused
+	iterator segment.PostingsIterator
+	single   *roaring.Bitmap
+}
+
+// of returns the documents of a term without some, nil when there are none. It is
+// valid until the next call and not to be changed.
+func (p *postings) of(dict segment.TermDictionary, term string, without *roaring.Bitmap) (docs *roaring.Bitmap, err error) {
+	if p.list, err = dict.PostingsList([]byte(term), without, p.list); err != nil {
+		return nil, err
+	}
+	p.iterator = p.list.Iterator(false, false, false, p.iterator)
+	o, ok := p.iterator.(segment.OptimizablePostingsIterator)
+	if !ok {
+		return nil, nil // no such term
+	}
+	if doc, ok := o.DocNum1Hit(); ok {
+		if p.single == nil {
+			p.single = roaring.New()
+		}
+		p.single.Clear()
+		p.single.Add(uint32(doc))
+		return p.single, nil
+	}
+	return o.ActualBitmap(), nil
 }

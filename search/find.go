@@ -83,7 +83,7 @@ func (f *finding) page(at *cursor) (Page, error) {
 	}
 	c := collector{snapshot: f.snapshot, columns: &f.open.columns, order: f.query.Order,
 		limit: f.query.Limit, facets: f.query.Facets}
-	if f.query.Order == ByRelevance {
+	if f.query.Order == ByRelevance && f.query.Limit > 0 {
 		if c.scorer, err = newScorer(f.snapshot, f.index.set.language, f.groups); err != nil {
 			return Page{}, err
 		}
@@ -110,7 +110,7 @@ func (f *finding) page(at *cursor) (Page, error) {
 			}
 		}
 	}
-	if len(hits) == f.query.Limit {
+	if len(hits) == f.query.Limit && len(hits) > 0 {
 		next, err := c.cursor(hits[len(hits)-1])
 		if err != nil {
 			return Page{}, err

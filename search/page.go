@@ -32,7 +32,7 @@ type Query struct {
 	Text     string // in the query language; empty means everything
 	Filter   Filter
 	Order    Order // ByRelevance by default
-	Limit    int   // DefaultLimit by default, at most MaxLimit
+	Limit    int   // DefaultLimit by default, at most MaxLimit; below zero to count only, without hits
 	Cursor   string
 	Facets   []Facet // to count
 	Snippets bool    // with fragments of text
@@ -86,10 +86,10 @@ func (q Query) normalize() (Query, error) {
 	default:
 		return q, fmt.Errorf("%w: order %q", ErrQuery, q.Order)
 	}
-	if q.Limit <= 0 {
+	if q.Limit == 0 {
 		q.Limit = DefaultLimit
 	}
-	q.Limit = min(q.Limit, MaxLimit)
+	q.Limit = max(0, min(q.Limit, MaxLimit))
 	known := map[Facet]bool{}
 	for _, f := range Facets() {
 		known[f] = true

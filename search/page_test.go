@@ -98,9 +98,9 @@ func TestLimits(t *testing.T) {
 		docs = append(docs, doc(n, "Titel", "Antrag"))
 	}
 	add(t, ix, docs...)
-	for limit, want := range map[int]int{0: DefaultLimit, -1: DefaultLimit, 1: 1, 200: 200, 1 << 30: MaxLimit} {
+	for limit, want := range map[int]int{0: DefaultLimit, -1: 0, 1: 1, 200: 200, 1 << 30: MaxLimit} {
 		p, err := ix.Search(t.Context(), Query{Text: "Antrag", Limit: limit})
-		if err != nil || len(p.Hits) != want || p.Total != 300 || p.Next == "" {
+		if err != nil || len(p.Hits) != want || p.Total != 300 || (p.Next == "") != (want == 0) {
 			t.Errorf("limit %d: %d of %d hits, %v", limit, len(p.Hits), p.Total, err)
 		}
 	}

@@ -140,6 +140,11 @@ func (t *Tail) Run(ctx context.Context) error {
 		if more {
 			continue
 		}
+		if err == nil {
+			if err := t.index.Warm(ctx); err != nil && ctx.Err() == nil {
+				t.log.WarnContext(ctx, "index is not prepared", "err", err)
+			}
+		}
 		wake := t.wake
 		if err != nil {
 			wake = nil // a fault is not cured by another change

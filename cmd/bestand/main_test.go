@@ -87,7 +87,7 @@ type installation struct {
 }
 
 // install makes an empty data folder. What serves it in the end is stopped.
-func install(t *testing.T, flags ...string) *installation {
+func install(t testing.TB, flags ...string) *installation {
 	t.Helper()
 	in := &installation{dir: t.TempDir(), flags: flags, log: &logText{}}
 	t.Cleanup(func() {
@@ -102,7 +102,7 @@ func install(t *testing.T, flags ...string) *installation {
 }
 
 // serve starts the program and returns when it is ready.
-func (in *installation) serve(t *testing.T) *installation {
+func (in *installation) serve(t testing.TB) *installation {
 	t.Helper()
 	in.start(t)
 	select {
@@ -123,7 +123,7 @@ func (in *installation) serve(t *testing.T) *installation {
 	return in
 }
 
-func (in *installation) start(t *testing.T) {
+func (in *installation) start(t testing.TB) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -154,7 +154,7 @@ func (in *installation) start(t *testing.T) {
 }
 
 // stop asks the program to end, and wants it to end well.
-func (in *installation) stop(t *testing.T) {
+func (in *installation) stop(t testing.TB) {
 	t.Helper()
 	in.cmd.Process.Signal(syscall.SIGTERM)
 	if code := in.wait(t, 45*time.Second); code != 0 {
@@ -163,14 +163,14 @@ func (in *installation) stop(t *testing.T) {
 }
 
 // kill ends the program without a warning.
-func (in *installation) kill(t *testing.T) {
+func (in *installation) kill(t testing.TB) {
 	t.Helper()
 	in.cmd.Process.Kill()
 	in.wait(t, 10*time.Second)
 }
 
 // wait returns the exit code of the program, -1 after a signal.
-func (in *installation) wait(t *testing.T, atMost time.Duration) int {
+func (in *installation) wait(t testing.TB, atMost time.Duration) int {
 	t.Helper()
 	cmd := in.cmd
 	select {
@@ -197,7 +197,7 @@ func (in *installation) admin(t *testing.T) *caller {
 }
 
 // program runs another command of the program and returns what it printed.
-func program(t *testing.T, args ...string) (stdout, stderr string, code int) {
+func program(t testing.TB, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -275,7 +275,7 @@ func (l *logText) tail(n int) string {
 }
 
 // eventually waits until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"bestand/ingest"
 	"bestand/ingest/convert"
@@ -29,7 +30,13 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 	if err := os.RemoveAll(work); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(work, 0o700); err != nil {
+	// Also what this program and its libraries keep for a moment: it holds parts of
+	// records, and nobody would find it elsewhere after a crash.
+	scratch := filepath.Join(work, "tmp")
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Setenv("TMPDIR", scratch); err != nil {
 		return nil, err
 	}
 	box, err := sandbox.New(ctx)

@@ -147,8 +147,26 @@ func New(cfg Config) *Converter {
 // alone, which the validator may read; the outputs stay in it.
 //
 // An error is ErrMissing or a fault worth another try. A file that has no
-// rendition is a Result.
+// rendition is a Result. When somebody kills a tool the file is rendered anew, and
+// the error wraps sandbox.ErrKilled when that did not help.
 func (c *Converter) Render(ctx context.Context, src Source, dir string) (Result, error) {
+	for try := 1; ; try++ {
+		r, err := c.tryRender(ctx, src, dir)
+		if !errors.Is(err, sandbox.ErrKilled) || try == tries || ctx.Err() != nil {
+			return r, err
+		}
+		// What the killed one left behind is not looked at.
+		dir = filepath.Join(dir, "again")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return r, err
+		}
+	}
+}
+
+// tries is how often a file is rendered whose tool somebody kills.
+const tries = 3
+
+func (c *Converter) tryRender(ctx context.Context, src Source, dir string) (Result, error) {
 	j := &job{Converter: c, src: src, dir: dir}
 	err := j.render(ctx)
 	var no *Refusal

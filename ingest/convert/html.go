@@ -82,8 +82,11 @@ func (j *job) printHTML(ctx context.Context, page []byte) (string, error) {
 		return "", err
 	}
 	address := url.URL{Scheme: "file", Path: in}
-	res, err := j.tool(ctx, sandbox.Command{
-		Name: "chromium-headless-shell", Dir: dir, Limits: browserLimits,
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	lost := &watchword{word: "Unexpected renderer destruction", seen: stop}
+	res, err := j.tool(run, sandbox.Command{
+		Name: "chromium-headless-shell", Dir: dir, Limits: browserLimits, Stderr: lost,
 		Args: []string{
 			// The sandbox around it is stronger than its own, which needs rights that it does not have inside.
 			"--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
@@ -91,6 +94,9 @@ func (j *job) printHTML(ctx context.Context, page []byte) (string, error) {
 			"--no-pdf-header-footer", "--print-to-pdf=" + filepath.Join(dir, "page.pdf"), address.String(),
 		},
 	})
+	if ctx.Err() == nil && (lost.was || err == nil && res.ExitCode > 128) {
+		return "", fmt.Errorf("the browser lost one of its processes: %w", sandbox.ErrKilled)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -103,6 +109,25 @@ func (j *job) printHTML(ctx context.Context, page []byte) (string, error) {
 	}
 	j.note(preservation.EventConvert, preservation.Success, "", "Printed without scripts and without anything from outside of the page.", j.chromium(ctx))
 	return j.addMetadata(ctx, pdf)
+}
+
+// watchword looks for a word in what a program says. The browser goes on for ever
+// when the process of its page has gone, and says so.
+type watchword struct {
+	word string
+	seen func() // called once
+	last []byte
+	was  bool
+}
+
+func (w *watchword) Write(p []byte) (int, error) {
+	w.last = append(w.last, p...)
+	if !w.was && bytes.Contains(w.last, []byte(w.word)) {
+		w.was = true
+		w.seen()
+	}
+	w.last = append(w.last[:0], w.last[max(0, len(w.last)-len(w.word)):]...)
+	return len(p), nil
 }
 
 // htmlLetters counts what a page without scripts shows, roughly: styles may hide some of it.

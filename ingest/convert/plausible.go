@@ -121,8 +121,12 @@ func (j *job) accept(ctx context.Context, pdf, flavour string, source numbers, t
 // check validates a PDF and compares its numbers with the source's.
 func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t tolerance) error {
 	facts, err := j.inspect(ctx, pdf)
-	if err != nil {
+	var unreadable *Refusal
+	if errors.As(err, &unreadable) {
 		return &Refusal{CodeUnconvertible, "The tool's result cannot be read."}
+	}
+	if err != nil {
+		return err
 	}
 	verdict, err := j.validate(ctx, pdf, verapdf.Flavour(flavour))
 	switch {

@@ -30,6 +30,9 @@ func Renderer(box *sandbox.Sandbox, lang string) convert.Renderer {
 			if ctx.Err() != nil {
 				return r, ctx.Err()
 			}
+			if errors.Is(err, sandbox.ErrKilled) {
+				return r, err
+			}
 			tesseract := OCRAgent(ctx, box, dir)
 			if err != nil {
 				r.Events = append(r.Events, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Warning, Code: OCRFailed,

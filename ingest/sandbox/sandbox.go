@@ -16,6 +16,11 @@ import (
 // ErrMissing says that a program is not installed: the work can be done once it is.
 var ErrMissing = errors.New("program not installed")
 
+// ErrKilled says that somebody else ended the program by a signal: an operator,
+// the kernel when the machine ran out of memory, a stop of all processes at once.
+// That tells nothing of its input, and whatever it wrote is of no use: run it again.
+var ErrKilled = errors.New("program was killed from outside")
+
 // Limits bounds one run. A zero field takes the default, a negative one lifts the limit.
 type Limits struct {
 	Memory    int64         // bytes of RAM of all processes together; default 1 GiB
@@ -89,6 +94,19 @@ type Result struct {
 // OK reports whether the program ended by itself with exit code 0.
 func (r Result) OK() bool { return r.ExitCode == 0 && r.Limit == "" }
 
+// killed reports whether it was ended by a signal that programs do not raise
+// themselves, and not by the watch.
+func (r Result) killed() bool {
+	if r.Limit != "" || r.ExitCode <= 128 {
+		return false
+	}
+	switch syscall.Signal(r.ExitCode - 128) {
+	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP:
+		return true
+	}
+	return false
+}
+
 // The folders where programs are looked up.
 var path = []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"}
 
@@ -128,8 +146,9 @@ func (s *Sandbox) Isolation() Isolation { return s.isolation }
 // What it leaves in Dir are files and folders that can be read and removed:
 // links, pipes, sockets and devices are taken away.
 //
-// The error is nil when the program ran, however it ended; it wraps ErrMissing
-// when there is no such program, and the context's error when that ended first.
+// The error is nil when the program ran, however it ended by itself or by a limit;
+// it wraps ErrMissing when there is no such program, ErrKilled when somebody else
+// ended it, and the context's error when that ended first.
 func (s *Sandbox) Run(ctx context.Context, c Command) (Result, error) {
 	res, err := s.run(ctx, c)
 	if err != nil {
@@ -201,6 +220,8 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	switch {
 	case w.cancelled():
 		return res, ctx.Err()
+	case res.killed():
+		return res, fmt.Errorf("%w (exit code %d)", ErrKilled, res.ExitCode)
 	case tidied != nil:
 		return res, fmt.Errorf("tidy the job's folder: %w", tidied)
 	case err == nil, errors.As(err, &exit), errors.Is(err, exec.ErrWaitDelay), res.Limit != "":

@@ -107,12 +107,17 @@ func (s *Scanner) Version(ctx context.Context) (preservation.Agent, error) {
 	if err != nil {
 		return a, fmt.Errorf("scanner version: %w", err)
 	}
-	a.Version = strings.TrimPrefix(answer, "ClamAV ")
+	version, ok := strings.CutPrefix(answer, "ClamAV ")
+	if !ok || version == "" {
+		return a, preservation.Down(preservation.PartScanner, fmt.Errorf("version: %s answered %.100q, which no clamd says", s.address, answer))
+	}
+	a.Version = version
 	return a, nil
 }
 
 // Scan sends the bytes of r to the daemon. An error means that there was no
-// verdict and that another try later may bring one.
+// verdict and that another try later may bring one; preservation.ErrUnavailable
+// that there is no daemon that could give one now.
 func (s *Scanner) Scan(ctx context.Context, r io.Reader) (Result, error) {
 	if !s.Configured() {
 		return Result{Outcome: NotScanned, Reason: NotConfigured,
@@ -128,15 +133,17 @@ func (s *Scanner) Scan(ctx context.Context, r io.Reader) (Result, error) {
 	}
 	res := Result{Agent: agent}
 	switch {
-	case answer == "stream: OK":
+	case answer == clean:
 		res.Outcome = Clean
 	case strings.HasPrefix(answer, "stream: ") && strings.HasSuffix(answer, " FOUND"):
 		res.Outcome = Infected
 		res.Signature = strings.TrimSuffix(strings.TrimPrefix(answer, "stream: "), " FOUND")
 	case strings.HasPrefix(answer, "INSTREAM size limit exceeded"):
 		res.Outcome, res.Reason = NotScanned, TooLarge
-	default:
+	case strings.HasSuffix(answer, " ERROR"): // it works, but not on this file
 		return Result{}, fmt.Errorf("scan: the daemon answered %q", answer)
+	default:
+		return Result{}, preservation.Down(preservation.PartScanner, fmt.Errorf("%s answered %.100q, which is no verdict", s.address, answer))
 	}
 	return res, nil
 }
@@ -152,6 +159,7 @@ func (s *Scanner) ScanFile(ctx context.Context, path string) (Result, error) {
 }
 
 const (
+	clean     = "stream: OK"
 	chunk     = 64 << 10
 	maxAnswer = 4 << 10
 )
@@ -162,7 +170,7 @@ func (s *Scanner) ask(ctx context.Context, command string, r io.Reader) (string,
 	d := net.Dialer{Timeout: s.timeout}
 	c, err := d.DialContext(ctx, s.network, s.address)
 	if err != nil {
-		return "", err
+		return "", s.away(ctx, err)
 	}
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
@@ -171,12 +179,21 @@ func (s *Scanner) ask(ctx context.Context, command string, r io.Reader) (string,
 	if sendErr != nil && !errors.Is(sendErr, errHungUp) {
 		return "", sendErr
 	}
-	// A daemon that hung up in mid-stream has said why before.
+	// A daemon that hung up in mid-stream has said why before. That all is well it
+	// cannot have said: it did not see all.
 	answer, err := s.answer(ctx, c)
-	if err != nil && sendErr != nil {
-		return "", sendErr
+	if sendErr != nil && (err != nil || answer == clean) {
+		return "", s.away(ctx, sendErr)
 	}
-	return answer, err
+	return answer, s.away(ctx, err)
+}
+
+// away says that the daemon is, unless it was the caller who left.
+func (s *Scanner) away(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return preservation.Down(preservation.PartScanner, err)
 }
 
 var errHungUp = errors.New("the daemon hung up")

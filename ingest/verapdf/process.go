@@ -26,6 +26,7 @@ const (
 type endError struct {
 	reason string
 	late   bool // the file at hand took too long: no other file can have caused it
+	killed bool // by somebody else: no file has caused it
 }
 
 func (e *endError) Error() string { return e.reason }
@@ -36,7 +37,7 @@ type process struct {
 	in      *os.File
 	lines   <-chan []byte // closed when it ended
 	ended   <-chan struct{}
-	why     func() string // after ended
+	why     func() *endError // after ended
 	cancel  context.CancelFunc
 	version string
 	asked   int
@@ -59,8 +60,8 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 	out, stdout := io.Pipe()
 	run, cancel := context.WithCancel(context.Background())
 	lines, ended := make(chan []byte), make(chan struct{})
-	var why string
-	p := &process{dir: dir, in: in, lines: lines, ended: ended, cancel: cancel, why: func() string { return why }}
+	var why endError
+	p := &process{dir: dir, in: in, lines: lines, ended: ended, cancel: cancel, why: func() *endError { return &why }}
 	read := slices.Concat(v.cfg.Read, []string{v.cfg.Dir})
 	go func() { // ends with the process
 		defer close(ended)
@@ -74,11 +75,11 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 		stdout.Close()
 		switch {
 		case err != nil:
-			why = err.Error()
+			why = endError{reason: err.Error(), killed: errors.Is(err, sandbox.ErrKilled)}
 		case res.Limit != "":
-			why = "limit: " + res.Limit
+			why.reason = "limit: " + res.Limit
 		default:
-			why = fmt.Sprintf("exit code %d: %.200s", res.ExitCode, res.Stderr)
+			why.reason = fmt.Sprintf("exit code %d: %.200s", res.ExitCode, res.Stderr)
 		}
 	}()
 	go func() { // ends with the process or when nobody wants its lines any more
@@ -112,7 +113,8 @@ func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.
 		return Verdict{}, err
 	}
 	if _, err := p.in.Write(append(request, '\n')); err != nil {
-		return Verdict{}, &endError{reason: "the process has ended"}
+		<-p.ended // else somebody would read what was written
+		return Verdict{}, p.why()
 	}
 	var a struct {
 		Claimed, Flavour Flavour
@@ -143,9 +145,13 @@ func (p *process) receive(ctx context.Context, to any, timeout time.Duration) er
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
-			p.cancel() // it may have ended its output only
+			select {
+			case <-p.ended:
+			case <-time.After(stopTimeout): // it has ended its output only
+			}
+			p.cancel()
 			<-p.ended
-			return &endError{reason: p.why()}
+			return p.why()
 		}
 		if err := json.Unmarshal(line, to); err != nil {
 			return &endError{reason: "unexpected answer: " + err.Error()}

@@ -28,6 +28,9 @@ var (
 	ErrClosed = errors.New("validator is closed")
 )
 
+// tries is how often a validation is begun whose process somebody kills.
+const tries = 3
+
 // Flavour is a part and a conformance level of PDF/A, such as "2b".
 type Flavour string
 
@@ -119,7 +122,8 @@ func (v *Validator) Version(ctx context.Context) (string, error) {
 
 // Validate validates the file against a flavour, or with Auto against the one
 // it claims; a file that claims none is then neither valid nor validated.
-// See the errors of this package; every other error is worth another try.
+// See the errors of this package; every other error is worth another try. It
+// wraps sandbox.ErrKilled when somebody killed the process each time.
 func (v *Validator) Validate(ctx context.Context, path string, f Flavour) (Verdict, error) {
 	verdict, err := v.validate(ctx, path, f)
 	if err != nil {
@@ -135,13 +139,20 @@ func (v *Validator) validate(ctx context.Context, path string, f Flavour) (Verdi
 	if _, err := os.Stat(path); err != nil {
 		return Verdict{}, err
 	}
+	killed := 0
 	for try := 1; ; try++ {
 		p, err := v.take(ctx)
+		var died *endError
+		if errors.As(err, &died) && died.killed { // while it started
+			if killed++; killed == tries {
+				return Verdict{}, fmt.Errorf("%w: %w", sandbox.ErrKilled, err)
+			}
+			continue
+		}
 		if err != nil {
 			return Verdict{}, err
 		}
 		verdict, err := p.ask(ctx, path, f, v.cfg.Timeout)
-		var died *endError
 		if !errors.As(err, &died) {
 			if p.asked >= recycleAfter {
 				p.stop()
@@ -155,6 +166,13 @@ func (v *Validator) validate(ctx context.Context, path string, f Flavour) (Verdi
 		v.slots <- nil
 		if ctx.Err() != nil {
 			return Verdict{}, ctx.Err()
+		}
+		if died.killed {
+			if killed++; killed == tries {
+				return Verdict{}, fmt.Errorf("%w: %w", sandbox.ErrKilled, died)
+			}
+			try-- // no file was the cause
+			continue
 		}
 		// A process that had answered before may have died of those files.
 		if fresh || died.late || try == 2 {

@@ -14,13 +14,19 @@ import (
 	"sync"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite" // driver "sqlite"
+
+	"bestand/preservation"
 )
 
-// Errors of the catalog. Anything else is a fault of the database.
+// Errors of the catalog. A database that does not answer or take what is written
+// is a preservation.ErrUnavailable, a full one also a preservation.ErrFull. When
+// that comes of a write, nothing of it remains, unless the connection to
+// PostgreSQL broke during the commit: whoever repeats it finds out.
 var (
 	// ErrNotFound: no such thing in this tenant.
 	ErrNotFound = errors.New("not found")
@@ -50,8 +56,9 @@ type Config struct {
 // DB is the catalog of one installation. It is safe for concurrent use.
 type DB struct {
 	dialect dialect
-	path    string // of SQLite
-	reader  *sql.DB
+	path    string     // of SQLite
+	files   *openFiles // of SQLite
+	reader  source
 	writer  *sql.DB
 	group   *group // SQLite only: commits concurrent writes together
 	closing sync.Once
@@ -97,7 +104,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, fmt.Errorf("migrate catalog: %w", err)
 	}
 	if db.dialect == sqlite {
-		db.group = newGroup(db.writer)
+		if db.files, err = watch(ctx, db.path, db.reader.DB); err != nil {
+			db.Close()
+			return nil, fmt.Errorf("files of the catalog: %w", err)
+		}
+		db.group = newGroup(db.writer, db.files)
 	}
 	return db, nil
 }
@@ -125,7 +136,7 @@ func (db *DB) openSQLite(path string) (err error) {
 		return err
 	}
 	db.writer.SetMaxOpenConns(1)
-	if db.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+	if db.reader.DB, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
 		return err
 	}
 	db.reader.SetMaxOpenConns(8)
@@ -133,14 +144,26 @@ func (db *DB) openSQLite(path string) (err error) {
 	return nil
 }
 
+// A server that is not there is known after connectTime, and one that hangs
+// after answerTime. The catalog asks nothing that takes longer.
+const (
+	connectTime = 5 * time.Second
+	answerTime  = 30 * time.Second
+)
+
 func (db *DB) openPostgres(dsn string) (err error) {
 	db.dialect = postgres
-	if db.writer, err = sql.Open("pgx", dsn); err != nil {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
 		return fmt.Errorf("catalog URL: %s", strings.ReplaceAll(err.Error(), dsn, Redact(dsn)))
 	}
+	if u, err := url.Parse(dsn); err != nil || !u.Query().Has("connect_timeout") {
+		config.ConnectTimeout = connectTime
+	}
+	db.writer = stdlib.OpenDB(*config)
 	db.writer.SetMaxOpenConns(24)
 	db.writer.SetMaxIdleConns(24)
-	db.reader = db.writer
+	db.reader = source{db.writer, answerTime}
 	return nil
 }
 
@@ -211,10 +234,17 @@ func (db *DB) lockMigration(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// Ping reports whether the database answers.
+// Ping reports whether the database answers and takes what is written. It writes
+// a row that it removes: a full or read-only disk refuses no less.
 func (db *DB) Ping(ctx context.Context) error {
-	var one int
-	return db.reader.QueryRowContext(ctx, `SELECT 1`).Scan(&one)
+	id := preservation.NewID(db.now())
+	return db.write(ctx, func(x *tx) error {
+		if _, err := x.exec(`INSERT INTO job (id, tenant, kind, key, state, payload, run_at_ms, created_ms) VALUES ($1, '', 'ping', $1, 'dead', '', 0, 0)`, id); err != nil {
+			return err
+		}
+		_, err := x.exec(`DELETE FROM job WHERE id = $1`, id)
+		return err
+	})
 }
 
 // Close ends the catalog. Writes that were under way are finished first; those
@@ -224,8 +254,11 @@ func (db *DB) Close() (err error) {
 		if db.group != nil {
 			db.group.close()
 		}
-		err = db.writer.Close()
-		if db.reader != nil && db.reader != db.writer {
+		if db.files != nil {
+			err = db.files.close()
+		}
+		err = errors.Join(err, db.writer.Close())
+		if db.reader.DB != nil && db.reader.DB != db.writer {
 			err = errors.Join(err, db.reader.Close())
 		}
 	})

@@ -173,6 +173,18 @@ func (db *DB) giveBack(ctx context.Context, j Job, reason string) error {
 	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = attempt - 1, error = $4`, reason)
 }
 
+// putOff ends an attempt that a part of the archive made impossible. It does not
+// count; the pause grows with the failures in a row, up to a minute.
+func (db *DB) putOff(ctx context.Context, j Job, cause error) error {
+	var which *preservation.Outage
+	if errors.As(cause, &which) {
+		cause = which // what is waited for stands at the beginning
+	}
+	pause := min(time.Second<<min(j.failures, 6), time.Minute)
+	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = attempt - 1, failures = failures + 1, error = $4, run_at_ms = $5`,
+		short(cause), ms(db.now().Add(pause)))
+}
+
 func (db *DB) settle(ctx context.Context, j Job, change string, args ...any) error {
 	return db.write(ctx, func(x *tx) error {
 		n, err := x.owned(j, change, ``, args...)

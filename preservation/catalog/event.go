@@ -44,6 +44,19 @@ func (t *Tenant) Steps(ctx context.Context, id preservation.SubmissionID) ([]pre
 	return collect(rows, err, scanEvent)
 }
 
+// Infected returns the files of a record in which the scanner found malware. Such
+// a record was archived by the decision of a person.
+func (t *Tenant) Infected(ctx context.Context, id preservation.RecordID) ([]preservation.FileID, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+eventColumns+` FROM event WHERE tenant = $1 AND record_id = $2 AND record_id <> '' AND type = $3 AND outcome = $4`,
+		string(t.id), string(id), string(preservation.EventScan), string(preservation.Failure))
+	events, err := collect(rows, err, scanEvent)
+	var out []preservation.FileID
+	for _, e := range events {
+		out = append(out, e.Files...)
+	}
+	return out, err
+}
+
 // AddEvents stores events of a record that happened after it was archived.
 func (t *Tenant) AddEvents(ctx context.Context, id preservation.RecordID, events ...preservation.Event) error {
 	return t.db.write(ctx, func(x *tx) error { return x.addEvents(t.id, "", id, events) })

@@ -79,7 +79,7 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 		tenant := db.Tenant("musterstadt")
 		var stored int
 		for after := preservation.SubmissionID(""); ; {
-			page, err := tenant.Submissions(t.Context(), "", "", after, 500)
+			page, err := tenant.Submissions(t.Context(), catalog.SubmissionFilter{}, after, 500)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -171,18 +171,28 @@ func (t *Tenant) SubmissionBySource(ctx context.Context, producer, recordID stri
 	return s, found(err, "submission of", producer+"/"+recordID)
 }
 
-// Submissions lists submissions, newest first, optionally of one status or
-// producer. The cursor is the identifier of the last one seen.
-func (t *Tenant) Submissions(ctx context.Context, status Status, producer string, after preservation.SubmissionID, limit int) ([]Submission, error) {
+// SubmissionFilter selects submissions; an empty field selects all.
+type SubmissionFilter struct {
+	Status   Status
+	Producer string
+	Actor    string // who handed it over
+}
+
+// Submissions lists submissions, newest first. The cursor is the identifier of
+// the last one seen.
+func (t *Tenant) Submissions(ctx context.Context, f SubmissionFilter, after preservation.SubmissionID, limit int) ([]Submission, error) {
 	q := conditions{cond: "tenant = $1", args: []any{string(t.id)}}
 	if after != "" {
 		q.and("id < %s", string(after))
 	}
-	if status != "" {
-		q.and("status = %s", string(status))
+	if f.Status != "" {
+		q.and("status = %s", string(f.Status))
 	}
-	if producer != "" {
-		q.and("producer = %s", storable(producer))
+	if f.Producer != "" {
+		q.and("producer = %s", storable(f.Producer))
+	}
+	if f.Actor != "" {
+		q.and("submitted_by = %s", storable(f.Actor))
 	}
 	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+submissionColumns+` FROM submission WHERE `+q.cond+` ORDER BY id DESC LIMIT `+q.mark(limit), q.args...)
 	return collect(rows, err, scanSubmission)

@@ -100,7 +100,7 @@ func TestOfTwinsOneWins(t *testing.T) {
 				t.Errorf("conflict names %s, the winner is %s", c.Existing.ID, won[0])
 			}
 		}
-		if all, err := f.tenant.Submissions(t.Context(), "", "", "", 100); err != nil || len(all) != 1 {
+		if all, err := f.tenant.Submissions(t.Context(), catalog.SubmissionFilter{}, "", 100); err != nil || len(all) != 1 {
 			t.Errorf("%d submissions, %v", len(all), err)
 		}
 		if jobs, err := f.Claim(t.Context(), "o", []string{"process"}, 100, time.Minute); err != nil || len(jobs) != 1 {
@@ -321,11 +321,11 @@ func TestSubmissionsArePaged(t *testing.T) {
 			}
 		}
 		create(t, f.other, "1")
-		list := func(status catalog.Status, producer string) (ids []preservation.SubmissionID) {
+		list := func(of catalog.SubmissionFilter) (ids []preservation.SubmissionID) {
 			t.Helper()
 			var after preservation.SubmissionID
 			for {
-				page, err := f.tenant.Submissions(t.Context(), status, producer, after, 4)
+				page, err := f.tenant.Submissions(t.Context(), of, after, 4)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -342,13 +342,13 @@ func TestSubmissionsArePaged(t *testing.T) {
 				create(t, f.tenant, preservation.NewID(f.Now())) // newer ones do not disturb
 			}
 		}
-		if n := len(list("", "")); n != 25 {
+		if n := len(list(catalog.SubmissionFilter{})); n != 25 {
 			t.Errorf("%d submissions", n)
 		}
-		if n := len(list(catalog.Quarantined, "dms")); n != 5 {
+		if n := len(list(catalog.SubmissionFilter{Status: catalog.Quarantined, Producer: "dms"})); n != 5 {
 			t.Errorf("%d quarantined", n)
 		}
-		if n := len(list("", "x' OR 'x' = 'x")); n != 0 {
+		if n := len(list(catalog.SubmissionFilter{Producer: "x' OR 'x' = 'x"})); n != 0 {
 			t.Errorf("%d of a producer that does not exist", n)
 		}
 		counts, err := f.tenant.CountSubmissions(t.Context())

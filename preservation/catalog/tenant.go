@@ -104,7 +104,7 @@ func scanTenant(row scanner) (i TenantInfo, err error) {
 }
 
 // collect scans all rows of a query.
-func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
+func collect[T any](rows answer, err error, scan func(scanner) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}

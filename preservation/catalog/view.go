@@ -12,8 +12,8 @@ import (
 // (Tx.View), where it sees what the transaction has written.
 type View struct {
 	q interface {
-		QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-		QueryRowContext(context.Context, string, ...any) *sql.Row
+		QueryContext(context.Context, string, ...any) (answer, error)
+		QueryRowContext(context.Context, string, ...any) scanner
 	}
 	tenant preservation.TenantID
 }
@@ -41,11 +41,11 @@ func (x *Tx) View() View { return View{q: within{x.tx}, tenant: x.tenant} }
 // caller must not interrupt it.
 type within struct{ x *tx }
 
-func (w within) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+func (w within) QueryContext(_ context.Context, query string, args ...any) (answer, error) {
 	return w.x.QueryContext(w.x.ctx, query, args...)
 }
 
-func (w within) QueryRowContext(_ context.Context, query string, args ...any) *sql.Row {
+func (w within) QueryRowContext(_ context.Context, query string, args ...any) scanner {
 	return w.x.QueryRowContext(w.x.ctx, query, args...)
 }
 

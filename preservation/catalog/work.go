@@ -15,6 +15,8 @@ import (
 // Handler does the work of one job. It must be safe to repeat: after a crash
 // the same job comes again. Its context ends when the lease is lost or the
 // program stops; an error is tried again later, unless it is a Final or a Later.
+// One that is preservation.ErrUnavailable is tried for as long as it takes, any
+// other MaxAttempts times.
 type Handler func(ctx context.Context, t *Tenant, j Job) error
 
 // Later is returned by a handler to be called again at a given time, without
@@ -168,6 +170,9 @@ func (p *Pool) settle(ctx context.Context, j Job, err error) {
 		set = p.DB.Postpone(ctx, j, later.Until, later.Reason)
 	case stopping:
 		set = p.DB.giveBack(ctx, j, "interrupted by a stop")
+	case errors.Is(err, preservation.ErrUnavailable) && !errors.As(err, &final):
+		log.WarnContext(ctx, "job waits", "err", err)
+		set = p.DB.putOff(ctx, j, err)
 	default:
 		log.ErrorContext(ctx, "job failed", "attempt", j.Attempt, "err", err)
 		set = p.DB.Fail(ctx, j, err, errors.As(err, &final))

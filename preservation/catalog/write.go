@@ -72,17 +72,19 @@ func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	if db.group != nil {
-		return db.group.do(&pending{ctx: ctx, db: db, fn: fn, done: make(chan struct{})})
+		return fault(ctx, db.group.do(&pending{ctx: ctx, db: db, fn: fn, done: make(chan struct{})}))
 	}
 	for try := 0; ; try++ {
 		err := db.writeOnce(ctx, fn)
 		if try == 4 || !serialization(err) {
-			return err
+			return fault(ctx, err)
 		}
 	}
 }
 
 func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	t, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -140,6 +142,7 @@ func refused(err error, state string, codes ...int) bool {
 // savepoint, so that a failing one takes nothing else with it.
 type group struct {
 	sql    *sql.DB
+	files  *openFiles
 	queue  chan *pending
 	closed chan struct{}
 	wg     sync.WaitGroup
@@ -159,8 +162,8 @@ type pending struct {
 
 const groupMax = 256
 
-func newGroup(w *sql.DB) *group {
-	g := &group{sql: w, queue: make(chan *pending, groupMax), closed: make(chan struct{})}
+func newGroup(w *sql.DB, f *openFiles) *group {
+	g := &group{sql: w, files: f, queue: make(chan *pending, groupMax), closed: make(chan struct{})}
 	g.wg.Go(g.run)
 	return g
 }
@@ -173,6 +176,8 @@ func (g *group) close() {
 func (g *group) do(p *pending) error {
 	select {
 	case g.queue <- p:
+	case <-p.ctx.Done():
+		return p.ctx.Err()
 	case <-g.closed:
 		return errors.New("catalog is closed")
 	}
@@ -226,6 +231,10 @@ func (g *group) commit(batch []*pending) {
 			}
 		}
 	}
+	if err := g.files.check(); err != nil {
+		fail(err)
+		return
+	}
 	// The batch outlives any single caller: a caller that leaves must not undo the others.
 	t, err := g.sql.BeginTx(context.Background(), nil)
 	if err != nil {
@@ -242,6 +251,10 @@ func (g *group) commit(batch []*pending) {
 	if err := t.Commit(); err != nil {
 		t.Rollback()
 		fail(fmt.Errorf("commit: %w", err))
+		return
+	}
+	if err := g.files.check(); err != nil { // committed to files that are gone
+		fail(err)
 		return
 	}
 	for _, p := range batch {

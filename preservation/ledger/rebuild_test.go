@@ -44,7 +44,7 @@ func seen(t *testing.T, tn *catalog.Tenant) map[string]any {
 		triggers, err := tn.View().Triggers(ctx, r.ID)
 		keep("triggers of "+string(r.ID), triggers, err)
 	}
-	submissions, err := tn.Submissions(ctx, "", "", "", 1000)
+	submissions, err := tn.Submissions(ctx, catalog.SubmissionFilter{}, "", 1000)
 	keep("submissions", len(submissions), err)
 	for _, s := range submissions {
 		if s.Status == catalog.Archived && s.Receipt == "" {

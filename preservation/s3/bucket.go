@@ -31,6 +31,8 @@ var (
 // Bucket opens a bucket and creates it when it is missing. It refuses one
 // without versioning and Object Lock, which cannot be added later by all stores.
 func (c *Client) Bucket(ctx context.Context, name string) (*Bucket, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.brief)
+	defer cancel()
 	if err := c.makeBucket(ctx, name, true); err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", name, err)
 	}
@@ -79,9 +81,17 @@ func (c *Client) open(ctx context.Context, bucket, key, version string, off, len
 	case off > 0:
 		o.Set("Range", fmt.Sprintf("bytes=%d-", off))
 	}
-	body, _, _, err := c.core.GetObject(ctx, bucket, key, o)
-	if err == nil {
-		return body, nil
+	// The connection itself bounds what follows the first byte.
+	reading, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(c.brief, cancel)
+	body, _, _, err := c.core.GetObject(reading, bucket, key, o)
+	inTime := late.Stop()
+	if err == nil && inTime {
+		return &content{body, cancel}, nil
+	}
+	cancel()
+	if !inTime && ctx.Err() == nil {
+		return nil, preservation.Down(preservation.PartStore, fmt.Errorf("no answer in %v", c.brief))
 	}
 	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		// At the end of the object there is nothing to read; past it is a mistake.
@@ -90,6 +100,26 @@ func (c *Client) open(ctx context.Context, bucket, key, version string, off, len
 		}
 	}
 	return nil, faultOf(err, version)
+}
+
+// content is what is read of an object.
+type content struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Read tells a connection that breaks from an object that ends.
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = fault(err)
+	}
+	return n, err
+}
+
+func (c *content) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
 }
 
 // Stat implements preservation.Store.
@@ -102,7 +132,7 @@ func (b *Bucket) Stat(ctx context.Context, key, version string) (preservation.Ob
 }
 
 func (c *Client) stat(ctx context.Context, bucket, key, version string) (preservation.Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, brief)
+	ctx, cancel := context.WithTimeout(ctx, c.brief)
 	defer cancel()
 	info, err := c.api.StatObject(ctx, bucket, key, minio.StatObjectOptions{VersionID: version, Checksum: true})
 	if err != nil {
@@ -168,13 +198,21 @@ func (c *Client) list(ctx context.Context, bucket string, o minio.ListObjectsOpt
 	return func(yield func(preservation.Object, error) bool) {
 		type name struct{ key, version string }
 		recent, older := map[name]bool{}, map[name]bool{}
-		for info := range c.api.ListObjectsIter(ctx, bucket, o) {
+		asking, cancel := context.WithCancel(ctx)
+		defer cancel()
+		late := time.AfterFunc(c.brief, cancel) // runs while the store is waited for
+		defer late.Stop()
+		for info := range c.api.ListObjectsIter(asking, bucket, o) {
+			if !late.Stop() {
+				break
+			}
 			if info.Err != nil {
 				yield(preservation.Object{}, fmt.Errorf("list %s: %w", o.Prefix, fault(info.Err)))
 				return
 			}
 			n := name{info.Key, info.VersionID}
 			if recent[n] || older[n] {
+				late.Reset(c.brief)
 				continue
 			}
 			if len(recent) == window {
@@ -184,8 +222,13 @@ func (c *Client) list(ctx context.Context, bucket string, o minio.ListObjectsOpt
 			if !yield(object(info), nil) {
 				return
 			}
+			late.Reset(c.brief)
 		}
-		if err := ctx.Err(); err != nil { // the iterator just ends
+		err := ctx.Err() // the iterator just ends
+		if err == nil && asking.Err() != nil {
+			err = preservation.Down(preservation.PartStore, fmt.Errorf("no answer in %v", c.brief))
+		}
+		if err != nil {
 			yield(preservation.Object{}, fmt.Errorf("list %s: %w", o.Prefix, err))
 		}
 	}
@@ -193,7 +236,7 @@ func (c *Client) list(ctx context.Context, bucket string, o minio.ListObjectsOpt
 
 // SetHold implements preservation.Store.
 func (b *Bucket) SetHold(ctx context.Context, key, version string, on bool) error {
-	ctx, cancel := context.WithTimeout(ctx, brief)
+	ctx, cancel := context.WithTimeout(ctx, b.client.brief)
 	defer cancel()
 	status := minio.LegalHoldDisabled
 	if on {
@@ -216,7 +259,7 @@ func (b *Bucket) SetHold(ctx context.Context, key, version string, on bool) erro
 // Extend implements preservation.Store. The mode is never weakened: a
 // COMPLIANCE lock stays one.
 func (b *Bucket) Extend(ctx context.Context, key, version string, l preservation.Lock) error {
-	ctx, cancel := context.WithTimeout(ctx, brief)
+	ctx, cancel := context.WithTimeout(ctx, b.client.brief)
 	defer cancel()
 	if err := b.extend(ctx, key, version, l); err != nil {
 		return fmt.Errorf("extend lock of %s: %w", key, err)

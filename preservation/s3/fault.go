@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,19 +12,39 @@ import (
 )
 
 // fault says in the terms of preservation.Store what a store answered, and
-// keeps the store's own words.
+// keeps the store's own words. A store that does not answer, or says that it
+// cannot now, is an outage.
 func fault(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
 	}
 	var r minio.ErrorResponse
 	if !errors.As(err, &r) {
-		return err
+		return preservation.Down(preservation.PartStore, err)
 	}
-	if meaning := sentinel(r); meaning != nil {
+	switch meaning := sentinel(r); {
+	case meaning == preservation.ErrFull:
+		return preservation.Down(preservation.PartStore, fmt.Errorf("%w (%s: %s)", meaning, r.Code, r.Message))
+	case meaning != nil:
 		return fmt.Errorf("%w (%s: %s)", meaning, r.Code, r.Message)
+	case away(r):
+		return preservation.Down(preservation.PartStore, err)
 	}
 	return err
+}
+
+// away reports whether an answer says nothing about the request: another time,
+// or with the account or the clock put in order, it may be done.
+func away(r minio.ErrorResponse) bool {
+	switch r.Code {
+	case "SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "AccessDenied", "NoSuchBucket":
+		return true
+	}
+	switch r.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnauthorized, http.StatusForbidden:
+		return true
+	}
+	return r.StatusCode >= http.StatusInternalServerError
 }
 
 func sentinel(r minio.ErrorResponse) error {

@@ -29,7 +29,7 @@ func (c *Client) multipart(ctx context.Context, bucket, key string, body io.Read
 	}
 	info, err := c.upload(ctx, bucket, key, id, body, buf, n, opts)
 	if err != nil {
-		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), brief)
+		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.brief)
 		defer cancel()
 		if aerr := c.core.AbortMultipartUpload(abort, bucket, key, id); aerr != nil && minio.ToErrorResponse(aerr).Code != "NoSuchUpload" {
 			err = errors.Join(err, fmt.Errorf("abort upload: %w", aerr))

@@ -26,7 +26,7 @@ func (b *Bucket) purge(ctx context.Context, key string) error {
 			return err
 		}
 		if len(versions) == 0 {
-			return nil
+			return b.gone(ctx, key)
 		}
 		for _, v := range versions {
 			if err := b.purgeable(ctx, v); err != nil {
@@ -46,7 +46,20 @@ func (b *Bucket) purge(ctx context.Context, key string) error {
 	if len(left) > 0 {
 		return fmt.Errorf("%d versions are left or were added meanwhile", len(left))
 	}
-	return nil
+	return b.gone(ctx, key)
+}
+
+// gone asks for the object itself: a listing may leave out what is there, and
+// that nothing is left is what a proof of destruction says.
+func (b *Bucket) gone(ctx context.Context, key string) error {
+	o, err := b.client.stat(ctx, b.name, key, "")
+	switch {
+	case errors.Is(err, preservation.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return preservation.Down(preservation.PartStore, fmt.Errorf("the listing leaves out version %s, which is there", o.VersionID))
 }
 
 // versions lists the versions and markers of one key, the current one last:
@@ -93,7 +106,7 @@ func (b *Bucket) removeVersion(ctx context.Context, v preservation.Object) error
 	if v.VersionID == "" { // would add a marker instead of removing
 		return errors.New("version without an identifier")
 	}
-	ctx, cancel := context.WithTimeout(ctx, brief)
+	ctx, cancel := context.WithTimeout(ctx, b.client.brief)
 	defer cancel()
 	err := b.client.api.RemoveObject(ctx, b.name, v.Key, minio.RemoveObjectOptions{
 		VersionID:        v.VersionID,

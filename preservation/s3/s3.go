@@ -43,6 +43,11 @@ type Config struct {
 	// ProbeBucket is the bucket that Probe works in, "bestand-probe" by default.
 	ProbeBucket string
 
+	// Stall is how long the store may make no progress while content moves.
+	// Default 5 minutes. What moves none may take 30 seconds, or as long as
+	// this if that is less.
+	Stall time.Duration
+
 	// Now is the clock against which locks are compared. Default time.Now.
 	Now func() time.Time
 }
@@ -53,7 +58,8 @@ type Client struct {
 	api    *minio.Client
 	core   minio.Core
 
-	maxSingle int64 // bytes of the largest single PUT; S3's limit except in tests
+	maxSingle int64         // bytes of the largest single PUT; S3's limit except in tests
+	brief     time.Duration // bounds requests that move no content
 }
 
 // maxRetries bounds how often a request without a body is tried: with the
@@ -72,6 +78,9 @@ func Dial(c Config) (*Client, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Stall <= 0 {
+		c.Stall = stall
+	}
 	host, socket := c.Endpoint, ""
 	switch {
 	case strings.HasPrefix(host, "unix:"):
@@ -88,18 +97,20 @@ func Dial(c Config) (*Client, error) {
 		Creds:           credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
 		Secure:          c.Secure,
 		Region:          c.Region,
-		Transport:       transport(socket, c.RootCAs),
+		Transport:       transport(socket, c.RootCAs, c.Stall),
 		TrailingHeaders: true, // else neither checksums nor plain HTTP work
 		MaxRetries:      maxRetries,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("s3: endpoint %q: %w", c.Endpoint, err)
 	}
-	return &Client{config: c, api: api, core: minio.Core{Client: api}, maxSingle: 5 << 30}, nil
+	return &Client{config: c, api: api, core: minio.Core{Client: api}, maxSingle: 5 << 30, brief: min(brief, c.Stall)}, nil
 }
 
 // Buckets lists the names of all buckets that the account sees.
 func (c *Client) Buckets(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.brief)
+	defer cancel()
 	list, err := c.api.ListBuckets(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list buckets: %w", fault(err))

@@ -27,6 +27,8 @@ type Staging struct {
 // Staging opens a bucket and creates it when it is missing. It refuses one
 // with versioning, where removed bytes would stay.
 func (c *Client) Staging(ctx context.Context, name string) (*Staging, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.brief)
+	defer cancel()
 	if err := c.makeBucket(ctx, name, false); err != nil {
 		return nil, fmt.Errorf("open staging bucket %s: %w", name, err)
 	}
@@ -152,7 +154,7 @@ func (s *Staging) List(ctx context.Context, prefix string) iter.Seq2[preservatio
 
 // Remove deletes an object. One that does not exist is not an error.
 func (s *Staging) Remove(ctx context.Context, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, brief)
+	ctx, cancel := context.WithTimeout(ctx, s.client.brief)
 	defer cancel()
 	if err := s.client.api.RemoveObject(ctx, s.name, key, minio.RemoveObjectOptions{}); err != nil {
 		if minio.ToErrorResponse(err).Code == "NoSuchKey" {

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"bestand/preservation"
 	"bestand/preservation/cades/cms"
 	"github.com/digitorus/timestamp"
 	"golang.org/x/crypto/cryptobyte"
@@ -150,7 +151,7 @@ func (a *Authority) token(req *timestamp.Request) ([]byte, error) {
 	}
 	at, err := a.tick()
 	if err != nil {
-		return nil, fmt.Errorf("time-stamp: %w", err)
+		return nil, preservation.Down(preservation.PartTSA, err)
 	}
 	info := a.info(req, serial, at)
 	h := crypto.SHA256.New()

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/digitorus/timestamp"
+
+	"bestand/preservation"
 )
 
 const (
@@ -48,8 +50,17 @@ type Client struct {
 
 // Stamp returns a token in DER over the digest. It has been checked: it
 // answers this request, its imprint and signature match, its certificate is
-// for time-stamping and leads to Roots where these are set.
+// for time-stamping and leads to Roots where these are set. An authority that
+// gives no such token, whatever the reason, is preservation.ErrUnavailable.
 func (c *Client) Stamp(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
+	token, err := c.stamp(ctx, h, digest)
+	if err != nil && ctx.Err() == nil {
+		err = preservation.Down(preservation.PartTSA, err)
+	}
+	return token, err
+}
+
+func (c *Client) stamp(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
 	if !h.Available() || h.Size() != len(digest) {
 		return nil, fmt.Errorf("time-stamp: %v with %d bytes", h, len(digest))
 	}

@@ -1,0 +1,45 @@
+package preservation
+
+import "errors"
+
+// ErrUnavailable: a part of the archive cannot do its work now. Nothing lies with
+// the work itself: try it again, however long it takes.
+var ErrUnavailable = errors.New("not available now")
+
+// Part names a part of the archive that can be away while the rest works.
+type Part string
+
+const (
+	PartStore   Part = "the object store"
+	PartCatalog Part = "the catalog"
+	PartDisk    Part = "the disk of the archive"
+	PartScanner Part = "the malware scanner"
+	PartTSA     Part = "the time-stamping service"
+)
+
+// Outage is the error of a part that cannot do its work now. It is an
+// ErrUnavailable, and what Err is: ErrFull for want of room.
+type Outage struct {
+	Part Part
+	Err  error
+}
+
+// Down says that a part is not available because of err; nil when that is nil.
+// What is known as an outage already stays one of the part it names.
+func Down(p Part, err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return &Outage{Part: p, Err: err}
+}
+
+func (o *Outage) Error() string {
+	state := " is not available: "
+	if errors.Is(o.Err, ErrFull) {
+		state = " has no room: "
+	}
+	return string(o.Part) + state + o.Err.Error()
+}
+
+// Unwrap gives the sentinel and the cause.
+func (o *Outage) Unwrap() []error { return []error{ErrUnavailable, o.Err} }
