@@ -220,7 +220,7 @@ func (w *work) render(ctx context.Context, f *file) error {
 			return err
 		}
 	}
-	if r.Own && f.ident.Family == format.PDF {
+	if r.Own && f.ident.Family == format.PDF && embeds(f.Flavour) {
 		if err := w.hybrid(ctx, f, dir); err != nil {
 			return err
 		}
@@ -230,6 +230,10 @@ func (w *work) render(ctx context.Context, f *file) error {
 	}
 	return nil
 }
+
+// embeds reports whether a PDF/A of that flavour may hold files of any format: the
+// parts before the third forbid it (ISO 19005-2, 6.8).
+func embeds(flavour string) bool { return strings.HasPrefix(flavour, "3") || strings.HasPrefix(flavour, "4") }
 
 // hybrid takes the XML out of an invoice that is a PDF at the same time.
 func (w *work) hybrid(ctx context.Context, f *file, dir string) error {

@@ -83,11 +83,12 @@ func (j *job) read(ctx context.Context, name string, out io.Writer, pdf string, 
 	return j.tool(ctx, sandbox.Command{Name: name, Args: args, Dir: dir, Read: []string{pdf}, Stdout: out, Limits: readLimits})
 }
 
-// counter keeps the start of a text and counts its letters.
+// counter keeps the start of a text and counts its letters and pages.
 type counter struct {
 	text    bytes.Buffer
 	limit   int64
 	letters int
+	pages   int    // 0 when not known
 	rest    []byte // of a rune
 }
 
@@ -96,6 +97,7 @@ func (c *counter) Write(p []byte) (int, error) {
 		c.text.Write(p[:min(room, int64(len(p)))])
 	}
 	n := len(p)
+	c.pages += bytes.Count(p, []byte{'\f'})
 	p = append(c.rest, p...)
 	for len(p) > 0 && (utf8.FullRune(p) || len(p) >= utf8.UTFMax) {
 		r, size := utf8.DecodeRune(p)
@@ -108,15 +110,18 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-func (c *counter) String() string { return strings.ToValidUTF8(c.text.String(), "") }
+func (c *counter) String() string {
+	return strings.ReplaceAll(strings.ToValidUTF8(c.text.String(), ""), "\f", "")
+}
 
-// pdfText extracts the text of a PDF.
-func (j *job) pdfText(ctx context.Context, pdf string) (text string, letters int, err error) {
+// pdfText extracts the text of a PDF. Pages are told apart in it by form feeds,
+// one at the end of each.
+func (j *job) pdfText(ctx context.Context, pdf string) (*counter, error) {
 	c := &counter{limit: j.cfg.TextLimit}
-	_, err = j.read(ctx, "pdftotext", c, pdf, "-enc", "UTF-8", "-nopgbrk", "-cropbox", pdf, "-")
+	_, err := j.read(ctx, "pdftotext", c, pdf, "-enc", "UTF-8", "-cropbox", pdf, "-")
 	var no *Refusal
 	if errors.As(err, &no) && no.Code == codeLimit+sandbox.LimitOutput {
-		err = nil // more text than anyone searches
+		c.pages, err = 0, nil // more text than anyone searches
 	}
-	return c.String(), c.letters, err
+	return c, err
 }

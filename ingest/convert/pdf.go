@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"bestand/ingest/sandbox"
@@ -18,26 +19,30 @@ import (
 
 // renderPDF touches a PDF as little as it can: not at all, then in its metadata, then wholly.
 func (j *job) renderPDF(ctx context.Context) error {
+	verdict, text, verr, terr := j.readBoth(ctx, j.src.Path)
+	j.text = text.String()
+	if verr == nil && terr == nil && verdict.Valid && text.pages > 0 { // the way of most: nothing else is asked about it
+		j.own, j.verdict, j.flavour, j.pages = true, preservation.VerdictValid, string(verdict.Flavour), text.pages
+		j.note(preservation.EventValidate, preservation.Success, "", "Claims PDF/A-"+string(verdict.Claimed)+" and is valid: it is its own rendition.", j.veraPDF(ctx))
+		return nil
+	}
 	facts, err := j.inspect(ctx, j.src.Path)
 	if err != nil {
 		return err
 	}
-	source := numbers{pages: facts.pages}
-	text, n, err := j.pdfText(ctx, j.src.Path)
-	if err != nil {
-		return err
+	if terr != nil {
+		return terr
 	}
-	j.text, j.pages, source.letters = text, facts.pages, n
-
-	verdict, err := j.validate(ctx, j.src.Path, verapdf.Auto)
+	j.pages = facts.pages
+	source := numbers{pages: facts.pages, letters: text.letters}
 	switch {
-	case errors.Is(err, verapdf.ErrMissing):
+	case errors.Is(verr, verapdf.ErrMissing):
 		// What to do with a PDF depends on the verdict. A later job has it.
 		j.verdict = preservation.VerdictNotValidated
 		j.note(preservation.EventValidate, preservation.Warning, CodeNotValidated, "veraPDF is not installed: whether the PDF needs a rendition is not known.", j.cfg.Agent)
 		return nil
-	case err != nil:
-		return err
+	case verr != nil:
+		return verr
 	case verdict.Valid:
 		j.own, j.verdict, j.flavour = true, preservation.VerdictValid, string(verdict.Flavour)
 		j.note(preservation.EventValidate, preservation.Success, "", "Claims PDF/A-"+string(verdict.Claimed)+" and is valid: it is its own rendition.", j.veraPDF(ctx))
@@ -76,6 +81,15 @@ func (j *job) renderPDF(ctx context.Context) error {
 	}
 	facts.attached = attached
 	return j.rewritten(ctx, j.src.Path, facts, source, tolerances["pdf"])
+}
+
+// readBoth validates a PDF while its text is read.
+func (j *job) readBoth(ctx context.Context, pdf string) (verdict verapdf.Verdict, text *counter, verr, terr error) {
+	var reading sync.WaitGroup
+	reading.Go(func() { text, terr = j.pdfText(ctx, pdf) })
+	verdict, verr = j.validate(ctx, pdf, verapdf.Auto)
+	reading.Wait()
+	return verdict, text, verr, terr
 }
 
 // rewritten accepts what Ghostscript makes of a PDF. Annotations stay what they

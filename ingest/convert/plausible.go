@@ -143,11 +143,11 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 	}
 
 	rendition := numbers{pages: facts.pages}
-	text, n, err := j.pdfText(ctx, pdf)
+	text, err := j.pdfText(ctx, pdf)
 	if err != nil {
 		return err
 	}
-	rendition.letters = n
+	rendition.letters = text.letters
 	if rendition.raster, err = j.raster(ctx, pdf); err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 	}
 	j.note(preservation.EventCheck, preservation.Success, "", compared(source, rendition), j.cfg.Agent)
 	if j.text == "" {
-		j.text = text
+		j.text = text.String()
 	}
 	j.pdf, j.pages = pdf, facts.pages
 	return nil
