@@ -31,6 +31,7 @@ type archive struct {
 	lock     *os.File // of the data folder
 	embedded *objectstore.Server
 	s3       *s3.Client
+	probed   <-chan []preservation.Finding // what promised waits for
 	staging  *s3.Staging
 	catalog  *catalog.DB
 	keys     *pki.PKI
@@ -43,9 +44,21 @@ type archive struct {
 	buckets map[preservation.TenantID]*s3.Bucket
 }
 
-// open brings the parts up in the order in which they need each other. A store
-// that does not keep its promises is refused.
-func open(ctx context.Context, cfg *Config, log *slog.Logger) (a *archive, err error) {
+// open brings the parts up. A store that does not keep its promises is refused.
+func open(ctx context.Context, cfg *Config, log *slog.Logger) (*archive, error) {
+	a, err := begin(ctx, cfg, log)
+	if err != nil {
+		return a, err
+	}
+	if err := a.promised(ctx); err != nil {
+		return a, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+// begin brings the parts up in the order in which they need each other. The store
+// is still being tried: nothing may be archived before promised returns nil.
+func begin(ctx context.Context, cfg *Config, log *slog.Logger) (a *archive, err error) {
 	a = &archive{cfg: cfg, log: log, now: time.Now, buckets: map[preservation.TenantID]*s3.Bucket{}}
 	defer func() {
 		if err != nil {
@@ -141,7 +154,17 @@ func (a *archive) openStore(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot be reached or refuses the account; check --s3-endpoint, --s3-secure and the keys: %w", err)
 	}
-	for _, f := range a.s3.Probe(ctx) {
+	probed := make(chan []preservation.Finding, 1)
+	go func() { probed <- a.s3.Probe(ctx) }()
+	a.probed = probed
+	a.staging, err = a.s3.Staging(ctx, a.cfg.S3BucketPrefix+"-staging")
+	return err
+}
+
+// promised waits for what the trial of the store finds. It takes a second, which
+// is how long its locks last, and everything else that a start needs meanwhile.
+func (a *archive) promised(ctx context.Context) (err error) {
+	for _, f := range <-a.probed {
 		switch f.Severity {
 		case preservation.Failed:
 			err = errors.Join(err, fmt.Errorf("%s: %s", f.Code, f.Detail))
@@ -150,10 +173,9 @@ func (a *archive) openStore(ctx context.Context) (err error) {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("does not keep what an archive needs: %w", err)
+		return fmt.Errorf("object store: does not keep what an archive needs: %w", err)
 	}
-	a.staging, err = a.s3.Staging(ctx, a.cfg.S3BucketPrefix+"-staging")
-	return err
+	return nil
 }
 
 // superviseSoon starts the embedded server. One that a killed service left behind

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,8 +40,30 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	default:
-		main()
+		profiled(main)
 	}
+}
+
+// profileVariable names in the environment a folder in which the service leaves
+// what it spent processor time on.
+const profileVariable = "BESTAND_TEST_PROFILE"
+
+func profiled(run func()) {
+	dir := os.Getenv(profileVariable)
+	if dir == "" || os.Args[1] != "serve" {
+		run()
+		return
+	}
+	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("cpu-%d.pprof", os.Getpid())))
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		panic(err)
+	}
+	defer pprof.StopCPUProfile()
+	run()
 }
 
 // tool returns the path of a foreign program. Without it the test is skipped,

@@ -39,11 +39,14 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer listener.Close()
-	a, err := open(ctx, cfg, log)
+	a, err := begin(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	s, err := a.assemble(ctx)
+	if err == nil {
+		err = a.promised(ctx)
+	}
 	if err != nil {
 		return errors.Join(err, a.close())
 	}

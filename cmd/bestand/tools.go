@@ -51,7 +51,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	validator := verapdf.New(verapdf.Config{Sandbox: box, Read: []string{work}, Dir: a.cfg.VeraPDF})
+	validator := verapdf.New(verapdf.Config{Sandbox: box, Read: []string{work}, Dir: a.cfg.VeraPDF, Processes: a.cfg.validators()})
 	language := ""
 	if a.cfg.OCR {
 		language = "deu"
@@ -75,6 +75,10 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 		WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),
 	}, nil
 }
+
+// validators is how many processes of veraPDF there are. One keeps a processor
+// busy, and two workers have as much to do besides.
+func (c *Config) validators() int { return max(1, c.Workers/2) }
 
 func signed(path string) (bool, error) {
 	f, err := os.Open(path)

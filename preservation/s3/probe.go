@@ -17,7 +17,7 @@ import (
 
 // Probe tries out the promises that an archive rests on, in a bucket of its
 // own, and says for each whether the store keeps it. A store with a finding of
-// severity Failed must not be used. It takes about two seconds, which is how
+// severity Failed must not be used. It takes about one second, which is how
 // long the locks that it has to see expire are, and removes what it wrote.
 func (c *Client) Probe(ctx context.Context) []preservation.Finding {
 	ctx, cancel := context.WithTimeout(ctx, brief)
@@ -115,9 +115,10 @@ func (p *probe) clock(ctx context.Context, begin time.Time) {
 	}
 }
 
-// soon is the end of a lock that lasts one to two seconds, on a slow store longer.
+// soon is the end of a lock that lasts as long as a few requests need, on a store
+// that is not slow up to one second more: locks end at whole seconds.
 func (p *probe) soon() preservation.Lock {
-	l, _ := wholeSeconds(preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(p.ahead + time.Second + 4*p.slow)})
+	l, _ := wholeSeconds(preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(p.ahead + time.Second/2 + 4*p.slow)})
 	return l
 }
 
@@ -134,6 +135,9 @@ func (p *probe) wait(ctx context.Context, l preservation.Lock) error {
 func (p *probe) put(ctx context.Context, name string, body []byte, l preservation.Lock) (preservation.Object, error) {
 	sum := sha256.Sum256(body)
 	o, err := p.bucket.put(ctx, p.prefix+name, bytes.NewReader(body), preservation.PutOptions{Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Lock: l})
+	if err != nil && p.over(l) {
+		return o, errExpired // which many a store refuses
+	}
 	if err != nil {
 		return o, fmt.Errorf("write: %w", err)
 	}
@@ -173,7 +177,7 @@ func (p *probe) lock(ctx context.Context) (code, promise string, err error) {
 	if err = p.kept(ctx, o, l); err != nil {
 		return
 	}
-	mode, earlier := minio.Compliance, l.Until.Add(-time.Second/2)
+	mode, earlier := minio.Compliance, l.Until.Add(-time.Second/4)
 	if serr := p.client.api.PutObjectRetention(ctx, p.bucket.name, o.Key, minio.PutObjectRetentionOptions{
 		VersionID: o.VersionID, Mode: &mode, RetainUntilDate: &earlier, GovernanceBypass: true,
 	}); serr == nil && !p.over(l) {
@@ -228,6 +232,9 @@ func (p *probe) condition(ctx context.Context) (code, promise string, err error)
 	case perr == nil:
 		err = errors.New("a second write was accepted")
 		return
+	case errors.Is(perr, errExpired):
+		err = perr
+		return
 	case !errors.Is(perr, preservation.ErrExists):
 		err = fmt.Errorf("second write: %w", perr)
 		return
@@ -254,6 +261,9 @@ func (p *probe) multipart(ctx context.Context) (code, promise string, err error)
 		Mode: minio.RetentionMode(l.Mode), RetainUntilDate: l.Until,
 	})
 	if err != nil {
+		if p.over(l) {
+			err = errExpired
+		}
 		return
 	}
 	o, err := p.client.stat(ctx, p.bucket.name, key, info.VersionID)
