@@ -233,7 +233,9 @@ func (w *work) render(ctx context.Context, f *file) error {
 
 // embeds reports whether a PDF/A of that flavour may hold files of any format: the
 // parts before the third forbid it (ISO 19005-2, 6.8).
-func embeds(flavour string) bool { return strings.HasPrefix(flavour, "3") || strings.HasPrefix(flavour, "4") }
+func embeds(flavour string) bool {
+	return strings.HasPrefix(flavour, "3") || strings.HasPrefix(flavour, "4")
+}
 
 // hybrid takes the XML out of an invoice that is a PDF at the same time.
 func (w *work) hybrid(ctx context.Context, f *file, dir string) error {
