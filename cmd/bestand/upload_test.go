@@ -24,15 +24,16 @@ func noise(seed byte, n int64) io.Reader {
 }
 
 // TestLargeFile hands over, stores, verifies and fetches one large file while
-// the service stays small: 600 MB, or with BESTAND_TEST_BIG=1 5 GiB.
+// the service stays small. TestFaultLarge does so with 5 GiB.
 func TestLargeFile(t *testing.T) {
-	size := int64(600 << 20)
-	if os.Getenv("BESTAND_TEST_BIG") == "1" {
-		size = 5 << 30
-	} else if testing.Short() {
+	if testing.Short() {
 		t.Skip("writes 3 GB")
 	}
 	t.Parallel()
+	largeFile(t, 600<<20)
+}
+
+func largeFile(t *testing.T, size int64) {
 	in := install(t).serve(t)
 	c := in.admin(t)
 	h := sha256.New()
