@@ -1,6 +1,6 @@
 # make run    installs what is missing, builds, starts, archives the samples
 # make test   passes everything
-.PHONY: run stop test fault build setup lint vuln bench test-minio generate
+.PHONY: run stop test fault build setup lint vuln bench fuzz test-minio generate
 
 # The tools that go beside Go modules are pinned here.
 GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
@@ -39,6 +39,15 @@ vuln:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# Every parser of bytes from outside, for FUZZTIME each; what breaks one is kept
+# beside it in testdata/fuzz.
+FUZZTIME = 20s
+fuzz:
+	@grep -rEo '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort | { failed=0; while IFS=: read -r file func; do \
+		echo "fuzz: $$(dirname $$file) $${func#func }"; \
+		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x -parallel 1 "$$(dirname $$file)" || failed=1; \
+	done; exit $$failed; }
 
 # The suite of the store against a MinIO that is built from its module.
 test-minio:

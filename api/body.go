@@ -1,8 +1,11 @@
 package api
 
 import (
+	"errors"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -33,7 +36,12 @@ func (p *paced) Read(b []byte) (int, error) {
 	if p.got += n; p.got >= bodyFloor {
 		p.left, p.got = p.window, 0
 	}
-	if err == io.EOF {
+	var network *net.OpError
+	switch {
+	case err == nil, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network):
+	case err != io.EOF: // broken chunks, a stream that was reset: no fault of ours
+		return n, malformed.because("the body cannot be read: %v", err)
+	default:
 		// The server goes on reading to see the connection close: without a deadline.
 		p.control.SetReadDeadline(time.Time{})
 	}

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -22,14 +24,18 @@ import (
 // the validator's business (validate.go).
 //
 // encoding/json alone would take "Title" for "title", the last of two equal
-// keys, and a replacement character for broken UTF-8, all without a word.
+// keys, and a replacement character for broken UTF-8 or half a surrogate pair,
+// all without a word.
 func checkJSON(text []byte, schema *openapi3.Schema) error {
 	if !utf8.Valid(text) {
 		return malformed.because("not UTF-8 at %s", position(text, invalidUTF8(text)))
 	}
+	if at := loneSurrogate(text); at >= 0 {
+		return malformed.because("half of a surrogate pair at %s", position(text, int64(at)))
+	}
 	w := walk{dec: json.NewDecoder(bytes.NewReader(text))}
 	w.dec.UseNumber()
-	err := w.value(schema, "")
+	err := w.value(schema)
 	if err == nil {
 		if _, err = w.dec.Token(); errors.Is(err, io.EOF) {
 			err = nil
@@ -39,6 +45,10 @@ func checkJSON(text []byte, schema *openapi3.Schema) error {
 	}
 	var syntax *json.SyntaxError
 	switch {
+	case errors.Is(err, errEnough):
+		return invalid.in(w.found...)
+	case errors.Is(err, errDepth):
+		return malformed.because("nested more than %d deep at %s", maxJSONDepth, position(text, w.dec.InputOffset()))
 	case errors.As(err, &syntax):
 		return malformed.because("%s at %s", strings.TrimPrefix(syntax.Error(), "json: "), position(text, syntax.Offset))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -54,19 +64,62 @@ func checkJSON(text []byte, schema *openapi3.Schema) error {
 // maxFound ends the list of faults: who sends a thousand has one to mend.
 const maxFound = 100
 
+// maxJSONDepth is more than any body of this interface nests. Without it some
+// megabytes of brackets would fill the stack, which ends the whole program.
+const maxJSONDepth = 32
+
+var (
+	errEnough = errors.New("enough faults")
+	errDepth  = errors.New("too deep")
+)
+
+// walk is a JSON text on its way along the schema.
 type walk struct {
 	dec   *json.Decoder
+	path  []step // to the value that is being read
 	found []FieldError
 }
 
-func (w *walk) add(path, code, format string, args ...any) {
-	if len(w.found) < maxFound {
-		w.found = append(w.found, fieldError(path, code, fmt.Sprintf(format, args...)))
+// step leads to a field, or without a name to an item.
+type step struct {
+	name string
+	item int
+}
+
+// add notes a fault of the value that is being read. The path is put together
+// only here: for each of a million values it would cost more than reading them.
+func (w *walk) add(code, format string, args ...any) error {
+	var b strings.Builder
+	for i, s := range w.path {
+		switch {
+		case s.name == "" && s.item >= 0:
+			fmt.Fprintf(&b, "[%d]", s.item)
+			continue
+		case i > 0:
+			b.WriteByte('.')
+		}
+		b.WriteString(shorten(s.name))
 	}
+	w.found = append(w.found, fieldError(b.String(), code, fmt.Sprintf(format, args...)))
+	if len(w.found) == maxFound {
+		return errEnough
+	}
+	return nil
+}
+
+// below reads the value behind a step.
+func (w *walk) below(s *openapi3.Schema, at step) error {
+	if len(w.path) == maxJSONDepth {
+		return errDepth
+	}
+	w.path = append(w.path, at)
+	err := w.value(s)
+	w.path = w.path[:len(w.path)-1]
+	return err
 }
 
 // value reads one value. A nil schema permits everything.
-func (w *walk) value(s *openapi3.Schema, path string) error {
+func (w *walk) value(s *openapi3.Schema) error {
 	token, err := w.dec.Token()
 	if err != nil {
 		return err
@@ -74,18 +127,17 @@ func (w *walk) value(s *openapi3.Schema, path string) error {
 	is := "null"
 	switch t := token.(type) {
 	case json.Delim:
-		if t == '{' {
-			if !permits(s, "object") {
-				w.add(path, "type", "must be %s, not object", wanted(s))
-				s = nil
+		is = map[json.Delim]string{'{': "object", '[': "array"}[t]
+		if !permits(s, is) {
+			if err := w.add("type", "must be %s, not %s", wanted(s), is); err != nil {
+				return err
 			}
-			return w.object(s, path)
-		}
-		if !permits(s, "array") {
-			w.add(path, "type", "must be %s, not array", wanted(s))
 			s = nil
 		}
-		return w.array(s, path)
+		if t == '{' {
+			return w.object(s)
+		}
+		return w.array(s)
 	case bool:
 		is = "boolean"
 	case json.Number:
@@ -96,16 +148,18 @@ func (w *walk) value(s *openapi3.Schema, path string) error {
 	case string:
 		is = "string"
 		if s != nil && !calendar(s.Format, t) {
-			w.add(path, s.Format, "%.40q is not %s", t, formats[s.Format])
+			if err := w.add(s.Format, "%.40q is not %s", t, formats[s.Format]); err != nil {
+				return err
+			}
 		}
 	}
 	if !permits(s, is) {
-		w.add(path, "type", "must be %s, not %s", wanted(s), is)
+		return w.add("type", "must be %s, not %s", wanted(s), is)
 	}
 	return nil
 }
 
-func (w *walk) object(s *openapi3.Schema, path string) error {
+func (w *walk) object(s *openapi3.Schema) error {
 	seen := map[string]bool{}
 	for w.dec.More() {
 		token, err := w.dec.Token()
@@ -113,16 +167,21 @@ func (w *walk) object(s *openapi3.Schema, path string) error {
 			return err
 		}
 		name := token.(string) // the decoder refuses anything else as key
-		at := join(path, name)
+		at := step{name: name, item: -1}
+		schema, known := property(s, name)
+		w.path = append(w.path, at)
 		if seen[name] {
-			w.add(at, "duplicate", "is given twice")
+			err = w.add("duplicate", "is given twice")
+		}
+		if err == nil && !known {
+			err = w.add("unknown-field", "there is no such field")
+		}
+		w.path = w.path[:len(w.path)-1]
+		if err != nil {
+			return err
 		}
 		seen[name] = true
-		below, known := property(s, name)
-		if !known {
-			w.add(at, "unknown-field", "there is no such field")
-		}
-		if err := w.value(below, at); err != nil {
+		if err := w.below(schema, at); err != nil {
 			return err
 		}
 	}
@@ -130,13 +189,13 @@ func (w *walk) object(s *openapi3.Schema, path string) error {
 	return err
 }
 
-func (w *walk) array(s *openapi3.Schema, path string) error {
+func (w *walk) array(s *openapi3.Schema) error {
 	var items *openapi3.Schema
 	if s != nil && s.Items != nil {
 		items = s.Items.Value
 	}
 	for i := 0; w.dec.More(); i++ {
-		if err := w.value(items, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+		if err := w.below(items, step{item: i}); err != nil {
 			return err
 		}
 	}
@@ -185,13 +244,6 @@ func calendar(format, text string) (ok bool) {
 	return true
 }
 
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
 // position names a byte as people find it in an editor.
 func position(text []byte, offset int64) string {
 	before := text[:min(max(offset, 0), int64(len(text)))]
@@ -209,4 +261,37 @@ func invalidUTF8(text []byte) int64 {
 		i += n
 	}
 	return int64(len(text))
+}
+
+// loneSurrogate finds an escape that is half of a surrogate pair: no character,
+// which encoding/json would replace. It returns -1 when there is none.
+func loneSurrogate(text []byte) int {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		switch r := escaped(text[i:]); {
+		case r < 0:
+			i++ // an escape of another kind, or none: the decoder will say
+		case !utf16.IsSurrogate(r):
+			i += 5
+		case utf16.DecodeRune(r, escaped(text[i+6:])) == utf8.RuneError:
+			return i
+		default:
+			i += 11
+		}
+	}
+	return -1
+}
+
+// escaped reads an escape such as \u00e4 at the beginning of a text, or returns -1.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }

@@ -165,7 +165,7 @@ type AnnouncedFile struct {
 	Sha512   string `json:"sha512,omitempty,omitzero" validate:"omitempty,len=128,hexadecimal"`
 	Title    string `json:"title,omitempty,omitzero" validate:"omitempty,max=1000,text"`
 
-	// Upload A finished upload of this tenant.
+	// Upload A finished upload of this actor.
 	Upload string `json:"upload,omitempty,omitzero" validate:"omitempty,len=32,hexadecimal,lowercase"`
 }
 

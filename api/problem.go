@@ -219,8 +219,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler) // the only way left to tell the client
 	}
 	p := problemOf(err)
+	if p.Status >= 500 && ctx.Err() != nil { // whatever was broken off was broken off by the client
+		p = problemOf(malformed.because("the connection ended before the answer"))
+	}
 	p.Instance = "urn:request:" + requestID(ctx)
-	if p.Status >= 500 && ctx.Err() == nil {
+	if p.Status >= 500 {
 		s.log.ErrorContext(ctx, "request failed", slog.String("request", requestID(ctx)), slog.String("code", p.Code), slog.Any("err", err))
 	}
 	h := w.Header()

@@ -118,6 +118,7 @@ func (s *server) guard(rt route, next http.Handler) http.Handler {
 				return
 			}
 			note(r.Context()).tenant = p.Tenant
+			defer use(r.Context())()
 			if !rt.who.permits(p) {
 				s.log.InfoContext(r.Context(), "denied", slog.String("request", requestID(r.Context())),
 					slog.String("route", rt.pattern), slog.String("tenant", string(p.Tenant)), slog.String("token", p.Token))
@@ -183,6 +184,9 @@ func isWhole(text string) bool {
 // admitBody reads a JSON body of at most limit bytes and checks its shape. Other
 // bodies that the description names are left to the action as streams.
 func admitBody(r *http.Request, op *openapi3.Operation, limit int64) error {
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return wrongType.because("Content-Encoding %.40q: send the bytes as they are", e) // nothing here unpacks
+	}
 	var content openapi3.Content
 	if op.RequestBody != nil {
 		content = op.RequestBody.Value.Content

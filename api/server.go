@@ -198,10 +198,14 @@ const (
 )
 
 // HTTPServer returns a server for the handler with the limits that keep slow and
-// silent connections from piling up. Bodies have their own clock (body.go).
+// silent connections from piling up (connection.go). Bodies have their own clock
+// (body.go).
 func HTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	open := newConnections()
 	return &http.Server{
 		Handler:           h,
+		ConnContext:       open.begin,
+		ConnState:         open.changed,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytes,

@@ -130,7 +130,7 @@ func (s *server) takeUploads(ctx context.Context, m SubmissionMetadata) (sub cat
 }
 
 func (s *server) takeUpload(ctx context.Context, d *ingest.Delivery, i int, file AnnouncedFile) error {
-	upload, err := s.uploads.open(principal(ctx).Tenant, file.Upload)
+	upload, err := s.uploads.open(principal(ctx), file.Upload)
 	if err != nil {
 		var f *fault
 		if errors.As(err, &f) {

@@ -488,9 +488,14 @@ func TestUploads(t *testing.T) {
 	if v := a.do(dms, "POST", "/v1/submissions", unknown).want(t, 422); v.field(t, "files[0].upload") != "unknown-upload" {
 		t.Errorf("%s", v.body)
 	}
-	stranger := a.token(theirs, "stranger", auth.Submitter)
-	if v := a.do(stranger, "POST", "/v1/submissions", named()).want(t, 422); v.field(t, "files[0].upload") != "unknown-upload" {
-		t.Errorf("%s", v.body)
+	for _, stranger := range []string{a.token(theirs, "dms-bauamt", auth.Submitter), a.token(ours, "kfz", auth.Submitter, auth.Archivist, auth.Admin)} {
+		if v := a.do(stranger, "POST", "/v1/submissions", named()).want(t, 422); v.field(t, "files[0].upload") != "unknown-upload" {
+			t.Errorf("%s", v.body)
+		}
+		for _, method := range []string{"HEAD", "DELETE"} {
+			a.do(stranger, method, location, nil, "Tus-Resumable", "1.0.0").want(t, 404)
+		}
+		a.do(stranger, "PATCH", location, strings.NewReader("x"), "Tus-Resumable", "1.0.0", "Upload-Offset", "11", "Content-Type", "application/offset+octet-stream").want(t, 404)
 	}
 
 	tus("POST", "/v1/uploads", "", "Upload-Length", fmt.Sprint(8<<20+1)).want(t, 413)
@@ -505,7 +510,7 @@ func TestUploads(t *testing.T) {
 		t.Fatal(err)
 	}
 	tus("HEAD", location, "").want(t, 404)
-	if left, err := os.ReadDir(a.server.s.uploads.folder(ours)); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(a.server.s.uploads.folder(auth.Principal{Tenant: ours, Actor: "dms-bauamt"})); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
 	}
 }
@@ -518,11 +523,12 @@ func TestUploadChanged(t *testing.T) {
 		"Content-Type", "application/offset+octet-stream").want(t, 201).Header.Get("Location")
 	id := strings.TrimPrefix(location, "/v1/uploads/")
 	u := a.server.s.uploads
-	sums, err := u.sums(ours, id)
+	folder := u.folder(auth.Principal{Tenant: ours, Actor: "dms-bauamt"})
+	sums, err := u.sums(folder, id)
 	if want, _ := digest(strings.NewReader("hello")); err != nil || sums != want {
 		t.Fatalf("%+v %v", sums, err)
 	}
-	if err := os.WriteFile(u.folder(ours)+"/"+id, []byte("jello"), 0o600); err != nil {
+	if err := os.WriteFile(folder+"/"+id, []byte("jello"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m := metadata("1", "files", []any{map[string]any{"name": "a.txt", "upload": id}})

@@ -23,11 +23,13 @@ import (
 	"github.com/tus/tusd/v2/pkg/memorylocker"
 	"golang.org/x/exp/slog" // tusd's idea of a logger
 
+	"bestand/api/auth"
 	"bestand/preservation"
 )
 
-// uploads keeps resumable uploads (tus 1.0.0) in a folder per tenant until a
-// submission names them or they expire.
+// uploads keeps resumable uploads (tus 1.0.0) until a submission names them or
+// they expire: in a folder for each tenant, and in it for each actor, since what
+// others are sending does not exist for anybody.
 type uploads struct {
 	root    string
 	now     func() time.Time
@@ -61,21 +63,21 @@ func newUploads(root string, maxBytes int64, now func() time.Time) (*uploads, er
 
 var uploadID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// NewUpload implements tus.DataStore in the folder of the request's tenant.
+// NewUpload implements tus.DataStore in the folder of whoever asks.
 func (u *uploads) NewUpload(ctx context.Context, info tus.FileInfo) (tus.Upload, error) {
-	folder := u.folder(principal(ctx).Tenant)
+	folder := u.folder(principal(ctx))
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
 	return filestore.New(folder).NewUpload(ctx, info)
 }
 
-// GetUpload implements tus.DataStore: other tenants' uploads are in other folders.
+// GetUpload implements tus.DataStore: those of others are in other folders.
 func (u *uploads) GetUpload(ctx context.Context, id string) (tus.Upload, error) {
 	if !uploadID.MatchString(id) {
 		return nil, tus.ErrNotFound
 	}
-	return filestore.New(u.folder(principal(ctx).Tenant)).GetUpload(ctx, id)
+	return filestore.New(u.folder(principal(ctx))).GetUpload(ctx, id)
 }
 
 // AsTerminatableUpload implements tus.TerminaterDataStore.
@@ -88,17 +90,21 @@ func (u *uploads) AsLengthDeclarableUpload(up tus.Upload) tus.LengthDeclarableUp
 	return filestore.FileStore{}.AsLengthDeclarableUpload(up)
 }
 
-func (u *uploads) folder(t preservation.TenantID) string { return filepath.Join(u.root, string(t)) }
+// folder is named by the actor's digest, since an actor may be called anything.
+func (u *uploads) folder(who auth.Principal) string {
+	sum := sha256.Sum256([]byte(who.Actor))
+	return filepath.Join(u.root, string(who.Tenant), hex.EncodeToString(sum[:16]))
+}
 
 // finished makes an upload durable before its last bytes are acknowledged.
 func (u *uploads) finished(e tus.HookEvent) (tus.HTTPResponse, error) {
-	_, err := u.settle(principal(e.Context).Tenant, e.Upload.ID)
+	_, err := u.settle(u.folder(principal(e.Context)), e.Upload.ID)
 	return tus.HTTPResponse{}, err
 }
 
 // terminated removes what settle put beside an upload that is given up.
 func (u *uploads) terminated(e tus.HookEvent) (tus.HTTPResponse, error) {
-	err := os.Remove(filepath.Join(u.folder(principal(e.Context).Tenant), e.Upload.ID+".sums"))
+	err := os.Remove(filepath.Join(u.folder(principal(e.Context)), e.Upload.ID+".sums"))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -106,8 +112,8 @@ func (u *uploads) terminated(e tus.HookEvent) (tus.HTTPResponse, error) {
 }
 
 // settle syncs a complete upload to the disk and notes its digests beside it.
-func (u *uploads) settle(t preservation.TenantID, id string) (sums preservation.Digests, err error) {
-	path := filepath.Join(u.folder(t), id)
+func (u *uploads) settle(folder, id string) (sums preservation.Digests, err error) {
+	path := filepath.Join(folder, id)
 	f, err := os.Open(path)
 	if err != nil {
 		return sums, err
@@ -129,7 +135,7 @@ func (u *uploads) settle(t preservation.TenantID, id string) (sums preservation.
 	if err := os.Rename(path+".part", path+".sums"); err != nil {
 		return sums, err
 	}
-	dir, err := os.Open(u.folder(t))
+	dir, err := os.Open(folder)
 	if err != nil {
 		return sums, err
 	}
@@ -157,13 +163,13 @@ func (u *upload) compare(have preservation.Digests) error {
 	return nil
 }
 
-// open opens a finished upload of a tenant. A fault says what is wrong with it.
-func (u *uploads) open(t preservation.TenantID, id string) (*upload, error) {
+// open opens a finished upload of an actor. A fault says what is wrong with it.
+func (u *uploads) open(who auth.Principal, id string) (*upload, error) {
 	unknown := kind{422, "unknown-upload", ""}.because("there is no such upload")
 	if !uploadID.MatchString(id) {
 		return nil, unknown
 	}
-	path := filepath.Join(u.folder(t), id)
+	path := filepath.Join(u.folder(who), id)
 	info, err := os.ReadFile(path + ".info")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, unknown
@@ -185,7 +191,7 @@ func (u *uploads) open(t preservation.TenantID, id string) (*upload, error) {
 	}
 	up := &upload{File: f}
 	if err == nil {
-		up.sums, err = u.sums(t, id)
+		up.sums, err = u.sums(u.folder(who), id)
 	}
 	if err != nil {
 		f.Close()
@@ -196,10 +202,10 @@ func (u *uploads) open(t preservation.TenantID, id string) (*upload, error) {
 
 // sums reads the digests noted when the upload was finished. They are missing
 // when the program died between the last byte and the note.
-func (u *uploads) sums(t preservation.TenantID, id string) (sums preservation.Digests, err error) {
-	text, err := os.ReadFile(filepath.Join(u.folder(t), id+".sums"))
+func (u *uploads) sums(folder, id string) (sums preservation.Digests, err error) {
+	text, err := os.ReadFile(filepath.Join(folder, id+".sums"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return u.settle(t, id)
+		return u.settle(folder, id)
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &sums)
@@ -249,6 +255,10 @@ func (s *server) serveUploads(t table) {
 	} {
 		inner := http.StripPrefix("/v1/uploads", h.Middleware(f))
 		t.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Upload-Checksum") != "" { // whoever sends it relies on its being compared
+				s.fail(w, r, badParameter.in(fieldError("Upload-Checksum", "unsupported", "the checksum extension is not offered: name sha256 in the submission")))
+				return
+			}
 			answer := &tusAnswer{ResponseWriter: w}
 			inner.ServeHTTP(answer, r)
 			if answer.status != 0 {

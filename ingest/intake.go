@@ -166,6 +166,9 @@ func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.
 	if f.Name == "" {
 		return f, invalid(fmt.Sprintf("files[%d].name", n), "required", "the file has no name")
 	}
+	if len(f.Name) > MaxName {
+		return f, invalid(fmt.Sprintf("files[%d].name", n), "too-long", "the name has %d bytes; at most %d are kept", len(f.Name), MaxName)
+	}
 	if most := d.in.maxFiles(); n >= most {
 		return f, invalid("files", "too-many", "more than %d files in one submission", most)
 	}

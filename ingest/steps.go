@@ -22,6 +22,10 @@ import (
 // included. Renditions and texts do not count.
 const MaxFiles = 50_000
 
+// MaxName is how many bytes the name of a file may have, folders included: what
+// Linux takes for a path.
+const MaxName = 4096
+
 const maxDepth = 4 // files within files within files
 
 // fetch brings the staged files into the work folder and holds them against the

@@ -127,7 +127,7 @@ func (a *archive) openKeys() (err error) {
 }
 
 func (a *archive) openStore(ctx context.Context) (err error) {
-	c := s3.Config{Region: a.cfg.S3Region, Secure: a.cfg.S3Secure, Now: a.now, ProbeBucket: a.cfg.S3BucketPrefix + "-probe",
+	c := s3.Config{Region: a.cfg.S3Region, Secure: a.cfg.S3Secure, Now: a.now, ProbeBucket: a.cfg.S3BucketPrefix + "-probe", Spool: a.cfg.path("spool"),
 		BypassGovernance: a.cfg.LockMode == string(preservation.Governance)}
 	if a.cfg.S3Endpoint == "" {
 		if a.embedded, err = superviseSoon(ctx, objectstore.Options{Dir: a.cfg.path("objects"), Log: a.log}); err != nil {
@@ -144,6 +144,9 @@ func (a *archive) openStore(ctx context.Context) (err error) {
 		if c.RootCAs, err = readPool(a.cfg.S3CAFile); err != nil {
 			return err
 		}
+	}
+	if err := errors.Join(os.RemoveAll(c.Spool), os.MkdirAll(c.Spool, 0o700)); err != nil {
+		return err
 	}
 	if a.s3, err = s3.Dial(c); err != nil {
 		return err

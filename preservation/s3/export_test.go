@@ -26,3 +26,6 @@ func (c *Client) LimitSingle(n int64) { c.maxSingle = n }
 
 // API is the client below.
 func (c *Client) API() *minio.Client { return c.api }
+
+// Spool sets the folder of parts without room in memory.
+func (c *Client) Spool(dir string) { c.config.Spool = dir }

@@ -1,9 +1,7 @@
 package s3
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,15 +17,16 @@ const (
 	maxParts = 10000
 )
 
-// multipart uploads body in parts of the length of buf, which is all the memory
-// it takes. The first n bytes of the body are in buf already. Conditions and locks in opts are sent at both ends,
-// because stores look at one or the other. A failed upload leaves no parts.
-func (c *Client) multipart(ctx context.Context, bucket, key string, body io.Reader, buf []byte, n int, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
+// multipart uploads body in parts of the size of buf, which is all the memory it
+// takes. The beginning of the body may be in buf already. Conditions and locks in
+// opts are sent at both ends, because stores look at one or the other. A failed
+// upload leaves no parts.
+func (c *Client) multipart(ctx context.Context, bucket, key string, body io.Reader, buf *buffer, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
 	id, err := c.core.NewMultipartUpload(ctx, bucket, key, opts)
 	if err != nil {
 		return minio.UploadInfo{}, fmt.Errorf("begin upload: %w", fault(err))
 	}
-	info, err := c.upload(ctx, bucket, key, id, body, buf, n, opts)
+	info, err := c.upload(ctx, bucket, key, id, body, buf, opts)
 	if err != nil {
 		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.brief)
 		defer cancel()
@@ -39,30 +38,31 @@ func (c *Client) multipart(ctx context.Context, bucket, key string, body io.Read
 	return info, nil
 }
 
-func (c *Client) upload(ctx context.Context, bucket, key, id string, body io.Reader, buf []byte, n int, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
+func (c *Client) upload(ctx context.Context, bucket, key, id string, body io.Reader, buf *buffer, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
 	var parts []minio.CompletePart
 	var size int64
-	for last := false; !last; n = 0 {
-		m, end, err := fill(body, buf[n:])
-		if err != nil {
+	for last := false; !last; buf.n = 0 {
+		var err error
+		if last, err = buf.fill(body); err != nil {
 			return minio.UploadInfo{}, err
 		}
-		n += m
-		last = end
-		if n == 0 && len(parts) > 0 {
+		if buf.n == 0 && len(parts) > 0 {
 			break
 		}
 		if len(parts) == maxParts {
-			return minio.UploadInfo{}, fmt.Errorf("more than %d bytes", int64(maxParts)*int64(len(buf)))
+			return minio.UploadInfo{}, fmt.Errorf("more than %d bytes", int64(maxParts)*int64(buf.size))
 		}
-		sum := sha256.Sum256(buf[:n])
-		part, err := c.core.PutObjectPart(ctx, bucket, key, id, len(parts)+1, bytes.NewReader(buf[:n]), int64(n),
-			minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(sum[:])})
+		sum, err := buf.sum()
+		if err != nil {
+			return minio.UploadInfo{}, err
+		}
+		part, err := c.core.PutObjectPart(ctx, bucket, key, id, len(parts)+1, buf.content(), int64(buf.n),
+			minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(sum)})
 		if err != nil {
 			return minio.UploadInfo{}, fmt.Errorf("upload part %d: %w", len(parts)+1, fault(err))
 		}
 		parts = append(parts, minio.CompletePart{PartNumber: part.PartNumber, ETag: part.ETag})
-		size += int64(n)
+		size += int64(buf.n)
 	}
 	opts.Mode, opts.RetainUntilDate = "", time.Time{} // belong to the beginning
 	info, err := c.core.CompleteMultipartUpload(ctx, bucket, key, id, parts, opts)
@@ -74,8 +74,8 @@ func (c *Client) upload(ctx context.Context, bucket, key, id string, body io.Rea
 }
 
 // partBuffer is the buffer for an upload of known size.
-func partBuffer(size int64) []byte {
-	return make([]byte, max(partSize, (size+maxParts-1)/maxParts))
+func partBuffer(size int64) *buffer {
+	return inMemory(make([]byte, max(partSize, (size+maxParts-1)/maxParts)))
 }
 
 // fill reads until buf is full or the source ends. It is not io.ReadFull, whose

@@ -257,7 +257,7 @@ func (p *probe) multipart(ctx context.Context) (code, promise string, err error)
 	key := p.prefix + "multipart"
 	l := p.soon()
 	buf := make([]byte, 5<<20) // the smallest part
-	info, err := p.client.multipart(ctx, p.bucket.name, key, bytes.NewReader(make([]byte, len(buf)+1)), buf, 0, minio.PutObjectOptions{
+	info, err := p.client.multipart(ctx, p.bucket.name, key, bytes.NewReader(make([]byte, len(buf)+1)), inMemory(buf), minio.PutObjectOptions{
 		Mode: minio.RetentionMode(l.Mode), RetainUntilDate: l.Until,
 	})
 	if err != nil {

@@ -94,7 +94,7 @@ func (b *Bucket) single(ctx context.Context, key string, body io.Reader, size in
 // completion; not every store honours it there, so the versions are counted
 // afterwards: of several the oldest is the object.
 func (b *Bucket) parts(ctx context.Context, key string, body io.Reader, size int64, opts minio.PutObjectOptions) (string, error) {
-	info, err := b.client.multipart(ctx, b.name, key, body, partBuffer(size), 0, opts)
+	info, err := b.client.multipart(ctx, b.name, key, body, partBuffer(size), opts)
 	if err != nil {
 		return "", err
 	}

@@ -48,6 +48,10 @@ type Config struct {
 	// this if that is less.
 	Stall time.Duration
 
+	// Spool is the folder of parts of uploads that have no room in memory. Default
+	// is that of the system for temporary files.
+	Spool string
+
 	// Now is the clock against which locks are compared. Default time.Now.
 	Now func() time.Time
 }
@@ -57,6 +61,8 @@ type Client struct {
 	config Config
 	api    *minio.Client
 	core   minio.Core
+
+	memory chan []byte // of parts that may be taken now; nil was never allocated
 
 	maxSingle int64         // bytes of the largest single PUT; S3's limit except in tests
 	brief     time.Duration // bounds requests that move no content
@@ -104,7 +110,11 @@ func Dial(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3: endpoint %q: %w", c.Endpoint, err)
 	}
-	return &Client{config: c, api: api, core: minio.Core{Client: api}, maxSingle: 5 << 30, brief: min(brief, c.Stall)}, nil
+	memory := make(chan []byte, memoryParts)
+	for range memoryParts {
+		memory <- nil
+	}
+	return &Client{config: c, api: api, core: minio.Core{Client: api}, memory: memory, maxSingle: 5 << 30, brief: min(brief, c.Stall)}, nil
 }
 
 // Buckets lists the names of all buckets that the account sees.

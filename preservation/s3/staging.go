@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 
 	"github.com/minio/minio-go/v7"
 
@@ -46,10 +45,10 @@ func (c *Client) Staging(ctx context.Context, name string) (*Staging, error) {
 func (s *Staging) Name() string { return s.name }
 
 // Put stores an object, in place of one of the same key, and returns when it is
-// durable. With Size -1 it reads to the end of r, up to 78 GiB, and
-// never holds more than a part of 8 MiB in memory. A SHA256, if given with a Size, is
-// verified before the object exists. A failed Put leaves an earlier object as
-// it was. Locks are refused.
+// durable. With Size -1 it reads to the end of r, up to 78 GiB; all such calls
+// together hold no more than 64 MiB in memory, and 64 KiB each. A SHA256, if
+// given with a Size, is verified before the object exists. A failed Put leaves an
+// earlier object as it was. Locks are refused.
 func (s *Staging) Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
 	obj, err := s.put(ctx, key, r, o)
 	if err != nil {
@@ -77,23 +76,32 @@ func (s *Staging) put(ctx context.Context, key string, r io.Reader, o preservati
 }
 
 func (s *Staging) putUnknown(ctx context.Context, key string, r io.Reader, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
-	var head []byte
-	for size := 64 << 10; len(head) < partSize; size = min(2*size, partSize) {
-		head = slices.Grow(head, size-len(head))
-		n, end, err := fill(r, head[len(head):size])
-		if err != nil {
+	head := make([]byte, smallBody)
+	n, end, err := fill(r, head)
+	if err != nil {
+		return minio.UploadInfo{}, err
+	}
+	buf := inMemory(head)
+	buf.n = n
+	if !end {
+		if buf, err = s.client.buffer(); err != nil {
 			return minio.UploadInfo{}, err
 		}
-		head = head[:len(head)+n]
-		if !end {
-			continue
+		defer buf.release()
+		if end, err = buf.fill(io.MultiReader(bytes.NewReader(head), r)); err != nil {
+			return minio.UploadInfo{}, err
 		}
-		sum := sha256.Sum256(head)
-		opts.UserMetadata = checksum(sum[:])
-		info, err := s.client.api.PutObject(ctx, s.name, key, bytes.NewReader(head), int64(len(head)), opts)
-		return info, fault(err)
 	}
-	return s.client.multipart(ctx, s.name, key, r, head, len(head), opts)
+	if !end {
+		return s.client.multipart(ctx, s.name, key, r, buf, opts)
+	}
+	sum, err := buf.sum()
+	if err != nil {
+		return minio.UploadInfo{}, err
+	}
+	opts.UserMetadata = checksum(sum)
+	info, err := s.client.api.PutObject(ctx, s.name, key, buf.content(), int64(buf.n), opts)
+	return info, fault(err)
 }
 
 func (s *Staging) putKnown(ctx context.Context, key string, r io.Reader, o preservation.PutOptions, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
@@ -109,7 +117,7 @@ func (s *Staging) putKnown(ctx context.Context, key string, r io.Reader, o prese
 	var err error
 	switch {
 	case o.Size > s.client.maxSingle:
-		info, err = s.client.multipart(ctx, s.name, key, body, partBuffer(o.Size), 0, opts)
+		info, err = s.client.multipart(ctx, s.name, key, body, partBuffer(o.Size), opts)
 	case digest != nil:
 		opts.UserMetadata = checksum(digest)
 		info, err = s.client.api.PutObject(ctx, s.name, key, body, o.Size, opts)
