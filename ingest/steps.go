@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -83,9 +84,9 @@ func scanFiles(ctx context.Context, w *work) error {
 }
 
 func (w *work) scan(ctx context.Context, files ...*file) error {
-	var clean, skipped []preservation.FileID
+	var clean []preservation.FileID
+	skipped := map[string][]preservation.FileID{} // by reason
 	var by preservation.Agent
-	reason := ""
 	for _, f := range files {
 		if f.held {
 			continue
@@ -103,16 +104,29 @@ func (w *work) scan(ctx context.Context, files ...*file) error {
 				return err
 			}
 		case scan.NotScanned:
-			skipped, reason = append(skipped, f.ID), r.Reason
+			reason := strings.TrimSpace(r.Reason + " " + r.Signature)
+			skipped[reason] = append(skipped[reason], f.ID)
+			if r.Reason != scan.NotConfigured { // else it is true of every file there
+				w.problem(f, preservation.Finding{Code: scan.CodeNotScanned, Severity: preservation.Notice,
+					Detail: "not scanned to the end, it may carry malware: " + reason})
+			}
 		default:
 			clean = append(clean, f.ID)
 		}
 	}
 	if len(clean) > 0 {
-		w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Success, Agent: by, Files: clean, Detail: "no known malware"})
+		e := preservation.Event{Type: preservation.EventScan, Outcome: preservation.Success, Agent: by, Files: clean, Detail: "no known malware"}
+		tells, err := w.p.Scanner.TellsLimits(ctx)
+		if err != nil {
+			return err
+		}
+		if !tells {
+			e.Detail += "; this scanner does not say when its limits end a look (AlertExceedsMax)"
+		}
+		w.note(e)
 	}
-	if len(skipped) > 0 {
-		w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Warning, Code: scan.CodeNotScanned, Agent: by, Files: skipped,
+	for _, reason := range slices.Sorted(maps.Keys(skipped)) {
+		w.note(preservation.Event{Type: preservation.EventScan, Outcome: preservation.Warning, Code: scan.CodeNotScanned, Agent: by, Files: skipped[reason],
 			Detail: "not scanned: " + reason})
 	}
 	return nil

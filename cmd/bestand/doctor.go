@@ -151,6 +151,10 @@ func examineScanner(ctx context.Context, cfg *Config) external {
 	p.Found, p.Version = err == nil, a.Version
 	if err != nil {
 		p.Lost += "; " + err.Error()
+		return p
+	}
+	if tells, err := s.TellsLimits(ctx); err == nil && !tells {
+		p.Version += "; it calls clean what its limits kept it from reading: set AlertExceedsMax yes in clamd.conf"
 	}
 	return p
 }

@@ -35,6 +35,7 @@ const (
 const (
 	NotConfigured = "not-configured" // the installation has no scanner
 	TooLarge      = "too-large"      // the daemon takes no stream of this length (its StreamMaxLength)
+	Limits        = "limits"         // the daemon stopped before the end; Signature names its limit
 )
 
 // Codes of findings.
@@ -46,7 +47,7 @@ const (
 // Result is what the daemon said about one file.
 type Result struct {
 	Outcome   Outcome
-	Signature string // name of the malware when infected
+	Signature string // name of the malware when infected, of the daemon's limit when that ended the look
 	Reason    string // when not scanned
 	Agent     preservation.Agent
 }
@@ -74,6 +75,7 @@ type Config struct {
 type Scanner struct {
 	network, address string
 	timeout          time.Duration
+	candour          candour
 }
 
 // New checks the address, without connecting.
@@ -135,6 +137,9 @@ func (s *Scanner) Scan(ctx context.Context, r io.Reader) (Result, error) {
 	switch {
 	case answer == clean:
 		res.Outcome = Clean
+	case strings.HasPrefix(answer, "stream: "+exceeded) && strings.HasSuffix(answer, " FOUND"): // no malware, and no verdict
+		res.Outcome, res.Reason = NotScanned, Limits
+		res.Signature = strings.TrimSuffix(strings.TrimPrefix(answer, "stream: "), " FOUND")
 	case strings.HasPrefix(answer, "stream: ") && strings.HasSuffix(answer, " FOUND"):
 		res.Outcome = Infected
 		res.Signature = strings.TrimSuffix(strings.TrimPrefix(answer, "stream: "), " FOUND")

@@ -22,7 +22,7 @@ import (
 var eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + `EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
 
 // daemon starts a real clamd with a database of one signature.
-func daemon(t *testing.T) *scan.Scanner {
+func daemon(t *testing.T, more string) *scan.Scanner {
 	t.Helper()
 	clamd, err := exec.LookPath("clamd")
 	if err != nil {
@@ -50,7 +50,7 @@ func daemon(t *testing.T) *scan.Scanner {
 		}
 	}
 	write("db/test.ndb", "Eicar-Test:0:*:"+hex.EncodeToString([]byte(eicar))+"\n")
-	write("clamd.conf", fmt.Sprintf("Foreground yes\nLocalSocket %s\nDatabaseDirectory %s\nStreamMaxLength 1M\nMaxThreads 2\nConcurrentDatabaseReload no\nLogFile %s/log\nTemporaryDirectory %s\n", socket, db, dir, dir))
+	write("clamd.conf", fmt.Sprintf("Foreground yes\nLocalSocket %s\nDatabaseDirectory %s\nStreamMaxLength 1M\nMaxThreads 2\nConcurrentDatabaseReload no\nLogFile %s/log\nTemporaryDirectory %s\n%s\n", socket, db, dir, dir, more))
 	cmd := exec.Command(clamd, "--config-file="+filepath.Join(dir, "clamd.conf"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -74,8 +74,17 @@ func daemon(t *testing.T) *scan.Scanner {
 	return nil
 }
 
+// TestLimits: a daemon that keeps its limits for itself is known as one.
+func TestLimits(t *testing.T) {
+	for more, want := range map[string]bool{"AlertExceedsMax yes": true, "": false} {
+		if tells, err := daemon(t, more).TellsLimits(t.Context()); err != nil || tells != want {
+			t.Errorf("%q: %v %v", more, tells, err)
+		}
+	}
+}
+
 func TestDaemon(t *testing.T) {
-	s := daemon(t)
+	s := daemon(t, "MaxFileSize 500K\nAlertExceedsMax yes")
 	for _, c := range []struct {
 		name string
 		r    io.Reader
@@ -84,6 +93,7 @@ func TestDaemon(t *testing.T) {
 		{"clean", strings.NewReader("hallo"), scan.Result{Outcome: scan.Clean}},
 		{"empty", strings.NewReader(""), scan.Result{Outcome: scan.Clean}},
 		{"several chunks", io.LimitReader(zeros{}, 300<<10), scan.Result{Outcome: scan.Clean}},
+		{"more than it reads", strings.NewReader(strings.Repeat("x", 600<<10) + eicar), scan.Result{Outcome: scan.NotScanned, Reason: scan.Limits, Signature: "Heuristics.Limits.Exceeded.MaxFileSize"}},
 		{"infected", strings.NewReader(eicar), scan.Result{Outcome: scan.Infected, Signature: "Eicar-Test.UNOFFICIAL"}},
 		{"too large", io.LimitReader(zeros{}, 3<<20), scan.Result{Outcome: scan.NotScanned, Reason: scan.TooLarge}},
 	} {

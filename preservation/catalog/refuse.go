@@ -34,9 +34,13 @@ func (t *Tenant) Refuse(ctx context.Context, id preservation.SubmissionID, actor
 			return fmt.Errorf("%d records of package %s were submitted already: refuse those, and try the package again: %w", parts, id, ErrConflict)
 		}
 		problems := append([]preservation.Finding{{Code: CodeRefused, Severity: preservation.Failed, Detail: reason}}, sub.Problems...)
-		if _, err := x.exec(`UPDATE submission SET status = 'rejected', problems = $3, updated_ms = $4 WHERE tenant = $1 AND id = $2`,
-			string(t.id), string(id), toJSON(problems), ms(t.db.now())); err != nil {
+		n, err := x.exec(`UPDATE submission SET status = 'rejected', problems = $3, updated_ms = $4 WHERE tenant = $1 AND id = $2 AND status = 'quarantined' AND frozen = ''`,
+			string(t.id), string(id), toJSON(problems), ms(t.db.now()))
+		if err != nil {
 			return err
+		}
+		if n == 0 { // PostgreSQL lets two look at once
+			return fmt.Errorf("somebody else decided on submission %s: %w", id, ErrConflict)
 		}
 		// One that gave up would otherwise stand among those that a person has to look at.
 		if _, err := x.exec(`DELETE FROM job WHERE tenant = $1 AND kind = $2 AND key = $3 AND state = 'dead'`, string(t.id), JobProcess, string(id)); err != nil {

@@ -335,10 +335,14 @@ func (t *Tenant) Requeue(ctx context.Context, id preservation.SubmissionID, rele
 		if status != Quarantined && (release || dead == 0) {
 			return fmt.Errorf("submission %s is %s: %w", id, status, ErrConflict)
 		}
-		if _, err := x.exec(`UPDATE submission SET status = 'received', released = CASE WHEN $3 = 1 THEN 1 ELSE released END, updated_ms = $4,
-			problems = CASE WHEN $3 = 1 OR status <> 'quarantined' THEN problems ELSE '[]' END WHERE tenant = $1 AND id = $2`,
-			string(t.id), string(id), bit(release), ms(t.db.now())); err != nil {
+		n, err := x.exec(`UPDATE submission SET status = 'received', released = CASE WHEN $3 = 1 THEN 1 ELSE released END, updated_ms = $4,
+			problems = CASE WHEN $3 = 1 OR status <> 'quarantined' THEN problems ELSE '[]' END WHERE tenant = $1 AND id = $2 AND status = $5`,
+			string(t.id), string(id), bit(release), ms(t.db.now()), string(status))
+		if err != nil {
 			return err
+		}
+		if n == 0 { // PostgreSQL lets two look at once
+			return fmt.Errorf("somebody else decided on submission %s: %w", id, ErrConflict)
 		}
 		if err := x.addEvents(t.id, id, "", events); err != nil {
 			return err
