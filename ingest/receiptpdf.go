@@ -47,7 +47,7 @@ func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalo
 		return nil, 0, err
 	}
 	defer os.RemoveAll(dir)
-	pdf, err := p.Convert.HTML(ctx, page.Bytes(), dir)
+	pdf, err := p.Convert.HTML(ctx, &page, dir)
 	if err != nil {
 		return nil, 0, fmt.Errorf("print receipt: %w", err)
 	}

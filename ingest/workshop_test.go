@@ -29,8 +29,15 @@ import (
 
 // The sandbox starts this test binary as the child of a conversion.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == convert.ChildArg {
-		os.Exit(convert.Child(os.Args[2:], os.Stdin))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case convert.ChildArg:
+			os.Exit(convert.Child(os.Args[2:], os.Stdin))
+		case mail.ChildArg:
+			os.Exit(mail.Child(os.Args[2:], os.Stdin, os.Stdout))
+		case invoice.ChildArg:
+			os.Exit(invoice.Child(os.Args[2:], os.Stdin, os.Stdout))
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -103,7 +110,7 @@ func (w *workshop) equip(veraPDF, clamd string) {
 	validator := w.PDFA
 	w.Cleanup(func() { validator.Close() })
 	printer := convert.New(convert.Config{Sandbox: box})
-	w.Convert = convert.New(convert.Config{Sandbox: box, Validator: validator, Mail: mail.Renderer(printer), XML: invoice.Renderer(box, printer)})
+	w.Convert = convert.New(convert.Config{Sandbox: box, Validator: validator, Mail: mail.Renderer(box, printer), XML: invoice.Renderer(box, printer)})
 	w.Invoice = func(ctx context.Context, dir, pdf string) (invoice.Embedded, error) {
 		return invoice.FromPDF(ctx, box, dir, pdf)
 	}

@@ -17,6 +17,8 @@ import (
 	"bestand/ingest/convert"
 	"bestand/ingest/format"
 	"bestand/ingest/image"
+	"bestand/ingest/invoice"
+	"bestand/ingest/mail"
 )
 
 // command is one subcommand. Its error is printed once, by main.
@@ -55,6 +57,10 @@ func main() {
 			os.Exit(format.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case image.ChildArg:
 			os.Exit(image.Child(os.Args[2:], os.Stdin, os.Stdout))
+		case invoice.ChildArg:
+			os.Exit(invoice.Child(os.Args[2:], os.Stdin, os.Stdout))
+		case mail.ChildArg:
+			os.Exit(mail.Child(os.Args[2:], os.Stdin, os.Stdout))
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

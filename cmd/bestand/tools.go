@@ -59,7 +59,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 	printer := convert.New(convert.Config{Sandbox: box})
 	converter := convert.New(convert.Config{
 		Sandbox: box, Validator: validator, Signed: signed, Image: image.Renderer(box, language),
-		Mail: mail.Renderer(printer), MSG: mail.MSGRenderer(box, printer), XML: invoice.Renderer(box, printer),
+		Mail: mail.Renderer(box, printer), MSG: mail.MSGRenderer(box, printer), XML: invoice.Renderer(box, printer),
 	})
 	return &ingest.Pipeline{
 		Staging: a.staging, Store: a.store, Lock: a.officer.Lock, ProofLock: a.officer.ProofLock,

@@ -23,6 +23,7 @@ const (
 	CodeEmpty         = "empty"             // no bytes
 	CodeEncrypted     = "encrypted"         // needs a password
 	CodeTruncated     = "truncated"         // its end is missing
+	CodeTooLarge      = "too-large"         // more of something than a reader takes: perhaps a bomb
 	CodeDamaged       = "damaged"           // cannot be read as what it claims to be
 	CodeUnconvertible = "unconvertible"     // the tool gave nothing
 	CodeImplausible   = "implausible"       // valid PDF/A that does not show what the source holds

@@ -181,7 +181,7 @@ func TestHTML(t *testing.T) {
 		})
 	}
 	t.Run("for other packages", func(t *testing.T) {
-		p, err := b.HTML(t.Context(), []byte("<title>Quittung &amp; Beleg</title><h1>Quittung</h1>"), b.folder(t))
+		p, err := b.HTML(t.Context(), strings.NewReader("<title>Quittung &amp; Beleg</title><h1>Quittung</h1>"), b.folder(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func TestRenderer(t *testing.T) {
 	image := Source{Path: b.file(t, []byte("picture")), Format: preservation.Format{MIME: "image/png"}}
 
 	give = func(dir string) (Rendering, error) {
-		p, err := b.HTML(t.Context(), []byte("<p>Bild"), dir)
+		p, err := b.HTML(t.Context(), strings.NewReader("<p>Bild"), dir)
 		return Rendering{PDF: p, Pages: 1, Text: "gelesen", Events: []preservation.Event{{Type: preservation.EventConvert}}}, err
 	}
 	r := b.source(t, image)

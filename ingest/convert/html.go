@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -38,8 +39,9 @@ func (j *job) renderHTML(ctx context.Context) error {
 	if b, err = e.NewDecoder().Bytes(b); err != nil {
 		return &Refusal{CodeUnconvertible, "The character set of the page cannot be read."}
 	}
-	source := numbers{letters: htmlLetters(b)}
-	pdf, err := j.printHTML(ctx, b)
+	var source numbers
+	source.letters, source.pictures = htmlContent(b)
+	pdf, err := j.printHTML(ctx, bytes.NewReader(b))
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,7 @@ func contentType(charset string) string {
 // HTML prints a page (UTF-8; pictures as data: URLs) to a PDF that claims
 // PDF/A-2b, in a new folder inside of dir, and returns its path. It does not validate:
 // Render does so with what a Renderer returns. Errors are as for a Renderer.
-func (c *Converter) HTML(ctx context.Context, page []byte, dir string) (string, error) {
+func (c *Converter) HTML(ctx context.Context, page io.Reader, dir string) (string, error) {
 	own, err := os.MkdirTemp(dir, "html-")
 	if err != nil {
 		return "", err
@@ -72,13 +74,13 @@ func (c *Converter) HTML(ctx context.Context, page []byte, dir string) (string, 
 // HTMLAgent names the browser for the events of those who call HTML.
 func (c *Converter) HTMLAgent(ctx context.Context) preservation.Agent { return c.chromium(ctx) }
 
-func (j *job) printHTML(ctx context.Context, page []byte) (string, error) {
+func (j *job) printHTML(ctx context.Context, page io.Reader) (string, error) {
 	dir, err := j.folder()
 	if err != nil {
 		return "", err
 	}
 	in := filepath.Join(dir, "page.html")
-	if err := os.WriteFile(in, append([]byte(head), page...), 0o600); err != nil {
+	if err := write(in, io.MultiReader(strings.NewReader(head), page)); err != nil {
 		return "", err
 	}
 	address := url.URL{Scheme: "file", Path: in}
@@ -130,19 +132,26 @@ func (w *watchword) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// htmlLetters counts what a page without scripts shows, roughly: styles may hide some of it.
-func htmlLetters(page []byte) int {
-	n, hidden := 0, ""
+// Elements that show something other than text, or would with scripts and network.
+var shownElements = map[string]bool{"img": true, "picture": true, "svg": true, "canvas": true, "video": true, "object": true, "embed": true,
+	"iframe": true, "frame": true, "script": true, "input": true, "math": true, "image": true}
+
+// htmlContent counts the letters that a page without scripts shows, roughly, as
+// styles may hide some of them, and tells whether there is something else to show.
+func htmlContent(page []byte) (count int, more bool) {
+	hidden := ""
 	z := html.NewTokenizer(bytes.NewReader(page))
 	z.SetMaxBuf(maxText)
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
-			return n
-		case html.StartTagToken:
-			name, _ := z.TagName()
-			if s := string(name); hidden == "" && strings.Contains(" script noscript style title template noframes textarea select ", " "+s+" ") {
-				hidden = s
+			return count, more
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tag, _ := z.TagName()
+			name := string(tag)
+			more = more || shownElements[name]
+			if hidden == "" && strings.Contains(" script noscript style title template noframes textarea select ", " "+name+" ") {
+				hidden = name
 			}
 		case html.EndTagToken:
 			if name, _ := z.TagName(); string(name) == hidden {
@@ -150,7 +159,7 @@ func htmlLetters(page []byte) int {
 			}
 		case html.TextToken:
 			if hidden == "" {
-				n += letters(string(z.Text()))
+				count += letters(string(z.Text()))
 			}
 		}
 	}

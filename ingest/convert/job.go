@@ -205,6 +205,10 @@ func copyFile(to, from string) (err error) {
 		return err
 	}
 	defer in.Close()
+	return write(to, in)
+}
+
+func write(to string, in io.Reader) (err error) {
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

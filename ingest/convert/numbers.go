@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"bestand/ingest/bound"
 )
 
 // numbers are what a source says of itself, to be compared with its rendition.
@@ -17,7 +20,7 @@ type numbers struct {
 	pages    int  // 0 when not known
 	letters  int  // of the text that must show; -1 when not known
 	running  int  // letters of headers and footers, which may show on every page
-	pictures bool // it holds pictures, so that a page without letters need not be blank
+	pictures bool // it holds pictures or the like, so that a page without letters should not be blank
 	raster   []page
 }
 
@@ -38,11 +41,13 @@ const (
 	maxEntries = 20_000
 	maxPart    = 64 << 20
 	maxParts   = 256 << 20 // together
+	maxToken   = 1 << 20   // of XML
+	maxStrings = 1_000_000 // shared by the cells of a workbook
 )
 
 // parts reads a ZIP package with bounds.
 type parts struct {
-	*zip.ReadCloser
+	*zip.Reader
 	left int64
 }
 
@@ -88,16 +93,23 @@ func officeNumbers(file, kind string) (numbers, error) {
 	if !ok {
 		return unknown, nil
 	}
-	z, err := zip.OpenReader(file)
-	if errors.Is(err, zip.ErrFormat) {
-		return unknown, &Refusal{CodeTruncated, "The document is a ZIP package whose end is missing."}
-	}
+	in, err := os.Open(file)
 	if err != nil {
 		return unknown, err
 	}
-	defer z.Close()
-	if len(z.File) > maxEntries {
-		return unknown, nil
+	defer in.Close()
+	st, err := in.Stat()
+	if err != nil {
+		return unknown, err
+	}
+	z, err := bound.ZIP(in, st.Size())
+	switch {
+	case errors.Is(err, bound.ErrTooMuch), err == nil && len(z.File) > maxEntries:
+		return unknown, &Refusal{CodeTooLarge, fmt.Sprintf("The document is a ZIP package of more than %d parts, as no program writes it.", maxEntries)}
+	case errors.Is(err, zip.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF):
+		return unknown, &Refusal{CodeTruncated, "The document is a ZIP package whose end is missing."}
+	case err != nil:
+		return unknown, &Refusal{CodeDamaged, "The document is a ZIP package whose directory cannot be read."}
 	}
 	p := &parts{z, maxParts}
 	pictures := false
@@ -123,10 +135,12 @@ func officeNumbers(file, kind string) (numbers, error) {
 // walk reads an XML part, without its entities, and calls f with every token.
 // Depth counts the elements around the token.
 func walk(r io.Reader, f func(t xml.Token, depth int)) error {
-	d := xml.NewDecoder(r)
+	in := &bound.Tokens{R: r, Most: maxToken}
+	d := xml.NewDecoder(in)
 	depth := 0
 	for {
 		t, err := d.Token()
+		in.Next()
 		if err == io.EOF {
 			return nil
 		}

@@ -110,7 +110,7 @@ func xlsxNumbers(p *parts) (numbers, error) {
 			switch t := t.(type) {
 			case xml.StartElement:
 				skip.start(depth, t.Name.Local == "rPh") // how to read it aloud
-				if t.Name.Local == "si" {
+				if t.Name.Local == "si" && len(shared) < maxStrings {
 					shared = append(shared, 0)
 				}
 			case xml.EndElement:
@@ -122,6 +122,9 @@ func xlsxNumbers(p *parts) (numbers, error) {
 			}
 		})
 	})
+	if err == nil && len(shared) == maxStrings {
+		err = errBounds
+	}
 	if err != nil {
 		return n, err
 	}

@@ -77,7 +77,8 @@ func (t tolerance) implausible(source, rendition numbers) (hard []string, soft [
 	for _, p := range rendition.raster {
 		blank = blank && p.blank()
 	}
-	if blank && (source.letters > 0 || source.pictures && source.letters < 0) {
+	// Whose numbers are not known may be empty: nobody can tell, and nobody should trust it.
+	if blank && (source.letters != 0 || source.pictures) {
 		hard = append(hard, "Every page of the rendition is blank.")
 	}
 	return hard, soft

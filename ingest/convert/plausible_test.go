@@ -163,6 +163,6 @@ func FuzzNumbers(f *testing.F) {
 		}
 		_, _ = pgm(bufio.NewReader(bytes.NewReader(b)))
 		decode(b, "")
-		htmlLetters(b)
+		htmlContent(b)
 	})
 }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"bestand/ingest/bound"
 	"bestand/ingest/sandbox"
+	"bestand/preservation"
 )
 
 // ChildArg as the first argument makes the program the child that identifies one
@@ -21,6 +24,20 @@ const ChildArg = "format-child"
 const apartAbove = 64 << 20
 
 var childLimits = sandbox.Limits{CPU: 10 * time.Minute, Wall: 20 * time.Minute, Output: 1 << 20}
+
+// heavy reports whether identification could take much of our own memory:
+// siegfried maps files and reads the list of a ZIP's entries whatever its length.
+func heavy(f *os.File, size int64) bool {
+	if size > apartAbove {
+		return true
+	}
+	magic := make([]byte, 4)
+	if _, err := f.ReadAt(magic, 0); err != nil || string(magic[:2]) != "PK" {
+		return false
+	}
+	_, err := bound.ZIP(f, size)
+	return errors.Is(err, bound.ErrTooMuch)
+}
 
 // apart has a file identified by a child in the sandbox.
 func (i *Identifier) apart(ctx context.Context, path, name string) (r Result, err error) {
@@ -37,9 +54,16 @@ func (i *Identifier) apart(ctx context.Context, path, name string) (r Result, er
 	if err != nil {
 		return r, fmt.Errorf("identify: %w", err)
 	}
-	if err := json.Unmarshal(said.Bytes(), &r); err != nil || !res.OK() {
-		return r, fmt.Errorf("identify: the child ended with %d %s: %s", res.ExitCode, res.Limit, res.Stderr)
+	if err := json.Unmarshal(said.Bytes(), &r); err == nil && res.OK() {
+		return r, nil
 	}
+	// The same bytes would do it again.
+	r = Result{Family: Other, Format: preservation.Format{Registry: i.registry}}
+	why := fmt.Sprintf("it ended with %d", res.ExitCode)
+	if res.Limit != "" {
+		why = "it passed its limit on " + res.Limit
+	}
+	r.add(Unidentified, preservation.Failed, "the identification failed: "+why+"; the original is kept as it is")
 	return r, nil
 }
 

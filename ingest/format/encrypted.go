@@ -1,7 +1,6 @@
 package format
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"io"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/richardlehane/mscfb"
 
+	"bestand/ingest/bound"
 	"bestand/preservation"
 )
 
@@ -39,14 +39,11 @@ func encrypted(f *os.File, size int64, id preservation.Format) (yes bool) {
 // encryptedZIP looks at bit 0 of the general purpose flags (APPNOTE 4.4.4) and
 // at the manifest of OpenDocument, which encrypts inside of the container.
 func encryptedZIP(f io.ReaderAt, size int64) bool {
-	z, err := zip.NewReader(f, size)
+	z, err := bound.ZIP(f, size)
 	if err != nil {
 		return false
 	}
-	for i, e := range z.File {
-		if i > 100_000 {
-			break
-		}
+	for _, e := range z.File {
 		if e.Flags&1 != 0 {
 			return true
 		}

@@ -25,6 +25,7 @@ const (
 	Damaged           = "damaged"            // the name promises a format whose marks the bytes lack
 	AmbiguousFormat   = "ambiguous-format"   // PRONOM names several formats, the first was taken
 	Encrypted         = "encrypted"          // the content cannot be read without a password
+	Unidentified      = "unidentified"       // the identification itself failed on it: perhaps a bomb
 )
 
 // Result is what is known about a file after identification.
@@ -108,7 +109,7 @@ func (i *Identifier) Identify(ctx context.Context, path, name string) (Result, e
 		r.add(Empty, preservation.Failed, "the file has no bytes: ask the producer for it again")
 		return r, nil
 	}
-	if i.box != nil && st.Size() > apartAbove {
+	if i.box != nil && heavy(f, st.Size()) {
 		return i.apart(ctx, path, name)
 	}
 	r, err := i.registered(f, name)

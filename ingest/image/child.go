@@ -45,8 +45,8 @@ func apart(ctx context.Context, box *sandbox.Sandbox, dir, dst, src string, o Op
 		return Info{}, &convert.Refusal{Code: "limit-" + res.Limit, Detail: "The image asked for more than the limit of " + res.Limit + "."}
 	}
 	var a answer
-	if err := json.Unmarshal(said.Bytes(), &a); err != nil || !res.OK() {
-		return Info{}, fmt.Errorf("image: the child ended with %d: %s", res.ExitCode, res.Stderr)
+	if err := json.Unmarshal(said.Bytes(), &a); err != nil || !res.OK() { // the same bytes would do it again
+		return Info{}, &convert.Refusal{Code: Damaged, Detail: fmt.Sprintf("The image cannot be read: the reader ended with %d.", res.ExitCode)}
 	}
 	if a.Fault != nil {
 		return Info{}, a.Fault

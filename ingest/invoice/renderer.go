@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -14,6 +15,16 @@ import (
 
 var agent = preservation.Agent{Type: preservation.Software, Name: "bestand invoice reader"}
 
+// ChildArg as the first argument makes the program the child that reads one XML
+// file: a document is a tree in memory. The program hands the rest of its
+// arguments to Child.
+const ChildArg = "xml-child"
+
+// Child reads the file that stdin names.
+func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
+	return convert.ReadingChild(args, stdin, stdout, read)
+}
+
 // Renderer renders XML for package convert: invoices as such, everything else
 // as its elements. Supporting documents inside of an invoice become files of
 // their own.
@@ -22,15 +33,13 @@ func Renderer(box *sandbox.Sandbox, print *convert.Converter) convert.Renderer {
 		if err := validate(ctx, box, &r, src, dir); err != nil {
 			return r, err
 		}
-		page, err := read(ctx, &r, src, dir)
-		if f, ok := errors.AsType[*Fault](err); ok {
-			return r, &convert.Refusal{Code: f.Code, Detail: f.Detail}
-		}
+		x, err := convert.Apart(ctx, box, ChildArg, src, dir)
+		r.Events = append(r.Events, x.Events...)
 		if err != nil {
 			return r, err
 		}
-		r.Letters, r.Flavour = convert.PageLetters(page), "2b"
-		if r.PDF, err = print.HTML(ctx, page, dir); err != nil {
+		r.Flavour, r.Text, r.Letters, r.Outputs = "2b", x.Text, x.Letters, x.Outputs
+		if r.PDF, err = print.Print(ctx, x, dir); err != nil {
 			return r, err
 		}
 		r.Events = append(r.Events, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Success,
@@ -55,8 +64,21 @@ func validate(ctx context.Context, box *sandbox.Sandbox, r *convert.Rendering, s
 	return nil
 }
 
-// read returns the page of the file and fills in what else is known of it.
-func read(ctx context.Context, r *convert.Rendering, src convert.Source, dir string) ([]byte, error) {
+// read makes the page of the file and says what else is known of it. It runs in
+// the child.
+func read(ctx context.Context, src convert.Source, dir string) (r convert.Reading, err error) {
+	page, err := readPage(ctx, &r, src, dir)
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return r, &convert.Refusal{Code: f.Code, Detail: f.Detail}
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Letters, r.Page = convert.PageLetters(page), filepath.Join(dir, "page.html")
+	return r, os.WriteFile(r.Page, page, 0o600)
+}
+
+func readPage(ctx context.Context, r *convert.Reading, src convert.Source, dir string) ([]byte, error) {
 	f, err := os.Open(src.Path)
 	if err != nil {
 		return nil, err
@@ -80,7 +102,7 @@ func read(ctx context.Context, r *convert.Rendering, src convert.Source, dir str
 }
 
 // describe adds the events, the text and the supporting documents of an invoice.
-func describe(r *convert.Rendering, v *Invoice, dir string) error {
+func describe(r *convert.Reading, v *Invoice, dir string) error {
 	r.Text = v.Text()
 	findings := v.Check()
 	e := preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Success, Detail: fmt.Sprintf("%s: %s.", v.Syntax, Extent), Agent: agent}

@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == convert.ChildArg {
 		os.Exit(convert.Child(os.Args[2:], os.Stdin))
 	}
+	if len(os.Args) > 1 && os.Args[1] == invoice.ChildArg {
+		os.Exit(invoice.Child(os.Args[2:], os.Stdin, os.Stdout))
+	}
 	os.Exit(m.Run())
 }
 

@@ -51,6 +51,9 @@ func XMLAgent(ctx context.Context, box *sandbox.Sandbox, dir string) preservatio
 	return a
 }
 
+// maxEmbedded is how many bytes an invoice inside of a PDF may have: it is in memory.
+const maxEmbedded = 16 << 20
+
 // ErrNone says that a PDF carries no invoice.
 var ErrNone = errors.New("no embedded invoice")
 
@@ -73,7 +76,7 @@ func FromPDF(ctx context.Context, box *sandbox.Sandbox, dir, path string) (Embed
 	}
 	run := func(out io.Writer, args ...string) (sandbox.Result, error) {
 		return box.Run(ctx, sandbox.Command{Name: "qpdf", Args: append(args, path), Dir: dir, Read: []string{path}, Stdout: out,
-			Limits: sandbox.Limits{Output: maxBytes}})
+			Limits: sandbox.Limits{Output: maxEmbedded}})
 	}
 	var list bytes.Buffer
 	res, err := run(&list, "--list-attachments")

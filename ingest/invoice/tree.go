@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/html/charset"
 
+	"bestand/ingest/bound"
 	"bestand/preservation"
 )
 
@@ -36,6 +37,7 @@ func (f *Fault) Finding() preservation.Finding {
 // Bounds of what is read.
 const (
 	maxBytes    = 64 << 20
+	maxToken    = 48 << 20 // of one text, such as a document inside of an invoice
 	maxDepth    = 100
 	maxElements = 500_000
 )
@@ -51,16 +53,20 @@ type element struct {
 // parseTree reads a document into memory.
 func parseTree(ctx context.Context, src io.Reader) (*element, error) {
 	r := &io.LimitedReader{R: ctxReader{ctx, src}, N: maxBytes + 1}
-	d := xml.NewDecoder(r)
+	in := &bound.Tokens{R: r, Most: maxToken}
+	d := xml.NewDecoder(in)
 	d.CharsetReader = charset.NewReaderLabel
 	var root *element
 	var open []*element
 	var text []*strings.Builder
 	for n := 0; ; {
 		t, err := d.Token()
+		in.Next()
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
+		case errors.Is(err, bound.ErrTooMuch):
+			return nil, longToken()
 		case r.N <= 0:
 			return nil, &Fault{TooLarge, fmt.Sprintf("more than %d bytes", maxBytes)}
 		case errors.Is(err, io.EOF):
@@ -99,6 +105,10 @@ func parseTree(ctx context.Context, src io.Reader) (*element, error) {
 			}
 		}
 	}
+}
+
+func longToken() *Fault {
+	return &Fault{TooLarge, fmt.Sprintf("a text or tag of more than %d bytes", maxToken)}
 }
 
 // malformed keeps the place of an error and leaves out what the file says there.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/html/charset"
 
+	"bestand/ingest/bound"
 	"bestand/preservation"
 )
 
@@ -36,7 +37,8 @@ func XMLPage(ctx context.Context, r io.Reader, title string) ([]byte, []preserva
 }
 
 func writeXML(ctx context.Context, b *bytes.Buffer, src io.Reader) (findings []preservation.Finding, err error) {
-	d := xml.NewDecoder(ctxReader{ctx, src})
+	in := &bound.Tokens{R: ctxReader{ctx, src}, Most: maxToken}
+	d := xml.NewDecoder(in)
 	d.CharsetReader = charset.NewReaderLabel
 	depth, elements := 0, 0
 	leaf := false // the start tag just written may be closed on the same line
@@ -57,9 +59,12 @@ func writeXML(ctx context.Context, b *bytes.Buffer, src io.Reader) (findings []p
 	indent := func() string { return "\n" + strings.Repeat("  ", min(depth, 20)) }
 	for {
 		t, err := d.RawToken()
+		in.Next()
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
+		case errors.Is(err, bound.ErrTooMuch):
+			return nil, longToken()
 		case errors.Is(err, io.EOF):
 			if depth != 0 || elements == 0 {
 				return nil, &Fault{Malformed, "elements without end, or none at all"}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 
 	"bestand/ingest/convert"
@@ -25,11 +28,21 @@ func parserVersion() string {
 	return "enmime"
 }
 
+// ChildArg as the first argument makes the program the child that reads one
+// message: a message is taken apart in memory. The program hands the rest of its
+// arguments to Child.
+const ChildArg = "mail-child"
+
+// Child reads the message that stdin names.
+func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
+	return convert.ReadingChild(args, stdin, stdout, read)
+}
+
 // Renderer renders messages of RFC 5322 for package convert: the page printed
 // by print, and the attachments as files of their own.
-func Renderer(print *convert.Converter) convert.Renderer {
+func Renderer(box *sandbox.Sandbox, print *convert.Converter) convert.Renderer {
 	return func(ctx context.Context, src convert.Source, dir string) (convert.Rendering, error) {
-		return render(ctx, print, src.Path, dir)
+		return render(ctx, box, print, src, dir)
 	}
 }
 
@@ -40,7 +53,8 @@ func MSGRenderer(box *sandbox.Sandbox, print *convert.Converter) convert.Rendere
 		if err != nil {
 			return convert.Rendering{}, refused(err)
 		}
-		r, err := render(ctx, print, eml, dir)
+		src.Path = eml
+		r, err := render(ctx, box, print, src, dir)
 		r.Events = append([]preservation.Event{{Type: preservation.EventConvert, Outcome: preservation.Success,
 			Detail: "Outlook message read as a message of RFC 5322.", Agent: MSGAgent(ctx, box, dir)}}, r.Events...)
 		return r, err
@@ -54,8 +68,9 @@ func refused(err error) error {
 	return err
 }
 
-func render(ctx context.Context, print *convert.Converter, path, dir string) (r convert.Rendering, err error) {
-	m, err := Parse(ctx, path, Options{Dir: dir})
+// read runs in the child.
+func read(ctx context.Context, src convert.Source, dir string) (r convert.Reading, err error) {
+	m, err := Parse(ctx, src.Path, Options{Dir: dir})
 	if err != nil {
 		return r, refused(err)
 	}
@@ -67,8 +82,17 @@ func render(ctx context.Context, print *convert.Converter, path, dir string) (r 
 	for _, f := range m.Findings {
 		r.Events = append(r.Events, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Warning, Code: f.Code, Detail: f.Detail, Agent: agent})
 	}
-	r.Text, r.Letters, r.Flavour = m.Text, convert.PageLetters(m.HTML), "2b"
-	if r.PDF, err = print.HTML(ctx, m.HTML, dir); err != nil {
+	r.Text, r.Letters, r.Page = m.Text, convert.PageLetters(m.HTML), filepath.Join(dir, "page.html")
+	return r, os.WriteFile(r.Page, m.HTML, 0o600)
+}
+
+func render(ctx context.Context, box *sandbox.Sandbox, print *convert.Converter, src convert.Source, dir string) (r convert.Rendering, err error) {
+	m, err := convert.Apart(ctx, box, ChildArg, src, dir)
+	if err != nil {
+		return r, err
+	}
+	r = convert.Rendering{Flavour: "2b", Text: m.Text, Letters: m.Letters, Outputs: m.Outputs, Events: m.Events}
+	if r.PDF, err = print.Print(ctx, m, dir); err != nil {
 		return r, err
 	}
 	r.Events = append(r.Events, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Success,

@@ -17,13 +17,16 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == convert.ChildArg {
 		os.Exit(convert.Child(os.Args[2:], os.Stdin))
 	}
+	if len(os.Args) > 1 && os.Args[1] == mail.ChildArg {
+		os.Exit(mail.Child(os.Args[2:], os.Stdin, os.Stdout))
+	}
 	os.Exit(m.Run())
 }
 
 func TestRenderer(t *testing.T) {
 	dir := t.TempDir()
 	print := convert.New(convert.Config{Sandbox: box(t)})
-	c := convert.New(convert.Config{Sandbox: box(t), Mail: mail.Renderer(print)})
+	c := convert.New(convert.Config{Sandbox: box(t), Mail: mail.Renderer(box(t), print)})
 	src, work := filepath.Join(dir, "source"), filepath.Join(dir, "work")
 	if err := os.Mkdir(work, 0o700); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"bestand/ingest/bound"
 )
 
 // Codes of a Fault.
@@ -21,6 +23,8 @@ const (
 	HasDTD    = "xml-dtd"       // a document type definition, which is never read
 	TooLarge  = "xml-too-large" // above the limits
 )
+
+const maxToken = 4 << 20 // bytes of a text or tag
 
 // A Fault says why a document cannot be read. The same bytes fail again.
 type Fault struct{ Code, Detail string }
@@ -53,11 +57,16 @@ type Element struct {
 func Parse(ctx context.Context, r io.Reader, l Limits, skip func(local string) bool) (*Element, error) {
 	l = l.withDefaults()
 	p := parser{limits: l, skip: skip, src: &source{ctx: ctx, r: r, left: l.Bytes}}
-	d := xml.NewDecoder(p.src)
+	in := &bound.Tokens{R: p.src, Most: maxToken}
+	d := xml.NewDecoder(in)
 	d.CharsetReader = plainASCII
 	for {
 		start := d.InputOffset()
 		t, err := d.Token()
+		in.Next()
+		if errors.Is(err, bound.ErrTooMuch) {
+			return nil, &Fault{TooLarge, fmt.Sprintf("a text or tag of more than %d bytes", maxToken)}
+		}
 		if p.src.err != nil {
 			return nil, p.src.err
 		}
