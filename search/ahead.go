@@ -14,9 +14,13 @@ type stretch struct {
 	err error
 }
 
-// gatherTime is how long small steps are gathered into one batch, which costs
-// the same few writes to disk as a large one.
-const gatherTime = time.Second
+// How long small steps are gathered into one batch, which costs the same few
+// writes to disk as a large one: while people wait for what is new, and while an
+// index is rebuilt.
+const (
+	gatherTime  = time.Second
+	rebuildTime = 20 * time.Second
+)
 
 // read reads changes behind a place, up to the size of a batch. An error after
 // the first step is left to the next call.
@@ -33,7 +37,7 @@ func (t *Tail) read(ctx context.Context, after string) stretch {
 		}
 		g.add(docs, removed)
 		s.Next = next
-		if g.count() >= t.limit || g.size >= batchBytes || time.Since(start) >= gatherTime {
+		if g.count() >= t.limit || g.size >= batchBytes || time.Since(start) >= t.gather {
 			break
 		}
 	}

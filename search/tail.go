@@ -34,12 +34,13 @@ var ErrReset = errors.New("change feed has begun anew")
 
 // Tail keeps one tenant's index at the end of the change feed.
 type Tail struct {
-	index *Index
-	feed  Feed
-	log   *slog.Logger
-	limit int
-	poll  time.Duration
-	wake  chan struct{}
+	index  *Index
+	feed   Feed
+	log    *slog.Logger
+	limit  int
+	poll   time.Duration
+	gather time.Duration
+	wake   chan struct{}
 
 	// Of the one goroutine that steps.
 	ahead chan stretch // what comes next is being read, or nil
@@ -64,7 +65,7 @@ type TailConfig struct {
 
 // NewTail returns a Tail that is not running yet.
 func NewTail(c TailConfig) *Tail {
-	t := &Tail{index: c.Index, feed: c.Feed, log: c.Log, limit: c.Limit, poll: c.Poll, wake: make(chan struct{}, 1)}
+	t := &Tail{index: c.Index, feed: c.Feed, log: c.Log, limit: c.Limit, poll: c.Poll, gather: gatherTime, wake: make(chan struct{}, 1)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -164,6 +165,7 @@ func (t *Tail) Run(ctx context.Context) error {
 // It is for rebuilding and must not be called while Run is running.
 func (t *Tail) CatchUp(ctx context.Context) error {
 	defer t.settle()
+	t.gather = rebuildTime
 	for {
 		more, err := t.step(ctx)
 		if err != nil || !more {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"bestand/ingest"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
@@ -117,7 +118,8 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID) (
 	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 2 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: sealCheck(a.trust)})
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: sealCheck(a.trust),
+		Receipt: func(jws string) ([]byte, error) { return ingest.VerifyJWS(jws, a.trust) }})
 	if err != nil {
 		return report, err
 	}

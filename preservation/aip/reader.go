@@ -119,6 +119,17 @@ func (p *Reader) Events() ([]preservation.Event, error) {
 	return facts.events, nil
 }
 
+// Offsets says where in the package the bytes of each of its files begin.
+func (p *Reader) Offsets() map[preservation.FileID]int64 {
+	at := make(map[preservation.FileID]int64, len(p.record.Files))
+	for _, e := range p.zip {
+		if e.File != "" {
+			at[e.File] = e.Offset
+		}
+	}
+	return at
+}
+
 // Manifest says where everything lies. It reads and hashes the package's own
 // files, METS and seal included; the digests of the record's files are those of
 // the record. For a package that passes Verify, it is the manifest of Write.

@@ -16,15 +16,22 @@ type Change struct {
 	Cursor string // the place right behind it
 }
 
+// change moves a record to the end of the feed, in which it stands once.
 func (x *tx) change(tenant preservation.TenantID, id preservation.RecordID) error {
-	_, err := x.exec(`INSERT INTO change (tenant, record_id, at_ms) VALUES ($1, $2, $3)`, string(tenant), string(id), ms(x.db.now()))
+	query := `INSERT OR REPLACE INTO change (tenant, record_id, at_ms) VALUES ($1, $2, $3)`
+	if x.db.dialect == postgres {
+		query = `INSERT INTO change (tenant, record_id, at_ms) VALUES ($1, $2, $3)
+			ON CONFLICT (tenant, record_id) DO UPDATE SET seq = excluded.seq, xid = excluded.xid, at_ms = excluded.at_ms`
+	}
+	_, err := x.exec(query, string(tenant), string(id), ms(x.db.now()))
 	x.wokeChanges = true
 	return err
 }
 
 // Changes returns the changes after a cursor in an order in which none can
 // appear before one that was already returned, and the cursor to go on from.
-// An empty cursor starts at the beginning.
+// An empty cursor starts at the beginning. Of the changes of one record only the
+// newest is there.
 //
 // On PostgreSQL numbers become visible out of order under concurrent writers.
 // There the order is (transaction, number), and transactions that may still

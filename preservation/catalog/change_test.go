@@ -109,6 +109,16 @@ func TestChangeFeed(t *testing.T) {
 		if page, again, err := f.tenant.Changes(t.Context(), next, 10); err != nil || len(page) != 0 || again != next {
 			t.Error(page, again, err)
 		}
+		if err := f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.Changed(a.Record.ID) }); err != nil {
+			t.Fatal(err)
+		}
+		all, _, err := f.tenant.Changes(t.Context(), "", 10)
+		if err != nil || len(all) != 2 || all[0].Record != b.Record.ID || all[1].Record != a.Record.ID {
+			t.Error("what changed again stands once, at the end:", all, err)
+		}
+		if page, _, err := f.tenant.Changes(t.Context(), next, 10); err != nil || len(page) != 1 || page[0].Record != a.Record.ID {
+			t.Error(page, err)
+		}
 		for _, bad := range []string{"x", "1", "1.", ".1", "1.2.3", "-1.2", "1.-2", "1.2 OR 1=1", "99999999999999999999.1"} {
 			if _, _, err := f.tenant.Changes(t.Context(), bad, 1); !errors.Is(err, catalog.ErrCursor) {
 				t.Errorf("cursor %q: %v", bad, err)

@@ -192,12 +192,14 @@ func (t *Tenant) AddObject(ctx context.Context, id preservation.RecordID, o Reco
 func (t *Tenant) Objects(ctx context.Context, id preservation.RecordID) ([]RecordObject, error) {
 	rows, err := t.db.reader.QueryContext(ctx, `SELECT key, kind, version, version_id, size, sha256, stored_ms FROM record_object
 		WHERE tenant = $1 AND record_id = $2 ORDER BY kind DESC, key`, string(t.id), string(id))
-	return collect(rows, err, func(row scanner) (o RecordObject, err error) {
-		var stored int64
-		err = row.Scan(&o.Key, &o.Kind, &o.Version, &o.VersionID, &o.Size, &o.SHA256, &stored)
-		o.Stored = fromMS(stored)
-		return o, err
-	})
+	return collect(rows, err, scanObject)
+}
+
+func scanObject(row scanner) (o RecordObject, err error) {
+	var stored int64
+	err = row.Scan(&o.Key, &o.Kind, &o.Version, &o.VersionID, &o.Size, &o.SHA256, &stored)
+	o.Stored = fromMS(stored)
+	return o, err
 }
 
 // formats is the list of format identifiers of the originals and renditions,

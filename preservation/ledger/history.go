@@ -120,11 +120,20 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 		return err
 	}
 	i := slices.IndexFunc(objects, func(o catalog.RecordObject) bool { return o.Key == body.Package })
+	promised, err := b.promised(body)
+	if err != nil {
+		b.problem(e.at.Key, "receipt-invalid", err.Error())
+	}
 	switch {
 	case i < 0:
 		b.problem(body.Package, "package-missing", "it was receipted in "+e.at.Key)
-	case objects[i].SHA256 != body.PackageSHA256:
-		b.problem(body.Package, "package-differs", fmt.Sprintf("SHA-256 is %s, receipted was %s in %s", objects[i].SHA256, body.PackageSHA256, e.at.Key))
+	case objects[i].SHA256 != promised:
+		if promised != "" {
+			b.problem(body.Package, "package-differs", fmt.Sprintf("SHA-256 is %s, receipted was %s in %s", objects[i].SHA256, promised, e.at.Key))
+		}
+		if err := b.examineStored(ctx, objects[i]); err != nil {
+			return err
+		}
 	}
 	m := rec.Metadata
 	if i >= 0 && body.Version != rec.Version {
@@ -143,6 +152,32 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 		return nil
 	}
 	return err
+}
+
+// promised returns the digest of the package that a receipt vouches for, empty
+// with an error when the receipt proves nothing.
+func (b *rebuild) promised(r Receipt) (string, error) {
+	if b.opts.Receipt == nil {
+		return r.PackageSHA256, nil
+	}
+	payload, err := b.opts.Receipt(r.JWS)
+	if err != nil {
+		return "", err
+	}
+	var signed struct {
+		Records []struct {
+			Package struct{ Key, SHA256 string }
+		}
+	}
+	if err := json.Unmarshal(payload, &signed); err != nil {
+		return "", err
+	}
+	for _, rec := range signed.Records {
+		if rec.Package.Key == r.Package && r.Package != "" {
+			return rec.Package.SHA256, nil
+		}
+	}
+	return "", fmt.Errorf("the signed receipt does not name %s", r.Package)
 }
 
 // metadataOf is what an earlier version was submitted with, or else what the

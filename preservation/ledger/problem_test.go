@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -248,5 +249,39 @@ func TestRebuildOfLargePackage(t *testing.T) {
 	defer body.Close()
 	if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, b) {
 		t.Errorf("%d bytes at its place, %v", len(got), err)
+	}
+}
+
+// A receipt whose signature is not the archive's vouches for nothing: the package
+// is taken apart instead.
+func TestRebuildChecksReceipts(t *testing.T) {
+	a := newArchive(t)
+	good, forged, flipped := a.simple("good"), a.simple("forged"), a.simple("flipped")
+	a.flip(preservation.PackageKey(flipped.ID, 1), []byte("Inhalt von flipped"))
+	o := options()
+	sums := map[preservation.SubmissionID]string{}
+	for _, r := range []preservation.Record{good, flipped} {
+		objects, err := a.Objects(t.Context(), r.ID)
+		a.must(err)
+		sums[r.Submission] = fmt.Sprintf(`{"records":[{"package":{"key":%q,"sha256":%q}}]}`, objects[0].Key, objects[0].SHA256)
+	}
+	o.Receipt = func(jws string) ([]byte, error) {
+		s, ok := sums[preservation.SubmissionID(strings.TrimPrefix(jws, "jws of "))]
+		if !ok {
+			return nil, errors.New("signature does not verify")
+		}
+		return []byte(s), nil
+	}
+	report, err := ledger.Rebuild(t.Context(), newCatalog(t), a.bucket, o)
+	a.must(err)
+	var got []string
+	for _, p := range report.Problems {
+		got = append(got, p.Code+" "+p.Subject)
+	}
+	slices.Sort(got)
+	key := preservation.PackageKey(flipped.ID, 1)
+	want := []string{"damaged-package " + key, "package-differs " + key, "receipt-invalid " + preservation.EventKey(forged.ID, string(forged.Submission))}
+	if got = slices.Compact(got); !slices.Equal(got, want) || report.Packages != 3 {
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 }

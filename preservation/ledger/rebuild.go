@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -25,8 +26,12 @@ type Report struct {
 
 // Options of a rebuild.
 type Options struct {
-	// Parallel is how many records are read at a time; 1 when zero.
+	// Parallel is how many records are read at a time; 1 when zero. It should be
+	// many: those that wait for the catalog share its commits.
 	Parallel int
+	// Receipt verifies the signature of a receipt and returns what it says;
+	// without it receipts are believed.
+	Receipt func(jws string) ([]byte, error)
 	// Seal checks the seal of a package over its METS; without it seals are not checked.
 	Seal func(mets, seal []byte) []preservation.Finding
 	// Trigger takes a retention trigger out of an event object, if it is one.
@@ -40,6 +45,7 @@ type rebuild struct {
 	tenant *catalog.Tenant
 	store  preservation.Store
 	opts   Options
+	memory *semaphore.Weighted
 
 	mu sync.Mutex
 	Report
@@ -58,15 +64,17 @@ func (b *rebuild) count(n *int) {
 }
 
 // Rebuild restores everything of a tenant that its bucket holds into the
-// catalog, in which the tenant must exist. It verifies every package on the way
-// (aip.Verify) and holds it against its receipt. Running it again, or over a catalog that knows
-// some of it, adds what is missing and changes nothing else.
+// catalog, in which the tenant must exist. It reads every byte of every package
+// once: one with the SHA-256 of its signed receipt is what was stored. Any other
+// is taken apart to say what is wrong with it (aip.Verify). Running it again, or
+// over a catalog that knows some of it, adds what is missing and changes nothing
+// else.
 //
 // An object that is damaged, not ours or not to be read is a problem in the
 // report and does not stop the rest; an error means that store or catalog
 // failed. What a damaged package still says of its record is restored.
 func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Options) (Report, error) {
-	b := &rebuild{tenant: t, store: s, opts: o}
+	b := &rebuild{tenant: t, store: s, opts: o, memory: semaphore.NewWeighted(inMemory)}
 	if err := b.restoreAudit(ctx); err != nil {
 		return b.Report, fmt.Errorf("restore audit log: %w", err)
 	}
@@ -83,6 +91,9 @@ func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Opt
 	}
 	if err := b.each(ctx, "evt/", b.restoreEvents); err != nil {
 		return b.Report, fmt.Errorf("restore events: %w", err)
+	}
+	if err := b.examineRest(ctx); err != nil {
+		return b.Report, fmt.Errorf("examine packages without a receipt: %w", err)
 	}
 	return b.Report, nil
 }

@@ -14,8 +14,12 @@ import (
 	"bestand/preservation/catalog"
 )
 
-// wholeBelow is the size in bytes up to which a package is read at once.
-const wholeBelow = 16 << 20
+// Bytes: up to wholeBelow a package is read at once, and of all that are being
+// read inMemory are held.
+const (
+	wholeBelow = 16 << 20
+	inMemory   = 8 * wholeBelow
+)
 
 // restoreRecord brings back the versions of one record, oldest first.
 func (b *rebuild) restoreRecord(ctx context.Context, packages []preservation.Object) error {
@@ -37,21 +41,18 @@ func (b *rebuild) restorePackage(ctx context.Context, o preservation.Object) err
 	if err != nil {
 		return err
 	}
+	held := min(o.Size, wholeBelow)
+	if err := b.memory.Acquire(ctx, held); err != nil {
+		return err
+	}
+	defer b.memory.Release(held)
 	at, sum, err := contents(ctx, b.store, o)
 	if err != nil {
 		return b.unreadable(ctx, o, err)
 	}
-	for _, f := range aip.Verify(ctx, at, o.Size, aip.Options{VerifySeal: b.opts.Seal}) {
-		if f.Severity == preservation.Failed {
-			b.problem(o.Key, "damaged-package", fmt.Sprintf("%s %s: %s", f.Code, f.Subject, f.Detail))
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	c, err := commitOf(at, o.Size)
 	if errors.Is(err, aip.ErrInvalid) {
-		return nil // Verify has said why
+		return b.examine(ctx, o, at)
 	}
 	if err != nil {
 		return b.unreadable(ctx, o, err)
@@ -79,6 +80,47 @@ func (b *rebuild) restorePackage(ctx context.Context, o preservation.Object) err
 
 const survivor = "the record has a tombstone, but this package is still there"
 
+// examine says what is wrong with a package, byte for byte. It is for one that
+// no receipt vouches for.
+func (b *rebuild) examine(ctx context.Context, o preservation.Object, at io.ReaderAt) error {
+	for _, f := range aip.Verify(ctx, at, o.Size, aip.Options{VerifySeal: b.opts.Seal}) {
+		if f.Severity == preservation.Failed {
+			b.problem(o.Key, "damaged-package", fmt.Sprintf("%s %s: %s", f.Code, f.Subject, f.Detail))
+		}
+	}
+	return ctx.Err()
+}
+
+// examineStored is examine for a package that the catalog knows.
+func (b *rebuild) examineStored(ctx context.Context, p catalog.RecordObject) error {
+	o, err := b.store.Stat(ctx, p.Key, p.VersionID)
+	if errors.Is(err, preservation.ErrNotFound) {
+		b.problem(p.Key, "package-missing", "the catalog knows it, the bucket does not have it")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return b.examine(ctx, o, &blocks{at: Remote(ctx, b.store, o)})
+}
+
+// examineRest looks at the packages that have no receipt.
+func (b *rebuild) examineRest(ctx context.Context) error {
+	var after catalog.RecordObject
+	for {
+		page, err := b.tenant.Unreceipted(ctx, after.Key, 100)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, p := range page {
+			if err := b.examineStored(ctx, p); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1]
+	}
+}
+
 // commitOf is what a package says about the record to commit.
 func commitOf(at io.ReaderAt, size int64) (c catalog.Commit, err error) {
 	p, err := aip.Open(at, size)
@@ -88,16 +130,7 @@ func commitOf(at io.ReaderAt, size int64) (c catalog.Commit, err error) {
 	if c.Events, err = p.Events(); err != nil {
 		return c, err
 	}
-	manifest, err := p.Manifest()
-	if err != nil {
-		return c, err
-	}
-	c.Record, c.Pos = p.Record(), map[preservation.FileID]int64{}
-	for _, e := range manifest.Entries {
-		if e.File != "" {
-			c.Pos[e.File] = e.Offset
-		}
-	}
+	c.Record, c.Pos = p.Record(), p.Offsets()
 	return c, nil
 }
 

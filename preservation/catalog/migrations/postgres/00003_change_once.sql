@@ -1,0 +1,5 @@
+-- +goose Up
+-- A record stands in the feed once, at its newest change: who follows looks at
+-- what it is now, and the feed stays as long as there are records.
+DELETE FROM change WHERE seq NOT IN (SELECT MAX(seq) FROM change GROUP BY tenant, record_id);
+CREATE UNIQUE INDEX change_record ON change(tenant, record_id);
