@@ -76,8 +76,6 @@ type Command struct {
 	Limits Limits
 }
 
-const niceness = 10 // of programs
-
 // Self is the Name of the running executable: for libraries of our own that
 // had better read hostile input in a process apart.
 const Self = "(self)"
@@ -201,8 +199,6 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	if err := cmd.Start(); err != nil {
 		return Result{}, err
 	}
-	// Whatever it does, we must have the processor to stop it.
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, niceness) // it may have ended
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

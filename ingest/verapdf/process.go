@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -34,6 +36,7 @@ func (e *endError) Error() string { return e.reason }
 // process is a running sidecar. One goroutine uses it at a time.
 type process struct {
 	dir     string // its own folder, for temporary files
+	lent    string // all that it sees of the work folders: the one file that it is asked about
 	in      *os.File
 	lines   <-chan []byte // closed when it ended
 	ended   <-chan struct{}
@@ -52,17 +55,24 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	// In a work folder, so that a file can be lent without a copy.
+	lent, err := os.MkdirTemp(v.cfg.Read[0], ".verapdf-")
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
 	stdin, in, err := os.Pipe()
 	if err != nil {
 		os.RemoveAll(dir)
+		os.RemoveAll(lent)
 		return nil, err
 	}
 	out, stdout := io.Pipe()
 	run, cancel := context.WithCancel(context.Background())
 	lines, ended := make(chan []byte), make(chan struct{})
 	var why endError
-	p := &process{dir: dir, in: in, lines: lines, ended: ended, cancel: cancel, why: func() *endError { return &why }}
-	read := slices.Concat(v.cfg.Read, []string{v.cfg.Dir})
+	p := &process{dir: dir, lent: lent, in: in, lines: lines, ended: ended, cancel: cancel, why: func() *endError { return &why }}
+	read := []string{lent, v.cfg.Dir}
 	go func() { // ends with the process
 		defer close(ended)
 		res, err := v.cfg.Sandbox.Run(run, sandbox.Command{
@@ -108,7 +118,12 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.Duration) (Verdict, error) {
 	p.asked++
 	start := time.Now()
-	request, err := json.Marshal(map[string]string{"path": path, "flavour": string(f)})
+	seen := filepath.Join(p.lent, "file.pdf")
+	if err := lend(seen, path); err != nil {
+		return Verdict{}, err
+	}
+	defer os.Remove(seen)
+	request, err := json.Marshal(map[string]string{"path": seen, "flavour": string(f)})
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -188,4 +203,27 @@ func (p *process) kill() {
 	<-p.ended
 	p.in.Close() // may be closed already
 	os.RemoveAll(p.dir)
+	os.RemoveAll(p.lent)
+}
+
+// lend gives a file another name, or copies it where that cannot be. The process
+// sees the folder read-only.
+func lend(to, from string) (err error) {
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) { // never written over: it may be a name of the last file
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
