@@ -26,7 +26,7 @@ const head = "\ufeff<!DOCTYPE html><meta charset=\"utf-8\">" +
 	`<style>@page { size: A4; margin: 20mm }</style>`
 
 var browserLimits = sandbox.Limits{
-	Memory: 1536 << 20, CPU: time.Minute, Wall: 2 * time.Minute, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,
+	Memory: 1536 << 20, CPU: time.Minute, Wall: 2 * time.Minute, Idle: 20 * time.Second, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,
 }
 
 // renderHTML prints a page as a browser without scripts and network shows it.
@@ -96,7 +96,7 @@ func (j *job) printHTML(ctx context.Context, page io.Reader) (string, error) {
 			"--no-pdf-header-footer", "--print-to-pdf=" + filepath.Join(dir, "page.pdf"), address.String(),
 		},
 	})
-	if ctx.Err() == nil && (lost.was || err == nil && res.ExitCode > 128) {
+	if ctx.Err() == nil && (lost.was || res.Limit == sandbox.LimitIdle || err == nil && res.ExitCode > 128) {
 		return "", fmt.Errorf("the browser lost one of its processes: %w", sandbox.ErrKilled)
 	}
 	if err != nil {
@@ -113,8 +113,8 @@ func (j *job) printHTML(ctx context.Context, page io.Reader) (string, error) {
 	return j.addMetadata(ctx, pdf)
 }
 
-// watchword looks for a word in what a program says. The browser goes on for ever
-// when the process of its page has gone, and says so.
+// watchword looks for a word in what a program says. The browser waits for ever
+// when the process of its page has gone, and mostly says so.
 type watchword struct {
 	word string
 	seen func() // called once

@@ -26,6 +26,7 @@ type Limits struct {
 	Memory    int64         // bytes of RAM of all processes together; default 1 GiB
 	CPU       time.Duration // processor time of all processes together; default 60 s
 	Wall      time.Duration // default 120 s
+	Idle      time.Duration // without noteworthy use of a processor; default none
 	FileSize  int64         // bytes of the largest file, and four times as much for all of them; default 512 MiB
 	Output    int64         // bytes of standard output, and of standard error; default 16 MiB
 	Processes int           // processes at a time; default 128
@@ -41,7 +42,7 @@ func (l Limits) withDefaults() Limits {
 	d := defaultLimits
 	return Limits{
 		Memory: or(l.Memory, d.Memory), CPU: or(l.CPU, d.CPU), Wall: or(l.Wall, d.Wall),
-		FileSize: or(l.FileSize, d.FileSize), Output: or(l.Output, d.Output), Processes: or(l.Processes, d.Processes),
+		Idle: l.Idle, FileSize: or(l.FileSize, d.FileSize), Output: or(l.Output, d.Output), Processes: or(l.Processes, d.Processes),
 	}
 }
 
@@ -57,6 +58,7 @@ const (
 	LimitMemory    = "memory"
 	LimitCPU       = "cpu"
 	LimitWall      = "wall"
+	LimitIdle      = "idle"
 	LimitFileSize  = "filesize"
 	LimitOutput    = "output"
 	LimitProcesses = "processes"

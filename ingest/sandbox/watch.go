@@ -13,9 +13,10 @@ import (
 
 const (
 	pollEvery = 50 * time.Millisecond
-	diskEvery = 4      // polls between two looks at the disk
-	mostFiles = 10_000 // files and folders that a program may leave in its folder
-	threads   = 16     // for each process that a program may have
+	diskEvery = 4                      // polls between two looks at the disk
+	mostFiles = 10_000                 // files and folders that a program may leave in its folder
+	threads   = 16                     // for each process that a program may have
+	leastWork = 100 * time.Millisecond // of processor time: less is waiting
 )
 
 // watch looks at a tree of processes and kills it when a limit is passed. It
@@ -33,7 +34,9 @@ type watch struct {
 	gone   bool // the context ended it
 	maxRSS int64
 	cpu    time.Duration
-	looked time.Time // when cpu and maxRSS were seen last
+	looked time.Time     // when cpu and maxRSS were seen last
+	worked time.Duration // cpu when the tree was last seen to get on
+	busy   time.Time     // when that was
 }
 
 func newWatch(dir string, l Limits) *watch {
@@ -104,12 +107,18 @@ func (w *watch) look(pid int, disk bool) string {
 	w.mu.Lock()
 	w.maxRSS, w.cpu = max(w.maxRSS, rss), max(w.cpu, cpu)
 	w.looked = time.Now()
+	if w.busy.IsZero() || w.cpu-w.worked >= leastWork {
+		w.worked, w.busy = w.cpu, w.looked
+	}
+	idle := w.looked.Sub(w.busy)
 	w.mu.Unlock()
 	switch {
 	case w.l.Memory > 0 && rss > w.l.Memory:
 		return LimitMemory
 	case w.l.CPU > 0 && cpu > w.l.CPU:
 		return LimitCPU
+	case w.l.Idle > 0 && idle > w.l.Idle:
+		return LimitIdle
 	case w.l.Processes > 0 && (len(tree) > most || all.threads > most*threads):
 		return LimitProcesses
 	case disk && w.l.FileSize > 0:
