@@ -205,6 +205,23 @@ func (x *tx) owned(j Job, change, and string, args ...any) (int64, error) {
 	return x.exec(change+where, append([]any{j.ID, j.owner, j.Attempt}, args...)...)
 }
 
+// during returns a handle for the attempt at one job.
+func (t *Tenant) during(j Job) *Tenant { return &Tenant{db: t.db, id: t.id, job: &j} }
+
+// attempt is write for what an attempt says of its work. A worker that slept while
+// its lease ended must not speak into the attempt of another one.
+func (t *Tenant) attempt(ctx context.Context, f func(*tx) error) error {
+	return t.db.write(ctx, func(x *tx) error {
+		if t.job != nil {
+			// A change that changes nothing holds the row until the end.
+			if n, err := x.owned(*t.job, `UPDATE job SET owner = owner`, ``); err != nil || n == 0 {
+				return lost(err, *t.job)
+			}
+		}
+		return f(x)
+	})
+}
+
 func lost(err error, j Job) error {
 	if err != nil {
 		return err

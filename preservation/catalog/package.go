@@ -25,7 +25,7 @@ func (t *Tenant) SubmissionsOf(ctx context.Context, id preservation.RecordID) ([
 // Unpacked notes that all parts of a package have been submitted, with the
 // problems of those that could not be.
 func (t *Tenant) Unpacked(ctx context.Context, id preservation.SubmissionID, problems []preservation.Finding, event preservation.Event) error {
-	return t.db.write(ctx, func(x *tx) error {
+	return t.attempt(ctx, func(x *tx) error {
 		if _, err := x.exec(`UPDATE submission SET problems = $3, updated_ms = $4 WHERE tenant = $1 AND id = $2`,
 			string(t.id), string(id), toJSON(problems), ms(t.db.now())); err != nil {
 			return err

@@ -216,7 +216,7 @@ func (t *Tenant) CountSubmissions(ctx context.Context) (map[Status]int64, error)
 // BeginProcessing marks a submission as being worked on. ErrConflict when it
 // needs no processing.
 func (t *Tenant) BeginProcessing(ctx context.Context, id preservation.SubmissionID) error {
-	return t.db.write(ctx, func(x *tx) error {
+	return t.attempt(ctx, func(x *tx) error {
 		n, err := x.exec(`UPDATE submission SET status = 'processing', updated_ms = $3 WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing')`,
 			string(t.id), string(id), ms(t.db.now()))
 		if err != nil {
@@ -229,15 +229,16 @@ func (t *Tenant) BeginProcessing(ctx context.Context, id preservation.Submission
 	})
 }
 
-// AddSteps records what a step did.
+// AddSteps records what a step did. ErrConflict when the caller works on a job that
+// is another attempt's by now.
 func (t *Tenant) AddSteps(ctx context.Context, id preservation.SubmissionID, events ...preservation.Event) error {
-	return t.db.write(ctx, func(x *tx) error { return x.addEvents(t.id, id, "", events) })
+	return t.attempt(ctx, func(x *tx) error { return x.addEvents(t.id, id, "", events) })
 }
 
 // ResetSteps forgets the steps of an attempt that starts anew, but for those of
 // the reception.
 func (t *Tenant) ResetSteps(ctx context.Context, id preservation.SubmissionID) error {
-	return t.db.write(ctx, func(x *tx) error {
+	return t.attempt(ctx, func(x *tx) error {
 		_, err := x.exec(`DELETE FROM event WHERE tenant = $1 AND submission = $2 AND submission <> '' AND record_id = '' AND type NOT IN ($3, $4, $5)`,
 			string(t.id), string(id), string(preservation.EventReceive), string(preservation.EventQuarantine), string(preservation.EventRelease))
 		return err
@@ -248,7 +249,7 @@ func (t *Tenant) ResetSteps(ctx context.Context, id preservation.SubmissionID) e
 // one was frozen before, which is the one to use, or when the submission is not
 // being processed.
 func (t *Tenant) Freeze(ctx context.Context, id preservation.SubmissionID, f Frozen) error {
-	return t.db.write(ctx, func(x *tx) error {
+	return t.attempt(ctx, func(x *tx) error {
 		n, err := x.exec(`UPDATE submission SET frozen = $3, updated_ms = $4 WHERE tenant = $1 AND id = $2 AND frozen = '' AND status = 'processing'`,
 			string(t.id), string(id), toJSON(f), ms(t.db.now()))
 		if err == nil && n == 0 {
@@ -266,7 +267,7 @@ func (t *Tenant) Settle(ctx context.Context, id preservation.SubmissionID, statu
 	if status != Rejected && status != Quarantined {
 		return fmt.Errorf("settle submission as %q: not an end", status)
 	}
-	return t.db.write(ctx, func(x *tx) error {
+	return t.attempt(ctx, func(x *tx) error {
 		n, err := x.exec(`UPDATE submission SET status = $3, problems = $4, updated_ms = $5 WHERE tenant = $1 AND id = $2 AND status IN ('received', 'processing') AND frozen = ''`,
 			string(t.id), string(id), string(status), toJSON(problems), ms(t.db.now()))
 		if err != nil {

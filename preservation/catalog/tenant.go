@@ -39,6 +39,8 @@ type Settings struct {
 type Tenant struct {
 	db *DB
 	id preservation.TenantID
+	// job is what a handler works on: see during.
+	job *Job
 }
 
 // Tenant returns the handle of a tenant, whether or not it exists: what is

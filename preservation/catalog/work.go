@@ -17,6 +17,8 @@ import (
 // program stops; an error is tried again later, unless it is a Final or a Later.
 // One that is preservation.ErrUnavailable is tried for as long as it takes, any
 // other MaxAttempts times.
+// What it says of the processing of a submission through its tenant is
+// ErrConflict once the job is another attempt's.
 type Handler func(ctx context.Context, t *Tenant, j Job) error
 
 // Later is returned by a handler to be called again at a given time, without
@@ -153,7 +155,7 @@ func (p *Pool) call(ctx context.Context, j Job) (err error) {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	return p.Handlers[j.Kind](ctx, p.DB.Tenant(j.Tenant), j)
+	return p.Handlers[j.Kind](ctx, p.DB.Tenant(j.Tenant).during(j), j)
 }
 
 func (p *Pool) settle(ctx context.Context, j Job, err error) {
