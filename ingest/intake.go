@@ -22,6 +22,7 @@ type Staging interface {
 	Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error)
 	Open(ctx context.Context, key string, off, length int64) (io.ReadCloser, error)
 	List(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error]
+	Unfinished(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error]
 	RemoveAll(ctx context.Context, prefix string) error
 }
 

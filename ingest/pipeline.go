@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -199,14 +200,16 @@ func (p *Pipeline) Report(ctx context.Context, t *catalog.Tenant, j catalog.Job)
 // as its newest file; one that is still coming in here is spared however old.
 func (p *Pipeline) Sweep(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
 	newest := map[preservation.SubmissionID]time.Time{}
-	for o, err := range p.Staging.List(ctx, string(t.ID())+"/") {
-		if err != nil {
-			return err
-		}
-		_, rest, _ := strings.Cut(o.Key, "/")
-		name, _, _ := strings.Cut(rest, "/")
-		if id := preservation.SubmissionID(name); id.Valid() && !o.Modified.Before(newest[id]) {
-			newest[id] = o.Modified
+	for _, list := range []func(context.Context, string) iter.Seq2[preservation.Object, error]{p.Staging.List, p.Staging.Unfinished} {
+		for o, err := range list(ctx, string(t.ID())+"/") {
+			if err != nil {
+				return err
+			}
+			_, rest, _ := strings.Cut(o.Key, "/")
+			name, _, _ := strings.Cut(rest, "/")
+			if id := preservation.SubmissionID(name); id.Valid() && !o.Modified.Before(newest[id]) {
+				newest[id] = o.Modified
+			}
 		}
 	}
 	old := p.Now().Add(-24 * time.Hour)

@@ -160,6 +160,39 @@ func (s *Staging) List(ctx context.Context, prefix string) iter.Seq2[preservatio
 	return s.client.list(ctx, s.name, minio.ListObjectsOptions{Prefix: prefix, Recursive: true})
 }
 
+// Unfinished yields the uploads below a prefix that were begun and neither
+// completed nor given up, as a crash leaves them: they hold bytes and are no
+// objects. Modified is when their last part came. The parts of one upload that has
+// more than a thousand count up to there.
+func (s *Staging) Unfinished(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error] {
+	return func(yield func(preservation.Object, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // ends the listing
+		for u := range s.client.api.ListIncompleteUploads(ctx, s.name, prefix, true) {
+			o := preservation.Object{Key: u.Key, Modified: u.Initiated}
+			err := u.Err
+			if err == nil {
+				var parts minio.ListObjectPartsResult
+				parts, err = s.client.core.ListObjectParts(ctx, s.name, u.Key, u.UploadID, 0, 1000)
+				for _, p := range parts.ObjectParts {
+					if o.Size += p.Size; p.LastModified.After(o.Modified) {
+						o.Modified = p.LastModified
+					}
+				}
+			}
+			if minio.ToErrorResponse(err).Code == "NoSuchUpload" {
+				continue // it ended meanwhile
+			}
+			if err != nil {
+				err = fmt.Errorf("list unfinished uploads of %s: %w", prefix, fault(err))
+			}
+			if !yield(o, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // Remove deletes an object. One that does not exist is not an error.
 func (s *Staging) Remove(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.client.brief)

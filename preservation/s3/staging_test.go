@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 
 	"bestand/preservation"
 	"bestand/preservation/s3"
@@ -26,6 +29,7 @@ func testStaging(t *testing.T, c *s3.Client) {
 	t.Run("put", func(t *testing.T) { testStagingPut(t, s) })
 	t.Run("broken source", func(t *testing.T) { testStagingBroken(t, c, s) })
 	t.Run("remove", func(t *testing.T) { testStagingRemove(t, s) })
+	t.Run("unfinished", func(t *testing.T) { testStagingUnfinished(t, c, s) })
 	t.Run("memory", func(t *testing.T) { testStagingMemory(t, s) })
 }
 
@@ -154,6 +158,53 @@ func testStagingRemove(t *testing.T, s *s3.Staging) {
 	}
 	if err := s.RemoveAll(t.Context(), ""); err == nil {
 		t.Error("removing everything: no error")
+	}
+}
+
+// testStagingUnfinished finds what a crash in the middle of an upload leaves, and
+// removes it.
+func testStagingUnfinished(t *testing.T, c *s3.Client, s *s3.Staging) {
+	core := minio.Core{Client: c.API()}
+	begin := time.Now().Add(-2 * time.Second)
+	part := bytes.Repeat([]byte("x"), 5<<20)
+	want := map[string]int64{"cut/1/000001": 2 * 5 << 20, "cut/1/000002": 0, "cut/2/000001": 5 << 20}
+	for key, size := range want {
+		id, err := core.NewMultipartUpload(t.Context(), s.Name(), key, minio.PutObjectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; size > 0; n++ {
+			if _, err := core.PutObjectPart(t.Context(), s.Name(), key, id, n, bytes.NewReader(part), int64(len(part)), minio.PutObjectPartOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			size -= int64(len(part))
+		}
+	}
+	unfinished := func() map[string]int64 {
+		t.Helper()
+		found := map[string]int64{}
+		for o, err := range s.Unfinished(t.Context(), "cut/") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Modified.Before(begin) || o.Modified.After(time.Now().Add(2*time.Second)) {
+				t.Errorf("%s of %s", o.Key, o.Modified)
+			}
+			found[o.Key] = o.Size
+		}
+		return found
+	}
+	if found := unfinished(); !maps.Equal(found, want) {
+		t.Errorf("found %v, want %v", found, want)
+	}
+	if err := s.RemoveAll(t.Context(), "cut/1/"); err != nil {
+		t.Fatal(err)
+	}
+	if found := unfinished(); !maps.Equal(found, map[string]int64{"cut/2/000001": 5 << 20}) {
+		t.Errorf("found %v after the first were removed", found)
+	}
+	if err := s.RemoveAll(t.Context(), "cut/2/"); err != nil {
+		t.Fatal(err)
 	}
 }
 
