@@ -504,7 +504,12 @@ func TestUploads(t *testing.T) {
 	tus("DELETE", empty, "").want(t, 204)
 	tus("HEAD", empty, "").want(t, 404)
 
-	// What nothing comes for any more is removed.
+	// What nothing comes for any more is removed, halves of uploads that a crash left too.
+	for i, ext := range []string{"", ".info", ".part"} {
+		if err := os.WriteFile(fmt.Sprintf("%s/%032d%s", a.server.s.uploads.folder(ours), i, ext), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	a.server.s.uploads.now = func() time.Time { return time.Now().Add(uploadLife + time.Minute) }
 	if err := a.server.ExpireUploads(t.Context()); err != nil {
 		t.Fatal(err)

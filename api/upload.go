@@ -122,9 +122,6 @@ func (u *uploads) settle(folder, id string) (sums preservation.Digests, err erro
 	if sums, err = digest(f); err != nil {
 		return sums, err
 	}
-	if err := f.Sync(); err != nil {
-		return sums, err
-	}
 	text, err := json.Marshal(sums)
 	if err != nil {
 		return sums, err
@@ -132,15 +129,26 @@ func (u *uploads) settle(folder, id string) (sums preservation.Digests, err erro
 	if err := os.WriteFile(path+".part", text, 0o600); err != nil {
 		return sums, err
 	}
+	// What describes it is as durable as its bytes: tusd has synced neither.
+	for _, p := range []string{path, path + ".info", path + ".part"} {
+		if err := syncFile(p); err != nil {
+			return sums, err
+		}
+	}
 	if err := os.Rename(path+".part", path+".sums"); err != nil {
 		return sums, err
 	}
-	dir, err := os.Open(folder)
+	return sums, errors.Join(syncFile(folder), syncFile(filepath.Dir(folder)), syncFile(u.root))
+}
+
+// syncFile brings a file, or the names in a folder, to the disk.
+func syncFile(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
-		return sums, err
+		return err
 	}
-	defer dir.Close()
-	return sums, dir.Sync()
+	defer f.Close()
+	return f.Sync()
 }
 
 func digest(r io.Reader) (sums preservation.Digests, err error) {
@@ -221,16 +229,20 @@ func (u *uploads) expire(ctx context.Context) error {
 		if err != nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
-		name := d.Name()
-		if d.IsDir() || filepath.Ext(name) != ".info" || !uploadID.MatchString(strings.TrimSuffix(name, ".info")) {
+		// A crash leaves bytes without a description, and the other way round.
+		name, _, _ := strings.Cut(d.Name(), ".")
+		if d.IsDir() || !uploadID.MatchString(name) {
 			return nil
 		}
-		bytes := strings.TrimSuffix(path, ".info")
+		bytes := filepath.Join(filepath.Dir(path), name)
 		stat, err := os.Stat(bytes)
+		if errors.Is(err, fs.ErrNotExist) {
+			stat, err = os.Stat(path)
+		}
 		if err == nil && stat.ModTime().After(before) {
 			return nil
 		}
-		for _, p := range []string{bytes, bytes + ".sums", bytes + ".part", path} {
+		for _, p := range []string{bytes, bytes + ".sums", bytes + ".part", bytes + ".info"} {
 			if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				all = errors.Join(all, err)
 			}
