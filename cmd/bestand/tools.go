@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"bestand/ingest"
 	"bestand/ingest/convert"
@@ -27,7 +29,7 @@ const sealMemory = 1 << 30
 func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 	work := a.cfg.path("work")
 	// What an earlier process left there belongs to attempts that start anew.
-	if err := os.RemoveAll(work); err != nil {
+	if err := discard(ctx, work); err != nil {
 		return nil, err
 	}
 	// Also what this program and its libraries keep for a moment: it holds parts of
@@ -79,6 +81,22 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 // validators is how many processes of veraPDF there are. One keeps a processor
 // busy, and two workers have as much to do besides.
 func (c *Config) validators() int { return max(1, c.Workers/2) }
+
+// discard removes a folder in which programs that a killed service has started may
+// still be writing: they die with it, but not at the same moment.
+func discard(ctx context.Context, dir string) error {
+	for try := 0; ; try++ {
+		err := os.RemoveAll(dir)
+		if err == nil || try == 50 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
 
 func signed(path string) (bool, error) {
 	f, err := os.Open(path)
