@@ -40,8 +40,9 @@ func (in *installation) opened(t *testing.T) *archive {
 // audit stops an installation and holds the bucket against the catalog: every
 // object once, every record with one package of each version and one receipt of
 // each, every object of a record known with the digest it has, nothing left in
-// staging and no job given up. It returns the records.
-func (in *installation) audit(t *testing.T) []catalog.Entry {
+// staging and no job given up. It returns the records. What more is to be looked at
+// gets the opened installation.
+func (in *installation) audit(t *testing.T, more ...func(*archive)) []catalog.Entry {
 	t.Helper()
 	in.stagingEmpty(t)
 	if in.cmd != nil {
@@ -130,6 +131,9 @@ func (in *installation) audit(t *testing.T) []catalog.Entry {
 			}
 		}
 	}
+	for _, look := range more {
+		look(a)
+	}
 	return records
 }
 
@@ -171,8 +175,10 @@ func (in *installation) sweep(t *testing.T) {
 	t.Helper()
 	yesterday := time.Now().Add(-25 * time.Hour)
 	for _, path := range in.staged(t) {
-		if err := os.Chtimes(path, yesterday, yesterday); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
+		for _, p := range []string{path, filepath.Dir(path)} { // an upload is as old as its folder
+			if err := os.Chtimes(p, yesterday, yesterday); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
 		}
 	}
 	in.enqueue(t, "sweep")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -48,7 +49,11 @@ func (c *caller) do(method, path string, body io.Reader, header ...string) reply
 
 // request is do for a service that may not answer.
 func (c *caller) request(method, path string, body io.Reader, header ...string) (r reply, err error) {
-	req, err := http.NewRequestWithContext(c.Context(), method, c.url+path, body)
+	return c.requestIn(c.Context(), method, path, body, header...)
+}
+
+func (c *caller) requestIn(ctx context.Context, method, path string, body io.Reader, header ...string) (r reply, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.url+path, body)
 	if err != nil {
 		return r, err
 	}

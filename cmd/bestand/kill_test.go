@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -145,6 +146,12 @@ func TestKilledAnytime(t *testing.T) {
 	t.Log("seed", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	const rounds, each = 8, 4
+	delivered := func(id string, n int) sent {
+		if n%each == 0 { // large enough to come in parts
+			return sent{"gross.bin", func() io.Reader { return noise(byte(n), 20<<20) }}
+		}
+		return file("daten.bin", blob(id))
+	}
 	var mu sync.Mutex
 	accepted := map[string]bool{}
 	for round := range rounds {
@@ -155,7 +162,7 @@ func TestKilledAnytime(t *testing.T) {
 			n := round*each + i
 			senders.Go(func() {
 				id := fmt.Sprint("any-", n)
-				r, err := c.trySend(about(id, "63.10", "Eingang "+id), file("daten.bin", blob(id)))
+				r, err := c.trySend(about(id, "63.10", "Eingang "+id), delivered(id, n))
 				if err == nil && r.StatusCode == 202 {
 					mu.Lock()
 					accepted[id] = true
@@ -179,7 +186,7 @@ func TestKilledAnytime(t *testing.T) {
 	for n := range rounds * each {
 		// What was accepted is known, the rest is taken now.
 		id := fmt.Sprint("any-", n)
-		r := c.send(about(id, "63.10", "Eingang "+id), file("daten.bin", blob(id)))
+		r := c.send(about(id, "63.10", "Eingang "+id), delivered(id, n))
 		if accepted[id] && r.StatusCode != 200 {
 			t.Errorf("%s was accepted and is not known any more: %d %s", id, r.StatusCode, r.body)
 		}
