@@ -506,7 +506,7 @@ func TestUploads(t *testing.T) {
 
 	// What nothing comes for any more is removed, halves of uploads that a crash left too.
 	for i, ext := range []string{"", ".info", ".part"} {
-		if err := os.WriteFile(fmt.Sprintf("%s/%032d%s", a.server.s.uploads.folder(ours), i, ext), []byte("x"), 0o600); err != nil {
+		if err := os.WriteFile(fmt.Sprintf("%s/%032d%s", a.server.s.uploads.folder(auth.Principal{Tenant: ours, Actor: "dms-bauamt"}), i, ext), []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -87,7 +87,7 @@ func (l *load) next(t *testing.T) *handover {
 		class, more, d.destroy = parentContacts, []any{"closed", "2010-07-31"}, true
 		d.files, d.renditions = []sent{file("a.bin", blob(d.id)), text}, 1
 	case "package":
-		d.files, d.renditions = []sent{file(d.id+".zip", bag(t, d.word))}, 1
+		d.files, d.renditions = []sent{file(d.id+".zip", bagOf(t, d.word))}, 1
 		return d
 	default:
 		d.files = []sent{file("daten.bin", blob(d.id))}
@@ -96,8 +96,8 @@ func (l *load) next(t *testing.T) *handover {
 	return d
 }
 
-// bag is a package of one record (RFC 8493).
-func bag(t *testing.T, word string) string {
+// bagOf is a package of one record (RFC 8493).
+func bagOf(t *testing.T, word string) string {
 	content := "Vermerk in einem Paket über " + word
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
