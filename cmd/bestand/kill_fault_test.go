@@ -600,7 +600,7 @@ func (c *campaign) clean() {
 		}
 	}
 	each(filepath.Join(c.dir, "objects"), func(path string) {
-		if strings.Contains(path, "/.sgwtmp/") && !strings.Contains(path, "/bestand-probe/") { // that one is emptied by the next probe
+		if strings.Contains(path, "/.sgwtmp/") && !strings.Contains(path, "/bestand-probe/") { // parts of a probe of the start that was killed: no records
 			c.Errorf("left by the object store: %s", path)
 		}
 	})
