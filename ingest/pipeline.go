@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"bestand/ingest/convert"
 	"bestand/ingest/format"
 	"bestand/ingest/invoice"
@@ -47,6 +49,10 @@ type Pipeline struct {
 	Invoice func(ctx context.Context, dir, pdf string) (invoice.Embedded, error)
 	Sealer  *Sealer
 
+	// Working bounds how many submissions keep a processor busy at a time, however
+	// many are on their way; nil: all of them.
+	Working *semaphore.Weighted
+
 	WorkDir string // local scratch; emptied at start-up
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -61,33 +67,37 @@ type Pipeline struct {
 	tried map[preservation.RecordID]string // completed in vain, with these tools
 }
 
-// steps is the process up to the frozen package. Each step can be repeated from
-// the start: its only traces are in the work folder, the events and staging.
-var steps = []struct {
+// step is a piece of the process.
+type step struct {
 	name string
 	run  func(context.Context, *work) error
-}{
-	{"fetch", fetch},       // staged bytes, held against the digests of the reception; of a later version the stored ones
-	{"scan", scanFiles},    // malware goes to quarantine
-	{"identify", identify}, // PRONOM; contradictions are findings
-	{"validate", validate}, // incoming signatures, XML
-	{"convert", render},    // renditions and extracted files, each with veraPDF's verdict and plausibility
-	{"check", judge},       // what has no rendition is archived with the finding or quarantined, as the tenant chose; a later version has to complete something
-	{"seal", seal},         // PAdES on the PDF renditions made here
-	{"digest", digest},     // SHA-256 and SHA-512 of everything made here
-	{"package", pack},      // the AIP, its METS sealed
-	{"freeze", freeze},     // from here on these bytes and no others
+	load bool // what it takes: works or waits
+}
+
+// Some steps keep a processor busy, the others wait for the disk or the network.
+const works, waits = true, false
+
+// steps is the process up to the frozen package. Each step can be repeated from
+// the start: its only traces are in the work folder, the events and staging.
+var steps = []step{
+	{"fetch", fetch, waits},       // staged bytes, held against the digests of the reception; of a later version the stored ones
+	{"scan", scanFiles, waits},    // malware goes to quarantine
+	{"identify", identify, works}, // PRONOM; contradictions are findings
+	{"validate", validate, works}, // incoming signatures, XML
+	{"convert", render, works},    // renditions and extracted files, each with veraPDF's verdict and plausibility
+	{"check", judge, waits},       // what has no rendition is archived with the finding or quarantined, as the tenant chose; a later version has to complete something
+	{"seal", seal, works},         // PAdES on the PDF renditions made here
+	{"digest", digest, works},     // SHA-256 and SHA-512 of everything made here
+	{"package", pack, waits},      // the AIP, its METS sealed
+	{"freeze", freeze, waits},     // from here on these bytes and no others
 }
 
 // storing is the rest. Each step finds out by itself what an earlier attempt did.
-var storing = []struct {
-	name string
-	run  func(context.Context, *work) error
-}{
-	{"thaw", thaw},       // the frozen package, if an earlier attempt made it
-	{"store", store},     // one PUT with its lock, read back
-	{"commit", commit},   // record, files and events in the catalog
-	{"receipt", receipt}, // signed, stored as the storage event; now it is archived
+var storing = []step{
+	{"thaw", thaw, waits},       // the frozen package, if an earlier attempt made it
+	{"store", store, waits},     // one PUT with its lock, read back
+	{"commit", commit, waits},   // record, files and events in the catalog
+	{"receipt", receipt, waits}, // signed, stored as the storage event; now it is archived
 }
 
 // A verdict ends the processing without a record.
@@ -134,7 +144,7 @@ func (p *Pipeline) Process(ctx context.Context, t *catalog.Tenant, j catalog.Job
 		todo = append(steps[:len(steps):len(steps)], storing...)
 	}
 	for _, s := range todo {
-		if err = s.run(ctx, w); err == nil {
+		if err = p.take(ctx, w, s); err == nil {
 			err = w.flush(ctx, false)
 		}
 		if err == nil && p.Boundary != nil {
@@ -157,6 +167,17 @@ func (p *Pipeline) Process(ctx context.Context, t *catalog.Tenant, j catalog.Job
 		return &catalog.Final{Err: err}
 	}
 	return err
+}
+
+// take does one step, when a processor is free for it.
+func (p *Pipeline) take(ctx context.Context, w *work, s step) error {
+	if s.load == works && p.Working != nil {
+		if err := p.Working.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		defer p.Working.Release(1)
+	}
+	return s.run(ctx, w)
 }
 
 // Unstage is the handler of the job "unstage": it removes what staging holds of

@@ -95,7 +95,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.Clamd, "clamd", "", "malware scanner: unix:PATH or tcp:HOST:PORT (default: none, recorded as not scanned)")
 	fs.StringVar(&c.VeraPDF, "verapdf", "", "`folder` of the veraPDF sidecar (default: where the set-up script puts it)")
 	fs.BoolVar(&c.OCR, "ocr", false, "read the text of scans for search (tesseract, German)")
-	fs.IntVar(&c.Workers, "workers", max(1, runtime.NumCPU()), "submissions that are processed at a time")
+	fs.IntVar(&c.Workers, "workers", max(1, runtime.NumCPU()), "submissions that are converted and checked at a time")
 	fs.Int64Var(&c.MaxUpload, "max-upload", 1<<40, "most `bytes` of one submission")
 	fs.IntVar(&c.MaxFiles, "max-files", ingest.MaxFiles, "most files of one submission")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")

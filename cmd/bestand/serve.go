@@ -198,6 +198,11 @@ func (s *service) addTenant(ctx context.Context, info catalog.TenantInfo, actor 
 	return info, s.startTenant(ctx, info.ID)
 }
 
+// underWay is how many submissions are on their way for each that keeps a
+// processor busy. The others wait for the disk, and as one: what is written at the
+// same time becomes durable with one commit.
+const underWay = 4
+
 // startWorkers begins to work on jobs: conversions apart from everything else,
 // which must not wait behind them.
 func (s *service) startWorkers() {
@@ -215,7 +220,7 @@ func (s *service) startWorkers() {
 		delete(handlers, kind)
 	}
 	pools := []*catalog.Pool{
-		{DB: s.catalog, Handlers: map[string]catalog.Handler{catalog.JobProcess: s.pipeline.Process}, Workers: s.cfg.Workers, Log: s.log},
+		{DB: s.catalog, Handlers: map[string]catalog.Handler{catalog.JobProcess: s.pipeline.Process}, Workers: underWay * s.cfg.Workers, Log: s.log},
 		{DB: s.catalog, Handlers: protect, Workers: 1, Log: s.log},
 		{DB: s.catalog, Handlers: handlers, Workers: 2, Log: s.log},
 	}

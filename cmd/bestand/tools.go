@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"bestand/ingest"
 	"bestand/ingest/convert"
 	"bestand/ingest/format"
@@ -74,7 +76,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 			Signer: a.seal.Signer, Chain: a.seal.Chain, Stamper: a.stamper, Name: "Bestand",
 			Budget: pades.NewBudget(sealMemory), MaxPDF: a.cfg.SealMaxBytes, Trust: a.trust, Now: a.now,
 		},
-		WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),
+		Working: semaphore.NewWeighted(int64(a.cfg.Workers)), WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),
 	}, nil
 }
 
