@@ -1,6 +1,6 @@
 # make run    installs what is missing, builds, starts, archives the samples
 # make test   passes everything
-.PHONY: run stop test fault build setup lint vuln bench fuzz test-minio generate
+.PHONY: run stop test fault build setup lint vuln bench bench-parts fuzz test-minio generate
 
 # The tools that go beside Go modules are pinned here.
 GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
@@ -37,8 +37,17 @@ lint:
 vuln:
 	go run $(GOVULNCHECK) ./...
 
+# The speed that is promised, each beside the program that it is measured against.
+# BESTAND_BENCH_RECORDS is the largest catalog; BESTAND_BENCH_DIR keeps it.
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	@out=$$(mktemp) && trap 'rm -f $$out' EXIT && \
+		{ go test -run '^$$' -bench . -benchtime 3x -timeout 6h ./cmd/bestand; \
+		  go test -run '^$$' -bench . -timeout 2h ./search; } | tee $$out && \
+		awk -f deploy/bench.awk $$out && ! grep -q '^FAIL' $$out
+
+# The parts by themselves.
+bench-parts:
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v /cmd/)
 
 # Every parser of bytes from outside, for FUZZTIME each; what breaks one is kept
 # beside it in testdata/fuzz.
