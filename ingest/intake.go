@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -156,7 +157,7 @@ func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.
 			return f, invalid(fmt.Sprintf("files[%d]", n), "not-announced", "file %q is not in metadata.files, which lists %d", name, len(d.req.Files))
 		}
 		a := d.req.Files[n]
-		if a.Name != "" && name != "" && a.Name != name {
+		if a.Name != "" && name != "" && a.Name != name && a.Name != inJSON(name) {
 			return f, invalid(fmt.Sprintf("files[%d].name", n), "name-mismatch", "announced %q, received %q; parts must come in the order of metadata.files", a.Name, name)
 		}
 		if name == "" {
@@ -195,6 +196,15 @@ func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.
 	}
 	d.sub.Files = append(d.sub.Files, f)
 	return f, nil
+}
+
+// inJSON is a name as JSON can hold it: with U+FFFD for each byte that is not
+// UTF-8. Only the part of a form has the name itself, which is kept.
+func inJSON(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	return string([]rune(name))
 }
 
 // compare holds the digests that the producer announced against those of the

@@ -18,6 +18,8 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"bestand/preservation"
 )
@@ -175,9 +177,16 @@ func writeParts(mw *multipart.Writer, meta []byte, name string, files []localFil
 			return err
 		}
 	}
-	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", "%0D", "\n", "%0A")
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	for _, f := range files {
-		h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + name + `"; filename="` + quote.Replace(f.name) + `"`}, "Content-Type": {"application/octet-stream"}}
+		called := f.name
+		if strings.ContainsFunc(called, unicode.IsControl) {
+			if meta == nil || !utf8.ValidString(called) {
+				return fmt.Errorf("%s: a header cannot carry the control characters of this name; rename it", f.path)
+			}
+			called = "" // the metadata have it
+		}
+		h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + name + `"; filename="` + quote.Replace(called) + `"`}, "Content-Type": {"application/octet-stream"}}
 		part, err := mw.CreatePart(h)
 		if err != nil {
 			return err

@@ -16,6 +16,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
+
+	"bestand/preservation"
 )
 
 // delivery is one record, or a package of records, as it lies on disk.
@@ -138,19 +140,19 @@ was accepted before is not taken in twice.
 
 func (r outcome) print(w io.Writer) {
 	if r.Error != "" {
-		fmt.Fprintf(w, "FAILED   %s: %s\n", r.Path, r.Error)
+		fmt.Fprintf(w, "FAILED   %s: %s\n", legible(r.Path), legible(r.Error))
 		return
 	}
 	note := ""
 	if r.Repeated {
 		note = " (was here before)"
 	}
-	fmt.Fprintf(w, "%-8s %s  record %s%s\n", r.Status, r.Path, r.Record, note)
+	fmt.Fprintf(w, "%-8s %s  record %s%s\n", legible(r.Status), legible(r.Path), legible(r.Record), note)
 	for _, p := range r.Problems {
-		fmt.Fprintf(w, "         - %s\n", p)
+		fmt.Fprintf(w, "         - %s\n", legible(p))
 	}
 	for _, rec := range r.Records {
-		fmt.Fprintf(w, "         %-8s record %s\n", rec.Status, rec.Record)
+		fmt.Fprintf(w, "         %-8s record %s\n", legible(rec.Status), legible(rec.Record))
 	}
 }
 
@@ -189,7 +191,7 @@ func collectDelivery(path, producer, class, closed string) (*delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	defaults := map[string]string{"producer": producer, "class": class, "closed": closed, "producer_record_id": filepath.ToSlash(where), "title": filepath.Base(where)}
+	defaults := map[string]string{"producer": producer, "class": class, "closed": closed, "producer_record_id": sourceID(filepath.ToSlash(where)), "title": legible(filepath.Base(where))}
 	for k, v := range defaults {
 		if _, ok := d.metadata[k]; !ok && v != "" {
 			d.metadata[k] = v
@@ -298,6 +300,9 @@ func (c *client) deliver(ctx context.Context, d *delivery, bar *progressbar.Prog
 	}
 	if sub.Status != "archived" && sub.Status != "partial" {
 		return out
+	}
+	if !preservation.SubmissionID(sub.ID).Valid() { // it becomes the name of a file
+		return fail(fmt.Errorf("%q is no identifier of a submission", sub.ID))
 	}
 	jws, err := c.receipt(ctx, sub.ID)
 	if err != nil {

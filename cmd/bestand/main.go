@@ -71,12 +71,12 @@ func main() {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 	case errors.As(err, &usage):
-		fmt.Fprintln(os.Stderr, "bestand:", err)
+		fmt.Fprintln(os.Stderr, "bestand:", legibleLines(err.Error()))
 		os.Exit(2)
 	case errors.As(err, &code):
 		os.Exit(int(code))
 	default:
-		fmt.Fprintln(os.Stderr, "bestand:", err)
+		fmt.Fprintln(os.Stderr, "bestand:", legibleLines(err.Error()))
 		os.Exit(1)
 	}
 }
