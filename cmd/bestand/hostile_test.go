@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -219,7 +220,11 @@ func (s *siege) stands(c *caller) {
 		}
 	}
 	left, err := filepath.Glob(filepath.Join(s.in.dir, "work", "*"))
-	left = slices.DeleteFunc(left, func(p string) bool { return strings.Contains(p, "verapdf-") }) // it is still there
+	scratch, more := filepath.Glob(filepath.Join(s.in.dir, "work", "tmp", "*"))
+	left, err = append(left, scratch...), errors.Join(err, more)
+	left = slices.DeleteFunc(left, func(p string) bool { // the folder itself, and the validator, which still runs
+		return filepath.Base(p) == "tmp" || strings.Contains(filepath.Base(p), "verapdf-")
+	})
 	if err != nil || len(left) > 0 {
 		c.Errorf("left in the work folder: %v %v", left, err)
 	}

@@ -123,7 +123,7 @@ func officeBombs() []File {
 			return xlsx(inline("A1", Marker), "", relation("rId2", "sharedStrings", "sharedStrings.xml", ""),
 				part{"xl/sharedStrings.xml", []byte(`<sst ` + sheetSpace + `>` + strings.Repeat(`<si/>`, 12_000_000) + `</sst>`)})
 		}},
-		{Name: "tables-3000.docx", Content: func() []byte { return docx(grid, "") }},
+		{Name: "tables-3000.docx", Heavy: true, Content: func() []byte { return docx(grid, "") }},
 		{Name: "elements-1m.odt", Content: func() []byte {
 			return odt("", strings.Repeat("<text:section>", 1_000_000)+paragraph(Marker)+strings.Repeat("</text:section>", 1_000_000))
 		}},

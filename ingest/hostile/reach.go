@@ -57,7 +57,7 @@ func reaching(t Trap) []File {
 				part{"Basic/Standard/Module1.xml", []byte(`<?xml version="1.0"?><script:module xmlns:script="http://openoffice.org/2000/script" script:name="Module1" script:language="StarBasic">` + basic + `</script:module>`)})
 		}},
 		{Name: "links.ods", Content: func() []byte {
-			return pack(odfParts(ods, "", `<office:spreadsheet><table:table table:name="T"><table:table-row><table:table-cell office:value-type="string"><text:p>`+Marker+`</text:p></table:table-cell>`+
+			return pack(odfParts(ods, "", `<office:spreadsheet><table:table table:name="T"><table:table-row><table:table-cell office:value-type="string"><text:p>`+Marker+`</text:p></table:table-cell></table:table-row><table:table-row>`+
 				`<table:table-cell table:formula="of:=WEBSERVICE(&quot;`+u+`/ods&quot;)" office:value-type="string"/><table:table-cell table:formula="of:=DDE(&quot;soffice&quot;;&quot;`+s+`&quot;;&quot;a&quot;)" office:value-type="string"/>`+
 				`<table:table-cell table:formula="of:='file://`+s+`'#$Sheet1.A1" office:value-type="string"/></table:table-row></table:table></office:spreadsheet>`)...)
 		}, Shows: true},
@@ -80,7 +80,7 @@ func reaching(t Trap) []File {
 				part{"word/chunk.html", []byte(webPage(t))})
 		}},
 		{Name: "links.xlsx", Shows: true, Content: func() []byte {
-			return xlsx(`<row r="1"><c r="A1" t="inlineStr"><is><t>`+Marker+`</t></is></c><c r="B1" t="str"><f>_xlfn.WEBSERVICE("`+u+`/xlsx")</f><v>alt</v></c><c r="C1" t="str"><f>[1]Tabelle!A1</f><v>alt</v></c><c r="D1" t="str"><f>HYPERLINK("`+u+`/link")</f><v>alt</v></c></row>`,
+			return xlsx(`<row r="1"><c r="A1" t="inlineStr"><is><t>`+Marker+`</t></is></c></row><row r="2"><c r="B2" t="str"><f>_xlfn.WEBSERVICE("`+u+`/xlsx")</f><v>alt</v></c><c r="C2" t="str"><f>[1]Tabelle!A1</f><v>alt</v></c><c r="D2" t="str"><f>HYPERLINK("`+u+`/link")</f><v>alt</v></c></row>`,
 				`<externalReferences><externalReference r:id="rId7"/></externalReferences>`, relation("rId7", "externalLink", "externalLinks/externalLink1.xml", ""),
 				part{"xl/externalLinks/externalLink1.xml", []byte(`<externalLink ` + sheetSpace + `><externalBook r:id="rId1"><sheetNames><sheetName val="Tabelle"/></sheetNames></externalBook></externalLink>`)},
 				part{"xl/externalLinks/_rels/externalLink1.xml.rels", relations(relation("rId1", "externalLinkPath", "file://"+s, "External"))})
