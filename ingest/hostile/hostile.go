@@ -9,7 +9,6 @@ package hostile
 import (
 	"bytes"
 	"compress/zlib"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 )
@@ -92,5 +91,3 @@ func deflated(fill []byte, size int64) []byte {
 	z.Close()
 	return b.Bytes()
 }
-
-func printf(format string, args ...any) []byte { return fmt.Appendf(nil, format, args...) }

@@ -105,11 +105,9 @@ func readPage(ctx context.Context, r *convert.Reading, src convert.Source, dir s
 func describe(r *convert.Reading, v *Invoice, dir string) error {
 	r.Text = v.Text()
 	findings := v.Check()
-	e := preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Success, Detail: fmt.Sprintf("%s: %s.", v.Syntax, Extent), Agent: agent}
-	if len(findings) > 0 {
-		e.Outcome = preservation.Warning
-	}
-	r.Events = append(r.Events, e)
+	// That it was checked, and how; what was found stands in events of its own.
+	r.Events = append(r.Events, preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Success,
+		Detail: fmt.Sprintf("%s: %s; %d findings.", v.Syntax, Extent, len(findings)), Agent: agent})
 	for _, x := range findings {
 		r.Events = append(r.Events, preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Warning, Code: x.Code,
 			Detail: x.Detail + " (" + x.Clause + ").", Agent: agent})
