@@ -182,10 +182,7 @@ func (s *siege) said(c *caller, r holding, h held) string {
 	if bytes.HasPrefix(content, []byte("%PDF")) {
 		cmd := exec.CommandContext(c.Context(), "pdftotext", "-enc", "UTF-8", "-l", "100", "-", "-")
 		cmd.Stdin = bytes.NewReader(content)
-		text, err := cmd.Output()
-		if err != nil {
-			c.Errorf("pdftotext on %s of %s: %v", h.ID, h.Name, err)
-		}
+		text, _ := cmd.Output() // what came out of a file may call itself a PDF and be none
 		content = append(content, text...)
 	}
 	return strings.Join(strings.Fields(string(content)), "")
