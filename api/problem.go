@@ -151,6 +151,8 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 		return badParameter, "", []FieldError{fieldError(header.ParamName, "required", "is missing")}
 	case errors.Is(err, preservation.ErrFull), roomless(err):
 		return full, "nothing was kept of this request: send it again when somebody has made room", nil
+	case errors.Is(err, preservation.ErrClock):
+		return unavailable, "the clock of the archive is in doubt: send it again when its operator has set or confirmed it", nil
 	case errors.Is(err, preservation.ErrUnavailable): // before the network's own errors, which could be the client's
 		return unavailable, away(err), nil
 	case errors.Is(err, auth.ErrMissing), errors.Is(err, auth.ErrInvalid):

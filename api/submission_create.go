@@ -94,6 +94,9 @@ func (s *server) takePackage(ctx context.Context, f form, part field) (sub catal
 	if err != nil {
 		return sub, false, err
 	}
+	if err := s.config.Intake.Timely(ctx); err != nil {
+		return sub, false, err
+	}
 	d := s.config.Intake.BeginPackage(s.tenant(ctx), principal(ctx).Actor)
 	defer d.Abort(ctx)
 	if _, err := d.File(ctx, name, part); err != nil {

@@ -34,6 +34,9 @@ type Intake struct {
 	Known func(ctx context.Context, t *catalog.Tenant, class string) (bool, error)
 	// Now is the clock of identifiers and events.
 	Now func() time.Time
+	// Clock says why the clock is in doubt (preservation.ErrClock): nothing is taken
+	// in then, since receipts say for good when it came. Nil: it never is.
+	Clock func(ctx context.Context) error
 	// MaxFiles and MaxBytes limit one delivery; zero means the limit of a record,
 	// which is ingest.MaxFiles, and no limit of bytes.
 	MaxFiles int
@@ -77,6 +80,9 @@ type Delivery struct {
 // Begin checks the metadata and opens a delivery. An *Invalid says what the
 // producer must change.
 func (in *Intake) Begin(ctx context.Context, t *catalog.Tenant, actor string, req Request) (*Delivery, error) {
+	if err := in.Timely(ctx); err != nil {
+		return nil, err
+	}
 	problems, err := in.check(ctx, t, req)
 	if err != nil {
 		return nil, err
@@ -99,6 +105,14 @@ func (in *Intake) Begin(ctx context.Context, t *catalog.Tenant, actor string, re
 		SubmittedBy: actor,
 	}
 	return d, nil
+}
+
+// Timely says why nothing is taken in now for the sake of the clock; nil: it is.
+func (in *Intake) Timely(ctx context.Context) error {
+	if in.Clock == nil {
+		return nil
+	}
+	return in.Clock(ctx)
 }
 
 // BeginPackage opens a delivery of one file that is a package of records

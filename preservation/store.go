@@ -21,6 +21,9 @@ var (
 	ErrCorrupt = errors.New("object differs from what was stored")
 	// ErrFull: the store has no room. Nothing was kept of the attempt.
 	ErrFull = errors.New("store is full")
+	// ErrClock: the clock of this machine cannot be right. Set it, or have a person
+	// confirm it; nothing was done.
+	ErrClock = errors.New("the clock is in doubt")
 )
 
 // LockMode is an S3 Object Lock mode.

@@ -42,6 +42,8 @@ type Disposer struct {
 	// tombstone. Nil while there is no evidence.
 	Leaves func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) ([]string, error)
 
+	// Clock says why the clock is not good enough to destroy by. Nil: it is.
+	Clock func(ctx context.Context) error
 	// Packaged returns a version of a record as its package holds it, which its row
 	// in the catalog must agree with. Nil: not compared.
 	Packaged func(ctx context.Context, s preservation.Store, id preservation.RecordID, version int) (preservation.Record, error)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
@@ -18,6 +19,7 @@ type Stopped struct {
 	Records int       `json:"records"` // that would have been destroyed
 	Holding int64     `json:"holding"` // that there are
 	At      time.Time `json:"at"`
+	Clock   bool      `json:"clock,omitempty"` // for the clock alone
 }
 
 func (s *Stopped) Error() string { return "destruction stopped itself: " + s.Reason }
@@ -62,7 +64,21 @@ func (d *Disposer) checkBatch(ctx context.Context, t *catalog.Tenant, n int) err
 
 // checkClock refuses to act on a clock that went back or leapt ahead.
 func (d *Disposer) checkClock(ctx context.Context, t *catalog.Tenant) error {
+	if d.Clock != nil {
+		if err := d.Clock(ctx); errors.Is(err, preservation.ErrClock) {
+			return &Stopped{Reason: err.Error(), Clock: true}
+		} else if err != nil {
+			return err
+		}
+	}
 	now := d.Officer.Now()
+	audited, err := t.View().LastAudited(ctx)
+	if err != nil {
+		return err
+	}
+	if audited.Sub(now) > 5*time.Minute {
+		return &Stopped{Clock: true, Reason: "the clock shows " + now.UTC().Format(time.RFC3339) + ", earlier than the newest entry of the audit log, " + audited.Format(time.RFC3339) + ": " + setClock}
+	}
 	gap := d.Gap
 	if gap == 0 {
 		gap = 45 * 24 * time.Hour
@@ -74,13 +90,25 @@ func (d *Disposer) checkClock(ctx context.Context, t *catalog.Tenant) error {
 	if last, err := time.Parse(time.RFC3339, text); err == nil {
 		switch away := now.Sub(last); {
 		case away < -5*time.Minute:
-			return &Stopped{Reason: "the clock shows " + now.Format(time.RFC3339) + ", earlier than at the run before, " + text}
+			return &Stopped{Clock: true, Reason: "the clock shows " + now.UTC().Format(time.RFC3339) + ", earlier than at the run before, " + text + ": " + setClock}
 		case away > gap:
-			return &Stopped{Reason: "the run before was on " + text + ": is it really " + now.Format(time.RFC3339) + "?"}
+			return &Stopped{Clock: true, Reason: "the run before was on " + text + ": is it really " + now.UTC().Format(time.RFC3339) + "? " + setClock}
 		}
 	}
-	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(clockName, now.UTC().Format(time.RFC3339)) })
+	before, err := d.Stopped(ctx, t)
+	if err != nil {
+		return err
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		err := x.SetCursor(clockName, now.UTC().Format(time.RFC3339))
+		if err == nil && before != nil && before.Clock { // it agrees again
+			err = x.SetCursor(stoppedName, "")
+		}
+		return err
+	})
 }
+
+const setClock = "set the clock of the machine or, if it is right, run bestand clock --confirm"
 
 // stop records a Stopped where people find it: as a dead letter, in the audit
 // log and in the log. Other errors pass through.
@@ -124,6 +152,26 @@ func (d *Disposer) Stopped(ctx context.Context, t *catalog.Tenant) (*Stopped, er
 	}
 	s := new(Stopped)
 	return s, json.Unmarshal([]byte(text), s)
+}
+
+// ConfirmClock says that the clock is right. Runs that stopped for another reason
+// stay stopped.
+func (d *Disposer) ConfirmClock(ctx context.Context, t *catalog.Tenant, actor string) error {
+	stopped, err := d.Stopped(ctx, t)
+	if err != nil {
+		return err
+	}
+	now := d.Officer.Now().UTC().Format(time.RFC3339)
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		if err := x.SetCursor(clockName, now); err != nil || stopped == nil || !stopped.Clock {
+			return err
+		}
+		return errors.Join(
+			x.SetCursor(stoppedName, ""),
+			x.Audit(catalog.AuditEntry{Actor: actor, Action: "dispose.allow", Object: string(t.ID()), Detail: map[string]string{"clock": now}}),
+			x.Enqueue(catalog.Job{Kind: JobDispose, Key: "allowed"}),
+		)
+	})
 }
 
 // Allow says that a stopped run is right: the clock is, and the next run may

@@ -26,8 +26,9 @@ import (
 type archive struct {
 	cfg *Config
 	log *slog.Logger
-	now func() time.Time
+	now func() time.Time // of the guard
 
+	clock    *guard
 	lock     *os.File // of the data folder
 	embedded *objectstore.Server
 	s3       *s3.Client
@@ -46,7 +47,7 @@ type archive struct {
 
 // open brings the parts up. A store that does not keep its promises is refused.
 func open(ctx context.Context, cfg *Config, log *slog.Logger) (*archive, error) {
-	a, err := begin(ctx, cfg, log)
+	a, err := begin(ctx, cfg, log, time.Now)
 	if err != nil {
 		return a, err
 	}
@@ -56,23 +57,25 @@ func open(ctx context.Context, cfg *Config, log *slog.Logger) (*archive, error) 
 	return a, nil
 }
 
-// begin brings the parts up in the order in which they need each other. The store
-// is still being tried: nothing may be archived before promised returns nil.
-func begin(ctx context.Context, cfg *Config, log *slog.Logger) (a *archive, err error) {
-	a = &archive{cfg: cfg, log: log, now: time.Now, buckets: map[preservation.TenantID]*s3.Bucket{}}
+// begin brings the parts up in the order in which they need each other, by a clock
+// of the machine. The store is still being tried: nothing may be archived before
+// promised returns nil.
+func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.Time) (a *archive, err error) {
+	a = &archive{cfg: cfg, log: log, clock: &guard{wall: wall, log: log}, buckets: map[preservation.TenantID]*s3.Bucket{}}
+	a.now = a.clock.now
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
 		}
 	}()
+	if err := a.clock.born(); err != nil {
+		return a, err
+	}
 	if a.lock, err = lockFolder(cfg.Data); err != nil {
 		return a, err
 	}
 	if err := a.openKeys(); err != nil {
 		return a, fmt.Errorf("keys: %w", err)
-	}
-	if err := a.openStore(ctx); err != nil {
-		return a, fmt.Errorf("object store: %w", err)
 	}
 	url := cfg.Catalog
 	if url == "" {
@@ -80,6 +83,20 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger) (a *archive, err 
 	}
 	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: url, Now: a.now}); err != nil {
 		return a, fmt.Errorf("catalog %s: %w; if it is damaged, move it away and run bestand rebuild: the buckets hold everything", catalog.Redact(url), err)
+	}
+	// From here on the clock is one that is believed: the store is tried out by it.
+	a.clock.db = a.catalog
+	if err := a.clock.look(ctx); err != nil {
+		return a, err
+	}
+	if err := a.openStore(ctx); err != nil {
+		return a, fmt.Errorf("object store: %w", err)
+	}
+	if a.embedded == nil {
+		a.clock.peer = a.s3.Clock
+		if err := a.clock.look(ctx); err != nil {
+			return a, err
+		}
 	}
 	if cfg.Catalog == "" { // in the data folder, which is ours alone
 		if err := a.catalog.TakeBack(ctx); err != nil {
@@ -119,7 +136,7 @@ func (a *archive) openKeys() (err error) {
 		if err != nil {
 			return err
 		}
-		a.stamper = &timestamp.Client{URL: a.cfg.TSAURL, User: a.cfg.TSAUser, Password: password, Roots: a.trust}
+		a.stamper = &timestamp.Client{URL: a.cfg.TSAURL, User: a.cfg.TSAUser, Password: password, Roots: a.trust, Now: a.now}
 		return nil
 	}
 	a.stamper, err = timestamp.NewAuthority(timestamp.Config{Signer: a.keys.TSA.Signer, Chain: a.keys.TSA.Chain, Now: a.now})
@@ -176,6 +193,9 @@ func (a *archive) promised(ctx context.Context) (err error) {
 		}
 	}
 	if err != nil {
+		if there, ok := a.s3.Clock(); ok && !within(a.clock.wall().Sub(there), agreement) {
+			return fmt.Errorf("object store: %w: this machine shows %s, the store %s: set both by NTP; then see whether this remains: %w", preservation.ErrClock, stamp(a.clock.wall()), stamp(there), err)
+		}
 		return fmt.Errorf("object store: does not keep what an archive needs: %w", err)
 	}
 	return nil

@@ -67,6 +67,9 @@ func (s *service) startClock() {
 }
 
 func (s *service) fire() {
+	if err := s.clock.look(s.live); err != nil && s.live.Err() == nil {
+		s.log.Error("clock", "err", err)
+	}
 	if n, err := s.catalog.Unjam(s.live, retention.JobDispose, catalog.JobProcess); err != nil {
 		s.log.Error("jobs", "err", err)
 	} else if n > 0 {

@@ -34,6 +34,7 @@ func commands() []command {
 		{name: "ingest", args: "--server URL --token-file F [flags] PATH…", help: "hand files and folders over and keep the receipts", run: ingestCommand},
 		{name: "verify", args: "[--trust CA.pem] PACKAGE…", help: "check packages offline", run: verifyCommand},
 		{name: "check", args: "--data DIR", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
+		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},
 		{name: "rebuild", args: "--data DIR", help: "restore catalog and index from the bucket alone", run: rebuildCommand},
 		{name: "doctor", args: "[--json]", help: "say which external parts are here and what is lost without them", run: doctorCommand},
 		{name: "tenant", args: "create|list", help: "manage tenants of a stopped or running installation", run: tenantCommand},

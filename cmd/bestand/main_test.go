@@ -32,6 +32,13 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	switch step := os.Getenv(killVariable); {
+	case os.Getenv(clockVariable) != "" && (os.Args[1] == "serve" || os.Args[1] == "clock"):
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		if err := runShifted(ctx, os.Getenv(clockVariable), os.Args[1], os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	case os.Args[1] == "serve" && step != "":
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()

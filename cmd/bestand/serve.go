@@ -39,7 +39,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer listener.Close()
-	a, err := begin(ctx, cfg, log)
+	a, err := begin(ctx, cfg, log, time.Now)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 	if s.index, err = search.Open(a.cfg.path("index"), search.Options{Log: a.log, Now: a.now}); err != nil {
 		return nil, err
 	}
-	s.pipeline.Intake = &ingest.Intake{Staging: a.staging, Known: s.knownClass, Now: a.now,
+	s.pipeline.Intake = &ingest.Intake{Staging: a.staging, Known: s.knownClass, Now: a.now, Clock: a.clock.doubt,
 		MaxFiles: a.cfg.MaxFiles, MaxBytes: a.cfg.MaxUpload, Log: a.log}
 	s.disposer = &retention.Disposer{
 		Officer: a.officer,
@@ -89,6 +89,8 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 			s.pipeline.Forget, s.forgetIndexed,
 		},
 		Packaged: ledger.PackagedRecord,
+		Clock:    a.clock.toDestroy,
+		Gap:      8 * 24 * time.Hour, // runs come every night
 		Share:    a.cfg.DisposeMax,
 	}
 	metrics := prometheus.NewRegistry()
@@ -100,7 +102,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Verify: s.verify, ReceiptPDF: s.pipeline.ReceiptPDF,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
-		Ready:          map[string]func(context.Context) error{"catalog": a.catalog.Ping, "store": s.storeReady},
+		Ready:          map[string]func(context.Context) error{"catalog": a.catalog.Ping, "store": s.storeReady, "clock": a.clock.doubt},
 		Metrics:        metrics,
 		Now:            a.now,
 		Log:            a.log,
@@ -208,7 +210,7 @@ const underWay = 4
 func (s *service) startWorkers() {
 	handlers := retention.Handlers(s.officer, s.disposer)
 	handlers["store-audit"] = s.storeAudit
-	handlers["complete"] = s.pipeline.Complete
+	handlers["complete"] = s.timely(s.pipeline.Complete)
 	handlers["unstage"] = s.pipeline.Unstage
 	handlers["report"] = s.pipeline.Report
 	handlers["sweep"] = s.pipeline.Sweep
@@ -220,12 +222,23 @@ func (s *service) startWorkers() {
 		delete(handlers, kind)
 	}
 	pools := []*catalog.Pool{
-		{DB: s.catalog, Handlers: map[string]catalog.Handler{catalog.JobProcess: s.pipeline.Process}, Workers: underWay * s.cfg.Workers, Log: s.log},
+		{DB: s.catalog, Handlers: map[string]catalog.Handler{catalog.JobProcess: s.timely(s.pipeline.Process)}, Workers: underWay * s.cfg.Workers, Log: s.log},
 		{DB: s.catalog, Handlers: protect, Workers: 1, Log: s.log},
 		{DB: s.catalog, Handlers: handlers, Workers: 2, Log: s.log},
 	}
 	for _, p := range pools {
 		s.wg.Go(func() { p.Run(s.live) })
+	}
+}
+
+// timely puts work off that states its time for good, such as seals and receipts,
+// while the clock is in doubt.
+func (s *service) timely(do catalog.Handler) catalog.Handler {
+	return func(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
+		if err := s.clock.doubt(ctx); err != nil {
+			return &catalog.Later{Until: s.now().Add(time.Minute), Reason: err.Error()}
+		}
+		return do(ctx, t, j)
 	}
 }
 

@@ -22,6 +22,9 @@ func fault(err error) error {
 	if !errors.As(err, &r) {
 		return preservation.Down(preservation.PartStore, err)
 	}
+	if r.Code == "RequestTimeTooSkewed" {
+		return preservation.Down(preservation.PartStore, fmt.Errorf("%w: its clock and that of this machine are too far apart for requests to be accepted: set both by NTP (%s: %s)", preservation.ErrClock, r.Code, r.Message))
+	}
 	switch meaning := sentinel(r); {
 	case meaning == preservation.ErrFull:
 		return preservation.Down(preservation.PartStore, fmt.Errorf("%w (%s: %s)", meaning, r.Code, r.Message))

@@ -61,6 +61,7 @@ type Client struct {
 	config Config
 	api    *minio.Client
 	core   minio.Core
+	seen   *seen
 
 	memory chan []byte // of parts that may be taken now; nil was never allocated
 
@@ -99,11 +100,12 @@ func Dial(c Config) (*Client, error) {
 	if c.AccessKey == "" || c.SecretKey == "" {
 		return nil, errors.New("s3: access key and secret key are needed")
 	}
+	watch := &seen{next: transport(socket, c.RootCAs, c.Stall)}
 	api, err := minio.New(strings.TrimSuffix(host, "/"), &minio.Options{
 		Creds:           credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
 		Secure:          c.Secure,
 		Region:          c.Region,
-		Transport:       transport(socket, c.RootCAs, c.Stall),
+		Transport:       watch,
 		TrailingHeaders: true, // else neither checksums nor plain HTTP work
 		MaxRetries:      maxRetries,
 	})
@@ -114,7 +116,7 @@ func Dial(c Config) (*Client, error) {
 	for range memoryParts {
 		memory <- nil
 	}
-	return &Client{config: c, api: api, core: minio.Core{Client: api}, memory: memory, maxSingle: 5 << 30, brief: min(brief, c.Stall)}, nil
+	return &Client{config: c, api: api, core: minio.Core{Client: api}, seen: watch, memory: memory, maxSingle: 5 << 30, brief: min(brief, c.Stall)}, nil
 }
 
 // Buckets lists the names of all buckets that the account sees.

@@ -29,6 +29,10 @@ const (
 	defaultTimeout = 30 * time.Second
 )
 
+// Tolerance is how far the time in a token may be from the clock of this machine:
+// one of both is wrong otherwise, and a seal would say two times.
+const Tolerance = 10 * time.Minute
+
 // ErrRefused: the authority answered and gave no token. Asking again in the
 // same way is pointless; every other error of a Client is worth another try.
 var ErrRefused = errors.New("time-stamp refused")
@@ -43,6 +47,9 @@ type Client struct {
 
 	// User and Password are sent as basic authentication when set.
 	User, Password string
+
+	// Now, when set, is the clock that a token must agree with to Tolerance.
+	Now func() time.Time
 
 	// Roots, when set, must lead to the authority's certificate.
 	Roots *x509.CertPool
@@ -88,6 +95,12 @@ func (c *Client) stamp(ctx context.Context, h crypto.Hash, digest []byte) ([]byt
 	}
 	for _, f := range failures(token.Check(h, digest, Trust{Roots: c.Roots}, "time-stamp")) {
 		return nil, fmt.Errorf("time-stamp from %s: %s: %s", c.URL, f.Code, f.Detail)
+	}
+	if c.Now != nil {
+		if away := token.Time.Sub(c.Now()); away > Tolerance || away < -Tolerance {
+			return nil, fmt.Errorf("time-stamp from %s: %w: the token says %s, this machine %s: set the clock that is wrong",
+				c.URL, preservation.ErrClock, token.Time.UTC().Format(time.RFC3339), c.Now().UTC().Format(time.RFC3339))
+		}
 	}
 	return token.Raw, nil
 }
