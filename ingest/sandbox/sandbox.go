@@ -196,7 +196,9 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	cmd.Stdout = &cut{w: c.Stdout, left: l.Output, full: func() { w.hit(LimitOutput) }}
 	cmd.Stderr = io.MultiWriter(&last, &cut{w: c.Stderr, left: l.Output})
 	cmd.ExtraFiles = h.files
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// bubblewrap asks for the same, but not before it runs: a parent that is killed at that
+	// moment would leave it without limits.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 5 * time.Second // a descendant that outlived the tree must not hold the pipes
 	if err := cmd.Start(); err != nil {
 		return Result{}, err
