@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -143,7 +144,7 @@ func (in *installation) staged(t *testing.T) (files []string) {
 	t.Helper()
 	root := filepath.Join(in.dir, "objects", "objects", "bestand-staging")
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && path != root {
+		if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && path != root {
 			return nil // removed while looking
 		}
 		if err == nil && e.Type().IsRegular() {

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// mount mounts a file system for the test, and skips it where that is not allowed.
+func mount(t *testing.T, args ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", append(args, dir)...).CombinedOutput(); err != nil {
+		t.Skipf("a power cut needs root and loop devices: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+	return dir
+}
+
+// TestPowerCut copies the disk below store, catalog, index and uploads at the moment
+// of an acknowledgement: the copy holds what had reached the disk, as after a power
+// cut, and nothing of the kernel's cache. It starts, and knows all that it has
+// acknowledged.
+func TestPowerCut(t *testing.T) {
+	t.Parallel()
+	powerCut(t, 40)
+}
+
+// TestFaultPowerCut is the same again and again, each time later.
+func TestFaultPowerCut(t *testing.T) {
+	for i := range faultRounds(t, 1000) / 50 {
+		t.Run(fmt.Sprint(i+1), func(t *testing.T) { powerCut(t, 10+i*15) })
+	}
+}
+
+func powerCut(t *testing.T, after int) {
+	image := filepath.Join(t.TempDir(), "disk")
+	f, err := os.Create(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := os.Truncate(image, 512<<20); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(tool(t, "mkfs.ext4"), "-q", "-F", image).CombinedOutput(); err != nil {
+		t.Fatalf("mkfs.ext4: %v: %s", err, out)
+	}
+	disk := mount(t, "-o", "loop", image)
+	in := install(t) // stopped before the disk goes
+	in.dir = filepath.Join(disk, "data")
+	in.serve(t)
+	a := in.admin(t)
+	syscall.Sync()
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	acknowledged := make(chan *handover, 1000)
+	var senders sync.WaitGroup
+	for i := range 8 {
+		l := &load{name: fmt.Sprint("cut", i), url: a.url, token: a.token}
+		senders.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				d := &handover{id: fmt.Sprintf("%s-%d", l.name, n), upload: n%3 == 2}
+				d.metadata, d.files = about(d.id, "63.10", "Eingang "+d.id), []sent{file("daten.bin", blob(d.id))}
+				if l.deliver(ctx, d) && d.submission != "" {
+					acknowledged <- d
+				}
+			}
+		})
+	}
+	var all []*handover
+	for len(all) < after {
+		select {
+		case d := <-acknowledged:
+			all = append(all, d)
+		case <-time.After(time.Minute):
+			t.Fatalf("%d of %d deliveries acknowledged within a minute", len(all), after)
+		}
+	}
+	a.await(all[min(len(all), 10)-1].submission) // some have their receipt, others wait
+	receipts := map[string]string{}
+	for _, d := range all {
+		if r := a.get("/v1/submissions/" + d.submission + "/receipt"); r.StatusCode == 200 {
+			receipts[d.id] = string(r.body)
+		}
+	}
+	// What the file system has not written yet stays where it is: in memory.
+	cut := filepath.Join(t.TempDir(), "cut")
+	if out, err := exec.Command("cp", "--sparse=always", image, cut).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	stop()
+	senders.Wait()
+	in.kill(t)
+
+	disk = mount(t, "-o", "loop", cut)
+	again := install(t)
+	again.dir = filepath.Join(disk, "data")
+	again.serve(t)
+	b := again.admin(t)
+	l := &load{url: b.url, token: b.token}
+	for _, d := range all {
+		if !l.deliver(t.Context(), d) { // 200 with the same submission, or it complains
+			t.Errorf("%s was acknowledged and cannot be sent again", d.id)
+		}
+		if s := b.await(d.submission); s.Status != "archived" {
+			t.Errorf("%s: %+v", d.id, s)
+		}
+		if r := receipts[d.id]; r != "" && string(b.get("/v1/submissions/"+d.submission+"/receipt").want(t, 200).body) != r {
+			t.Errorf("%s has another receipt than before", d.id)
+		}
+	}
+	for _, lost := range l.lost {
+		t.Error(lost)
+	}
+	for _, d := range all[:min(len(all), 5)] {
+		eventually(t, "the index finds "+d.id, func() bool { return len(b.find(`"Eingang `+d.id+`"`)) == 1 })
+	}
+	again.sweep(t)
+	records := again.audit(t)
+	t.Logf("%d deliveries and %d receipts before the cut, %d records after it", len(all), len(receipts), len(records))
+}
