@@ -71,7 +71,7 @@ type Pipeline struct {
 type step struct {
 	name string
 	run  func(context.Context, *work) error
-	load bool // what it takes: works or waits
+	load bool // works or waits
 }
 
 // Some steps keep a processor busy, the others wait for the disk or the network.
@@ -171,7 +171,7 @@ func (p *Pipeline) Process(ctx context.Context, t *catalog.Tenant, j catalog.Job
 
 // take does one step, when a processor is free for it.
 func (p *Pipeline) take(ctx context.Context, w *work, s step) error {
-	if s.load == works && p.Working != nil {
+	if s.load && p.Working != nil {
 		if err := p.Working.Acquire(ctx, 1); err != nil {
 			return err
 		}
