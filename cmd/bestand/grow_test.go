@@ -106,13 +106,13 @@ func (g *grown) fill(from, n int, objects bool) time.Duration {
 	return time.Since(begin)
 }
 
-// add archives the i-th record: an original of some kilobytes and its text.
+// add archives the i-th record: an original of 100 KiB and its text.
 func (g *grown) add(ctx context.Context, i int, objects bool) error {
 	r, text := g.source.Record(i, func(r int) string { return g.classes[r%len(g.classes)] })
 	r.Tenant = firstTenant
 	r.Files = r.Files[:1]
 	random := rand.New(rand.NewPCG(uint64(i), 1))
-	original := make([]byte, 2048)
+	original := make([]byte, 100<<10)
 	for j := range original {
 		original[j] = byte(random.Uint32())
 	}
@@ -188,7 +188,8 @@ func (g *grown) receive(ctx context.Context, r preservation.Record, c catalog.Co
 	receipt := ledger.Receipt{Submission: r.Submission, Version: 1, Fingerprint: "f", SubmittedBy: "growth", Received: r.Received, Package: c.Package.Key, PackageSHA256: c.Package.SHA256}
 	object := catalog.RecordObject{Key: preservation.EventKey(r.ID, stored.ID), Kind: "event", Version: 1, VersionID: "none", Size: 1, SHA256: c.Package.SHA256, Stored: r.Received}
 	if objects {
-		payload, err := json.Marshal(receipt)
+		payload, err := json.Marshal(ingest.Receipt{Format: ingest.ReceiptFormat, Tenant: firstTenant, Submission: r.Submission, Time: time.Now(),
+			Records: []ingest.ReceiptRecord{{ID: r.ID, Version: 1, Package: ingest.ReceiptPackage{Key: c.Package.Key, VersionID: c.Package.VersionID, Size: c.Package.Size, SHA256: c.Package.SHA256}}}})
 		if err != nil {
 			return err
 		}
