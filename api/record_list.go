@@ -91,15 +91,21 @@ func (s *server) browseRecords(ctx context.Context, p ListRecordsParams) (page R
 	t := s.tenant(ctx)
 	f := catalog.RecordFilter{Class: p.Class, Producer: p.Producer, Reference: p.Reference, From: p.From, To: p.To, Kind: p.Kind,
 		State: p.State, Format: p.Format, Status: live}
+	counted := s.counted(ctx, p)
+	if counted.exact && counted.total == 0 {
+		return RecordPage{Items: []RecordSummary{}, Facets: counted.facets}, nil
+	}
+	f.Expected = counted.total
 	entries, next, err := t.Records(ctx, f, string(p.Sort), p.After, pageSize(p.Limit))
 	if err != nil {
 		return page, err
 	}
-	total, err := t.CountRecords(ctx, f)
-	if err != nil {
-		return page, err
+	if !counted.exact {
+		if counted.total, err = t.CountRecords(ctx, f); err != nil {
+			return page, err
+		}
 	}
-	return RecordPage{Total: total, Items: summaries(entries), Facets: s.facetsOf(ctx, p), Next: next}, nil
+	return RecordPage{Total: counted.total, Items: summaries(entries), Facets: counted.facets, Next: next}, nil
 }
 
 // live is the status of records whose destruction has not begun.

@@ -9,23 +9,45 @@ import (
 	"bestand/search"
 )
 
-// facetsOf counts what a list by properties has found. A list without facets is
+// count is what the index counts of a list.
+type count struct {
+	total  int64
+	exact  bool // the index has seen every change; otherwise total is about right
+	facets map[string][]FacetValue
+}
+
+// counted counts what a list by properties has found. A list without facets is
 // better than none: when the index cannot answer there are no facets.
-func (s *server) facetsOf(ctx context.Context, p ListRecordsParams) map[string][]FacetValue {
+func (s *server) counted(ctx context.Context, p ListRecordsParams) count {
 	if p.Reference != "" {
-		return facetValues(nil) // the index knows references as text only
+		return count{facets: facetValues(nil)} // the index knows references as text only
 	}
-	q := query(p)
-	q.Order, q.Limit, q.Cursor = search.ByNewest, -1, ""
-	index, err := s.config.Search.Tenant(s.tenant(ctx).ID())
-	var found search.Page
-	if err == nil {
-		found, err = index.Search(ctx, q)
-	}
+	c, err := s.indexCount(ctx, p)
 	if err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "list without facets", slog.String("request", requestID(ctx)), slog.Any("err", err))
 	}
-	return facetValues(found.Facets)
+	return c
+}
+
+func (s *server) indexCount(ctx context.Context, p ListRecordsParams) (count, error) {
+	none := count{facets: facetValues(nil)}
+	t := s.tenant(ctx)
+	index, err := s.config.Search.Tenant(t.ID())
+	if err != nil {
+		return none, err
+	}
+	reached, err := index.Checkpoint(ctx)
+	if err != nil {
+		return none, err
+	}
+	q := query(p)
+	q.Order, q.Limit, q.Cursor = search.ByNewest, -1, ""
+	found, err := index.Search(ctx, q)
+	if err != nil {
+		return none, err
+	}
+	end, err := t.FeedEnd(ctx) // last: what came meanwhile makes it differ
+	return count{total: int64(found.Total), exact: err == nil && reached == end, facets: facetValues(found.Facets)}, err
 }
 
 // searchOrders are the sorts that the index knows.

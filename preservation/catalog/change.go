@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -89,6 +91,22 @@ func (t *Tenant) Behind(ctx context.Context, after string) (count, sinceMS int64
 	}
 	err = t.db.reader.QueryRowContext(ctx, query, string(t.id), xid, seq).Scan(&count, &sinceMS)
 	return count, sinceMS, err
+}
+
+// FeedEnd returns the place behind the newest change, empty when there is none.
+func (t *Tenant) FeedEnd(ctx context.Context) (string, error) {
+	query := `SELECT 0, seq FROM change WHERE tenant = $1 ORDER BY seq DESC LIMIT 1`
+	if t.db.dialect == postgres {
+		query = `SELECT CAST(CAST(xid AS TEXT) AS BIGINT), seq FROM change WHERE tenant = $1 ORDER BY xid DESC, seq DESC LIMIT 1`
+	}
+	var xid, seq int64
+	switch err := t.db.reader.QueryRowContext(ctx, query, string(t.id)).Scan(&xid, &seq); {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return fmt.Sprintf("%d.%d", xid, seq), nil
 }
 
 // Changed returns a channel that closes at the next change that this process commits.
