@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"bestand/ingest/convert"
 	"bestand/ingest/format"
@@ -213,7 +214,9 @@ func (w *work) render(ctx context.Context, f *file) error {
 	if err != nil {
 		return err
 	}
-	r, err := w.p.Convert.Render(ctx, convert.Source{
+	began := time.Now()
+	measured, used := sandbox.Measured(ctx)
+	r, err := w.p.Convert.Render(measured, convert.Source{
 		Path: f.path, Name: f.Name, Title: f.Title, Format: f.Format, Encrypted: f.ident.Encrypted, Charset: f.ident.Charset,
 	}, dir)
 	if errors.Is(err, convert.ErrMissing) {
@@ -231,6 +234,8 @@ func (w *work) render(ctx context.Context, f *file) error {
 	if err != nil {
 		return err
 	}
+	runs, cpu, peak := used.Total()
+	w.log.DebugContext(ctx, "file rendered", "file", string(f.ID), "verdict", r.Verdict, "elapsed", time.Since(began), "tools", runs, "cpu", cpu, "peak", peak)
 	f.Verdict, f.Flavour = r.Verdict, r.Flavour
 	w.notes(r.Events, f.ID)
 	for _, o := range r.Outputs {

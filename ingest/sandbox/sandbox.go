@@ -87,7 +87,7 @@ type Result struct {
 	ExitCode int           // 128+n when signal n ended it
 	Limit    string        // the limit that ended it, or empty
 	CPU      time.Duration // of all processes, as last seen: the final 50 ms may be missing
-	MaxRSS   int64         // bytes: the most that was seen of all processes together
+	MaxRSS   int64         // bytes: the most that was seen of all processes together, without what they map of programs
 	Stderr   string        // its last 4 KiB
 }
 
@@ -151,6 +151,7 @@ func (s *Sandbox) Isolation() Isolation { return s.isolation }
 // ended it, and the context's error when that ended first.
 func (s *Sandbox) Run(ctx context.Context, c Command) (Result, error) {
 	res, err := s.run(ctx, c)
+	account(ctx, res)
 	if err != nil {
 		return res, fmt.Errorf("run %s: %w", c.Name, err)
 	}

@@ -303,3 +303,21 @@ func TestFallback(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// What the programs of one piece of work take is added up, and is not what the
+// program that starts them takes.
+func TestUsage(t *testing.T) {
+	s := open(t)
+	ballast := bytes.Repeat([]byte("x"), 200<<20)
+	ctx, used := Measured(t.Context())
+	for range 2 {
+		c := perl(`my $x = "x" x 40_000_000; select undef, undef, undef, 0.3`)
+		c.Dir = t.TempDir()
+		if _, err := s.Run(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if runs, _, peak := used.Total(); runs != 2 || peak < 40_000_000 || peak > int64(len(ballast)) {
+		t.Errorf("%d runs, %d bytes", runs, peak)
+	}
+}

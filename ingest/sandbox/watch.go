@@ -170,12 +170,10 @@ func (w *watch) cancelled() bool {
 func (w *watch) verdict(res *Result, ps *os.ProcessState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// bubblewrap does not wait for its first process, so that what the kernel
-	// says of the descendants is mostly missing: the watch saw more.
+	// What the kernel says of the memory is of no use: a process begins with the
+	// peak of the one that started it, which is this program, and bubblewrap does
+	// not wait for its first process.
 	res.MaxRSS = w.maxRSS
-	if ru, ok := ps.SysUsage().(*syscall.Rusage); ok {
-		res.MaxRSS = max(res.MaxRSS, ru.Maxrss<<10)
-	}
 	res.CPU = max(w.cpu, ps.UserTime()+ps.SystemTime())
 	if w.limit != "" || w.gone {
 		res.Limit = w.limit
