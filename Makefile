@@ -1,6 +1,6 @@
 # make run    installs what is missing, builds, starts, archives the samples
 # make test   passes everything
-.PHONY: run stop test fault build setup lint vuln bench bench-parts fuzz test-minio generate
+.PHONY: run stop test fault build setup documents lint vuln bench bench-parts fuzz test-minio generate
 
 # The tools that go beside Go modules are pinned here.
 GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
@@ -29,6 +29,10 @@ test: setup
 # prints what it did and found.
 fault: setup
 	BESTAND_REQUIRE_TOOLS=1 BESTAND_FAULT=1 go test -count=1 -v -timeout 3h -run '^TestFault' ./...
+
+# Public documents for the campaign TestFaultDocuments: make documents DIR=…
+documents:
+	@sh deploy/documents.sh "$(DIR)"
 
 lint:
 	go vet ./...
