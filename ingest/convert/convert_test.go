@@ -79,6 +79,7 @@ func TestPDF(t *testing.T) {
 		{"metadata suffice", drawing(square, ""), nil, "pdfcpu"},
 		{"font not embedded", drawing(sentence, ""), nil, "Ghostscript"},
 		{"attachment", attachment, []string{CodeLossy}, "Ghostscript"},
+		{"glyph that the font lacks", drawing(square+" 0 g BT /F1 14 Tf 40 300 Td (Bescheid \001 der Stadt Musterstadt zum Bauantrag) Tj ET", ""), []string{CodeLossy, CodeText}, "Ghostscript"},
 		{"form", form, []string{CodeLossy}, "Ghostscript"},
 		{"link with a frame", annotated("/Subtype/Link/Rect[260 260 380 300]/Border[0 0 4]/A<</S/URI/URI(https://example.org)>>"), []string{CodeLossy}, "Ghostscript"},
 		{"script", drawing(square, "/OpenAction<</S/JavaScript/JS(app.alert\\(1\\))>>"), nil, "Ghostscript"},

@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/charset"
+	textunicode "golang.org/x/text/encoding/unicode"
 
 	"bestand/ingest/sandbox"
 	"bestand/preservation"
@@ -35,12 +37,21 @@ func (j *job) renderHTML(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e, _, _ := charset.DetermineEncoding(b, contentType(j.src.Charset))
+	e, _, sure := charset.DetermineEncoding(b, contentType(j.src.Charset))
+	if !sure {
+		if utf8.Valid(b) {
+			e = textunicode.UTF8
+		} else {
+			var name string
+			e, name = guess(b, true)
+			j.note(preservation.EventIdentify, preservation.Warning, CodeCharset, "Nothing in the page says its character set; read as "+name+".", j.cfg.Agent)
+		}
+	}
 	if b, err = e.NewDecoder().Bytes(b); err != nil {
 		return &Refusal{CodeUnconvertible, "The character set of the page cannot be read."}
 	}
 	var source numbers
-	source.letters, source.pictures = htmlContent(b)
+	source.letters, source.shows = htmlContent(b)
 	pdf, err := j.printHTML(ctx, bytes.NewReader(b))
 	if err != nil {
 		return err

@@ -17,11 +17,11 @@ import (
 
 // numbers are what a source says of itself, to be compared with its rendition.
 type numbers struct {
-	pages    int  // 0 when not known
-	letters  int  // of the text that must show; -1 when not known
-	running  int  // letters of headers and footers, which may show on every page
-	pictures bool // it holds pictures or the like, so that a page without letters should not be blank
-	raster   []page
+	pages   int  // 0 when not known
+	letters int  // of the text that must show; -1 when not known
+	running int  // letters of headers and footers, which may show on every page
+	shows   bool // it holds pictures, digits or signs, so that it cannot be blank even without letters
+	raster  []page
 }
 
 // letters counts Unicode letters: they survive conversion, whereas spaces,
@@ -83,12 +83,12 @@ func (p *parts) open(e *zip.File, f func(io.Reader) error) error {
 // conversion pointless is an error (a Refusal): what cannot be read otherwise
 // is not known.
 func officeNumbers(file, kind string) (numbers, error) {
-	unknown := numbers{letters: -1, pictures: true}
+	unknown := numbers{letters: -1, shows: true}
 	if kind == "rtf" {
 		return rtfNumbers(file)
 	}
 	read, ok := map[string]func(*parts) (numbers, error){
-		"docx": docxNumbers, "xlsx": xlsxNumbers, "pptx": pptxNumbers, "odt": odfNumbers, "ods": odfNumbers, "odp": odfNumbers,
+		"docx": docxNumbers, "xlsx": xlsxNumbers, "pptx": pptxNumbers, "odt": odfNumbers, "ods": odfNumbers, "odp": odfNumbers, "odg": odfNumbers,
 	}[kind]
 	if !ok {
 		return unknown, nil
@@ -121,7 +121,7 @@ func officeNumbers(file, kind string) (numbers, error) {
 		pictures = pictures || strings.HasSuffix(dir, "/media/") || dir == "Pictures/" || strings.HasPrefix(e.Name, "Object")
 	}
 	n, err := read(p)
-	n.pictures = pictures
+	n.shows = n.shows || pictures
 	var no *Refusal
 	if errors.As(err, &no) {
 		return unknown, no

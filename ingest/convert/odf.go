@@ -17,6 +17,12 @@ var odfUnseen = map[string]bool{
 	"content-validation": true,
 }
 
+// Elements of drawings that show something without text (draw:, dr3d:).
+var odfShapes = map[string]bool{
+	"rect": true, "line": true, "polyline": true, "polygon": true, "path": true, "circle": true, "ellipse": true, "connector": true,
+	"custom-shape": true, "image": true, "object": true, "object-ole": true, "plugin": true, "measure": true, "regular-polygon": true, "scene": true,
+}
+
 // odfNumbers reads text, tables and slides.
 func odfNumbers(p *parts) (numbers, error) {
 	var n numbers
@@ -54,12 +60,14 @@ func odfNumbers(p *parts) (numbers, error) {
 				if name == "page" && body.on {
 					slides++
 				}
+				n.shows = n.shows || body.on && !skip.on && odfShapes[name]
 			case xml.EndElement:
 				skip.end(depth)
 				body.end(depth)
 			case xml.CharData:
 				if body.on && !skip.on {
 					n.letters += letters(string(t))
+					n.shows = n.shows || strings.TrimSpace(string(t)) != ""
 				}
 			}
 		})

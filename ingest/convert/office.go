@@ -123,7 +123,7 @@ var officeFormats = []struct{ mime, kind, ext string }{
 	{"application/vnd.oasis.opendocument.text*", "odt", ".odt"},
 	{"application/vnd.oasis.opendocument.spreadsheet*", "ods", ".ods"},
 	{"application/vnd.oasis.opendocument.presentation*", "odp", ".odp"},
-	{"application/vnd.oasis.opendocument.graphics*", "other office", ".odg"},
+	{"application/vnd.oasis.opendocument.graphics*", "odg", ".odg"},
 	{"application/msword", "other office", ".doc"},
 	{"application/vnd.ms-excel", "other office", ".xls"},
 	{"application/vnd.ms-powerpoint", "other office", ".ppt"},

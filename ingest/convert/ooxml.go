@@ -32,6 +32,7 @@ func docxNumbers(p *parts) (numbers, error) {
 				case xml.CharData:
 					if text && !hidden && !skip.on {
 						*to += letters(string(t))
+						n.shows = n.shows || strings.TrimSpace(string(t)) != ""
 					}
 				}
 			})
@@ -88,6 +89,7 @@ func pptxNumbers(p *parts) (numbers, error) {
 			case xml.CharData:
 				if text && !skip.on {
 					inside += letters(string(t))
+					n.shows = n.shows || shown && strings.TrimSpace(string(t)) != ""
 				}
 			}
 		})
@@ -136,7 +138,7 @@ func xlsxNumbers(p *parts) (numbers, error) {
 		if hidden[path.Base(name)] {
 			return nil
 		}
-		return sheetLetters(r, shared, &n.letters)
+		return sheetLetters(r, shared, &n)
 	})
 	if area {
 		n.letters = -1 // a print area: only part of it is on paper
@@ -171,7 +173,7 @@ func hiddenSheets(p *parts) (hidden map[string]bool, area bool, err error) {
 	return hidden, area, err
 }
 
-func sheetLetters(r io.Reader, shared []int, sum *int) error {
+func sheetLetters(r io.Reader, shared []int, n *numbers) error {
 	hiddenColumns := map[string]bool{}
 	var kind string
 	var row, column, value bool // hidden row, hidden column, inside a value
@@ -192,7 +194,7 @@ func sheetLetters(r io.Reader, shared []int, sum *int) error {
 				kind = attribute(t, "t")
 				column = hiddenColumns[strings.TrimRight(attribute(t, "r"), "0123456789")]
 			}
-			value = t.Name.Local == "v" && (kind == "s" || kind == "str") || t.Name.Local == "t" && kind == "inlineStr"
+			value = t.Name.Local == "v" || t.Name.Local == "t" && kind == "inlineStr"
 		case xml.EndElement:
 			value = false
 		case xml.CharData:
@@ -200,10 +202,12 @@ func sheetLetters(r io.Reader, shared []int, sum *int) error {
 			case !value || row || column:
 			case kind == "s":
 				if i := number(string(t)); i < len(shared) {
-					*sum += shared[i]
+					n.letters += shared[i]
 				}
-			default:
-				*sum += letters(string(t))
+			case kind == "str" || kind == "inlineStr":
+				n.letters += letters(string(t))
+			default: // a number, which shows without letters
+				n.shows = true
 			}
 		}
 	})

@@ -94,26 +94,43 @@ func (j *job) readBoth(ctx context.Context, pdf string) (verdict verapdf.Verdict
 
 // rewritten accepts what Ghostscript makes of a PDF. Annotations stay what they
 // are if that can be; where it makes the result invalid or look different they
-// are drawn as part of the page.
+// are drawn as part of the page. Where fonts of the source keep the result from
+// being valid, letters are drawn too: the page looks as it did, and the text for
+// search was read from the source.
 func (j *job) rewritten(ctx context.Context, pdf string, facts pdfFacts, source numbers, t tolerance) error {
 	before := len(j.events)
-	for _, drawn := range []bool{false, true} {
-		if facts.attached > 0 && !drawn { // annotations hold embedded files, which PDF/A-2 forbids
+	var why *Refusal // of the way before
+	for _, m := range manners {
+		if facts.attached > 0 && !m.drawn { // annotations hold embedded files, which PDF/A-2 forbids
 			continue
 		}
-		out, err := j.rewrite(ctx, pdf, facts, drawn)
+		out, err := j.rewrite(ctx, pdf, facts, m)
 		if err != nil {
 			return err
 		}
 		err = j.check(ctx, out, defaultFlavour, source, t)
 		var no *Refusal
-		if drawn || !errors.As(err, &no) || strings.HasPrefix(no.Code, codeLimit) {
+		switch {
+		case !errors.As(err, &no) || strings.HasPrefix(no.Code, codeLimit):
 			return err
+		case m.shapes:
+			j.note(preservation.EventCheck, preservation.Warning, no.Code, "With letters as shapes: "+no.Detail, j.cfg.Agent)
+			return why
+		case m.drawn && no.Code != CodeInvalid:
+			return no
 		}
-		j.events = j.events[:before] // what was tried and dropped is not part of the record
+		why, j.events = no, j.events[:before] // what was tried and dropped is not part of the record
 	}
-	return nil
+	return why
 }
+
+// manner is a way of writing a PDF anew.
+type manner struct {
+	drawn  bool // annotations become part of the page
+	shapes bool // so do letters: no font of the source has to be valid
+}
+
+var manners = []manner{{}, {drawn: true}, {drawn: true, shapes: true}}
 
 const (
 	iccFolder  = "/usr/share/color/icc/ghostscript"
@@ -136,7 +153,7 @@ var rewriteLimits = sandbox.Limits{
 
 // rewrite writes the PDF anew with Ghostscript. Elements that PDF/A forbids are
 // dropped (compatibility policy 1).
-func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts, drawn bool) (string, error) {
+func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts, m manner) (string, error) {
 	dir, err := j.folder()
 	if err != nil {
 		return "", err
@@ -150,7 +167,7 @@ func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts, drawn boo
 			"-q", "-dBATCH", "-dNOPAUSE", "-dSAFER", "--permit-file-read=" + iccFolder + "/",
 			"-sDEVICE=pdfwrite", "-dPDFA=2", "-dPDFACompatibilityPolicy=1", "-sColorConversionStrategy=RGB",
 			"-dAutoRotatePages=/None", "-dEmbedAllFonts=true", "-dSubsetFonts=true",
-			fmt.Sprintf("-dPreserveAnnots=%t", !drawn),
+			fmt.Sprintf("-dPreserveAnnots=%t", !m.drawn), fmt.Sprintf("-dNoOutputFonts=%t", m.shapes),
 			"-dDownsampleColorImages=false", "-dDownsampleGrayImages=false", "-dDownsampleMonoImages=false",
 			"-sOutputFile=rendition.pdf", "definitions.ps", pdf,
 		},
@@ -177,8 +194,11 @@ func (j *job) rewrite(ctx context.Context, pdf string, facts pdfFacts, drawn boo
 	if facts.attached > 0 {
 		lost = append(lost, "embedded files (kept as files of their own)")
 	}
-	if drawn {
+	if m.drawn {
 		lost = append(lost, "annotations as such (drawn instead)")
+	}
+	if m.shapes {
+		lost = append(lost, "text as such (its fonts are not valid; drawn letter by letter)")
 	}
 	if len(lost) > 0 {
 		j.note(preservation.EventConvert, preservation.Warning, CodeLossy, "Not in the rendition: "+strings.Join(lost, ", ")+".", agent)

@@ -33,6 +33,7 @@ var tolerances = map[string]tolerance{
 	"ods":          {least: 0.50, most: 3.0, slack: 200},
 	"pptx":         {pages: 1, least: 0.80, most: 3.0, slack: 100},
 	"odp":          {pages: 1, least: 0.80, most: 3.0, slack: 100},
+	"odg":          {pages: 1, least: 0.80, most: 3.0, slack: 100},
 	"rtf":          {least: 0.70, most: 3.0, slack: 100},
 	"other office": {},
 	"text":         {least: 0.98, most: 1.02, slack: 10},
@@ -78,7 +79,7 @@ func (t tolerance) implausible(source, rendition numbers) (hard []string, soft [
 		blank = blank && p.blank()
 	}
 	// Whose numbers are not known may be empty: nobody can tell, and nobody should trust it.
-	if blank && (source.letters != 0 || source.pictures) {
+	if blank && (source.letters != 0 || source.shows) {
 		hard = append(hard, "Every page of the rendition is blank.")
 	}
 	return hard, soft

@@ -47,7 +47,7 @@ func TestImplausible(t *testing.T) {
 		{"many pages more", "docx", numbers{pages: 3, letters: 10}, numbers{pages: 30, letters: 10}, false, true},
 		{"blank with text", "docx", numbers{letters: 30}, numbers{pages: 1, letters: 30, raster: []page{sheet()}}, true, false},
 		{"blank without text", "docx", numbers{}, numbers{pages: 1, raster: []page{sheet()}}, false, false},
-		{"blank, perhaps pictures", "other office", numbers{letters: -1, pictures: true}, numbers{pages: 1, raster: []page{sheet()}}, true, false},
+		{"blank, perhaps pictures", "other office", numbers{letters: -1, shows: true}, numbers{pages: 1, raster: []page{sheet()}}, true, false},
 		{"one page of two blank", "docx", numbers{letters: 30}, numbers{pages: 2, letters: 30, raster: []page{sheet(), text}}, false, false},
 
 		{"slide lost", "pptx", numbers{pages: 5, letters: 10}, numbers{pages: 4, letters: 10}, true, false},
@@ -93,35 +93,6 @@ func TestPGM(t *testing.T) {
 		if _, err := pgm(bufio.NewReader(strings.NewReader(bad))); err == nil {
 			t.Errorf("%q was read", bad)
 		}
-	}
-}
-
-func TestDecode(t *testing.T) {
-	utf16le := "G\x00r\x00\xFC\x00\xDF\x00e\x00 \x00a\x00u\x00s\x00"
-	tests := []struct {
-		name, in, hint, text, charset string
-		sure                          bool
-	}{
-		{"ASCII", "Grusse", "", "Grusse", "UTF-8", true},
-		{"UTF-8", "Grüße", "", "Grüße", "UTF-8", true},
-		{"UTF-8 against the hint", "Grüße", "iso-8859-1", "Grüße", "UTF-8", true},
-		{"byte order mark", "\xEF\xBB\xBFGrüße", "", "Grüße", "UTF-8", true},
-		{"UTF-16 with a mark", "\xFF\xFE" + utf16le, "", "Grüße aus", "UTF-16", true},
-		{"UTF-16 big endian with a mark", "\xFE\xFF\x00G\x00r", "", "Gr", "UTF-16", true},
-		{"UTF-16 without a mark", utf16le, "", "Grüße aus", "UTF-16", true},
-		{"Windows", "Gr\xFC\xDFe \x80", "", "Grüße €", "windows-1252", false},
-		{"hint", "\xC7\xF1", "koi8-r", "гЯ", "koi8-r", true},
-		{"wrong hint", "Gr\xFC\xDFe", "klingon", "Grüße", "windows-1252", false},
-		{"mainframe", "\xC7\x99\x85\x85\xA3\x89\x95\x87\xA2\x40\x86\x99\x96\x94\x40\xC2", "", "Greetings from B", "EBCDIC", false},
-		{"empty", "", "", "", "UTF-8", true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			text, charset, sure := decode([]byte(tt.in), tt.hint)
-			if text != tt.text || charset != tt.charset || sure != tt.sure {
-				t.Errorf("%q, %q, %v", text, charset, sure)
-			}
-		})
 	}
 }
 

@@ -42,7 +42,7 @@ var routes = []route{
 	}, nil, office("draw_pdf_Export")},
 
 	// As UTF-8 through LibreOffice.
-	{"plain text", []string{"text/plain", "text/csv", "text/tab-separated-values"}, nil, run((*job).renderText)},
+	{"plain text", []string{"text/plain", "text/csv", "text/tab-separated-values", "text/markdown", "text/calendar", "text/x-vcard", "text/vcard"}, nil, run((*job).renderText)},
 
 	// Chromium without scripts and network.
 	{"HTML", []string{"text/html", "application/xhtml+xml"}, []string{"fmt/583"}, run((*job).renderHTML)},

@@ -20,7 +20,7 @@ var rtfUnseen = map[string]bool{
 // rtfNumbers counts the letters of the body, well enough to tell a rendition
 // that lost its text.
 func rtfNumbers(file string) (numbers, error) {
-	n := numbers{pictures: true}
+	n := numbers{}
 	f, err := os.Open(file)
 	if err != nil {
 		return n, err
@@ -28,8 +28,7 @@ func rtfNumbers(file string) (numbers, error) {
 	defer f.Close()
 	r := bufio.NewReader(io.LimitReader(f, maxParts))
 	if b, err := r.Peek(5); err != nil || !bytes.Equal(b, []byte(`{\rtf`)) {
-		n.letters = -1
-		return n, nil
+		return numbers{letters: -1, shows: true}, nil
 	}
 	depth, skip := 0, 0 // skip: depth of the group that does not show
 	next := func() byte {
@@ -56,6 +55,7 @@ func rtfNumbers(file string) (numbers, error) {
 			}
 		case b == '\\':
 			word, parameter := rtfWord(r)
+			n.shows = n.shows || word == "pict" || word == "object" || word == "shp"
 			switch {
 			case word == "*" || rtfUnseen[word]:
 				if skip == 0 {
@@ -75,6 +75,8 @@ func rtfNumbers(file string) (numbers, error) {
 			}
 		case skip == 0 && b < 0x80 && unicode.IsLetter(rune(b)):
 			n.letters++
+		case skip == 0 && b > ' ' && b < 0x7F:
+			n.shows = true
 		}
 	}
 }

@@ -1,18 +1,12 @@
 package convert
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
-	textunicode "golang.org/x/text/encoding/unicode"
 
 	"bestand/preservation"
 )
@@ -40,7 +34,7 @@ func (j *job) renderText(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.accept(ctx, pdf, defaultFlavour, numbers{letters: letters(text)}, tolerances["text"])
+	return j.accept(ctx, pdf, defaultFlavour, numbers{letters: letters(text), shows: strings.TrimSpace(text) != ""}, tolerances["text"])
 }
 
 func readBounded(path string, limit int64) ([]byte, error) {
@@ -57,59 +51,6 @@ func readBounded(path string, limit int64) ([]byte, error) {
 		return nil, &Refusal{codeLimit + "filesize", fmt.Sprintf("More than %d MiB of text are not put on pages.", limit>>20)}
 	}
 	return b, nil
-}
-
-// decode turns text of any character set into UTF-8. sure says whether the
-// bytes or the hint prove the set, which they do for a byte order mark and for UTF-8.
-func decode(b []byte, hint string) (text, charset string, sure bool) {
-	with := func(e encoding.Encoding, name string, sure bool) (string, string, bool) {
-		out, err := e.NewDecoder().Bytes(b)
-		if err != nil {
-			return strings.ToValidUTF8(string(b), "\uFFFD"), name, false
-		}
-		return strings.ToValidUTF8(string(out), "\uFFFD"), name, sure
-	}
-	switch {
-	case bytes.HasPrefix(b, []byte("\xEF\xBB\xBF")):
-		return strings.ToValidUTF8(string(b[3:]), "\uFFFD"), "UTF-8", true
-	case bytes.HasPrefix(b, []byte("\xFF\xFE")), bytes.HasPrefix(b, []byte("\xFE\xFF")):
-		return with(textunicode.UTF16(textunicode.LittleEndian, textunicode.UseBOM), "UTF-16", true)
-	}
-	if little, big := zeros(b); little || big {
-		order := textunicode.BigEndian
-		if little {
-			order = textunicode.LittleEndian
-		}
-		return with(textunicode.UTF16(order, textunicode.IgnoreBOM), "UTF-16", true)
-	}
-	if utf8.Valid(b) {
-		return string(b), "UTF-8", true
-	}
-	if e, err := htmlindex.Get(hint); err == nil && hint != "" {
-		return with(e, hint, true)
-	}
-	if bytes.Count(b, []byte{0x40})*10 > len(b) && bytes.Count(b, []byte{' '})*100 < len(b) {
-		return with(charmap.CodePage037, "EBCDIC", false) // a mainframe's space is 0x40
-	}
-	return with(charmap.Windows1252, "windows-1252", false)
-}
-
-// zeros reports whether every other byte tends to be zero, as in UTF-16 of
-// Latin text without a byte order mark.
-func zeros(b []byte) (little, big bool) {
-	b = b[:min(len(b), 4096)&^1]
-	if len(b) < 8 {
-		return false, false
-	}
-	var even, odd int
-	for i, c := range b {
-		if c == 0 && i%2 == 0 {
-			even++
-		} else if c == 0 {
-			odd++
-		}
-	}
-	return odd > len(b)/5 && even == 0, even > len(b)/5 && odd == 0
 }
 
 // controls returns the share of characters that no text has.

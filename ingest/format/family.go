@@ -84,6 +84,9 @@ func FamilyOf(f preservation.Format) Family {
 			return Office
 		}
 	}
+	if strings.HasPrefix(f.MIME, "text/") {
+		return Text
+	}
 	if strings.HasSuffix(f.MIME, "+xml") && f.MIME != "image/svg+xml" {
 		return XML
 	}

@@ -33,7 +33,7 @@ type Result struct {
 	preservation.Format
 	Family    Family
 	Encrypted bool   // a password or key is needed to read the content
-	Charset   string // of text, as an IANA name; a guess unless a byte order mark or UTF-8 proves it
+	Charset   string // of text, as an IANA name, where the bytes prove it
 	Root      Name   // root element of XML
 	Findings  []preservation.Finding
 }
@@ -116,7 +116,7 @@ func (i *Identifier) Identify(ctx context.Context, path, name string) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	if err := r.look(f); err != nil {
+	if err := r.look(f, strings.ToLower(extension(name))); err != nil {
 		return Result{}, fmt.Errorf("identify: %w", err)
 	}
 	unproved := r.Basis == BasisExtension || r.PUID == "" && r.MIME == ""

@@ -131,8 +131,11 @@ func TestCharset(t *testing.T) {
 		"ascii":        {"Gruesse aus der Verwaltung\n", "us-ascii"},
 		"utf-8":        {"Grüße aus der Verwaltung\n", "utf-8"},
 		"bom":          {"\xef\xbb\xbfGrüße aus der Verwaltung\n", "utf-8"},
-		"latin-1":      {"Gr\xfc\xdfe aus der Verwaltung\n", "iso-8859-1"},
-		"windows-1252": {"Gr\xfc\xdfe \x84aus\x93 der Verwaltung\n", "windows-1252"},
+		"latin-1":      {"Gr\xfc\xdfe aus der Verwaltung\n", ""},
+		"windows-1252": {"Gr\xfc\xdfe \x84aus\x93 der Verwaltung\n", ""},
+		"DOS":          {"Gr\x81\xe1e aus der Verwaltung\n", ""},
+		"ISO 2022":     {"\x1b$BEl5~\x1b(B\n", ""},
+		"utf-16":       {"G\x00r\x00\xfc\x00\xdf\x00e\x00 \x00a\x00u\x00s\x00\n\x00", "utf-16le"},
 	} {
 		if r := identify(t, "a.txt", []byte(c.text)); r.Charset != c.want || r.Family != format.Text {
 			t.Errorf("%s: %q %q, want %q as text", name, r.Charset, r.Family, c.want)

@@ -14,7 +14,7 @@ import (
 const sniffed = 64 << 10
 
 // look completes what PRONOM left open from the first bytes of the file.
-func (r *Result) look(f *os.File) error {
+func (r *Result) look(f *os.File, ext string) error {
 	b, err := head(f, sniffed)
 	if err != nil {
 		return err
@@ -46,11 +46,16 @@ func (r *Result) look(f *os.File) error {
 			r.Charset = cs
 		}
 	}
-	if isText && (r.MIME == "text/plain" || r.MIME == "text/csv") {
+	switch {
+	case !isText:
+	case strings.HasPrefix(r.MIME, "text/") && !markup:
 		r.Charset = cs
 		if r.Basis == BasisExtension { // the bytes are text, as the name has it
 			r.Basis = BasisText
 		}
+	case r.Basis == BasisExtension && !marked[ext]: // of whatever language, it can be read
+		r.override("x-fmt/111", "Plain Text File", "text/plain")
+		r.Charset = cs
 	}
 	return nil
 }
@@ -136,7 +141,8 @@ func rootElement(f *os.File) (Name, bool) {
 	}
 }
 
-// sniffCharset reports the character set of bytes that are text.
+// sniffCharset reports whether bytes are text, and the character set if they
+// prove it: of what is neither Unicode nor ASCII it is anyone's guess.
 func sniffCharset(b []byte) (string, bool) {
 	switch {
 	case bytes.HasPrefix(b, []byte{0xEF, 0xBB, 0xBF}):
@@ -146,18 +152,24 @@ func sniffCharset(b []byte) (string, bool) {
 	case bytes.HasPrefix(b, []byte{0xFE, 0xFF}):
 		return "utf-16be", true
 	}
-	high, c1 := false, false
+	if set := wide(b); set != "" {
+		return set, true
+	}
+	high, escape := false, false
 	for _, c := range b {
 		switch {
 		case c == 0x7F, c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1B:
 			return "", false
-		case c >= 0xA0:
-			high = true
+		case c == 0x1B:
+			escape = true // ISO 2022, perhaps
 		case c >= 0x80:
-			high, c1 = true, true
+			high = true
 		}
 	}
-	if !high {
+	switch {
+	case escape:
+		return "", true
+	case !high:
 		return "us-ascii", true
 	}
 	whole := b
@@ -169,11 +181,35 @@ func sniffCharset(b []byte) (string, bool) {
 			break
 		}
 	}
-	switch {
-	case utf8.Valid(whole):
+	if utf8.Valid(whole) {
 		return "utf-8", true
-	case c1:
-		return "windows-1252", true
 	}
-	return "iso-8859-1", true
+	return "", true
+}
+
+// wide recognises UTF-16 of Latin text without a byte order mark: every other
+// byte is zero, or nearly, and what remains is text.
+func wide(b []byte) string {
+	b = b[:len(b)&^1]
+	var zero [2]int
+	for i, c := range b {
+		switch {
+		case c == 0:
+			zero[i%2]++
+		case c >= ' ' && c != 0x7F, c == '\t', c == '\n', c == '\r':
+		default:
+			if i%2 == 0 && b[i+1] == 0 || i%2 == 1 && b[i-1] == 0 {
+				return "" // a control character
+			}
+		}
+	}
+	half := len(b) / 2
+	switch {
+	case half < 4:
+	case zero[0] == 0 && zero[1] > half*7/10:
+		return "utf-16le"
+	case zero[1] == 0 && zero[0] > half*7/10:
+		return "utf-16be"
+	}
+	return ""
 }
