@@ -97,20 +97,20 @@ func writeReport(t *testing.T, folder string, documents []*document) string {
 	return summary
 }
 
-// tally is one row of the summary.
-type tally struct {
+// formatRow is one row of the summary.
+type formatRow struct {
 	all, rendition, own, finding, failed int
 	working                              []time.Duration
 	peak                                 int64
 }
 
 func summarise(documents []*document) string {
-	rows := map[string]*tally{}
+	rows := map[string]*formatRow{}
 	for _, d := range documents {
 		for _, name := range []string{kindOf(d), "~ all"} {
 			r := rows[name]
 			if r == nil {
-				r = &tally{}
+				r = &formatRow{}
 				rows[name] = r
 			}
 			r.all++
