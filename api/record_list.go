@@ -92,7 +92,7 @@ func (s *server) browseRecords(ctx context.Context, p ListRecordsParams) (page R
 	f := catalog.RecordFilter{Class: p.Class, Producer: p.Producer, Reference: p.Reference, From: p.From, To: p.To, Kind: p.Kind,
 		State: p.State, Format: p.Format, Status: live}
 	counted := s.counted(ctx, p)
-	if counted.exact && counted.total == 0 {
+	if counted.exact && counted.total == 0 && p.After == "" {
 		return RecordPage{Items: []RecordSummary{}, Facets: counted.facets}, nil
 	}
 	f.Expected = counted.total
