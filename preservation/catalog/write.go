@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"bestand/preservation"
 )
 
 // tx is one transaction. What a transaction causes outside, it notes here to be
@@ -85,7 +87,7 @@ func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
 func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	t, err := db.writer.BeginTx(ctx, nil)
+	t, err := db.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,6 +101,17 @@ func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) error {
 	}
 	x.tell()
 	return nil
+}
+
+// begin gives connections that broke while they were idle a second chance: nothing
+// has been done on them yet.
+func (db *DB) begin(ctx context.Context) (t *sql.Tx, err error) {
+	for range 3 {
+		if t, err = db.writer.BeginTx(ctx, nil); err == nil || !errors.Is(fault(ctx, err), preservation.ErrUnavailable) {
+			break
+		}
+	}
+	return t, err
 }
 
 // tell wakes those who wait for what was committed.
