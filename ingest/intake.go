@@ -22,6 +22,7 @@ import (
 type Staging interface {
 	Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error)
 	Open(ctx context.Context, key string, off, length int64) (io.ReadCloser, error)
+	Stat(ctx context.Context, key string) (preservation.Object, error)
 	List(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error]
 	Unfinished(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error]
 	RemoveAll(ctx context.Context, prefix string) error
@@ -300,8 +301,16 @@ func (d *Delivery) staged(ctx context.Context) error {
 		have[o.Key] = o.Size
 	}
 	for i, f := range d.sub.Files {
-		if size, ok := have[f.Key]; !ok || size != f.Size {
-			return fmt.Errorf("file %d of the delivery is no longer in staging, send all of it again: %w", i+1, catalog.ErrConflict)
+		size, ok := have[f.Key]
+		if !ok { // by the listing, which a store may not keep up to date
+			o, err := d.in.Staging.Stat(ctx, f.Key)
+			if err != nil && !errors.Is(err, preservation.ErrNotFound) {
+				return fmt.Errorf("look at staged files: %w", err)
+			}
+			size, ok = o.Size, err == nil
+		}
+		if !ok || size != f.Size {
+			return preservation.Down(preservation.PartStore, fmt.Errorf("file %d of the delivery is no longer in staging, send all of it again: %w", i+1, catalog.ErrConflict))
 		}
 	}
 	return nil

@@ -145,6 +145,7 @@ func (a *archive) openKeys() (err error) {
 
 func (a *archive) openStore(ctx context.Context) (err error) {
 	c := s3.Config{Region: a.cfg.S3Region, Secure: a.cfg.S3Secure, Now: a.now, ProbeBucket: a.cfg.S3BucketPrefix + "-probe", Spool: a.cfg.path("spool"),
+		Stall:            a.cfg.S3Timeout,
 		BypassGovernance: a.cfg.LockMode == string(preservation.Governance)}
 	if a.cfg.S3Endpoint == "" {
 		if a.embedded, err = superviseSoon(ctx, objectstore.Options{Dir: a.cfg.path("objects"), Log: a.log}); err != nil {

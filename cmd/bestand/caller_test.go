@@ -218,6 +218,7 @@ type status struct {
 	Status   string
 	RecordID string `json:"record_id"`
 	Problems []preservation.Finding
+	Waiting  struct{ Reason string }
 	Steps    []struct {
 		Event, Outcome, Code, Detail string
 	}

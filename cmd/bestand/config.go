@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -40,6 +41,7 @@ type Config struct {
 	S3Secure       bool
 	S3CAFile       string
 	S3BucketPrefix string
+	S3Timeout      time.Duration
 
 	LockMode    string
 	LockHorizon int
@@ -82,6 +84,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.BoolVar(&c.S3Secure, "s3-secure", true, "speak HTTPS to the S3 service")
 	fs.StringVar(&c.S3CAFile, "s3-ca-file", "", "CA certificates `file` (PEM) of the S3 service")
 	fs.StringVar(&c.S3BucketPrefix, "s3-bucket-prefix", "bestand", "buckets are PREFIX-TENANT and PREFIX-staging")
+	fs.DurationVar(&c.S3Timeout, "s3-timeout", 5*time.Minute, "how long the S3 service may make no progress while content moves; the answer to a large upload waits for its disks")
 	fs.StringVar(&c.LockMode, "lock-mode", string(preservation.Compliance), "Object Lock of new objects: COMPLIANCE, or GOVERNANCE for pilots, which an approved destruction need not wait for")
 	fs.IntVar(&c.LockHorizon, "lock-horizon", 90, "`days` that objects are locked ahead; extended while the record is kept")
 	fs.IntVar(&c.LockShort, "lock-short", 14, "`days` of lock for records past their retention end, or without a known one, until somebody decides")
@@ -202,6 +205,9 @@ func (c *Config) check() []error {
 	}
 	if c.TSAURL != "" && c.TrustFile == "" {
 		bad("trust-file", "with --tsa-url the root certificate of the time-stamping service must be given, else no token can be verified")
+	}
+	if c.S3Timeout < time.Second {
+		bad("s3-timeout", "at least 1s")
 	}
 	if c.Workers < 1 {
 		bad("workers", "at least 1")

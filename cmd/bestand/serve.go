@@ -102,7 +102,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Verify: s.verify, ReceiptPDF: s.pipeline.ReceiptPDF,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
-		Ready:          map[string]func(context.Context) error{"catalog": a.catalog.Ping, "store": s.storeReady, "clock": a.clock.doubt},
+		Ready:          s.parts(),
 		Metrics:        metrics,
 		Now:            a.now,
 		Log:            a.log,
@@ -292,12 +292,6 @@ func (s *service) verify(ctx context.Context, t *catalog.Tenant, id preservation
 		return nil, err
 	}
 	return s.checker(s.pipeline.WorkDir).Record(ctx, t, store, id)
-}
-
-// storeReady asks the object store for something small.
-func (s *service) storeReady(ctx context.Context) error {
-	_, err := s.s3.Buckets(ctx)
-	return err
 }
 
 func newLog(cfg *Config, w io.Writer) *slog.Logger {
