@@ -26,27 +26,33 @@ var needs = map[format.Family][]string{
 }
 
 // able reports whether what a file waits for is here now.
-func (p *Pipeline) able(f preservation.Format) bool {
-	if p.PDFA.Installed() != nil {
+func (p *Pipeline) able(ctx context.Context, f preservation.Format) bool {
+	if p.PDFA.Works(ctx) != nil {
 		return false
 	}
 	for _, name := range needs[format.FamilyOf(f)] {
-		if _, err := sandbox.LookPath(name); err != nil {
+		if !p.works(ctx, name) {
 			return false
 		}
 	}
 	return true
 }
 
+// works reports whether a program is there and in order, as far as is known.
+func (p *Pipeline) works(ctx context.Context, name string) bool {
+	_, err := sandbox.LookPath(name)
+	return err == nil && p.Convert.Works(ctx, name) == nil
+}
+
 // tools names what is there of everything that a file may wait for.
-func (p *Pipeline) tools() string {
+func (p *Pipeline) tools(ctx context.Context) string {
 	var have []string
-	if p.PDFA.Installed() == nil {
+	if p.PDFA.Works(ctx) == nil {
 		have = append(have, "veraPDF")
 	}
 	for _, names := range needs {
 		for _, name := range names {
-			if _, err := sandbox.LookPath(name); err == nil && !slices.Contains(have, name) {
+			if !slices.Contains(have, name) && p.works(ctx, name) {
 				have = append(have, name)
 			}
 		}
@@ -84,12 +90,12 @@ func (p *Pipeline) complete(ctx context.Context, t *catalog.Tenant, id preservat
 	if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) {
 		return nil
 	}
-	if err != nil || e.Status != "live" || p.vain(id) {
+	if err != nil || e.Status != "live" || p.vain(ctx, id) {
 		return err
 	}
 	open := incomplete(e.Files)
 	for source := range open {
-		if f, ok := e.File(source); !ok || !p.able(f.Format) {
+		if f, ok := e.File(source); !ok || !p.able(ctx, f.Format) {
 			return nil
 		}
 	}
@@ -104,8 +110,8 @@ func (p *Pipeline) complete(ctx context.Context, t *catalog.Tenant, id preservat
 // vain reports whether completing a record was tried in vain with the tools that
 // are here now. It is forgotten at the end of the process: what was installed
 // since may be something that is not looked for, such as a Perl module.
-func (p *Pipeline) vain(id preservation.RecordID) bool {
-	tools := p.tools()
+func (p *Pipeline) vain(ctx context.Context, id preservation.RecordID) bool {
+	tools := p.tools(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.tried[id] == tools
@@ -113,7 +119,7 @@ func (p *Pipeline) vain(id preservation.RecordID) bool {
 
 // progress ends the making of a later version that would complete nothing: each
 // is an object that is locked for years.
-func (w *work) progress() error {
+func (w *work) progress(ctx context.Context) error {
 	if w.sub.Version <= 1 {
 		return nil
 	}
@@ -127,7 +133,7 @@ func (w *work) progress() error {
 			return nil
 		}
 	}
-	tools := w.p.tools()
+	tools := w.p.tools(ctx)
 	w.p.mu.Lock()
 	defer w.p.mu.Unlock()
 	if w.p.tried == nil {

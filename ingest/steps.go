@@ -384,8 +384,8 @@ func (w *work) file(id preservation.FileID) *file {
 func (w *work) finding(f *file, e preservation.Event) { w.notes([]preservation.Event{e}, f.ID) }
 
 // judge decides about originals without a rendition, as the tenant chose.
-func judge(_ context.Context, w *work) error {
-	if err := w.progress(); err != nil {
+func judge(ctx context.Context, w *work) error {
+	if err := w.progress(ctx); err != nil {
 		return err
 	}
 	var without []preservation.Finding

@@ -14,9 +14,10 @@ import (
 	"bestand/preservation"
 )
 
-// ErrMissing says that a tool which the format needs is not installed. The file
-// is pending: render it again once the tool is there.
-var ErrMissing = errors.New("conversion tool not installed")
+// ErrMissing says that a tool which the format needs is not installed, or out of
+// order: it fails on every file. The file is pending: render it again once the
+// tool is there.
+var ErrMissing = errors.New("conversion tool not there")
 
 // Codes of findings in events.
 const (
@@ -128,6 +129,7 @@ type Converter struct {
 
 	mu       sync.Mutex
 	versions map[string]string // by program
+	trials   map[string]trial  // the last of each program
 }
 
 // New returns a Converter. It runs no tool and needs none to be installed.
@@ -141,7 +143,7 @@ func New(cfg Config) *Converter {
 	if cfg.Agent.Name == "" {
 		cfg.Agent = preservation.Agent{Type: preservation.Software, Name: "bestand"}
 	}
-	return &Converter{cfg: cfg, versions: map[string]string{}}
+	return &Converter{cfg: cfg, versions: map[string]string{}, trials: map[string]trial{}}
 }
 
 // Render makes the rendition of one file. dir is an empty folder for this call
@@ -169,7 +171,7 @@ const tries = 3
 
 func (c *Converter) tryRender(ctx context.Context, src Source, dir string) (Result, error) {
 	j := &job{Converter: c, src: src, dir: dir}
-	err := j.render(ctx)
+	err := j.tried(ctx, j.render(ctx))
 	var no *Refusal
 	switch {
 	case err == nil:

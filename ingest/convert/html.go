@@ -76,7 +76,7 @@ func (c *Converter) HTML(ctx context.Context, page io.Reader, dir string) (strin
 	}
 	j := &job{Converter: c, dir: own}
 	pdf, err := j.printHTML(ctx, page)
-	if err != nil {
+	if err = j.tried(ctx, err); err != nil {
 		return "", fmt.Errorf("print HTML: %w", err)
 	}
 	return pdf, nil
@@ -86,6 +86,16 @@ func (c *Converter) HTML(ctx context.Context, page io.Reader, dir string) (strin
 func (c *Converter) HTMLAgent(ctx context.Context) preservation.Agent { return c.chromium(ctx) }
 
 func (j *job) printHTML(ctx context.Context, page io.Reader) (string, error) {
+	pdf, err := j.browse(ctx, page)
+	if err != nil {
+		return "", err
+	}
+	j.note(preservation.EventConvert, preservation.Success, "", "Printed without scripts and without anything from outside of the page.", j.chromium(ctx))
+	return j.addMetadata(ctx, pdf)
+}
+
+// browse has the browser print a page.
+func (j *job) browse(ctx context.Context, page io.Reader) (string, error) {
 	dir, err := j.folder()
 	if err != nil {
 		return "", err
@@ -120,8 +130,7 @@ func (j *job) printHTML(ctx context.Context, page io.Reader) (string, error) {
 	if pdf == "" || res.ExitCode != 0 {
 		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("Chromium could not print the page (exit code %d).", res.ExitCode)}
 	}
-	j.note(preservation.EventConvert, preservation.Success, "", "Printed without scripts and without anything from outside of the page.", j.chromium(ctx))
-	return j.addMetadata(ctx, pdf)
+	return pdf, nil
 }
 
 // watchword looks for a word in what a program says. The browser waits for ever

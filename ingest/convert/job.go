@@ -31,6 +31,8 @@ type job struct {
 	text    string
 	pages   int
 	outputs []Output // extracted files
+	used    []string // programs that were run
+	trial   bool     // on a file of ours, to find out whether a program works
 }
 
 func run(f func(*job, context.Context) error) func(context.Context, *job) error {
@@ -75,6 +77,14 @@ func (j *job) folder() (string, error) {
 // tool runs a program in a folder of its own. A limit that it hits is a
 // Refusal; what else went wrong is for the caller to judge.
 func (j *job) tool(ctx context.Context, c sandbox.Command) (sandbox.Result, error) {
+	if !j.trial {
+		if err := j.outOfOrder(ctx, c.Name); err != nil {
+			return sandbox.Result{}, err
+		}
+		j.used = append(j.used, c.Name)
+	} else if c.Limits.Wall > trialTime {
+		c.Limits.Wall = trialTime
+	}
 	res, err := j.cfg.Sandbox.Run(ctx, c)
 	if err != nil {
 		return res, err

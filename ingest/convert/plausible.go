@@ -133,7 +133,7 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 	verdict, err := j.validate(ctx, pdf, verapdf.Flavour(flavour))
 	switch {
 	case errors.Is(err, verapdf.ErrMissing):
-		j.note(preservation.EventValidate, preservation.Warning, CodeNotValidated, "veraPDF is not installed.", j.cfg.Agent)
+		j.note(preservation.EventValidate, preservation.Warning, CodeNotValidated, "Not validated: "+err.Error()+".", j.cfg.Agent)
 		j.verdict, j.flavour = preservation.VerdictNotValidated, ""
 	case err != nil:
 		return err

@@ -105,13 +105,59 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 			}
 		}
 	}()
-	var hello struct{ Version string }
-	if err := p.receive(ctx, &hello, startTimeout); err != nil {
+	if err := p.greet(ctx); err != nil {
 		p.kill()
 		return nil, fmt.Errorf("start veraPDF: %w", err)
 	}
-	p.version = hello.Version
 	return p, nil
+}
+
+// ourFile is a PDF of an empty page that is no PDF/A, as every validator must find.
+const ourFile = "%PDF-1.4\n" +
+	"1 0 obj\n" +
+	"<</Type/Catalog/Pages 2 0 R>>\n" +
+	"endobj\n" +
+	"2 0 obj\n" +
+	"<</Type/Pages/Kids[3 0 R]/Count 1>>\n" +
+	"endobj\n" +
+	"3 0 obj\n" +
+	"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<>>>>\n" +
+	"endobj\n" +
+	"xref\n" +
+	"0 4\n" +
+	"0000000000 65535 f \n" +
+	"0000000009 00000 n \n" +
+	"0000000054 00000 n \n" +
+	"0000000105 00000 n \n" +
+	"trailer\n" +
+	"<</Size 4/Root 1 0 R>>\n" +
+	"startxref\n" +
+	"184\n" +
+	"%%EOF\n"
+
+// greet waits for the process and has it judge a file: one that answers without
+// being able to judge would say so of every file that a record is kept for.
+func (p *process) greet(ctx context.Context) error {
+	var hello struct{ Version string }
+	if err := p.receive(ctx, &hello, startTimeout); err != nil {
+		return err
+	}
+	if p.version = hello.Version; p.version == "" {
+		return &endError{reason: "it does not say its version"}
+	}
+	path := filepath.Join(p.dir, "plain.pdf")
+	if err := os.WriteFile(path, []byte(ourFile), 0o600); err != nil {
+		return err
+	}
+	verdict, err := p.ask(ctx, path, "2b", startTimeout)
+	p.asked = 0
+	if err == nil && (verdict.Valid || len(verdict.Failed) == 0) {
+		err = &endError{reason: "it does not find what is wrong with a file of ours"}
+	}
+	if errors.Is(err, ErrUnreadable) || errors.Is(err, ErrEncrypted) {
+		err = &endError{reason: "it cannot read a file of ours: " + err.Error()}
+	}
+	return err
 }
 
 // ask sends one file and waits for the answer. After an endError the process is of no use.

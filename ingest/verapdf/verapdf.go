@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"bestand/ingest/sandbox"
@@ -16,8 +17,9 @@ import (
 const DefaultDir = "/usr/local/lib/bestand/verapdf"
 
 var (
-	// ErrMissing: Java or the sidecar is not installed. Validate again once it is.
-	ErrMissing = errors.New("veraPDF is not installed")
+	// ErrMissing: Java or the sidecar is not installed, or out of order: it does not
+	// start, or judges a file of ours wrongly. Validate again once it is.
+	ErrMissing = errors.New("veraPDF is not there")
 	// ErrEncrypted: the file needs a password. It is not PDF/A, whatever it claims.
 	ErrEncrypted = errors.New("the PDF is encrypted")
 	// ErrUnreadable: veraPDF cannot read the file as a PDF. Trying again will not help.
@@ -74,6 +76,10 @@ type Validator struct {
 	cfg   Config
 	slots chan *process // one entry for each allowed process, nil while it does not run
 	done  chan struct{}
+
+	mu     sync.Mutex
+	broken error     // why it did not start the last time, nil when it did
+	tried  time.Time // when that was
 }
 
 // New returns a validator. It starts no process and needs none to be installed.
@@ -176,9 +182,68 @@ func (v *Validator) validate(ctx context.Context, path string, f Flavour) (Verdi
 		}
 		// A process that had answered before may have died of those files.
 		if fresh || died.late || try == 2 {
-			return Verdict{}, fmt.Errorf("%w: %w", ErrLimit, died)
+			return Verdict{}, v.blame(ctx, died)
 		}
 	}
+}
+
+// blame says whose fault it was that there is no answer: the file's, unless a new
+// process does not even do a file of ours.
+func (v *Validator) blame(ctx context.Context, died *endError) error {
+	p, err := v.take(ctx)
+	if err != nil {
+		return err
+	}
+	v.slots <- p
+	return fmt.Errorf("%w: %w", ErrLimit, died)
+}
+
+// Works reports whether veraPDF is installed and in order, as far as is known:
+// nil, or ErrMissing with the reason. After it was out of order it is tried.
+func (v *Validator) Works(ctx context.Context) error {
+	if err := v.Installed(); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	broken := v.broken
+	v.mu.Unlock()
+	if broken == nil {
+		return nil
+	}
+	p, err := v.take(ctx)
+	if err == nil {
+		v.slots <- p
+	}
+	return err
+}
+
+// resolve remembers how a start ended, and makes of one that failed ErrMissing.
+func (v *Validator) resolve(ctx context.Context, err error) error {
+	var died *endError
+	if ctx.Err() != nil || errors.As(err, &died) && died.killed {
+		return err // says nothing
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.broken, v.tried = nil, time.Now()
+	if died != nil {
+		v.broken = fmt.Errorf("%w: out of order: %w", ErrMissing, err)
+		return v.broken
+	}
+	return err
+}
+
+// pause is how long veraPDF is not started again after it did not start.
+const pause = time.Minute
+
+// paused returns why veraPDF is not to be started now.
+func (v *Validator) paused() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.broken != nil && time.Since(v.tried) < pause {
+		return v.broken
+	}
+	return nil
 }
 
 func (v *Validator) readable(path string) bool {
@@ -214,7 +279,11 @@ func (v *Validator) take(ctx context.Context) (*process, error) {
 	if p != nil {
 		p.kill()
 	}
-	p, err := v.start(ctx)
+	err := v.paused()
+	if err == nil {
+		p, err = v.start(ctx)
+		err = v.resolve(ctx, err)
+	}
 	if err != nil {
 		v.slots <- nil
 		return nil, err
