@@ -65,6 +65,11 @@ type Pipeline struct {
 
 	mu    sync.Mutex
 	tried map[preservation.RecordID]string // completed in vain, with these tools
+	// stampless is the last time that no time-stamp could be had.
+	stampless struct {
+		until time.Time
+		err   error
+	}
 }
 
 // step is a piece of the process.
@@ -110,8 +115,18 @@ func (v *verdict) Error() string {
 	return fmt.Sprintf("%s: %s", v.status, v.problems[0].Detail)
 }
 
-// Process is the handler of the job "process", whose key is the submission.
+// Process is the handler of the job "process", whose key is the submission. What
+// lies with a part of the archive and not with the submission is a
+// preservation.ErrUnavailable: the submission waits.
 func (p *Pipeline) Process(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
+	err := p.process(ctx, t, j)
+	if err != nil && ctx.Err() == nil {
+		err = p.outage(err)
+	}
+	return err
+}
+
+func (p *Pipeline) process(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
 	id := preservation.SubmissionID(j.Key)
 	switch err := t.BeginProcessing(ctx, id); {
 	case errors.Is(err, catalog.ErrConflict):
@@ -124,10 +139,16 @@ func (p *Pipeline) Process(ctx context.Context, t *catalog.Tenant, j catalog.Job
 		return err
 	}
 	if sub.Package {
+		if err := p.room(sub); err != nil {
+			return err
+		}
 		return p.processPackage(ctx, t, sub)
 	}
 	info, err := t.Info(ctx)
 	if err != nil {
+		return err
+	}
+	if err := p.ready(sub, info.Settings); err != nil {
 		return err
 	}
 	w := &work{p: p, t: t, sub: sub, settings: info.Settings, log: p.Log.With("tenant", string(t.ID()), "submission", string(id), "record", string(sub.RecordID))}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -84,11 +85,11 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 // busy, and two workers have as much to do besides.
 func (c *Config) validators() int { return max(1, c.Workers/2) }
 
-// discard removes a folder in which programs that a killed service has started may
+// discard empties a folder in which programs that a killed service has started may
 // still be writing: they die with it, but not at the same moment.
 func discard(ctx context.Context, dir string) error {
 	for try := 0; ; try++ {
-		err := os.RemoveAll(dir)
+		err := empty(dir)
 		if err == nil || try == 50 {
 			return err
 		}
@@ -98,6 +99,18 @@ func discard(ctx context.Context, dir string) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// empty removes what is in a folder. The folder stays: it may be a disk of its own.
+func empty(dir string) error {
+	left, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range left {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
 }
 
 func signed(path string) (bool, error) {

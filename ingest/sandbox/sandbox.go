@@ -148,7 +148,8 @@ func (s *Sandbox) Isolation() Isolation { return s.isolation }
 //
 // The error is nil when the program ran, however it ended by itself or by a limit;
 // it wraps ErrMissing when there is no such program, ErrKilled when somebody else
-// ended it, and the context's error when that ended first.
+// ended it, the context's error when that ended first, and syscall.ENOSPC when the
+// disk of its folder was full meanwhile: what it left then says nothing of its input.
 func (s *Sandbox) Run(ctx context.Context, c Command) (Result, error) {
 	res, err := s.run(ctx, c)
 	account(ctx, res)
@@ -221,6 +222,8 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	switch {
 	case w.cancelled():
 		return res, ctx.Err()
+	case w.roomless():
+		return res, fmt.Errorf("its folder: %w", syscall.ENOSPC)
 	case res.killed():
 		return res, fmt.Errorf("%w (exit code %d)", ErrKilled, res.ExitCode)
 	case tidied != nil:

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -32,6 +34,7 @@ type watch struct {
 	mu     sync.Mutex
 	limit  string
 	gone   bool // the context ended it
+	full   bool // the disk had no room while it ran
 	maxRSS int64
 	cpu    time.Duration
 	looked time.Time     // when cpu and maxRSS were seen last
@@ -104,6 +107,7 @@ func (w *watch) look(pid int, disk bool) string {
 		cpu += processorTime(p)
 	}
 	rss := all.own + max(all.shared, scratch(tree))
+	full := noRoom(w.dir)
 	w.mu.Lock()
 	w.maxRSS, w.cpu = max(w.maxRSS, rss), max(w.cpu, cpu)
 	w.looked = time.Now()
@@ -111,6 +115,7 @@ func (w *watch) look(pid int, disk bool) string {
 		w.worked, w.busy = w.cpu, w.looked
 	}
 	idle := w.looked.Sub(w.busy)
+	w.full = w.full || full
 	w.mu.Unlock()
 	switch {
 	case w.l.Memory > 0 && rss > w.l.Memory:
@@ -127,6 +132,23 @@ func (w *watch) look(pid int, disk bool) string {
 		}
 	}
 	return ""
+}
+
+// roomless reports whether the disk was full at any time since the start.
+func (w *watch) roomless() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.full || noRoom(w.dir)
+}
+
+// noRoom reports whether a program that writes into the folder can be expected
+// to fail for that.
+func noRoom(dir string) bool {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return false
+	}
+	return st.Blocks > 0 && int64(st.Bavail)*st.Bsize < 1<<20 || st.Files > 0 && st.Ffree == 0
 }
 
 // kill ends the tree. When the first process of a PID namespace dies the kernel
