@@ -43,7 +43,9 @@ func trialOf(program string) func(*job, context.Context) error {
 			return gave(j.soffice(ctx, "writer_pdf_Export", "", ".txt", func(to string) error { return os.WriteFile(to, []byte(trialWord+"\n"), 0o600) }))
 		}
 	case "chromium-headless-shell":
-		return func(j *job, ctx context.Context) error { return gave(j.browse(ctx, strings.NewReader("<p>"+trialWord))) }
+		return func(j *job, ctx context.Context) error {
+			return gave(j.browse(ctx, strings.NewReader("<p>"+trialWord)))
+		}
 	case "gs":
 		return onFile(func(j *job, ctx context.Context, pdf string) error {
 			return gave(j.rewrite(ctx, pdf, pdfFacts{}, false))
