@@ -48,7 +48,7 @@ func trialOf(program string) func(*job, context.Context) error {
 		}
 	case "gs":
 		return onFile(func(j *job, ctx context.Context, pdf string) error {
-			return gave(j.rewrite(ctx, pdf, pdfFacts{}, false))
+			return gave(j.rewrite(ctx, pdf, pdfFacts{}, manner{}))
 		})
 	case "qpdf":
 		return says("qpdf", "No syntax or stream encoding errors", "--check")
