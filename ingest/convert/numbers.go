@@ -127,7 +127,7 @@ func officeNumbers(file, kind string) (numbers, error) {
 		return unknown, no
 	}
 	if err != nil {
-		n.letters = -1 // broken XML or beyond the bounds: LibreOffice may still read it
+		n.letters, n.shows = -1, true // broken XML or beyond the bounds: LibreOffice may still read it
 	}
 	return n, nil
 }

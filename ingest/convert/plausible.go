@@ -65,7 +65,7 @@ func (t tolerance) implausible(source, rendition numbers) (hard []string, soft [
 		most := want*t.most + float64(source.running*rendition.pages+t.slack)
 		finding := fmt.Sprintf("The text of the rendition has %d letters, that of the source %d.", rendition.letters, source.letters)
 		if have < want*t.least-float64(t.slack) || t.most > 0 && have > most {
-			if seen {
+			if seen || source.letters == 0 { // more than was counted is nothing lost: captions of charts, say
 				soft = append(soft, doubt{CodeText, finding})
 			} else {
 				hard = append(hard, finding)
@@ -78,8 +78,8 @@ func (t tolerance) implausible(source, rendition numbers) (hard []string, soft [
 	for _, p := range rendition.raster {
 		blank = blank && p.blank()
 	}
-	// Whose numbers are not known may be empty: nobody can tell, and nobody should trust it.
-	if blank && (source.letters != 0 || source.shows) {
+	// Whose numbers cannot be read counts as showing something. A scan may be of an empty page.
+	if blank && (source.letters > 0 || source.shows) {
 		hard = append(hard, "Every page of the rendition is blank.")
 	}
 	return hard, soft
