@@ -156,6 +156,8 @@ func (p *Pipeline) process(ctx context.Context, t *catalog.Tenant, j catalog.Job
 		return fmt.Errorf("work folder: %w", err)
 	}
 	defer os.RemoveAll(w.dir)
+	w.session = p.Convert.Begin()
+	defer w.session.Close()
 
 	todo := storing
 	if sub.Frozen == nil {
@@ -275,6 +277,7 @@ type work struct {
 	settings catalog.Settings
 	log      *slog.Logger
 	dir      string
+	session  *convert.Session
 
 	files    []*file
 	events   []preservation.Event

@@ -216,7 +216,7 @@ func (w *work) render(ctx context.Context, f *file) error {
 	}
 	began := time.Now()
 	measured, used := sandbox.Measured(ctx)
-	r, err := w.p.Convert.Render(measured, convert.Source{
+	r, err := w.session.Render(measured, convert.Source{
 		Path: f.path, Name: f.Name, Title: f.Title, Format: f.Format, Encrypted: f.ident.Encrypted, Charset: f.ident.Charset,
 	}, dir)
 	if errors.Is(err, convert.ErrMissing) {

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case convert.ChildArg:
-			os.Exit(convert.Child(os.Args[2:], os.Stdin))
+			os.Exit(convert.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case mail.ChildArg:
 			os.Exit(mail.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case invoice.ChildArg:

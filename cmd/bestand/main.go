@@ -53,7 +53,7 @@ func main() {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case convert.ChildArg:
-			os.Exit(convert.Child(os.Args[2:], os.Stdin))
+			os.Exit(convert.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case format.ChildArg:
 			os.Exit(format.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case image.ChildArg:

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"bestand/ingest/sandbox"
 	"bestand/ingest/verapdf"
@@ -127,12 +128,19 @@ type Config struct {
 type Converter struct {
 	cfg Config
 
-	mu       sync.Mutex
-	versions map[string]string // by program
-	trials   map[string]trial  // the last of each program
+	mu         sync.Mutex
+	versions   map[string]string // by program
+	trials     map[string]trial  // the last of each program
+	extensions []byte            // what extended returns; nil: not known yet
+
+	spares   spares
+	noWorker atomic.Int64   // when one did not start, in seconds
+	running  sync.WaitGroup // everything of workers
+	ending   chan struct{}  // closed by Close
 }
 
-// New returns a Converter. It runs no tool and needs none to be installed.
+// New returns a Converter. It runs no tool and needs none to be installed. One that
+// has rendered is to be closed.
 func New(cfg Config) *Converter {
 	if cfg.TextLimit == 0 {
 		cfg.TextLimit = 2 << 20
@@ -143,7 +151,14 @@ func New(cfg Config) *Converter {
 	if cfg.Agent.Name == "" {
 		cfg.Agent = preservation.Agent{Type: preservation.Software, Name: "bestand"}
 	}
-	return &Converter{cfg: cfg, versions: map[string]string{}, trials: map[string]trial{}}
+	return &Converter{cfg: cfg, versions: map[string]string{}, trials: map[string]trial{}, ending: make(chan struct{})}
+}
+
+// Render makes the rendition of one file, in a session of its own.
+func (c *Converter) Render(ctx context.Context, src Source, dir string) (Result, error) {
+	s := c.Begin()
+	defer s.Close()
+	return s.Render(ctx, src, dir)
 }
 
 // Render makes the rendition of one file. dir is an empty folder for this call
@@ -152,9 +167,9 @@ func New(cfg Config) *Converter {
 // An error is ErrMissing or a fault worth another try. A file that has no
 // rendition is a Result. When somebody kills a tool the file is rendered anew, and
 // the error wraps sandbox.ErrKilled when that did not help.
-func (c *Converter) Render(ctx context.Context, src Source, dir string) (Result, error) {
+func (s *Session) Render(ctx context.Context, src Source, dir string) (Result, error) {
 	for try := 1; ; try++ {
-		r, err := c.tryRender(ctx, src, dir)
+		r, err := s.tryRender(ctx, src, dir)
 		if !errors.Is(err, sandbox.ErrKilled) || try == tries || ctx.Err() != nil {
 			return r, err
 		}
@@ -169,8 +184,8 @@ func (c *Converter) Render(ctx context.Context, src Source, dir string) (Result,
 // tries is how often a file is rendered whose tool somebody kills.
 const tries = 3
 
-func (c *Converter) tryRender(ctx context.Context, src Source, dir string) (Result, error) {
-	j := &job{Converter: c, src: src, dir: dir}
+func (s *Session) tryRender(ctx context.Context, src Source, dir string) (Result, error) {
+	j := &job{Converter: s.c, session: s, src: src, dir: dir}
 	err := j.tried(ctx, j.render(ctx))
 	var no *Refusal
 	switch {

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == ChildArg {
-		os.Exit(Child(os.Args[2:], os.Stdin))
+		os.Exit(Child(os.Args[2:], os.Stdin, os.Stdout))
 	}
 	os.Exit(m.Run())
 }
@@ -54,7 +54,9 @@ func open(t *testing.T, change func(*Config)) *bench {
 	if change != nil {
 		change(&cfg)
 	}
-	return &bench{Converter: New(cfg), dir: dir}
+	c := New(cfg)
+	t.Cleanup(func() { c.Close() })
+	return &bench{Converter: c, dir: dir}
 }
 
 func (b *bench) file(t *testing.T, content []byte) string {

@@ -101,7 +101,11 @@ func (j *job) browse(ctx context.Context, page io.Reader) (string, error) {
 		return "", err
 	}
 	in := filepath.Join(dir, "page.html")
-	if err := write(in, io.MultiReader(strings.NewReader(head), page)); err != nil {
+	err = writeFile(in, func(out io.Writer) error {
+		_, err := io.Copy(out, io.MultiReader(strings.NewReader(head), page))
+		return err
+	})
+	if err != nil {
 		return "", err
 	}
 	address := url.URL{Scheme: "file", Path: in}

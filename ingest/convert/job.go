@@ -19,8 +19,9 @@ import (
 // job is one call of Render.
 type job struct {
 	*Converter
-	src Source
-	dir string
+	session *Session
+	src     Source
+	dir     string
 
 	folders int
 	events  []preservation.Event // about the source, and about the rendition once there is one
@@ -207,23 +208,24 @@ func produced(dir, name string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// copyFile copies the source under a neutral name: a link would let a tool
-// that was taken over write to the original.
-func copyFile(to, from string) (err error) {
+// copyTo copies the source: a link would let a tool that was taken over write to
+// the original.
+func copyTo(out io.Writer, from string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	return write(to, in)
+	_, err = io.Copy(out, in)
+	return err
 }
 
-func write(to string, in io.Reader) (err error) {
+// writeFile makes a new file of what fill writes.
+func writeFile(to string, fill func(io.Writer) error) (err error) {
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	_, err = io.Copy(out, in)
-	return err
+	return fill(out)
 }

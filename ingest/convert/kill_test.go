@@ -78,8 +78,8 @@ func TestKilled(t *testing.T) {
 		tool, mime string
 		content    []byte
 	}{
-		{"soffice.bin", mimeDocx, docx(paragraph("Grüße aus Köln"))},
 		{"oosplash", mimeDocx, docx(paragraph("Grüße aus Köln"))},
+		{"soffice.bin", mimeDocx, docx(paragraph("Grüße aus Köln"))},
 		{"bwrap", mimeDocx, docx(paragraph("Grüße aus Köln"))},
 		{"gs", "application/pdf", pdf},
 		{"pdfinfo", "application/pdf", pdf},

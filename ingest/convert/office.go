@@ -2,9 +2,8 @@ package convert
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
-	"net/url"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,9 +12,6 @@ import (
 	"bestand/ingest/sandbox"
 	"bestand/preservation"
 )
-
-//go:embed profile.xcu
-var profile string
 
 // exportOptions are the same for every document. Notes are left out because
 // their annotations break PDF/A; PDF/UA checks would refuse what is merely old.
@@ -40,7 +36,7 @@ func office(filter string) func(context.Context, *job) error {
 		if err != nil {
 			return err
 		}
-		pdf, err := j.soffice(ctx, filter, "", ext, func(to string) error { return copyFile(to, j.src.Path) })
+		pdf, err := j.soffice(ctx, filter, "", ext, func(to io.Writer) error { return copyTo(to, j.src.Path) })
 		if err != nil {
 			return err
 		}
@@ -48,35 +44,43 @@ func office(filter string) func(context.Context, *job) error {
 	}
 }
 
-// soffice converts one file in a private folder, with a throw-away profile.
-// LibreOffice looks at the extension of its input; fill writes the input.
-func (j *job) soffice(ctx context.Context, filter, inFilter, ext string, fill func(to string) error) (string, error) {
+// soffice converts one file, in the session's process or in one of its own with a
+// throw-away profile. LibreOffice looks at the extension of its input; fill writes the input.
+func (j *job) soffice(ctx context.Context, filter, inFilter, ext string, fill func(to io.Writer) error) (string, error) {
 	dir, err := j.folder()
 	if err != nil {
 		return "", err
 	}
 	agent := j.libreOffice(ctx)
-	if err := fill(filepath.Join(dir, "document"+ext)); err != nil {
+	pdf := filepath.Join(dir, "rendition.pdf")
+	done, err := j.warm(ctx, order{Filter: filter + ":" + exportOptions, InFilter: inFilter}, ext, fill, pdf)
+	if err != nil {
 		return "", err
 	}
-	user := filepath.Join(dir, "profile", "user")
-	if err := os.MkdirAll(user, 0o700); err != nil {
+	if !done {
+		if pdf, err = j.cold(ctx, dir, filter, inFilter, ext, fill); err != nil {
+			return "", err
+		}
+	}
+	j.note(preservation.EventConvert, preservation.Success, "", "Converted to tagged PDF/A-2b, filter "+filter+". Comments in the margin are not printed.", agent)
+	return pdf, nil
+}
+
+// cold converts in a process that ends with the document.
+func (j *job) cold(ctx context.Context, dir, filter, inFilter, ext string, fill func(to io.Writer) error) (string, error) {
+	document, profile := filepath.Join(dir, "document"+ext), filepath.Join(dir, "profile")
+	if err := writeFile(document, fill); err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(filepath.Dir(user))
-	settings := strings.ReplaceAll(profile, "{{VERSION}}", majorMinor(agent.Version))
-	if err := os.WriteFile(filepath.Join(user, "registrymodifications.xcu"), []byte(settings), 0o600); err != nil {
+	defer os.RemoveAll(profile)
+	if err := j.profile(ctx, profile); err != nil {
 		return "", err
 	}
-	install := url.URL{Scheme: "file", Path: filepath.Dir(user)}
-	args := []string{
-		"-env:UserInstallation=" + install.String(),
-		"--headless", "--norestore", "--nolockcheck", "--nodefault", "--nologo",
-	}
+	args := append(officeFlags(profile), "--nodefault")
 	if inFilter != "" {
 		args = append(args, "--infilter="+inFilter)
 	}
-	args = append(args, "--convert-to", "pdf:"+filter+":"+exportOptions, "--outdir", filepath.Join(dir, "out"), filepath.Join(dir, "document"+ext))
+	args = append(args, "--convert-to", "pdf:"+filter+":"+exportOptions, "--outdir", filepath.Join(dir, "out"), document)
 	res, err := j.tool(ctx, sandbox.Command{Name: "soffice", Args: args, Dir: dir, Limits: officeLimits})
 	if err != nil {
 		return "", err
@@ -88,15 +92,7 @@ func (j *job) soffice(ctx context.Context, filter, inFilter, ext string, fill fu
 	if pdf == "" {
 		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("LibreOffice could not open or print the document (exit code %d).", res.ExitCode)}
 	}
-	j.note(preservation.EventConvert, preservation.Success, "", "Converted to tagged PDF/A-2b, filter "+filter+". Comments in the margin are not printed.", agent)
 	return pdf, nil
-}
-
-func majorMinor(version string) string {
-	if p := strings.SplitN(version, ".", 3); len(p) >= 2 {
-		return p[0] + "." + p[1]
-	}
-	return version
 }
 
 // officeKind names the row of tolerances and the extension of a format.

@@ -28,8 +28,9 @@ func (j *job) renderText(ctx context.Context) error {
 	}
 	text = printable(text)
 	j.text = bounded(text, j.cfg.TextLimit)
-	pdf, err := j.soffice(ctx, "writer_pdf_Export", "Text (encoded):UTF8,LF,Liberation Mono,de-DE", ".txt", func(to string) error {
-		return os.WriteFile(to, []byte(text), 0o600)
+	pdf, err := j.soffice(ctx, "writer_pdf_Export", "Text (encoded):UTF8,LF,Liberation Mono,de-DE", ".txt", func(to io.Writer) error {
+		_, err := io.WriteString(to, text)
+		return err
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,7 +41,10 @@ func trialOf(program string) func(*job, context.Context) error {
 	switch program {
 	case "soffice":
 		return func(j *job, ctx context.Context) error {
-			return gave(j.soffice(ctx, "writer_pdf_Export", "", ".txt", func(to string) error { return os.WriteFile(to, []byte(trialWord+"\n"), 0o600) }))
+			return gave(j.soffice(ctx, "writer_pdf_Export", "", ".txt", func(to io.Writer) error {
+				_, err := io.WriteString(to, trialWord+"\n")
+				return err
+			}))
 		}
 	case "chromium-headless-shell":
 		return func(j *job, ctx context.Context) error {

@@ -27,8 +27,16 @@ import (
 // thus reads hostile input inside of the sandbox.
 const ChildArg = "convert-child"
 
-// Child adds PDF/A metadata to the PDF in[0] and writes in[1].
-func Child(args []string, stdin io.Reader) (exitCode int) {
+// Child adds PDF/A metadata to the PDF args[0] and writes args[1], or keeps
+// LibreOffice running.
+func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
+	if len(args) == 2 && args[0] == relayArg {
+		if err := relay(args[1], stdin, stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
 	if len(args) != 2 {
 		fmt.Fprintln(os.Stderr, "this command is for the program itself")
 		return 2

@@ -15,7 +15,7 @@ import (
 // The converter starts its own program for a part of the work.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == convert.ChildArg {
-		os.Exit(convert.Child(os.Args[2:], os.Stdin))
+		os.Exit(convert.Child(os.Args[2:], os.Stdin, os.Stdout))
 	}
 	if len(os.Args) > 1 && os.Args[1] == invoice.ChildArg {
 		os.Exit(invoice.Child(os.Args[2:], os.Stdin, os.Stdout))

@@ -76,7 +76,14 @@ type Command struct {
 	Stdout io.Writer // ends after Limits.Output bytes, and the program with it
 	Stderr io.Writer // cut silently after Limits.Output bytes
 	Limits Limits
+	// Laps is for a program that works on one thing after the other: true begins a
+	// lap, false ends it. Limits.CPU, Wall and Idle then hold for each lap; without
+	// one only processor time is limited. Nobody receives after the end of the program.
+	Laps <-chan bool
 }
+
+// lifetime is how many times Limits.CPU a process may use that works in laps.
+const lifetime = 10
 
 // Self is the Name of the running executable: for libraries of our own that
 // had better read hostile input in a process apart.
@@ -186,11 +193,15 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	defer h.close()
 
 	args := s.wrap(c, l, h)
-	args = append(args, limitArgs(s.prlimit, l)...)
+	kernel := l
+	if c.Laps != nil {
+		kernel.CPU *= lifetime
+	}
+	args = append(args, limitArgs(s.prlimit, kernel)...)
 	args = append(args, program)
 	args = append(args, c.Args...)
 
-	w := newWatch(c.Dir, l)
+	w := newWatch(c.Dir, l, c.Laps)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Env = c.Dir, environment(h.path, c.Env)
 	cmd.Stdin = c.Stdin

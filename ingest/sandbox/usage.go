@@ -24,7 +24,7 @@ func Measured(ctx context.Context) (context.Context, *Usage) {
 
 // Total returns the number of runs, their processor time together and the
 // bytes of RAM that the largest of them took. Processes that serve many runs,
-// such as veraPDF, are not in it.
+// such as veraPDF and the LibreOffice of a submission, are not in it.
 func (u *Usage) Total() (runs int, cpu time.Duration, peak int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -28,22 +28,25 @@ type watch struct {
 	l       Limits
 	found   map[string]int64 // sizes of the files in dir before the start
 	entries int              // of dir before the start
+	laps    <-chan bool      // nil: the run is one lap
 	done    chan struct{}
 	over    chan string // the first limit that another goroutine saw passed
 
-	mu     sync.Mutex
-	limit  string
-	gone   bool // the context ended it
-	full   bool // the disk had no room while it ran
-	maxRSS int64
-	cpu    time.Duration
-	looked time.Time     // when cpu and maxRSS were seen last
-	worked time.Duration // cpu when the tree was last seen to get on
-	busy   time.Time     // when that was
+	mu      sync.Mutex
+	limit   string
+	gone    bool // the context ended it
+	full    bool // the disk had no room while it ran
+	maxRSS  int64
+	cpu     time.Duration
+	resting bool          // between two laps
+	before  time.Duration // the part of cpu that was used before this lap
+	looked  time.Time     // when cpu and maxRSS were seen last
+	worked  time.Duration // cpu when the tree was last seen to get on
+	busy    time.Time     // when that was
 }
 
-func newWatch(dir string, l Limits) *watch {
-	w := &watch{dir: dir, l: l, done: make(chan struct{}), over: make(chan string, 1)}
+func newWatch(dir string, l Limits, laps <-chan bool) *watch {
+	w := &watch{dir: dir, l: l, laps: laps, resting: laps != nil, done: make(chan struct{}), over: make(chan string, 1)}
 	found := map[string]int64{}
 	w.entries = w.files(func(p string, size int64) { found[p] = size })
 	w.found = found
@@ -62,11 +65,10 @@ func (w *watch) end() { close(w.done) }
 
 // watch returns when the process has ended, and kills it before that if need be.
 func (w *watch) watch(ctx context.Context, pid int) {
-	var wall <-chan time.Time
-	if w.l.Wall > 0 {
-		t := time.NewTimer(w.l.Wall)
-		defer t.Stop()
-		wall = t.C
+	wall := time.NewTimer(max(w.l.Wall, 0))
+	defer wall.Stop()
+	if w.l.Wall <= 0 || w.laps != nil {
+		wall.Stop()
 	}
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
@@ -77,8 +79,18 @@ func (w *watch) watch(ctx context.Context, pid int) {
 			return
 		case <-ctx.Done():
 			cancelled = true
-		case <-wall:
+		case <-wall.C:
 			limit = LimitWall
+		case begins := <-w.laps:
+			w.look(pid, false)
+			w.mu.Lock()
+			w.before, w.busy, w.resting = w.cpu, w.looked, !begins
+			w.mu.Unlock()
+			wall.Stop()
+			if begins && w.l.Wall > 0 {
+				wall.Reset(w.l.Wall)
+			}
+			continue
 		case limit = <-w.over:
 		case <-poll.C:
 			if limit = w.look(pid, n%diskEvery == 0); limit == "" {
@@ -111,16 +123,17 @@ func (w *watch) look(pid int, disk bool) string {
 	w.mu.Lock()
 	w.maxRSS, w.cpu = max(w.maxRSS, rss), max(w.cpu, cpu)
 	w.looked = time.Now()
-	if w.busy.IsZero() || w.cpu-w.worked >= leastWork {
+	if w.busy.IsZero() || w.resting || w.cpu-w.worked >= leastWork {
 		w.worked, w.busy = w.cpu, w.looked
 	}
 	idle := w.looked.Sub(w.busy)
 	w.full = w.full || full
+	lap := w.cpu - w.before
 	w.mu.Unlock()
 	switch {
 	case w.l.Memory > 0 && rss > w.l.Memory:
 		return LimitMemory
-	case w.l.CPU > 0 && cpu > w.l.CPU:
+	case w.l.CPU > 0 && lap > w.l.CPU:
 		return LimitCPU
 	case w.l.Idle > 0 && idle > w.l.Idle:
 		return LimitIdle
@@ -212,7 +225,7 @@ func (w *watch) verdict(res *Result, ps *os.ProcessState) {
 	switch {
 	case w.l.FileSize > 0 && (files > mostFiles || largest >= w.l.FileSize || res.ExitCode == 128+int(syscall.SIGXFSZ)):
 		res.Limit = LimitFileSize
-	case w.l.CPU > 0 && failed && (res.CPU >= max(w.l.CPU/2, w.l.CPU-3*pollEvery-unseen) || res.ExitCode == 128+int(syscall.SIGXCPU)):
+	case w.l.CPU > 0 && failed && (res.CPU-w.before >= max(w.l.CPU/2, w.l.CPU-3*pollEvery-unseen) || res.ExitCode == 128+int(syscall.SIGXCPU)):
 		res.Limit = LimitCPU
 	case w.l.Memory > 0 && failed && w.maxRSS > w.l.Memory:
 		res.Limit = LimitMemory
