@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"bestand/ingest/convert"
 	"bestand/ingest/sandbox"
 	"bestand/ingest/scan"
 	"bestand/ingest/verapdf"
@@ -101,6 +102,9 @@ func examine(ctx context.Context, cfg *Config) []external {
 		}
 		out = append(out, p)
 	}
+	if _, err := sandbox.LookPath("soffice"); err == nil && box != nil {
+		out = append(out, examineWarm(ctx, box))
+	}
 	out = append(out, examinePDFA(ctx, cfg, box), examineScanner(ctx, cfg))
 	return append(out, examineStore(cfg))
 }
@@ -119,6 +123,19 @@ func versionOf(ctx context.Context, path, arg string) string {
 		return v
 	}
 	return fmt.Sprintf("does not run: %v", err)
+}
+
+// examineWarm tries whether one LibreOffice can convert all documents of a submission.
+func examineWarm(ctx context.Context, box *sandbox.Sandbox) external {
+	p := external{Name: "LibreOffice kept running", Lost: "every Office document starts LibreOffice anew, which takes several times as long", Get: "bubblewrap, and LibreOffice as Debian packages it"}
+	c := convert.New(convert.Config{Sandbox: box})
+	defer c.Close()
+	if err := c.Warm(ctx); err != nil {
+		p.Lost += "; " + err.Error()
+		return p
+	}
+	p.Found, p.Version = true, "one for the documents of a submission"
+	return p
 }
 
 func examinePDFA(ctx context.Context, cfg *Config, box *sandbox.Sandbox) external {
