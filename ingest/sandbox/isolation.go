@@ -40,7 +40,8 @@ func New(ctx context.Context) (*Sandbox, error) {
 	if err := keepDescriptors(); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s := &Sandbox{isolation: RlimitsOnly, prlimit: prlimit, wrap: func(Command, Limits, home) []string { return nil }}
+	groups := newGroups()
+	s := &Sandbox{groups: groups, isolation: RlimitsOnly, prlimit: prlimit, wrap: func(Command, Limits, home) []string { return nil }}
 	if bwrap, err := LookPath("bwrap"); err == nil {
 		calls, err := callFilter()
 		if err != nil {
@@ -48,7 +49,7 @@ func New(ctx context.Context) (*Sandbox, error) {
 		}
 		for _, strict := range []bool{true, false} { // older kernels and bubblewraps lack --disable-userns
 			b := bubblewrap{program: bwrap, strict: strict, binds: systemBinds()}
-			t := &Sandbox{isolation: Bubblewrap, prlimit: prlimit, wrap: b.args, calls: calls}
+			t := &Sandbox{isolation: Bubblewrap, prlimit: prlimit, wrap: b.args, calls: calls, groups: groups}
 			if t.works(ctx) {
 				return t, nil
 			}
@@ -59,7 +60,7 @@ func New(ctx context.Context) (*Sandbox, error) {
 		for _, users := range [][]string{{"--user", "--map-root-user"}, nil} {
 			args := append(base[:len(base):len(base)], users...)
 			args = append(args, "--")
-			t := &Sandbox{isolation: Unshare, prlimit: prlimit, wrap: func(Command, Limits, home) []string { return args[:len(args):len(args)] }}
+			t := &Sandbox{groups: groups, isolation: Unshare, prlimit: prlimit, wrap: func(Command, Limits, home) []string { return args[:len(args):len(args)] }}
 			if t.works(ctx) {
 				return t, nil
 			}

@@ -143,7 +143,8 @@ type Sandbox struct {
 	isolation Isolation
 	wrap      func(Command, Limits, home) []string
 	prlimit   string
-	calls     []byte // the filter of system calls
+	calls     []byte  // the filter of system calls
+	groups    *groups // nil where none can be made
 }
 
 // Isolation says what separates programs from the machine; see the constants.
@@ -200,6 +201,14 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	args = append(args, limitArgs(s.prlimit, kernel)...)
 	args = append(args, program)
 	args = append(args, c.Args...)
+	if s.groups != nil && l.Processes > 0 {
+		group, err := s.groups.open((l.Processes + 2) * threads)
+		if err != nil {
+			return Result{}, fmt.Errorf("control group: %w", err)
+		}
+		defer s.groups.close(group)
+		args = enter(group, args)
+	}
 
 	w := newWatch(c.Dir, l, c.Laps)
 	cmd := exec.Command(args[0], args[1:]...)
@@ -261,7 +270,7 @@ func environment(home string, more []string) []string {
 // and stands well above the watch's limit so that the watch names it first.
 func limitArgs(prlimit string, l Limits) []string {
 	args := []string{prlimit, "--core=0", "--nofile=4096:4096"}
-	if l.Processes > 0 { // threads count; the kernel does not hold it against root
+	if l.Processes > 0 { // threads count; root's are held by a control group
 		args = append(args, fmt.Sprintf("--nproc=%d", (l.Processes+2)*threads))
 	}
 	if l.Memory > 0 {
