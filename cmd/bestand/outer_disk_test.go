@@ -72,9 +72,7 @@ func (in *installation) notReady(t *testing.T, c *caller, part string) {
 		r.decode(t, &ready)
 		return r.StatusCode == 503 && ready.Checks[part] == "failed"
 	})
-	if in.log.count(`"part":"`+part+`"`) == 0 {
-		t.Errorf("the log says nothing of %s", part)
-	}
+	eventually(t, "the log says so", func() bool { return in.log.count(`"part":"`+part+`"`) > 0 })
 }
 
 func (in *installation) readyAgain(t *testing.T, c *caller) {
