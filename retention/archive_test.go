@@ -22,6 +22,7 @@ import (
 type archive struct {
 	t       *testing.T
 	now     time.Time
+	url     string // of the catalog
 	vault   *vault
 	tenant  *catalog.Tenant
 	officer *Officer
@@ -31,10 +32,10 @@ type archive struct {
 // newArchive opens at noon of a day, in Berlin.
 func newArchive(t *testing.T, date string) *archive {
 	t.Helper()
-	a := &archive{t: t, now: day(t, date).In(berlin(t)).Add(12 * time.Hour)}
+	a := &archive{t: t, now: day(t, date).In(berlin(t)).Add(12 * time.Hour), url: database(t)}
 	clock := func() time.Time { return a.now }
 	a.vault = &vault{now: clock}
-	db, err := catalog.Open(t.Context(), catalog.Config{URL: database(t), Now: clock})
+	db, err := catalog.Open(t.Context(), catalog.Config{URL: a.url, Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

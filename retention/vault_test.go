@@ -144,6 +144,13 @@ func (v *vault) Purge(_ context.Context, key string) error {
 	return nil
 }
 
+// drop loses an object, lock or not.
+func (v *vault) drop(key string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.objects = slices.DeleteFunc(v.objects, func(k *kept) bool { return k.Key == key })
+}
+
 // keys lists what the vault holds below a prefix.
 func (v *vault) keys(prefix string) (all []string) {
 	for o, err := range v.Versions(context.Background(), prefix) {
