@@ -81,7 +81,9 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	if url == "" {
 		url = "sqlite:" + cfg.path("catalog.db")
 	}
-	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: url, Now: a.now}); err != nil {
+	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: url, Now: a.now}); errors.Is(err, catalog.ErrNewer) {
+		return a, fmt.Errorf("catalog %s: %w: start the release that wrote it, or a later one", catalog.Redact(url), err)
+	} else if err != nil {
 		return a, fmt.Errorf("catalog %s: %w; if it is damaged, move it away and run bestand rebuild: the buckets hold everything", catalog.Redact(url), err)
 	}
 	// From here on the clock is one that is believed: the store is tried out by it.
