@@ -2,7 +2,6 @@ package verapdf
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -138,11 +137,15 @@ const ourFile = "%PDF-1.4\n" +
 // greet waits for the process and has it judge a file: one that answers without
 // being able to judge would say so of every file that a record is kept for.
 func (p *process) greet(ctx context.Context) error {
-	var hello struct{ Version string }
-	if err := p.receive(ctx, &hello, startTimeout); err != nil {
+	line, err := p.receive(ctx, startTimeout)
+	if err != nil {
 		return err
 	}
-	if p.version = hello.Version; p.version == "" {
+	var hello struct{ Version string }
+	if err := json.Unmarshal(line, &hello); err != nil {
+		return unexpected(err.Error())
+	}
+	if p.version = clip(hello.Version, 100); p.version == "" {
 		return &endError{reason: "it does not say its version"}
 	}
 	path := filepath.Join(p.dir, "plain.pdf")
@@ -177,30 +180,17 @@ func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.
 		<-p.ended // else somebody would read what was written
 		return Verdict{}, p.why()
 	}
-	var a struct {
-		Claimed, Flavour Flavour
-		Valid            bool
-		Failed           []Rule
-		Error, Detail    string
-	}
-	if err := p.receive(ctx, &a, timeout); err != nil {
+	line, err := p.receive(ctx, timeout)
+	if err != nil {
 		return Verdict{}, err
 	}
-	slices.SortFunc(a.Failed, func(x, y Rule) int {
-		return cmp.Or(cmp.Compare(x.Clause, y.Clause), cmp.Compare(x.Test, y.Test))
-	})
-	v := Verdict{Valid: a.Valid, Flavour: a.Flavour, Claimed: a.Claimed, Failed: a.Failed, Version: p.version, Duration: time.Since(start)}
-	switch a.Error {
-	case "":
-		return v, nil
-	case "encrypted":
-		return v, ErrEncrypted
-	}
-	return v, fmt.Errorf("%w: %s", ErrUnreadable, a.Detail)
+	v, err := parseAnswer(line, f)
+	v.Version, v.Duration = p.version, time.Since(start)
+	return v, err
 }
 
-// receive reads the next line as JSON.
-func (p *process) receive(ctx context.Context, to any, timeout time.Duration) error {
+// receive returns the next line.
+func (p *process) receive(ctx context.Context, timeout time.Duration) ([]byte, error) {
 	t := time.NewTimer(timeout)
 	defer t.Stop()
 	select {
@@ -212,16 +202,13 @@ func (p *process) receive(ctx context.Context, to any, timeout time.Duration) er
 			}
 			p.cancel()
 			<-p.ended
-			return p.why()
+			return nil, p.why()
 		}
-		if err := json.Unmarshal(line, to); err != nil {
-			return &endError{reason: "unexpected answer: " + err.Error()}
-		}
-		return nil
+		return line, nil
 	case <-t.C:
-		return &endError{reason: fmt.Sprintf("no answer in %s", timeout), late: true}
+		return nil, &endError{reason: fmt.Sprintf("no answer in %s", timeout), late: true}
 	case <-ctx.Done():
-		return errors.Join(&endError{reason: "cancelled"}, ctx.Err())
+		return nil, errors.Join(&endError{reason: "cancelled"}, ctx.Err())
 	}
 }
 
