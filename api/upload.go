@@ -257,16 +257,24 @@ func (u *uploads) expire(ctx context.Context) error {
 
 // serveUploads puts tusd behind the rows of the table that are its own.
 func (s *server) serveUploads(t table) {
+	for pattern, h := range s.uploadHandlers() {
+		t.HandleFunc(pattern, h)
+	}
+}
+
+// uploadHandlers are the handlers of resumable uploads by pattern.
+func (s *server) uploadHandlers() map[string]http.HandlerFunc {
 	h := s.uploads.handler
-	for pattern, f := range map[string]http.HandlerFunc{
+	all := map[string]http.HandlerFunc{
 		"OPTIONS /v1/uploads":     func(http.ResponseWriter, *http.Request) {}, // tusd's middleware answers
 		"POST /v1/uploads":        h.PostFile,
 		"HEAD /v1/uploads/{id}":   h.HeadFile,
 		"PATCH /v1/uploads/{id}":  h.PatchFile,
 		"DELETE /v1/uploads/{id}": h.DelFile,
-	} {
+	}
+	for pattern, f := range all {
 		inner := http.StripPrefix("/v1/uploads", h.Middleware(f))
-		t.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		all[pattern] = func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Upload-Checksum") != "" { // whoever sends it relies on its being compared
 				s.fail(w, r, badParameter.in(fieldError("Upload-Checksum", "unsupported", "the checksum extension is not offered: name sha256 in the submission")))
 				return
@@ -276,8 +284,9 @@ func (s *server) serveUploads(t table) {
 			if answer.status != 0 {
 				s.fail(w, r, answer.fault())
 			}
-		})
+		}
 	}
+	return all
 }
 
 // tusAnswer keeps back tusd's errors, which are lines of text, and makes

@@ -221,7 +221,9 @@ func manyParts(t *testing.T, in *installation, n int) (o reception) {
 	begin := time.Now()
 	r := c.send(about("parts", "63.10", "Viele Teile"), parts...)
 	took := time.Since(begin)
+	taken := in.peak(t)
 	h := c.record(c.settled(r.accepted(t)).RecordID)
+	archived := in.peak(t)
 	o = reception{told(counted([]reply{r})), took, time.Since(begin)}
 	got := h.of(preservation.Original)
 	if len(got) != n {
@@ -236,6 +238,7 @@ func manyParts(t *testing.T, in *installation, n int) (o reception) {
 		}
 	}
 	c.verified(h.ID)
+	t.Logf("%d MiB at most when it was taken, %d when it was archived, %d when it was verified", taken>>20, archived>>20, in.peak(t)>>20)
 	return o
 }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -150,20 +151,57 @@ func loadConfig(fs *flag.FlagSet, args []string) (*Config, error) {
 	return c, errors.Join(append(problems, c.check()...)...)
 }
 
+// maxConfig is the most bytes of a configuration file.
+const maxConfig = 1 << 20
+
 func readFile(path string) (map[string]string, error) {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	raw := map[string]any{}
-	if err := yaml.Unmarshal(data, &raw); err != nil {
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err == nil && len(data) > maxConfig {
+		err = fmt.Errorf("more than %d bytes", maxConfig)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
-	out := map[string]string{}
-	for k, v := range raw {
-		out[strings.ReplaceAll(k, "_", "-")] = fmt.Sprint(v)
+	values, err := parseSettings(data)
+	if err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
-	return out, nil
+	return values, nil
+}
+
+// parseSettings reads a YAML mapping of names and values. A value counts as it
+// is written: what YAML would make of 010, 1e3 or an empty place is not what an
+// access key or a folder is called.
+func parseSettings(data []byte) (map[string]string, error) {
+	var raw map[string]yaml.Node
+	if err := yaml.Unmarshal(data, &raw); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	var problems []error
+	for _, k := range slices.Sorted(maps.Keys(raw)) {
+		name, v := strings.ReplaceAll(k, "_", "-"), raw[k]
+		n := &v
+		if n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
+		_, twice := out[name]
+		switch {
+		case n.Kind != yaml.ScalarNode:
+			problems = append(problems, fmt.Errorf("%s: one value is wanted, not a list or a mapping", legible(name)))
+		case n.Tag == "!!null":
+			problems = append(problems, fmt.Errorf("%s: has no value; leave the line away, or write \"\"", legible(name)))
+		case twice:
+			problems = append(problems, fmt.Errorf("%s: is there twice, with _ and with -", legible(name)))
+		}
+		out[name] = n.Value
+	}
+	return out, errors.Join(problems...)
 }
 
 // check returns every problem of the values.

@@ -81,16 +81,16 @@ func (v verdictOf) print(w io.Writer) error {
 	case !v.Trusted:
 		word = "consistent, but anybody could have made it: give --trust to have the seal judged"
 	}
-	fmt.Fprintf(w, "%s: %s\n", v.Path, word)
+	fmt.Fprintf(w, "%s: %s\n", legible(v.Path), word)
 	for _, f := range v.Findings {
 		subject, clause := "", ""
 		if f.Subject != "" {
-			subject = f.Subject + ": "
+			subject = legible(f.Subject) + ": "
 		}
 		if f.Clause != "" {
 			clause = " [" + f.Clause + "]"
 		}
-		if _, err := fmt.Fprintf(w, "  %-7s %s: %s%s%s\n", f.Severity, f.Code, subject, f.Detail, clause); err != nil {
+		if _, err := fmt.Fprintf(w, "  %-7s %s: %s%s%s\n", f.Severity, f.Code, subject, legible(f.Detail), clause); err != nil {
 			return err
 		}
 	}
@@ -120,10 +120,22 @@ func sealCheck(roots *x509.CertPool) func(mets, seal []byte) []preservation.Find
 	}
 }
 
+// maxReceipt is the most bytes of a receipt: that of 50,000 files with long names
+// has some 100 MB.
+const maxReceipt = 128 << 20
+
 func verifyReceipt(path string, roots *x509.CertPool) ([]preservation.Finding, error) {
-	jws, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
+	}
+	defer f.Close()
+	jws, err := io.ReadAll(io.LimitReader(f, maxReceipt+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(jws) > maxReceipt {
+		return []preservation.Finding{{Code: "receipt-invalid", Severity: preservation.Failed, Subject: path, Detail: fmt.Sprintf("no receipt has more than %d bytes", maxReceipt)}}, nil
 	}
 	if roots == nil {
 		return []preservation.Finding{{Code: "receipt-unjudged", Severity: preservation.Failed, Subject: path, Detail: "a receipt proves nothing without a trust anchor: give --trust"}}, nil
