@@ -147,6 +147,31 @@ func TestHostileNames(t *testing.T) {
 	in.audit(t)
 }
 
+// infectedSIP is an E-ARK SIP with the test string among its content.
+func infectedSIP(t *testing.T) string {
+	t.Helper()
+	sum := sha256.Sum256([]byte(eicar))
+	return zipped(t, file("urn-1/METS.xml", `<mets xmlns="http://www.loc.gov/METS/" xmlns:csip="https://DILCIS.eu/XML/METS/CSIPExtensionMETS" xmlns:xlink="http://www.w3.org/1999/xlink" OBJID="urn-1" LABEL="x" TYPE="Mixed"`+
+		` PROFILE="https://earksip.dilcis.eu/profile/E-ARK-SIP.xml"><metsHdr csip:OAISPACKAGETYPE="SIP"><agent ROLE="CREATOR" TYPE="ORGANIZATION"><name>x</name></agent></metsHdr><fileSec><fileGrp><file CHECKSUM="`+
+		hex.EncodeToString(sum[:])+`" CHECKSUMTYPE="SHA-256"><FLocat xlink:href="representations/rep1/data/e.com"/></file></fileGrp></fileSec></mets>`),
+		file("urn-1/representations/rep1/data/e.com", eicar))
+}
+
+// infectedMessage is an xdomea message with the test string as one of its files.
+func infectedMessage(t *testing.T) string {
+	t.Helper()
+	const id = "00000000-0000-4000-8000-0000000000"
+	text, err := os.ReadFile("../../ingest/sip/xdomea/testdata/3.0.0.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []sent{file(id+"01_Aussonderung.Aussonderung.0503.xml", string(text)), file(id+"f3.txt", eicar)}
+	for _, n := range []string{"f1_Anschreiben.pdf", "f2.pdf", "f4_Antrag ä.pdf", "f5.p7s", "f6.tif", "f7.txt"} {
+		files = append(files, file(id+n, n))
+	}
+	return zipped(t, files...)
+}
+
 // hand hands a package over and waits for it.
 func (c *caller) hand(content string) status {
 	c.Helper()
@@ -213,9 +238,12 @@ func TestMalware(t *testing.T) {
 	sum := sha256.Sum256([]byte(eicar))
 	bag := zipped(t, file("bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"), file("data/e.com", eicar),
 		file("manifest-sha256.txt", hex.EncodeToString(sum[:])+"  data/e.com\n"))
-	if s := c.hand(bag); s.Status != "quarantined" {
-		t.Errorf("package: %+v", s)
-	} else {
+	for name, content := range map[string]string{"bag": bag, "E-ARK": infectedSIP(t), "xdomea": infectedMessage(t)} {
+		s := c.hand(content)
+		if s.Status != "quarantined" || s.Problems[0].Code != "infected" {
+			t.Errorf("%s: %+v", name, s)
+			continue
+		}
 		c.post("/v1/submissions/"+s.ID+"/refuse", map[string]any{"reason": "Schadprogramm"}).want(t, 200)
 	}
 	dms.get("/v1/submissions/"+ids[0]+"/files/f0001").want(t, 403)
