@@ -19,8 +19,8 @@ import (
 // BenchmarkOffice holds the whole way of Office documents into the archive
 // (conversion, veraPDF, seals, package, store, receipt) by one worker against
 // what people do by hand: soffice --convert-to pdf for each file, with an
-// ordinary profile. Both take the same documents in turns, with the priority that
-// the archive gives to converters; the ratio is that of the medians of all rounds. BESTAND_DOCUMENTS names a folder with other documents.
+// ordinary profile. Both take the same documents in turns; the ratio is that of
+// the medians of all rounds. BESTAND_DOCUMENTS names a folder with other documents.
 func BenchmarkOffice(b *testing.B) {
 	converters(b)
 	all := officeDocuments(b)
@@ -64,7 +64,7 @@ func (s *officeRound) byHand(paths []string) time.Duration {
 	start := time.Now()
 	for _, p := range paths {
 		// The exit code says nothing, and what it cannot convert costs it time as well.
-		_ = exec.CommandContext(s.Context(), "nice", "soffice", "-env:UserInstallation=file://"+s.plain+"/profile",
+		_ = exec.CommandContext(s.Context(), "soffice", "-env:UserInstallation=file://"+s.plain+"/profile",
 			"--headless", "--convert-to", "pdf", "--outdir", s.plain, p).Run()
 	}
 	return time.Since(start)

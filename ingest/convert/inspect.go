@@ -118,7 +118,11 @@ func (c *counter) String() string {
 // one at the end of each.
 func (j *job) pdfText(ctx context.Context, pdf string) (*counter, error) {
 	c := &counter{limit: j.cfg.TextLimit}
-	_, err := j.read(ctx, "pdftotext", c, pdf, "-enc", "UTF-8", "-cropbox", pdf, "-")
+	pdf, err := j.withoutIntent(pdf)
+	if err != nil {
+		return nil, err
+	}
+	_, err = j.read(ctx, "pdftotext", c, pdf, "-enc", "UTF-8", "-cropbox", pdf, "-")
 	var no *Refusal
 	if errors.As(err, &no) && no.Code == codeLimit+sandbox.LimitOutput {
 		c.pages, err = 0, nil // more text than anyone searches

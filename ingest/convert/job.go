@@ -31,9 +31,10 @@ type job struct {
 	flavour string
 	text    string
 	pages   int
-	outputs []Output // extracted files
-	used    []string // programs that were run
-	trial   bool     // on a file of ours, to find out whether a program works
+	outputs []Output          // extracted files
+	used    []string          // programs that were run
+	plain   map[string]string // what withoutIntent made of which PDF
+	trial   bool              // on a file of ours, to find out whether a program works
 }
 
 func run(f func(*job, context.Context) error) func(context.Context, *job) error {

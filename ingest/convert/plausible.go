@@ -130,7 +130,20 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 	if err != nil {
 		return err
 	}
-	verdict, err := j.validate(ctx, pdf, verapdf.Flavour(flavour))
+	// Both take their time; what the comparison says counts only after the verdict.
+	validated := make(chan struct{})
+	var verdict verapdf.Verdict
+	go func() {
+		defer close(validated)
+		verdict, err = j.validate(ctx, pdf, verapdf.Flavour(flavour))
+	}()
+	rendition := numbers{pages: facts.pages}
+	text, unread := j.pdfText(ctx, pdf)
+	if unread == nil {
+		rendition.letters = text.letters
+		rendition.raster, unread = j.raster(ctx, pdf)
+	}
+	<-validated
 	switch {
 	case errors.Is(err, verapdf.ErrMissing):
 		j.note(preservation.EventValidate, preservation.Warning, CodeNotValidated, "Not validated: "+err.Error()+".", j.cfg.Agent)
@@ -144,14 +157,8 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 		j.verdict, j.flavour = preservation.VerdictValid, string(verdict.Flavour)
 	}
 
-	rendition := numbers{pages: facts.pages}
-	text, err := j.pdfText(ctx, pdf)
-	if err != nil {
-		return err
-	}
-	rendition.letters = text.letters
-	if rendition.raster, err = j.raster(ctx, pdf); err != nil {
-		return err
+	if unread != nil {
+		return unread
 	}
 	hard, soft := t.implausible(source, rendition)
 	if !same(source.raster, rendition.raster) {

@@ -22,6 +22,10 @@ const (
 
 // raster draws the first pages as a viewer shows them: cut to the crop box.
 func (j *job) raster(ctx context.Context, pdf string, more ...string) ([]page, error) {
+	pdf, err := j.withoutIntent(pdf)
+	if err != nil {
+		return nil, err
+	}
 	r, w := io.Pipe()
 	var pages []page
 	var parse error
