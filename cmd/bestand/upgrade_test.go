@@ -53,8 +53,8 @@ func TestFaultUpgraded(t *testing.T) {
 			}
 			for archived() < enough {
 				select {
-				case <-t.Context().Done():
-					t.Fatal("the time is up")
+				case <-in.ended:
+					t.Fatalf("the service ended:\n%s", in.log.tail(20))
 				case <-time.After(200 * time.Millisecond):
 				}
 			}
