@@ -92,7 +92,7 @@ func (in *Intake) Begin(ctx context.Context, t *catalog.Tenant, actor string, re
 	if len(problems) > 0 {
 		return nil, &Invalid{Problems: problems}
 	}
-	d := &Delivery{in: in, tenant: t, actor: actor, req: req, begun: time.Now()}
+	d := &Delivery{in: in, tenant: t, actor: actor, req: req, begun: in.Now()}
 	_, err = t.SubmissionBySource(ctx, req.Metadata.Producer, req.Metadata.ProducerRecordID)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
@@ -121,7 +121,7 @@ func (in *Intake) Timely(ctx context.Context) error {
 // (xdomea, E-ARK SIP, BagIt). Its producer is the actor, its identifier the
 // digest of the file.
 func (in *Intake) BeginPackage(t *catalog.Tenant, actor string) *Delivery {
-	return &Delivery{in: in, tenant: t, actor: actor, begun: time.Now(), sub: catalog.Submission{
+	return &Delivery{in: in, tenant: t, actor: actor, begun: in.Now(), sub: catalog.Submission{
 		ID: preservation.SubmissionID(preservation.NewID(in.Now())), Version: 1, SubmittedBy: actor, Package: true,
 	}}
 }
@@ -295,7 +295,7 @@ func (d *Delivery) repeated(have catalog.Submission) (catalog.Submission, bool, 
 // days, and until it is accepted nothing but its process knows of it. One that
 // took less than an hour was not swept by anybody.
 func (d *Delivery) staged(ctx context.Context) error {
-	if time.Since(d.begun) < time.Hour {
+	if d.in.Now().Sub(d.begun) < time.Hour {
 		return nil
 	}
 	have := map[string]int64{}
