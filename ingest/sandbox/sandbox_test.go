@@ -245,9 +245,9 @@ func TestTreeKilled(t *testing.T) {
 		program string
 		cancel  bool
 	}{
-		{"it ends itself", daemon + `select undef, undef, undef, 0.3`, false},
+		{"it ends itself", daemon + `select undef, undef, undef, 0.02 until -s "beat"`, false},
 		{"time-out", daemon + `sleep 20`, false},
-		{"cancelled", daemon + `sleep 20`, true},
+		{"cancelled", daemon + `sleep 60`, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -255,11 +255,19 @@ func TestTreeKilled(t *testing.T) {
 			dir := t.TempDir()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			if tt.cancel {
-				time.AfterFunc(500*time.Millisecond, cancel)
-			}
 			c := perl(tt.program)
-			c.Dir, c.Limits.Wall = dir, time.Second
+			c.Dir, c.Limits.Wall = dir, 3*time.Second
+			if tt.cancel {
+				c.Limits.Wall = time.Minute
+				go func() { // ends with the test
+					for ctx.Err() == nil {
+						if _, err := os.Stat(filepath.Join(dir, "beat")); err == nil {
+							cancel()
+						}
+						time.Sleep(10 * time.Millisecond)
+					}
+				}()
+			}
 			_, err := s.Run(ctx, c)
 			if tt.cancel != errors.Is(err, context.Canceled) {
 				t.Fatalf("error %v", err)
