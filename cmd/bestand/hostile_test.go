@@ -132,6 +132,9 @@ func (s *siege) deliver(c *caller, id string, f hostile.File, atMost time.Durati
 		if p.Code == "" || p.Detail == "" {
 			fault("a finding without words: %+v", p)
 		}
+		if p.Code == "pending" || p.Code == "converter-killed" {
+			fault("it waits for a tool that is there: %s", p.Detail)
+		}
 		if p.Code != "not-scanned" && !slices.Contains(codes, p.Code) {
 			codes = append(codes, p.Code)
 		}
@@ -165,6 +168,12 @@ func (s *siege) deliver(c *caller, id string, f hostile.File, atMost time.Durati
 				fault("the rendition does not show the text: %.200q", said)
 			}
 		}
+	}
+	if rendered && f.Blank {
+		fault("a rendition that shows nothing")
+	}
+	if f.Closed && !slices.Contains(codes, "encrypted") {
+		fault("nothing says that it needs a password")
 	}
 	if !rendered && len(codes) == 0 {
 		fault("neither a rendition nor a finding: %+v", r.Files)
@@ -255,7 +264,7 @@ func TestHostile(t *testing.T) {
 	s := besiege(t)
 	c := s.in.admin(t)
 	quick := map[string]bool{}
-	for _, name := range []string{"links.odt", "links.docx", "page.html", "refresh-file.html", "reaches-out.pdf", "page.eml", "entity-file.xml", "agile.docx", "crowded.docx", "60000.png", "tree-loop.pdf", "seite.pdf"} {
+	for _, name := range []string{"links.odt", "links.docx", "page.html", "refresh-file.html", "refresh-http.html", "covered.html", "crashing.html", "reaches-out.pdf", "page.eml", "entity-file.xml", "agile.docx", "crowded.docx", "60000.png", "tree-loop.pdf", "seite.pdf"} {
 		quick[name] = true
 	}
 	var group sync.WaitGroup
@@ -285,7 +294,7 @@ func TestFaultHostile(t *testing.T) {
 	}
 	s := besiege(t)
 	c := s.in.admin(t)
-	files := hostile.Files(s.trap)
+	files := slices.Concat(hostile.Files(s.trap), hostile.Packages(s.trap), hostile.Damaged(s.trap), passworded(t))
 	only := os.Getenv("BESTAND_HOSTILE") // part of a group's or file's name
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-14s %-28s %9s %-20s %7s %7s %7s  %s\n", "group", "file", "bytes", "outcome", "time", "service", "tools", "findings")
@@ -295,7 +304,7 @@ func TestFaultHostile(t *testing.T) {
 		}
 		os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.pid), []byte("5"), 0) // the peak begins anew, where the kernel lets us
 		tools := watchTools(t.Context(), s.pid)
-		e := s.deliver(c, fmt.Sprint("hostile-", i), f, 12*time.Minute)
+		e := s.deliver(c, fmt.Sprint("hostile-", i), f, 7*time.Minute)
 		fmt.Fprintf(&table, "%-14s %-28s %9d %-20s %6.1fs %4d MB %4d MB  %s\n", f.Group, f.Name, len(f.Content()), e.status, e.took.Seconds(),
 			memoryPeak(s.pid)>>20, tools()>>20, e.codes)
 		if peak := memoryPeak(s.pid); peak > besiegedMemory {
@@ -311,6 +320,34 @@ func TestFaultHostile(t *testing.T) {
 	}
 	s.stands(c)
 	t.Log("\n" + table.String())
+}
+
+// passworded encrypts a good PDF in the ways of qpdf: one that asks for a password
+// gets no rendition, one that merely restricts its use shows what it holds.
+func passworded(t *testing.T) (all []hostile.File) {
+	t.Helper()
+	i := slices.IndexFunc(hostile.Files(hostile.Trap{}), func(f hostile.File) bool { return f.Name == "outline-loop.pdf" })
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good.pdf")
+	if err := os.WriteFile(good, hostile.Files(hostile.Trap{})[i].Content(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []struct{ name, user, bits string }{
+		{"user-40", "geheim", "40"}, {"user-128", "geheim", "128"}, {"user-256", "geheim", "256"},
+		{"owner-40", "", "40"}, {"owner-128", "", "128"}, {"owner-256", "", "256"},
+	} {
+		made := filepath.Join(dir, how.name+".pdf")
+		out, err := exec.Command(tool(t, "qpdf"), "--allow-weak-crypto", "--encrypt", how.user, "inhaber", how.bits, "--", good, made).CombinedOutput()
+		if err != nil && len(out) == 0 {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(made)
+		if err != nil {
+			t.Fatalf("qpdf: %v: %s", err, out)
+		}
+		all = append(all, hostile.File{Group: "encrypted", Name: how.name + ".pdf", Content: func() []byte { return content }, Shows: how.user == "", Closed: how.user != ""})
+	}
+	return all
 }
 
 // watchTools looks at the descendants of the service until the result is called,

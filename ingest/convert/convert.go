@@ -40,6 +40,7 @@ const (
 	CodePageCount     = "page-count"        // differs from what the source says of itself
 	CodeText          = "text-differs"      // less of the text can be read out than of the source: cut cells, fonts without a code
 	CodeAttachment    = "attachment-lost"   // an embedded file could not be taken out
+	CodeCrash         = "browser-crashed"   // the browser falls each time that it shows the page
 	CodeNoRoute       = "no-route"          // no conversion for this format
 	codeLimit         = "limit-"            // + the name of the limit of the sandbox
 )
@@ -166,12 +167,16 @@ func (c *Converter) Render(ctx context.Context, src Source, dir string) (Result,
 //
 // An error is ErrMissing or a fault worth another try. A file that has no
 // rendition is a Result. When somebody kills a tool the file is rendered anew, and
-// the error wraps sandbox.ErrKilled when that did not help.
+// the error wraps sandbox.ErrKilled when that did not help. A page that makes the
+// browser fall each time has no rendition.
 func (s *Session) Render(ctx context.Context, src Source, dir string) (Result, error) {
 	for try := 1; ; try++ {
 		r, err := s.tryRender(ctx, src, dir)
-		if !errors.Is(err, sandbox.ErrKilled) || try == tries || ctx.Err() != nil {
+		if !errors.Is(err, sandbox.ErrKilled) || ctx.Err() != nil {
 			return r, err
+		}
+		if try == tries {
+			return s.fallen(ctx, src, dir, err)
 		}
 		// What the killed one left behind is not looked at.
 		dir = filepath.Join(dir, "again")
@@ -184,9 +189,20 @@ func (s *Session) Render(ctx context.Context, src Source, dir string) (Result, e
 // tries is how often a file is rendered whose tool somebody kills.
 const tries = 3
 
+// fallen tells a page that makes the browser fall from a browser that somebody
+// kills: that one falls on our page, too.
+func (s *Session) fallen(ctx context.Context, src Source, dir string, err error) (Result, error) {
+	j := &job{Converter: s.c, session: s, src: src, dir: dir}
+	if !errors.Is(err, errLost) || j.works(ctx, "chromium-headless-shell", 0) != nil {
+		return Result{}, err
+	}
+	j.refuse(&Refusal{CodeCrash, fmt.Sprintf("The browser lost a process on the page %d times out of %d, and not on another page.", tries, tries)})
+	return j.result(), nil
+}
+
 func (s *Session) tryRender(ctx context.Context, src Source, dir string) (Result, error) {
 	j := &job{Converter: s.c, session: s, src: src, dir: dir}
-	err := j.tried(ctx, j.render(ctx))
+	err := j.tried(ctx, j.inTime(ctx, j.render))
 	var no *Refusal
 	switch {
 	case err == nil:

@@ -3,6 +3,7 @@ package convert
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -30,6 +31,10 @@ const head = "\ufeff<!DOCTYPE html><meta charset=\"utf-8\">" +
 var browserLimits = sandbox.Limits{
 	Memory: 1536 << 20, CPU: time.Minute, Wall: 2 * time.Minute, Idle: 20 * time.Second, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,
 }
+
+// errLost comes with sandbox.ErrKilled: somebody killed a process of the browser,
+// or the page makes it fall.
+var errLost = errors.New("the browser lost one of its processes")
 
 // renderHTML prints a page as a browser without scripts and network shows it.
 func (j *job) renderHTML(ctx context.Context) error {
@@ -122,7 +127,7 @@ func (j *job) browse(ctx context.Context, page io.Reader) (string, error) {
 		},
 	})
 	if ctx.Err() == nil && (lost.was || res.Limit == sandbox.LimitIdle || err == nil && res.ExitCode > 128) {
-		return "", fmt.Errorf("the browser lost one of its processes: %w", sandbox.ErrKilled)
+		return "", fmt.Errorf("%w: %w", errLost, sandbox.ErrKilled)
 	}
 	if err != nil {
 		return "", err

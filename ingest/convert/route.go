@@ -16,6 +16,8 @@ type route struct {
 	run     func(context.Context, *job) error
 }
 
+const pictures = "raster image"
+
 // routes is the policy: what becomes of which format. The first that fits is taken.
 var routes = []route{
 	// Valid PDF/A and signed PDF stay as they are; else metadata are added; else it is written anew.
@@ -48,7 +50,7 @@ var routes = []route{
 	{"HTML", []string{"text/html", "application/xhtml+xml"}, []string{"fmt/583"}, run((*job).renderHTML)},
 
 	// By the packages that know the format.
-	{"raster image", []string{"image/tiff", "image/jpeg", "image/png", "image/gif", "image/bmp", "image/x-bmp", "image/webp"},
+	{pictures, []string{"image/tiff", "image/jpeg", "image/png", "image/gif", "image/bmp", "image/x-bmp", "image/webp"},
 		[]string{"fmt/118"}, injected(func(c Config) Renderer { return c.Image })},
 	{"e-mail", []string{"message/rfc822"}, nil, injected(func(c Config) Renderer { return c.Mail })},
 	{"Outlook message", []string{"application/vnd.ms-outlook"}, []string{"x-fmt/430"}, injected(func(c Config) Renderer { return c.MSG })},

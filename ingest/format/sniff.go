@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 	"golang.org/x/net/html/charset"
 )
 
@@ -28,7 +30,7 @@ func (r *Result) look(f *os.File, ext string) error {
 		r.override("fmt/278", "Internet Message Format", "message/rfc822")
 	case weak && bytes.HasPrefix(b, []byte(`{\rtf`)):
 		r.override("", "Rich Text Format", "application/rtf")
-	case weak && looksLikeHTML(b):
+	case weak && (looksLikeHTML(b) || pages[ext] && beginsHTML(b)):
 		r.override("", "Hypertext Markup Language", "text/html")
 		r.Charset = cs
 	case weak || r.MIME == "application/xml" || r.MIME == "text/xml" || r.MIME == "" && !markup:
@@ -118,6 +120,25 @@ func looksLikeHTML(b []byte) bool {
 		}
 	}
 	return false
+}
+
+// pages are extensions of HTML.
+var pages = map[string]bool{"html": true, "htm": true}
+
+// beginsHTML reports whether the first tag is one of HTML. Pages need not have the
+// elements that enclose all others: what mail programs and web editors save often
+// begins with its first paragraph.
+func beginsHTML(b []byte) bool {
+	z := html.NewTokenizer(bytes.NewReader(b))
+	for {
+		switch z.Next() {
+		case html.ErrorToken, html.EndTagToken:
+			return false
+		case html.StartTagToken, html.SelfClosingTagToken:
+			name, _ := z.TagName()
+			return atom.Lookup(name) != 0
+		}
+	}
 }
 
 // rootElement reads up to the first start tag. Nothing is resolved: a DTD is

@@ -29,6 +29,10 @@ type File struct {
 	Content     func() []byte
 	// Shows says that the file holds Marker for the reader: a valid rendition without it is a blank one.
 	Shows bool
+	// Blank says that the file shows nothing to the reader: it gets no rendition, and a finding says why.
+	Blank bool
+	// Closed says that the file needs a password, and a finding says so.
+	Closed bool
 	// Heavy files take long or much memory to reach their limit: for the campaign only.
 	Heavy bool
 }

@@ -1,5 +1,7 @@
 package hostile
 
+import "strings"
+
 // svgBody is a drawing that reaches out in the ways that SVG has.
 func svgBody(more string, t Trap) string {
 	return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="300" height="300" onload="fetch('` + t.URL + `/svg-onload')">` +
@@ -89,15 +91,17 @@ func reaching(t Trap) []File {
 			`{\field{\*\fldinst INCLUDETEXT "` + s + `"}{\fldrslt alt}}{\field{\*\fldinst DDEAUTO soffice "` + s + `" a}{\fldrslt alt}}` +
 			`{\object\objautlink\objupdate{\*\objclass Word.Document.8}{\*\objdata 01050000}{\result alt}}{\*\objhtml ` + u + `}}`)},
 		{Name: "page.html", Content: text(webPage(t)), Shows: true},
-		{Name: "refresh-http.html", Content: text(`<meta http-equiv="refresh" content="0;url=` + u + `/refresh"><p>` + Marker), Shows: true},
-		{Name: "refresh-file.html", Content: text(`<meta http-equiv="refresh" content="0;url=file://` + s + `"><p>` + Marker), Shows: true},
-		{Name: "refresh-etc.html", Content: text(`<meta http-equiv="refresh" content="0;url=file:///etc/passwd"><p>` + Marker), Shows: true},
-		{Name: "refresh-environ.html", Content: text(`<meta http-equiv="refresh" content="0;url=file:///proc/self/environ"><p>` + Marker), Shows: true},
-		{Name: "script-only.html", Content: text(`<script>document.write("` + Marker + `")</script>`)},
-		{Name: "image-only.html", Content: text(`<img src="` + u + `/only.png">`)},
-		{Name: "hidden.html", Content: text(`<style>*{display:none!important}</style><p>` + Marker), Shows: true},
-		{Name: "covered.html", Content: text(`<p>` + Marker + `</p><div style="position:fixed;inset:0;background:#fff;z-index:9">&nbsp;</div>`)},
-		{Name: "endless-script.html", Content: text(`<p>` + Marker + `<script>for(;;){}</script>`), Shows: true},
+		{Name: "refresh-http.html", Content: text(`<!DOCTYPE html><meta http-equiv="refresh" content="0;url=` + u + `/refresh"><p>` + Marker), Shows: true},
+		{Name: "refresh-file.html", Content: text(`<!DOCTYPE html><meta http-equiv="refresh" content="0;url=file://` + s + `"><p>` + Marker), Shows: true},
+		{Name: "refresh-etc.html", Content: text(`<!DOCTYPE html><meta http-equiv="refresh" content="0;url=file:///etc/passwd"><p>` + Marker), Shows: true},
+		{Name: "refresh-environ.html", Content: text(`<!DOCTYPE html><meta http-equiv="refresh" content="0;url=file:///proc/self/environ"><p>` + Marker), Shows: true},
+		{Name: "script-only.html", Content: text(`<!DOCTYPE html><script>document.write("` + Marker + `")</script>`), Blank: true},
+		{Name: "image-only.html", Content: text(`<!DOCTYPE html><img src="` + u + `/only.png">`), Blank: true},
+		{Name: "fragment.html", Content: text(`<!-- <html> --><p>` + Marker + `<meta http-equiv="refresh" content="0;url=` + u + `/fragment">`), Shows: true},
+		{Name: "crashing.html", Content: text(`<!DOCTYPE html><style>` + strings.Repeat(":is(", 200_000) + "p" + strings.Repeat(")", 200_000) + `{color:red}</style><p>` + Marker)},
+		{Name: "hidden.html", Content: text(`<!DOCTYPE html><style>*{display:none!important}</style><p>` + Marker), Blank: true},
+		{Name: "covered.html", Content: text(`<!DOCTYPE html><p>` + Marker + `</p><div style="position:fixed;inset:0;background:#fff;z-index:9">&nbsp;</div>`), Blank: true},
+		{Name: "endless-script.html", Content: text(`<!DOCTYPE html><p>` + Marker + `<script>for(;;){}</script>`), Shows: true},
 		{Name: "page.xhtml", Content: text(`<?xml version="1.0"?><!DOCTYPE html [<!ENTITY x SYSTEM "file://` + s + `">]><html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head><body><p>` + Marker + ` &x;</p></body></html>`)},
 		{Name: "drawing.svg", Content: text(svgBody("", t))},
 	}

@@ -1,0 +1,47 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+)
+
+// Each run of a tool has its limit. A file goes through up to a dozen of them, and
+// one that keeps every tool busy for just less than its limit would hold up the
+// files behind it for an hour.
+const (
+	fileTime = 4 * time.Minute
+	byteTime = 4 * time.Minute / (64 << 20) // for each byte of the source
+)
+
+// limitTime names the limit on the time of all tools together.
+const limitTime = "time"
+
+// inTime calls f with the time that the file has. A file that takes longer is
+// refused. Pictures have their own measure: the reading of text in them goes on
+// page by page, and is slow on every page.
+func (j *job) inTime(ctx context.Context, f func(context.Context) error) error {
+	most := j.mayTake()
+	if most == 0 {
+		return f(ctx)
+	}
+	bounded, stop := context.WithTimeout(ctx, most)
+	defer stop()
+	err := f(bounded)
+	var no *Refusal
+	if err == nil || errors.As(err, &no) || bounded.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	return &Refusal{codeLimit + limitTime, "The conversion was stopped: its programs took longer than " + most.Round(time.Second).String() + " together."}
+}
+
+// mayTake is zero where nothing is measured.
+func (j *job) mayTake() time.Duration {
+	r, ok := routeOf(j.src.Format)
+	st, err := os.Stat(j.src.Path)
+	if !ok || err != nil || r.formats == pictures {
+		return 0
+	}
+	return fileTime + time.Duration(st.Size())*byteTime
+}
