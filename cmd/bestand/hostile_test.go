@@ -172,8 +172,8 @@ func (s *siege) deliver(c *caller, id string, f hostile.File, atMost time.Durati
 	if rendered && f.Blank {
 		fault("a rendition that shows nothing")
 	}
-	if f.Closed && !slices.Contains(codes, "encrypted") {
-		fault("nothing says that it needs a password")
+	if f.Code != "" && !slices.Contains(codes, f.Code) {
+		fault("no finding says %s", f.Code)
 	}
 	if !rendered && len(codes) == 0 {
 		fault("neither a rendition nor a finding: %+v", r.Files)
@@ -345,7 +345,7 @@ func passworded(t *testing.T) (all []hostile.File) {
 		if err != nil {
 			t.Fatalf("qpdf: %v: %s", err, out)
 		}
-		all = append(all, hostile.File{Group: "encrypted", Name: how.name + ".pdf", Content: func() []byte { return content }, Shows: how.user == "", Closed: how.user != ""})
+		all = append(all, hostile.File{Group: "encrypted", Name: how.name + ".pdf", Content: func() []byte { return content }, Shows: how.user == "", Code: map[bool]string{true: "restricted", false: "encrypted"}[how.user == ""]})
 	}
 	return all
 }

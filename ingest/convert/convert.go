@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"bestand/ingest/sandbox"
 	"bestand/ingest/verapdf"
@@ -41,6 +42,7 @@ const (
 	CodeText          = "text-differs"      // less of the text can be read out than of the source: cut cells, fonts without a code
 	CodeAttachment    = "attachment-lost"   // an embedded file could not be taken out
 	CodeCrash         = "browser-crashed"   // the browser falls each time that it shows the page
+	CodeRemote        = "remote-content"    // what the page would show of other files is missing
 	CodeNoRoute       = "no-route"          // no conversion for this format
 	codeLimit         = "limit-"            // + the name of the limit of the sandbox
 )
@@ -122,6 +124,7 @@ type Config struct {
 	// Renderers of other packages. Nil: such files get no rendition.
 	Image, Mail, MSG, XML Renderer
 	TextLimit             int64              // bytes of Result.Text; 2 MiB when 0
+	Time                  time.Duration      // of all programs on one file of few bytes; 4 minutes when 0
 	Agent                 preservation.Agent // this program, for the events of its own checks
 }
 
@@ -145,6 +148,9 @@ type Converter struct {
 func New(cfg Config) *Converter {
 	if cfg.TextLimit == 0 {
 		cfg.TextLimit = 2 << 20
+	}
+	if cfg.Time == 0 {
+		cfg.Time = 4 * time.Minute
 	}
 	if cfg.Signed == nil {
 		cfg.Signed = hasByteRange

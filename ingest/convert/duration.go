@@ -7,19 +7,16 @@ import (
 	"time"
 )
 
-// Each run of a tool has its limit. A file goes through up to a dozen of them, and
-// one that keeps every tool busy for just less than its limit would hold up the
-// files behind it for an hour.
-const (
-	fileTime = 4 * time.Minute
-	byteTime = 4 * time.Minute / (64 << 20) // for each byte of the source
-)
+// byteTime is what a file may take longer for each of its bytes.
+const byteTime = 4 * time.Minute / (64 << 20)
 
 // limitTime names the limit on the time of all tools together.
 const limitTime = "time"
 
-// inTime calls f with the time that the file has. A file that takes longer is
-// refused. Pictures have their own measure: the reading of text in them goes on
+// inTime calls f with the time that the file has. Each run of a tool has its own
+// limit, but a file goes through up to a dozen of them: one that keeps every tool
+// busy for just less than its limit would hold up the files behind it for an hour.
+// A file that takes longer is refused. Pictures have their own measure: the reading of text in them goes on
 // page by page, and is slow on every page.
 func (j *job) inTime(ctx context.Context, f func(context.Context) error) error {
 	most := j.mayTake()
@@ -43,5 +40,5 @@ func (j *job) mayTake() time.Duration {
 	if !ok || err != nil || r.formats == pictures {
 		return 0
 	}
-	return fileTime + time.Duration(st.Size())*byteTime
+	return j.cfg.Time + time.Duration(st.Size())*byteTime
 }

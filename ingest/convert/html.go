@@ -56,10 +56,15 @@ func (j *job) renderHTML(ctx context.Context) error {
 		return &Refusal{CodeUnconvertible, "The character set of the page cannot be read."}
 	}
 	var source numbers
-	source.letters, source.shows = htmlContent(b)
+	var outside int
+	source.letters, source.shows, outside = htmlContent(b)
 	pdf, err := j.printHTML(ctx, bytes.NewReader(b))
 	if err != nil {
 		return err
+	}
+	if outside > 0 {
+		j.note(preservation.EventConvert, preservation.Warning, CodeRemote,
+			fmt.Sprintf("%d pictures, styles or frames of the page are not in the file, and missing in the rendition.", outside), j.cfg.Agent)
 	}
 	return j.accept(ctx, pdf, defaultFlavour, source, tolerances["html"])
 }
@@ -165,20 +170,49 @@ func (w *watchword) Write(p []byte) (int, error) {
 var shownElements = map[string]bool{"img": true, "picture": true, "svg": true, "canvas": true, "video": true, "object": true, "embed": true,
 	"iframe": true, "frame": true, "script": true, "input": true, "math": true, "image": true}
 
+// Attributes of elements that name what a page shows of other files.
+var remoteAttributes = map[string]string{"img": "src", "image": "href", "iframe": "src", "frame": "src", "embed": "src", "object": "data",
+	"video": "src", "source": "src", "link": "href"}
+
+// outside reports whether the element at which the tokenizer stands shows
+// something that is not in the page.
+func outside(z *html.Tokenizer, name string) bool {
+	attribute := remoteAttributes[name]
+	if attribute == "" {
+		return false
+	}
+	address, style := "", name != "link"
+	for more := true; more; {
+		var key, value []byte
+		key, value, more = z.TagAttr()
+		switch string(key) {
+		case attribute, "xlink:" + attribute:
+			address = strings.ToLower(strings.TrimSpace(string(value)))
+		case "rel":
+			style = style || strings.Contains(strings.ToLower(string(value)), "stylesheet")
+		}
+	}
+	return style && address != "" && !strings.HasPrefix(address, "data:") && !strings.HasPrefix(address, "#") && !strings.HasPrefix(address, "about:")
+}
+
 // htmlContent counts the letters that a page without scripts shows, roughly, as
-// styles may hide some of them, and tells whether there is something else to show.
-func htmlContent(page []byte) (count int, more bool) {
+// styles may hide some of them, tells whether there is something else to show,
+// and counts what it would show of other files.
+func htmlContent(page []byte) (count int, more bool, remote int) {
 	hidden := ""
 	z := html.NewTokenizer(bytes.NewReader(page))
 	z.SetMaxBuf(maxText)
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
-			return count, more
+			return count, more, remote
 		case html.StartTagToken, html.SelfClosingTagToken:
 			tag, _ := z.TagName()
 			name := string(tag)
 			more = more || shownElements[name]
+			if outside(z, name) {
+				remote++
+			}
 			if hidden == "" && strings.Contains(" script noscript style title template noframes textarea select ", " "+name+" ") {
 				hidden = name
 			}

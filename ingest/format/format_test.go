@@ -84,6 +84,8 @@ func TestIdentify(t *testing.T) {
 		{"text", "a.txt", []byte("Grüße aus der Verwaltung\n"), "x-fmt/111", format.BasisText, format.Text, nil},
 		{"rtf", "a.rtf", []byte(`{\rtf1\ansi hallo}`), "fmt/45", format.BasisSignature, format.Office, nil},
 		{"mail with html body", "a.eml", []byte(mail), "fmt/278", format.BasisSniffed, format.Mail, nil},
+		{"page without the elements around", "a.html", []byte("<!-- a --><p>Hallo<table>"), "", format.BasisSniffed, format.HTML, nil},
+		{"xml named html", "a.html", []byte("<rechnung><p>Hallo</p></rechnung>"), "fmt/101", format.BasisSniffed, format.XML, nil},
 		{"ubl", "a.xml", []byte(ubl), "fmt/101", format.BasisSignature, format.XML, nil},
 		{"xdomea", "a.xml", []byte(`<?xml version="1.0" encoding="UTF-8"?><xdomea:Aussonderung.Aussonderung.0503 xmlns:xdomea="urn:xoev-de:xdomea:schema:4.0.0"/>`), "fmt/2081", format.BasisSignature, format.XML, nil},
 		{"xml without declaration", "a.xml", []byte(`<a xmlns="urn:b"/>`), "fmt/101", format.BasisSniffed, format.XML, nil},

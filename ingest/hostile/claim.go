@@ -114,11 +114,11 @@ func encrypted() []File {
 	filePass := []byte("\x09\x08\x10\x00\x00\x06\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x2F\x00\x04\x00\x00\x00\x00\x00")
 	locked := raw(rawEntry{name: "geheim.txt", method: zip.Deflate, flags: 1, packed: 40, size: 30, local: Noise(5, 40)})
 	return []File{
-		{Name: "agile.docx", Content: fixed(ooxml), Closed: true}, {Name: "agile.xlsx", Content: fixed(ooxml), Closed: true}, {Name: "odf.odt", Content: func() []byte { return pack(odf...) }, Closed: true},
-		{Name: "word97.doc", Content: func() []byte { return compound(part{"WordDocument", word}) }, Closed: true},
-		{Name: "excel97.xls", Content: func() []byte { return compound(part{"Workbook", filePass}) }, Closed: true},
-		{Name: "locked.zip", Content: fixed(locked), Closed: true}, {Name: "locked.docx", Content: fixed(locked), Closed: true},
-		{Name: "crypted.zip", Content: func() []byte { return crypted("geheim.txt", []byte(Marker)) }, Closed: true},
+		{Name: "agile.docx", Content: fixed(ooxml), Code: "encrypted"}, {Name: "agile.xlsx", Content: fixed(ooxml), Code: "encrypted"}, {Name: "odf.odt", Content: func() []byte { return pack(odf...) }, Code: "encrypted"},
+		{Name: "word97.doc", Content: func() []byte { return compound(part{"WordDocument", word}) }, Code: "encrypted"},
+		{Name: "excel97.xls", Content: func() []byte { return compound(part{"Workbook", filePass}) }, Code: "encrypted"},
+		{Name: "locked.zip", Content: fixed(locked), Code: "encrypted"}, {Name: "locked.docx", Content: fixed(locked), Code: "encrypted"},
+		{Name: "crypted.zip", Content: func() []byte { return crypted("geheim.txt", []byte(Marker)) }, Code: "encrypted"},
 		{Name: "smime.eml", Content: text(letterHead + "Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\nContent-Transfer-Encoding: base64\r\n\r\nMIAGCSqGSIb3DQEHA6CA\r\n")},
 	}
 }

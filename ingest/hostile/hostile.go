@@ -31,8 +31,8 @@ type File struct {
 	Shows bool
 	// Blank says that the file shows nothing to the reader: it gets no rendition, and a finding says why.
 	Blank bool
-	// Closed says that the file needs a password, and a finding says so.
-	Closed bool
+	// Code is a finding that there must be, if not empty.
+	Code string
 	// Heavy files take long or much memory to reach their limit: for the campaign only.
 	Heavy bool
 }
