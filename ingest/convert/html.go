@@ -62,6 +62,9 @@ func (j *job) renderHTML(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if begun, ended := bytes.Contains(bytes.ToLower(b), []byte("<html")), bytes.Contains(bytes.ToLower(b), []byte("</html")); begun && !ended {
+		j.note(preservation.EventCheck, preservation.Warning, CodeTruncated, "The page has no end: </html> is missing. What may have followed is not in the file.", j.cfg.Agent)
+	}
 	if outside > 0 {
 		j.note(preservation.EventConvert, preservation.Warning, CodeRemote,
 			fmt.Sprintf("%d pictures, styles or frames of the page are not in the file, and missing in the rendition.", outside), j.cfg.Agent)

@@ -116,11 +116,14 @@ func (i *Identifier) Identify(ctx context.Context, path, name string) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	if err := r.look(f, strings.ToLower(extension(name))); err != nil {
+	cut, err := r.look(f, strings.ToLower(extension(name)))
+	if err != nil {
 		return Result{}, fmt.Errorf("identify: %w", err)
 	}
 	unproved := r.Basis == BasisExtension || r.PUID == "" && r.MIME == ""
 	switch ext := extension(name); {
+	case cut && !marked[strings.ToLower(ext)]:
+		r.add(Damaged, preservation.Failed, "the bytes begin as a PDF and do not end as one: truncated or damaged; ask the producer for it again")
 	case unproved && marked[strings.ToLower(ext)]:
 		r.Format = preservation.Format{Registry: i.registry}
 		r.add(Damaged, preservation.Failed, fmt.Sprintf("the name ends in %q, the bytes are no such file: truncated or damaged; ask the producer for it again", ext))

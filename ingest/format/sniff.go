@@ -3,26 +3,36 @@ package format
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 	"golang.org/x/net/html/charset"
+
+	"bestand/preservation"
 )
 
 const sniffed = 64 << 10
 
-// look completes what PRONOM left open from the first bytes of the file.
-func (r *Result) look(f *os.File, ext string) error {
+// look completes what PRONOM left open from the first bytes of the file. It
+// reports whether they are the beginning of something that is not there: such a
+// file may look like text.
+func (r *Result) look(f *os.File, ext string) (cut bool, err error) {
 	b, err := head(f, sniffed)
 	if err != nil {
-		return err
+		return false, err
 	}
 	cs, isText := sniffCharset(b)
 	weak := r.PUID == "" || r.Basis == BasisText || r.Basis == BasisExtension
+	if weak && begun(b, ext) {
+		r.Format = preservation.Format{Registry: r.Registry}
+		return true, nil
+	}
 	markup := r.PUID == "fmt/583" || r.MIME == "text/html"
 	switch {
 	case !isText:
@@ -46,6 +56,9 @@ func (r *Result) look(f *os.File, ext string) error {
 		case weak && r.PUID == "":
 			r.override("x-fmt/111", "Plain Text File", "text/plain")
 			r.Charset = cs
+			if marked[ext] || pages[ext] || ext == "xml" || ext == "eml" {
+				r.add(ExtensionMismatch, preservation.Notice, fmt.Sprintf("the name ends in %q, the bytes are plain text", ext))
+			}
 		}
 	}
 	switch {
@@ -59,7 +72,31 @@ func (r *Result) look(f *os.File, ext string) error {
 		r.override("x-fmt/111", "Plain Text File", "text/plain")
 		r.Charset = cs
 	}
-	return nil
+	return false, nil
+}
+
+const compoundMark = "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"
+
+// marks are what files begin with, by the extensions that they have.
+var marks = []struct{ extensions, mark string }{
+	{"pdf", "%PDF-"}, {"rtf", `{\rtf`}, {"png", "\x89PNG\r\n\x1A\n"}, {"gif", "GIF8"}, {"jpg jpeg", "\xFF\xD8\xFF"},
+	{"tif tiff", "II*\x00"}, {"tif tiff", "MM\x00*"}, {"doc xls ppt msg", compoundMark},
+	{"zip docx xlsx pptx odt ods odp odg", "PK\x03\x04"},
+}
+
+// begun reports whether the bytes begin as a format does that PRONOM did not
+// find, or end within the mark of the format that the extension names.
+func begun(b []byte, ext string) bool {
+	for _, m := range marks {
+		own := slices.Contains(strings.Fields(m.extensions), ext)
+		if own && strings.HasPrefix(m.mark, string(b[:min(len(b), len(m.mark)+1)])) {
+			return true
+		}
+		if m.mark == "%PDF-" && bytes.HasPrefix(b, []byte(m.mark)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Result) override(puid, name, mime string) {

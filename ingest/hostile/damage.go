@@ -26,7 +26,14 @@ func Damaged(t Trap) []File {
 	}
 	for n, f := range whole {
 		for _, percent := range []int{1, 10, 50, 90, 99} {
-			all = append(all, File{Group: "truncated", Name: fmt.Sprintf("%d-%d.%s", n, percent, f.ext), Content: fixed(f.content[:max(1, len(f.content)*percent/100)])})
+			cut := File{Group: "truncated", Name: fmt.Sprintf("%d-%d.%s", n, percent, f.ext), Content: fixed(f.content[:max(1, len(f.content)*percent/100)])}
+			switch f.ext {
+			case "pdf", "docx", "odt", "xlsx", "png":
+				cut.Blank, cut.Code = true, "damaged"
+			case "html":
+				cut.Code = "truncated"
+			}
+			all = append(all, cut)
 		}
 	}
 	return all

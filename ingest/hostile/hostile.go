@@ -29,7 +29,7 @@ type File struct {
 	Content     func() []byte
 	// Shows says that the file holds Marker for the reader: a valid rendition without it is a blank one.
 	Shows bool
-	// Blank says that the file shows nothing to the reader: it gets no rendition, and a finding says why.
+	// Blank says that the file has nothing to show to the reader: it gets no rendition.
 	Blank bool
 	// Code is a finding that there must be, if not empty.
 	Code string
