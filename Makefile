@@ -23,7 +23,7 @@ setup:
 	@sh deploy/setup.sh
 
 test: setup
-	BESTAND_REQUIRE_TOOLS=1 go test ./...
+	BESTAND_REQUIRE_TOOLS=1 go test -timeout 40m ./...
 
 # The long campaigns: what is killed, cut off, filled up and damaged. Each
 # prints what it did and found.
