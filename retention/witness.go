@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -22,6 +23,13 @@ func (d *Disposer) checkPlan(ctx context.Context, t *catalog.Tenant) error {
 	v, err := d.Vault(ctx, t)
 	if err != nil {
 		return err
+	}
+	waiting, err := t.View().UnstoredDocuments(ctx, 1)
+	if err != nil {
+		return err
+	}
+	if len(waiting) > 0 { // the job "configure" is on its way
+		return &catalog.Later{Until: d.Officer.Now().Add(time.Minute), Reason: "the newest rules, holds and permits are not in the bucket yet"}
 	}
 	for _, kind := range []string{KindScheme, KindRule, KindHold, KindPermit} {
 		docs, err := t.View().Documents(ctx, kind)
@@ -42,8 +50,7 @@ func (d *Disposer) checkPlan(ctx context.Context, t *catalog.Tenant) error {
 	return nil
 }
 
-// attested reports whether a document stands in the bucket as in the catalog. One
-// that is still to be stored there counts as missing: it waits.
+// attested reports whether a document stands in the bucket as in the catalog.
 func attested(ctx context.Context, s preservation.Store, doc catalog.Document) (bool, error) {
 	o, err := s.Stat(ctx, doc.Key, "")
 	if errors.Is(err, preservation.ErrNotFound) {

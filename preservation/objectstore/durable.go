@@ -48,7 +48,14 @@ func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 		discard(in.Body)
 		return s3response.PutObjectOutput{}, err
 	}
-	out, err := d.Posix.PutObjectWithPostFunc(ctx, in, func(f *os.File) error { return d.lockUnnamed(f, in) })
+	out, err := d.Posix.PutObjectWithPostFunc(ctx, in, func(f *os.File) error {
+		if err := d.lockUnnamed(f, in); err != nil {
+			return err
+		}
+		// The bytes are on disk before the name: a power cut in between would leave an
+		// object that is torn, and whose key is taken for good.
+		return d.commit.sync()
+	})
 	if err != nil {
 		discard(in.Body)
 	}
