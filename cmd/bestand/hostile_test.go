@@ -228,8 +228,9 @@ func (s *siege) stands(c *caller) {
 	left, err := filepath.Glob(filepath.Join(s.in.dir, "work", "*"))
 	scratch, more := filepath.Glob(filepath.Join(s.in.dir, "work", "tmp", "*"))
 	left, err = append(left, scratch...), errors.Join(err, more)
-	left = slices.DeleteFunc(left, func(p string) bool { // the folder itself, and the validator, which still runs
-		return filepath.Base(p) == "tmp" || strings.Contains(filepath.Base(p), "verapdf-")
+	left = slices.DeleteFunc(left, func(p string) bool { // the folder itself, the validator and a LibreOffice, which still run
+		name := filepath.Base(p)
+		return name == "tmp" || strings.Contains(name, "verapdf-") || strings.HasPrefix(name, "office-")
 	})
 	if err != nil || len(left) > 0 {
 		c.Errorf("left in the work folder: %v %v", left, err)
