@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +15,6 @@ import (
 // fork bomb takes all processes of the machine before a watch has looked twice.
 type groups struct {
 	base string // group below which runs have theirs
-	runs atomic.Int64
 }
 
 const groupPrefix = "bestand-job-"
@@ -60,8 +58,8 @@ func ownGroups() (dirs []string) {
 
 // open makes the group of a run with a limit of tasks, which are threads.
 func (g *groups) open(tasks int) (dir string, err error) {
-	dir = filepath.Join(g.base, fmt.Sprintf("%s%d-%d", groupPrefix, os.Getpid(), g.runs.Add(1)))
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	// Other sandboxes of this process have theirs in the same place.
+	if dir, err = os.MkdirTemp(g.base, fmt.Sprintf("%s%d-", groupPrefix, os.Getpid())); err != nil {
 		return "", err
 	}
 	limit := filepath.Join(dir, "pids.max")
