@@ -73,7 +73,6 @@ type Delivery struct {
 	actor   string
 	req     Request
 	sub     catalog.Submission
-	begun   time.Time
 	bytes   int64
 	discard bool // the source is known already: compare only
 	done    bool
@@ -92,7 +91,7 @@ func (in *Intake) Begin(ctx context.Context, t *catalog.Tenant, actor string, re
 	if len(problems) > 0 {
 		return nil, &Invalid{Problems: problems}
 	}
-	d := &Delivery{in: in, tenant: t, actor: actor, req: req, begun: in.Now()}
+	d := &Delivery{in: in, tenant: t, actor: actor, req: req}
 	_, err = t.SubmissionBySource(ctx, req.Metadata.Producer, req.Metadata.ProducerRecordID)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
@@ -121,7 +120,7 @@ func (in *Intake) Timely(ctx context.Context) error {
 // (xdomea, E-ARK SIP, BagIt). Its producer is the actor, its identifier the
 // digest of the file.
 func (in *Intake) BeginPackage(t *catalog.Tenant, actor string) *Delivery {
-	return &Delivery{in: in, tenant: t, actor: actor, begun: in.Now(), sub: catalog.Submission{
+	return &Delivery{in: in, tenant: t, actor: actor, sub: catalog.Submission{
 		ID: preservation.SubmissionID(preservation.NewID(in.Now())), Version: 1, SubmittedBy: actor, Package: true,
 	}}
 }
@@ -292,18 +291,17 @@ func (d *Delivery) repeated(have catalog.Submission) (catalog.Submission, bool, 
 }
 
 // staged makes sure that staging holds every file whole. A delivery may take
-// days, and until it is accepted nothing but its process knows of it. One that
-// took less than an hour was not swept by anybody.
+// days, and until it is accepted nothing but its process knows of it. A few files
+// are asked for one by one, which is much faster than a listing.
 func (d *Delivery) staged(ctx context.Context) error {
-	if d.in.Now().Sub(d.begun) < time.Hour {
-		return nil
-	}
 	have := map[string]int64{}
-	for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
-		if err != nil {
-			return fmt.Errorf("look at staged files: %w", err)
+	if len(d.sub.Files) > 4 {
+		for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
+			if err != nil {
+				return fmt.Errorf("look at staged files: %w", err)
+			}
+			have[o.Key] = o.Size
 		}
-		have[o.Key] = o.Size
 	}
 	for i, f := range d.sub.Files {
 		size, ok := have[f.Key]
