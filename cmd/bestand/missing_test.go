@@ -82,6 +82,15 @@ func TestMissing(t *testing.T) {
 		if got := string(c.bytes(r, r.of(preservation.Original)[0].ID)); got != "Ein Vermerk ohne "+name+".\n" {
 			t.Errorf("original is now %q", got)
 		}
+		eventually(t, "the second version has its receipt", func() bool {
+			stored := 0
+			for _, e := range c.events(r.ID) {
+				if e.Type == preservation.EventStore {
+					stored++
+				}
+			}
+			return stored == 2
+		})
 		c.verified(r.ID)
 	}
 	v := newVerifier(t, in)
