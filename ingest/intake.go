@@ -291,17 +291,14 @@ func (d *Delivery) repeated(have catalog.Submission) (catalog.Submission, bool, 
 }
 
 // staged makes sure that staging holds every file whole. A delivery may take
-// days, and until it is accepted nothing but its process knows of it. A few files
-// are asked for one by one, which is much faster than a listing.
+// days, and until it is accepted nothing but its process knows of it.
 func (d *Delivery) staged(ctx context.Context) error {
 	have := map[string]int64{}
-	if len(d.sub.Files) > 4 {
-		for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
-			if err != nil {
-				return fmt.Errorf("look at staged files: %w", err)
-			}
-			have[o.Key] = o.Size
+	for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
+		if err != nil {
+			return fmt.Errorf("look at staged files: %w", err)
 		}
+		have[o.Key] = o.Size
 	}
 	for i, f := range d.sub.Files {
 		size, ok := have[f.Key]
