@@ -84,6 +84,10 @@ type Store interface {
 	// end, an empty version the newest. The caller closes the reader.
 	Open(ctx context.Context, key, version string, off, length int64) (io.ReadCloser, error)
 
+	// Get is Stat and Open of a whole version in one: what it describes is what
+	// it reads. The caller closes the reader.
+	Get(ctx context.Context, key, version string) (Object, io.ReadCloser, error)
+
 	// Stat describes one version with its lock and hold; an empty version is the newest.
 	Stat(ctx context.Context, key, version string) (Object, error)
 

@@ -70,23 +70,28 @@ func (b *rebuild) unreadable(ctx context.Context, o preservation.Object, cause e
 
 // read returns a small object whole, the newest version.
 func read(ctx context.Context, s preservation.Store, key string, most int64) ([]byte, preservation.Object, error) {
-	o, err := s.Stat(ctx, key, "")
+	o, body, err := s.Get(ctx, key, "")
 	if err != nil {
 		return nil, o, err
 	}
-	data, err := readVersion(ctx, s, o, most)
+	defer body.Close()
+	data, err := whole(body, o, most)
 	return data, o, err
 }
 
 func readVersion(ctx context.Context, s preservation.Store, o preservation.Object, most int64) ([]byte, error) {
-	if o.Size > most {
-		return nil, fmt.Errorf("%s: %w: %d bytes, at most %d were expected", o.Key, preservation.ErrUnreadable, o.Size, most)
-	}
 	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
+	return whole(body, o, most)
+}
+
+func whole(body io.Reader, o preservation.Object, most int64) ([]byte, error) {
+	if o.Size > most {
+		return nil, fmt.Errorf("%s: %w: %d bytes, at most %d were expected", o.Key, preservation.ErrUnreadable, o.Size, most)
+	}
 	return io.ReadAll(io.LimitReader(body, most))
 }
 

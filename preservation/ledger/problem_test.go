@@ -219,11 +219,13 @@ func TestRebuildAndFailingStore(t *testing.T) {
 	if len(report.Problems) == 0 || report.Problems[0].Code != "unreadable-object" || report.Packages != 2 {
 		t.Errorf("%+v", report)
 	}
-	for _, op := range []storetest.Op{storetest.OpVersions, storetest.OpStat} {
+	for _, ops := range [][]storetest.Op{{storetest.OpVersions}, {storetest.OpOpen, storetest.OpStat}} {
 		broken := &storetest.Fault{Store: a.bucket}
-		broken.Add(storetest.Plan{Op: op, Err: storetest.ErrInjected})
+		for _, op := range ops {
+			broken.Add(storetest.Plan{Op: op, Err: storetest.ErrInjected})
+		}
 		if _, err := ledger.Rebuild(t.Context(), newCatalog(t), broken, options()); !errors.Is(err, storetest.ErrInjected) {
-			t.Errorf("%s fails: %v", op, err)
+			t.Errorf("%s fails: %v", ops, err)
 		}
 	}
 	if report := a.rebuild(into); len(report.Problems) != 0 || report.Packages != 3 {

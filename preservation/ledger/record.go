@@ -37,16 +37,12 @@ func (b *rebuild) restorePackage(ctx context.Context, o preservation.Object) err
 		b.problem(o.Key, "unexpected-key", "no package has this key")
 		return nil
 	}
-	o, err := b.store.Stat(ctx, o.Key, o.VersionID) // with its lock
-	if err != nil {
-		return err
-	}
 	held := min(o.Size, wholeBelow)
 	if err := b.memory.Acquire(ctx, held); err != nil {
 		return err
 	}
 	defer b.memory.Release(held)
-	at, sum, err := contents(ctx, b.store, o)
+	o, at, sum, err := contents(ctx, b.store, o)
 	if err != nil {
 		return b.unreadable(ctx, o, err)
 	}
@@ -148,24 +144,25 @@ func PackagedRecord(ctx context.Context, s preservation.Store, id preservation.R
 	return p.Record(), nil
 }
 
-// contents reads an object through, and gives access to its bytes with their SHA-256.
-func contents(ctx context.Context, s preservation.Store, o preservation.Object) (io.ReaderAt, string, error) {
-	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
+// contents reads a listed object through, describes it with its lock, and gives
+// access to its bytes with their SHA-256.
+func contents(ctx context.Context, s preservation.Store, listed preservation.Object) (preservation.Object, io.ReaderAt, string, error) {
+	o, body, err := s.Get(ctx, listed.Key, listed.VersionID)
 	if err != nil {
-		return nil, "", err
+		return listed, nil, "", err
 	}
 	defer body.Close()
 	h := sha256.New()
 	if o.Size > wholeBelow {
 		if _, err := io.Copy(h, body); err != nil {
-			return nil, "", err
+			return o, nil, "", err
 		}
-		return &blocks{at: Remote(ctx, s, o)}, hex.EncodeToString(h.Sum(nil)), nil
+		return o, &blocks{at: Remote(ctx, s, o)}, hex.EncodeToString(h.Sum(nil)), nil
 	}
-	var buf bytes.Buffer
-	buf.Grow(int(o.Size))
-	if _, err := io.Copy(io.MultiWriter(&buf, h), body); err != nil {
-		return nil, "", err
+	data := make([]byte, o.Size)
+	if _, err := io.ReadFull(body, data); err != nil {
+		return o, nil, "", err
 	}
-	return bytes.NewReader(buf.Bytes()), hex.EncodeToString(h.Sum(nil)), nil
+	h.Write(data)
+	return o, bytes.NewReader(data), hex.EncodeToString(h.Sum(nil)), nil
 }

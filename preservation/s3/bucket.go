@@ -65,6 +65,33 @@ func (b *Bucket) Open(ctx context.Context, key, version string, off, length int6
 	return r, nil
 }
 
+// Get implements preservation.Store.
+func (b *Bucket) Get(ctx context.Context, key, version string) (preservation.Object, io.ReadCloser, error) {
+	o, r, err := b.client.get(ctx, b.name, key, version)
+	if err != nil {
+		return o, nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	return o, r, nil
+}
+
+func (c *Client) get(ctx context.Context, bucket, key, version string) (preservation.Object, io.ReadCloser, error) {
+	body, info, err := c.answer(ctx, bucket, key, minio.GetObjectOptions{VersionID: version, Checksum: true})
+	if err != nil {
+		return preservation.Object{}, nil, err
+	}
+	o, err := described(info, key, version)
+	if err == nil && o.Lock.Mode == preservation.Unlocked {
+		// Not every store says it with the bytes.
+		o, err = c.stat(ctx, bucket, key, o.VersionID)
+		o.Latest = version == ""
+	}
+	if err != nil {
+		body.Close()
+		return o, nil, err
+	}
+	return o, body, nil
+}
+
 func (c *Client) open(ctx context.Context, bucket, key, version string, off, length int64) (io.ReadCloser, error) {
 	if off < 0 || length < -1 {
 		return nil, fmt.Errorf("range %d+%d makes no sense", off, length)
@@ -81,25 +108,34 @@ func (c *Client) open(ctx context.Context, bucket, key, version string, off, len
 	case off > 0:
 		o.Set("Range", fmt.Sprintf("bytes=%d-", off))
 	}
-	// The connection itself bounds what follows the first byte.
-	reading, cancel := context.WithCancel(ctx)
-	late := time.AfterFunc(c.brief, cancel)
-	body, _, _, err := c.core.GetObject(reading, bucket, key, o)
-	inTime := late.Stop()
-	if err == nil && inTime {
-		return &content{body, cancel}, nil
-	}
-	cancel()
-	if !inTime && ctx.Err() == nil {
-		return nil, preservation.Down(preservation.PartStore, fmt.Errorf("no answer in %v", c.brief))
-	}
+	body, _, err := c.answer(ctx, bucket, key, o)
 	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		// At the end of the object there is nothing to read; past it is a mistake.
 		if have, serr := c.stat(ctx, bucket, key, version); serr == nil && off == have.Size {
 			return http.NoBody, nil
 		}
 	}
-	return nil, faultOf(err, version)
+	if err != nil {
+		return nil, err
+	}
+	return body, nil
+}
+
+// answer asks for an object and waits for the beginning of the answer. The
+// connection itself bounds what follows the first byte.
+func (c *Client) answer(ctx context.Context, bucket, key string, o minio.GetObjectOptions) (io.ReadCloser, minio.ObjectInfo, error) {
+	reading, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(c.brief, cancel)
+	body, info, _, err := c.core.GetObject(reading, bucket, key, o)
+	inTime := late.Stop()
+	if err == nil && inTime {
+		return &content{body, cancel}, info, nil
+	}
+	cancel()
+	if !inTime && ctx.Err() == nil {
+		return nil, info, preservation.Down(preservation.PartStore, fmt.Errorf("no answer in %v", c.brief))
+	}
+	return nil, info, faultOf(err, o.VersionID)
 }
 
 // content is what is read of an object.
@@ -138,12 +174,18 @@ func (c *Client) stat(ctx context.Context, bucket, key, version string) (preserv
 	if err != nil {
 		return preservation.Object{}, faultOf(err, version)
 	}
+	return described(info, key, version)
+}
+
+// described is what the header of an answer says about the version asked for.
+func described(info minio.ObjectInfo, key, version string) (preservation.Object, error) {
 	o := object(info)
 	o.Key = key
 	o.Latest = version == ""
 	if o.VersionID == "" {
 		o.VersionID = version
 	}
+	var err error
 	o.Lock, err = lockOf(info.Metadata)
 	o.Hold = info.Metadata.Get("X-Amz-Object-Lock-Legal-Hold") == "ON"
 	return o, err

@@ -148,7 +148,7 @@ func (b *Bucket) readBack(ctx context.Context, key, version string, digest []byt
 }
 
 func (b *Bucket) compare(ctx context.Context, key, version string, digest []byte, size int64, lock preservation.Lock) (preservation.Object, error) {
-	r, err := b.client.open(ctx, b.name, key, version, 0, -1)
+	have, r, err := b.client.get(ctx, b.name, key, version)
 	if err != nil {
 		return preservation.Object{}, err
 	}
@@ -160,10 +160,6 @@ func (b *Bucket) compare(ctx context.Context, key, version string, digest []byte
 	}
 	if got := h.Sum(nil); n != size || string(got) != string(digest) {
 		return preservation.Object{}, fmt.Errorf("%w: %d bytes with SHA-256 %x, want %d with %x", preservation.ErrCorrupt, n, got, size, digest)
-	}
-	have, err := b.client.stat(ctx, b.name, key, version)
-	if err != nil {
-		return have, err
 	}
 	have.Latest = true
 	return have, sameLock(have, lock)

@@ -173,10 +173,31 @@ func (f *Fault) Open(ctx context.Context, key, version string, off, length int64
 		return nil, plan.Err
 	}
 	r, err := f.Store.Open(ctx, key, version, off, length)
-	if err != nil || !found || !plan.Corrupt && plan.Cut == 0 {
-		return r, err
+	if err != nil {
+		return nil, err
 	}
-	return &broken{ReadCloser: r, plan: plan, left: plan.Cut}, nil
+	return plan.on(r), nil
+}
+
+// Get follows the plans of Open.
+func (f *Fault) Get(ctx context.Context, key, version string) (preservation.Object, io.ReadCloser, error) {
+	plan, found := f.begin(ctx, OpOpen)
+	if found && plan.Err != nil && plan.Cut == 0 {
+		return preservation.Object{}, nil, plan.Err
+	}
+	o, r, err := f.Store.Get(ctx, key, version)
+	if err != nil {
+		return o, nil, err
+	}
+	return o, plan.on(r), nil
+}
+
+// on is what a plan makes of the bytes that are read.
+func (p Plan) on(r io.ReadCloser) io.ReadCloser {
+	if !p.Corrupt && p.Cut == 0 {
+		return r
+	}
+	return &broken{ReadCloser: r, plan: p, left: p.Cut}
 }
 
 // broken is a reader that flips the first bit or ends early.
