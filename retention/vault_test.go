@@ -78,6 +78,15 @@ func (v *vault) Open(_ context.Context, key, version string, off, length int64) 
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
+func (v *vault) Get(ctx context.Context, key, version string) (preservation.Object, io.ReadCloser, error) {
+	o, err := v.Stat(ctx, key, version)
+	if err != nil {
+		return o, nil, err
+	}
+	r, err := v.Open(ctx, key, version, 0, -1)
+	return o, r, err
+}
+
 func (v *vault) Stat(_ context.Context, key, version string) (preservation.Object, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
