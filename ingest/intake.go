@@ -25,7 +25,7 @@ type Staging interface {
 	Stat(ctx context.Context, key string) (preservation.Object, error)
 	List(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error]
 	Unfinished(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error]
-	RemoveAll(ctx context.Context, prefix string) error
+	RemoveAll(ctx context.Context, prefix string, known ...string) error
 }
 
 // Intake accepts deliveries.
@@ -293,16 +293,19 @@ func (d *Delivery) repeated(have catalog.Submission) (catalog.Submission, bool, 
 // staged makes sure that staging holds every file whole. A delivery may take
 // days, and until it is accepted nothing but its process knows of it.
 func (d *Delivery) staged(ctx context.Context) error {
+	const few = 4 // up to here it is faster to ask for each
 	have := map[string]int64{}
-	for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
-		if err != nil {
-			return fmt.Errorf("look at staged files: %w", err)
+	if len(d.sub.Files) > few {
+		for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
+			if err != nil {
+				return fmt.Errorf("look at staged files: %w", err)
+			}
+			have[o.Key] = o.Size
 		}
-		have[o.Key] = o.Size
 	}
 	for i, f := range d.sub.Files {
 		size, ok := have[f.Key]
-		if !ok { // by the listing, which a store may not keep up to date
+		if !ok { // or not by the listing, which a store may not keep up to date
 			o, err := d.in.Staging.Stat(ctx, f.Key)
 			if err != nil && !errors.Is(err, preservation.ErrNotFound) {
 				return fmt.Errorf("look at staged files: %w", err)

@@ -81,7 +81,7 @@ func freeze(ctx context.Context, w *work) error {
 	if err := w.flush(ctx, true); err != nil {
 		return err
 	}
-	f := catalog.Frozen{Key: stagingPrefix(w.t.ID(), w.sub.ID) + "package-" + w.pkg.sha256[:16], Size: w.pkg.size, SHA256: w.pkg.sha256, Problems: w.problems}
+	f := catalog.Frozen{Key: frozenKey(w.t.ID(), w.sub.ID, w.pkg.sha256), Size: w.pkg.size, SHA256: w.pkg.sha256, Problems: w.problems}
 	in, err := os.Open(w.pkg.path)
 	if err != nil {
 		return err
@@ -95,6 +95,10 @@ func freeze(ctx context.Context, w *work) error {
 	}
 	w.sub.Frozen = &f
 	return nil
+}
+
+func frozenKey(t preservation.TenantID, id preservation.SubmissionID, sha256 string) string {
+	return stagingPrefix(t, id) + "package-" + sha256[:16]
 }
 
 // thaw takes up the work of an earlier attempt from the package that it froze.
@@ -181,11 +185,7 @@ func store(ctx context.Context, w *work) error {
 // adopt takes an object that an earlier attempt stored for ours if its bytes
 // are, and makes sure of its lock.
 func adopt(ctx context.Context, s preservation.Store, key, sum string, lock preservation.Lock) (preservation.Object, error) {
-	o, err := s.Stat(ctx, key, "")
-	if err != nil {
-		return o, err
-	}
-	r, err := s.Open(ctx, key, o.VersionID, 0, -1)
+	o, r, err := s.Get(ctx, key, "")
 	if err != nil {
 		return o, err
 	}
@@ -194,7 +194,11 @@ func adopt(ctx context.Context, s preservation.Store, key, sum string, lock pres
 	if _, err := io.Copy(h, r); err != nil {
 		return o, err
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != sum {
+	switch got := hex.EncodeToString(h.Sum(nil)); {
+	case got == sum:
+	case o.SHA256 == sum:
+		return o, fmt.Errorf("%s: the store took our bytes and now reads others (SHA-256 %s, ours %s): %w", key, got, sum, preservation.ErrCorrupt)
+	default:
 		return o, &catalog.Final{Err: fmt.Errorf("%s holds other bytes (SHA-256 %s, ours %s): %w", key, got, sum, preservation.ErrCorrupt)}
 	}
 	if err := s.Extend(ctx, key, o.VersionID, lock); err != nil {

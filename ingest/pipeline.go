@@ -211,7 +211,38 @@ func (p *Pipeline) Unstage(ctx context.Context, t *catalog.Tenant, j catalog.Job
 	if err != nil || used {
 		return err
 	}
-	return p.Staging.RemoveAll(ctx, stagingPrefix(t.ID(), id))
+	keys, err := stagedKeys(ctx, t, id)
+	if err != nil {
+		return err
+	}
+	return p.Staging.RemoveAll(ctx, stagingPrefix(t.ID(), id), keys...)
+}
+
+// stagedKeys are the keys in staging of what was delivered and of the package that
+// was made of it, as far as the catalog knows: a listing may omit them.
+func stagedKeys(ctx context.Context, t *catalog.Tenant, id preservation.SubmissionID) (keys []string, err error) {
+	sub, err := t.Submission(ctx, id)
+	if err != nil {
+		return nil, present(err)
+	}
+	for _, f := range sub.Files {
+		keys = append(keys, f.Key)
+	}
+	objects, err := t.Objects(ctx, sub.RecordID)
+	for _, o := range objects {
+		if o.Kind == "package" && o.Version == sub.Version {
+			keys = append(keys, frozenKey(t.ID(), id, o.SHA256))
+		}
+	}
+	return keys, present(err)
+}
+
+// present takes what the catalog does not have, or no longer, for nothing.
+func present(err error) error {
+	if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) {
+		return nil
+	}
+	return err
 }
 
 // Report is the handler of the job "report": it keeps in the bucket why a

@@ -52,6 +52,9 @@ func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 		if err := d.lockUnnamed(f, in); err != nil {
 			return err
 		}
+		if in.ObjectLockMode == "" {
+			return nil // it can be written again
+		}
 		// The bytes are on disk before the name: a power cut in between would leave an
 		// object that is torn, and whose key is taken for good.
 		return d.commit.sync()

@@ -75,7 +75,9 @@ func (b *Bucket) Get(ctx context.Context, key, version string) (preservation.Obj
 }
 
 func (c *Client) get(ctx context.Context, bucket, key, version string) (preservation.Object, io.ReadCloser, error) {
-	body, info, err := c.answer(ctx, bucket, key, minio.GetObjectOptions{VersionID: version, Checksum: true})
+	ask := minio.GetObjectOptions{VersionID: version}
+	ask.Set("x-amz-checksum-mode", "ENABLED") // what to make of the digest is the caller's
+	body, info, err := c.answer(ctx, bucket, key, ask)
 	if err != nil {
 		return preservation.Object{}, nil, err
 	}

@@ -206,9 +206,10 @@ func (s *Staging) Remove(ctx context.Context, key string) error {
 	return nil
 }
 
-// RemoveAll deletes every object below a prefix, and the parts of uploads
-// there that were never completed. An empty prefix is refused.
-func (s *Staging) RemoveAll(ctx context.Context, prefix string) error {
+// RemoveAll deletes every object below a prefix, those that are known also where
+// a listing omits them, and the parts of uploads there that were never completed.
+// An empty prefix is refused.
+func (s *Staging) RemoveAll(ctx context.Context, prefix string, known ...string) error {
 	if prefix == "" {
 		return fmt.Errorf("remove staged: no prefix given")
 	}
@@ -216,12 +217,18 @@ func (s *Staging) RemoveAll(ctx context.Context, prefix string) error {
 	defer cancel() // ends the listings below
 	var failed error
 	objects := func(yield func(minio.ObjectInfo) bool) {
+		told := map[string]bool{}
+		for _, key := range known {
+			if told[key] = true; !yield(minio.ObjectInfo{Key: key}) {
+				return
+			}
+		}
 		for o, err := range s.List(ctx, prefix) {
 			if err != nil {
 				failed = err
 				return
 			}
-			if !yield(minio.ObjectInfo{Key: o.Key}) {
+			if !told[o.Key] && !yield(minio.ObjectInfo{Key: o.Key}) {
 				return
 			}
 		}

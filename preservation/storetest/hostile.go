@@ -210,7 +210,7 @@ func (a *answer) head(w http.ResponseWriter) {
 // a parameter of the query, or none of them where it is "-".
 func Request(method, path, query string) func(*http.Request) bool {
 	return func(r *http.Request) bool {
-		if r.Method != method || !strings.Contains(r.URL.Path, path) {
+		if method != "" && r.Method != method || !strings.Contains(r.URL.Path, path) {
 			return false
 		}
 		switch query {
