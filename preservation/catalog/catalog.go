@@ -139,6 +139,7 @@ func (db *DB) openSQLite(path string) (err error) {
 	if db.reader.DB, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
 		return err
 	}
+	db.reader.prepared = &questions{}
 	db.reader.SetMaxOpenConns(8)
 	db.reader.SetMaxIdleConns(8)
 	return nil
@@ -163,7 +164,7 @@ func (db *DB) openPostgres(dsn string) (err error) {
 	db.writer = stdlib.OpenDB(*config)
 	db.writer.SetMaxOpenConns(24)
 	db.writer.SetMaxIdleConns(24)
-	db.reader = source{db.writer, answerTime}
+	db.reader = source{DB: db.writer, limit: answerTime}
 	return nil
 }
 

@@ -70,7 +70,8 @@ func outage(ctx context.Context, err error) (down, full bool) {
 // question to a server waits for ever.
 type source struct {
 	*sql.DB
-	limit time.Duration // of one answer; none when zero
+	limit    time.Duration // of one answer; none when zero
+	prepared *questions    // nil where the driver keeps its own
 }
 
 // limited bounds a question to PostgreSQL. SQLite has its own limits, and every
@@ -85,7 +86,11 @@ func (s source) limited(ctx context.Context) (context.Context, context.CancelFun
 // QueryContext asks for rows.
 func (s source) QueryContext(ctx context.Context, query string, args ...any) (answer, error) {
 	bounded, cancel := s.limited(ctx)
-	rows, err := s.DB.QueryContext(bounded, query, args...)
+	ask := s.DB.QueryContext
+	if q := s.prepared.of(ctx, s.DB, query); q != nil {
+		ask = func(ctx context.Context, _ string, args ...any) (*sql.Rows, error) { return q.QueryContext(ctx, args...) }
+	}
+	rows, err := ask(bounded, query, args...)
 	if err != nil {
 		cancel()
 		return nil, fault(ctx, err)
@@ -96,6 +101,9 @@ func (s source) QueryContext(ctx context.Context, query string, args ...any) (an
 // QueryRowContext asks for one row.
 func (s source) QueryRowContext(ctx context.Context, query string, args ...any) scanner {
 	bounded, cancel := s.limited(ctx)
+	if q := s.prepared.of(ctx, s.DB, query); q != nil {
+		return answerRow{q.QueryRowContext(bounded, args...), ctx, cancel}
+	}
 	return answerRow{s.DB.QueryRowContext(bounded, query, args...), ctx, cancel}
 }
 

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"database/sql"
+	"sync"
 )
 
 // statements keeps what SQLite has made of the texts of statements, which takes
@@ -45,4 +46,38 @@ func (p *statements) prepare(db *sql.DB) {
 		}
 	}
 	p.wanted = p.wanted[:0]
+}
+
+// questions is statements for those who only read, on any of their connections.
+type questions struct {
+	mu   sync.RWMutex
+	made map[string]*sql.Stmt
+}
+
+// of returns a statement, nil when it is not to be prepared.
+func (p *questions) of(ctx context.Context, db *sql.DB, query string) *sql.Stmt {
+	if p == nil {
+		return nil
+	}
+	p.mu.RLock()
+	s, full := p.made[query], len(p.made) >= maxStatements
+	p.mu.RUnlock()
+	if s != nil || full {
+		return s
+	}
+	s, err := db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other := p.made[query]; other != nil {
+		s.Close()
+		return other
+	}
+	if p.made == nil {
+		p.made = map[string]*sql.Stmt{}
+	}
+	p.made[query] = s
+	return s
 }
