@@ -83,6 +83,24 @@ func TestForgedReceipts(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
+
+	// What is known of a header is no reason to believe anything else under it.
+	v := NewVerifier(ours.Trust)
+	for range 2 {
+		if got, err := v.Verify(jws); err != nil || string(got) != payload {
+			t.Fatalf("%s %v", got, err)
+		}
+		for name, jws := range map[string]string{
+			"somebody else's words":  part[0] + "." + strings.Split(forged, ".")[1] + "." + strings.Split(forged, ".")[2],
+			"cut off":                jws[:len(jws)-4],
+			"before the certificate": old,
+			"somebody else's key":    forged,
+		} {
+			if got, err := v.Verify(jws); err == nil {
+				t.Errorf("%s, to one who knows the header: %s", name, got)
+			}
+		}
+	}
 }
 
 // FuzzVerifyJWS: what verifies is what was signed.

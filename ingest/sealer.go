@@ -96,31 +96,3 @@ func (s *Sealer) ReadReceipt(jws string) (Receipt, error) {
 	}
 	return r, nil
 }
-
-// VerifyJWS checks the signature of a compact JWS by the certificate in its
-// header, which must lead to one of the roots at the time that the receipt
-// says, and returns the payload.
-func VerifyJWS(jws string, roots *x509.CertPool) ([]byte, error) {
-	o, err := jose.ParseSigned(jws, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.RS256})
-	if err != nil {
-		return nil, fmt.Errorf("receipt: %w", err)
-	}
-	if len(o.Signatures) != 1 {
-		return nil, fmt.Errorf("receipt: %d signatures, want one", len(o.Signatures))
-	}
-	// A certificate lives five years, a receipt longer: it had to be valid when the
-	// receipt was signed. That this is the time is the archive's own word.
-	var claimed struct{ Time time.Time }
-	if err := json.Unmarshal(o.UnsafePayloadWithoutVerification(), &claimed); err != nil {
-		return nil, fmt.Errorf("receipt: %w", err)
-	}
-	chains, err := o.Signatures[0].Header.Certificates(x509.VerifyOptions{Roots: roots, CurrentTime: claimed.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-	if err != nil {
-		return nil, fmt.Errorf("receipt: certificate: %w", err)
-	}
-	payload, err := o.Verify(chains[0][0].PublicKey)
-	if err != nil {
-		return nil, fmt.Errorf("receipt: %w", err)
-	}
-	return payload, nil
-}

@@ -119,7 +119,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID) (
 		return ledger.Report{}, err
 	}
 	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: sealCheck(a.trust),
-		Receipt: func(jws string) ([]byte, error) { return ingest.VerifyJWS(jws, a.trust) }})
+		Receipt: ingest.NewVerifier(a.trust).Verify})
 	if err != nil {
 		return report, err
 	}
