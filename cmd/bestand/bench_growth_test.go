@@ -85,7 +85,7 @@ func measureAt(b *testing.B, dir string, n int) []string {
 		begin := time.Now()
 		set, err := search.Open(g.cfg.path("index"), search.Options{Log: g.log, Now: g.now})
 		g.must(err)
-		g.must(g.reindex(b.Context(), set, firstTenant))
+		g.must(g.reindex(b.Context(), set, firstTenant, nil))
 		g.must(set.Close())
 		row[3] = each(time.Since(begin), n-have)
 	}

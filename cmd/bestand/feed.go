@@ -17,7 +17,8 @@ import (
 // feed shows the search index what the catalog and the bucket know of the
 // records that changed. It is the one place where the two meet.
 type feed struct {
-	a *archive
+	a    *archive
+	read *fulltexts // texts that were read just now; nil: none
 
 	mu     sync.Mutex
 	unread map[preservation.RecordID]int // failed attempts at a record's text
@@ -91,7 +92,11 @@ func (f *feed) texts(ctx context.Context, t *catalog.Tenant, docs []search.Docum
 	g.SetLimit(8)
 	for i := range docs {
 		g.Go(func() error {
-			text, err := recordTextOf(ctx, t, store, docs[i].Record, recordText)
+			text, ok := f.read.take(docs[i].Record)
+			var err error
+			if !ok {
+				text, err = recordTextOf(ctx, t, store, docs[i].Record, recordText)
+			}
 			docs[i].Text = text
 			return f.readable(ctx, docs[i].ID, err)
 		})

@@ -77,11 +77,12 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer) error {
 		}
 		tenants++
 		start := time.Now()
-		report, err := a.rebuildTenant(ctx, preservation.TenantID(id))
+		read := newFulltexts()
+		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), read)
 		if err != nil {
 			return fmt.Errorf("tenant %s: %w", id, err)
 		}
-		if err := a.reindex(ctx, index, preservation.TenantID(id)); err != nil {
+		if err := a.reindex(ctx, index, preservation.TenantID(id), read); err != nil {
 			return fmt.Errorf("index of tenant %s: %w", id, err)
 		}
 		fmt.Fprintf(stdout, "%s: %d packages, %d events, %d documents, %d tombstones in %s\n", id,
@@ -109,7 +110,7 @@ func (a *archive) tenantOf(ctx context.Context, id preservation.TenantID) (prese
 	return ledger.TenantOf(ctx, store)
 }
 
-func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID) (ledger.Report, error) {
+func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, read *fulltexts) (ledger.Report, error) {
 	store, err := a.bucket(ctx, id)
 	if err != nil {
 		return ledger.Report{}, err
@@ -119,15 +120,16 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID) (
 		return ledger.Report{}, err
 	}
 	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: sealCheck(a.trust),
-		Receipt: ingest.NewVerifier(a.trust).Verify})
+		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged})
 	if err != nil {
 		return report, err
 	}
 	return report, t.Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.rebuild", Object: string(id)})
 }
 
-// reindex brings the index of a tenant to the end of the change feed.
-func (a *archive) reindex(ctx context.Context, set *search.Set, id preservation.TenantID) error {
+// reindex brings the index of a tenant to the end of the change feed, with the
+// texts that were read already.
+func (a *archive) reindex(ctx context.Context, set *search.Set, id preservation.TenantID, read *fulltexts) error {
 	t := a.catalog.Tenant(id)
 	if err := a.officer.EvaluateDue(ctx, t, catalog.Job{Key: "stale"}); err != nil {
 		return err
@@ -136,5 +138,5 @@ func (a *archive) reindex(ctx context.Context, set *search.Set, id preservation.
 	if err != nil {
 		return err
 	}
-	return search.NewTail(search.TailConfig{Index: ix, Feed: &feed{a: a}, Log: a.log}).CatchUp(ctx)
+	return search.NewTail(search.TailConfig{Index: ix, Feed: &feed{a: a, read: read}, Log: a.log}).CatchUp(ctx)
 }

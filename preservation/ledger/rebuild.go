@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,9 @@ type Options struct {
 	Receipt func(jws string) ([]byte, error)
 	// Seal checks the seal of a package over its METS; without it seals are not checked.
 	Seal func(mets, seal []byte) []preservation.Finding
+	// Packaged, if set, is shown what of each package is in memory, with the
+	// places of its files.
+	Packaged func(r preservation.Record, at io.ReaderAt, places map[preservation.FileID]int64)
 	// Trigger takes a retention trigger out of an event object, if it is one.
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
 	// Remains tells from the events of a record and the number of its packages

@@ -70,6 +70,9 @@ func (b *rebuild) restorePackage(ctx context.Context, o preservation.Object) err
 	case err != nil:
 		return err
 	}
+	if b.opts.Packaged != nil && o.Size <= wholeBelow {
+		b.opts.Packaged(c.Record, at, c.Pos)
+	}
 	b.count(&b.Packages)
 	return nil
 }
