@@ -120,11 +120,20 @@ func (m metsWriter) files() (groups []string) {
 	return groups
 }
 
+// dataGroups names the group of the files of a representation.
+var dataGroups = func() map[preservation.Representation]string {
+	all := map[preservation.Representation]string{}
+	for _, r := range known {
+		all[r] = "Representations/" + string(r) + "/data"
+	}
+	return all
+}()
+
 // fileGroups are the groups of the file section in their order.
 func fileGroups() []string {
 	all := []string{"Documentation", "Schemas"}
 	for _, r := range known {
-		all = append(all, "Representations/"+string(r)+"/data")
+		all = append(all, dataGroups[r])
 	}
 	return all
 }

@@ -34,7 +34,9 @@ func newHistory(r *preservation.Record, events []preservation.Event) *history {
 	h := &history{record: r, events: events, number: map[preservation.Agent]int{}, made: map[preservation.FileID]int{}}
 	derived := make(map[preservation.FileID]bool)
 	for _, f := range r.Files {
-		derived[f.ID] = f.DerivedFrom != ""
+		if f.DerivedFrom != "" {
+			derived[f.ID] = true
+		}
 	}
 	for i, e := range events {
 		if _, known := h.number[e.Agent]; !known {

@@ -87,8 +87,9 @@ type (
 	}
 )
 
-// readPremis reads a PREMIS document that writePremis wrote, as a stream.
-func readPremis(r io.Reader, record preservation.RecordID) (*premisFacts, error) {
+// readPremis reads a PREMIS document that writePremis wrote, as a stream. What it
+// says of files is left out unless they are wanted.
+func readPremis(r io.Reader, record preservation.RecordID, files bool) (*premisFacts, error) {
 	facts := &premisFacts{}
 	agents := map[string]preservation.Agent{}
 	var actors []string // the agent of each event, known only further down
@@ -128,6 +129,10 @@ func readPremis(r io.Reader, record preservation.RecordID) (*premisFacts, error)
 		pace.left = maxElement
 		switch element.Name.Local {
 		case "object":
+			if !files {
+				err = dec.Skip()
+				break
+			}
 			err = facts.object(dec, &element, record)
 		case "event":
 			var actor string

@@ -122,6 +122,14 @@ func readFiles(dec *json.Decoder) ([]preservation.File, error) {
 		return nil, err
 	}
 	files := []preservation.File{}
+	same := map[string]string{} // what is true of many files, kept once
+	once := func(s *string) {
+		if have, ok := same[*s]; ok {
+			*s = have
+		} else if len(same) < 1000 {
+			same[*s] = *s
+		}
+	}
 	for dec.More() {
 		if len(files) == MaxEntries {
 			return nil, fmt.Errorf("%w: %s: more than %d files", ErrInvalid, RecordPath, MaxEntries)
@@ -132,6 +140,10 @@ func readFiles(dec *json.Decoder) ([]preservation.File, error) {
 		}
 		if f.NameBase64 != nil {
 			f.Name = string(f.NameBase64)
+		}
+		for _, s := range []*string{&f.Format.PUID, &f.Format.Name, &f.Format.Version, &f.Format.MIME, &f.Format.Registry, &f.Format.Basis,
+			(*string)(&f.Representation), &f.Verdict, &f.Flavour, &f.Title, &f.Document} {
+			once(s)
 		}
 		files = append(files, f.File)
 	}

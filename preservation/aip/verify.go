@@ -268,7 +268,7 @@ func (a *audit) premis() {
 	if _, ok := a.p.paths[PremisPath]; !ok || rec == nil {
 		return
 	}
-	facts, err := a.p.premis()
+	facts, err := a.p.premis(true)
 	if err != nil {
 		a.fail(CodePremis, PremisPath, "", "%v", err)
 		return

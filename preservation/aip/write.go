@@ -26,12 +26,7 @@ import (
 func Write(ctx context.Context, w io.Writer, p Package) (Manifest, error) {
 	rec := p.Record
 	rec.Received = rec.Received.UTC().Round(0)
-	rec.Files = slices.Clone(rec.Files)
-	for i := range rec.Files {
-		if f := &rec.Files[i]; f.HeldIn == 0 {
-			f.Path = DataPath(*f)
-		}
-	}
+	rec.Files = placed(rec.Files)
 	if err := checkRecord(&rec); err != nil {
 		return Manifest{}, fmt.Errorf("package %s: %w", rec.ID, err)
 	}
@@ -44,11 +39,28 @@ func Write(ctx context.Context, w io.Writer, p Package) (Manifest, error) {
 	b := &builder{
 		Package: p, zip: newZipWriter(w, string(rec.ID)), history: newHistory(&rec, p.Events),
 		sha256: sha256.New(), sha512: sha512.New(), crc: crc32.NewIEEE(), buf: make([]byte, chunk),
+		refs: make([]reference, 0, len(rec.Files)+len(ownPaths)),
 	}
+	b.zip.entries = make([]Entry, 0, len(rec.Files)+len(ownPaths))
 	if err := b.write(ctx); err != nil {
 		return Manifest{}, fmt.Errorf("package %s version %d: %w", rec.ID, rec.Version, err)
 	}
 	return Manifest{Record: rec.ID, Version: rec.Version, Size: b.zip.offset, Entries: b.zip.entries}, nil
+}
+
+// placed returns the files with the paths that they get here. They are copied
+// only where a path is missing: of a large record that is much.
+func placed(files []preservation.File) []preservation.File {
+	copied := false
+	for i := range files {
+		if f := &files[i]; f.HeldIn == 0 && f.Path != DataPath(*f) {
+			if !copied {
+				files, copied = slices.Clone(files), true
+			}
+			files[i].Path = DataPath(files[i])
+		}
+	}
+	return files
 }
 
 // chunk is the length of a read, and of the longest file that is read only once.
@@ -163,7 +175,7 @@ func (b *builder) file(ctx context.Context, f preservation.File) error {
 	if got := b.digests(); got != f.Digests {
 		return fmt.Errorf("%w: SHA-256 is %s, the record says %s", ErrChanged, got.SHA256, f.SHA256)
 	}
-	b.refs = append(b.refs, reference{id: string(f.ID), group: "Representations/" + string(f.Representation) + "/data",
+	b.refs = append(b.refs, reference{id: string(f.ID), group: dataGroups[f.Representation],
 		media: mediaType(f), created: b.history.created(f.ID), entry: e})
 	return nil
 }
