@@ -20,11 +20,11 @@ func (s *server) RefuseSubmission(ctx context.Context, request RefuseSubmissionR
 	if err != nil {
 		return nil, err
 	}
-	sub, err := t.Submission(ctx, request.ID)
+	sub, err := t.SubmissionRow(ctx, request.ID)
 	if err != nil {
 		return nil, err
 	}
-	events, err := t.Steps(ctx, request.ID)
+	events, err := t.Progress(ctx, request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +35,9 @@ func (s *server) RefuseSubmission(ctx context.Context, request RefuseSubmissionR
 // decide about it. Nobody is told what type it has: nothing may open it by itself.
 func (s *server) GetSubmissionFile(ctx context.Context, request GetSubmissionFileRequestObject) (GetSubmissionFileResponseObject, error) {
 	sub, err := s.submission(ctx, request.ID)
+	if err == nil {
+		sub, err = s.tenant(ctx).Submission(ctx, sub.ID)
+	}
 	if err != nil {
 		return nil, err
 	}

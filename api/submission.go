@@ -40,7 +40,7 @@ func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequest
 	if err != nil {
 		return nil, err
 	}
-	events, err := t.Steps(ctx, request.ID)
+	events, err := t.Progress(ctx, request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (s *server) requeue(ctx context.Context, id preservation.SubmissionID, rele
 	if err := t.Requeue(ctx, id, release, who.Actor, reason, events...); err != nil {
 		return sub, err
 	}
-	return t.Submission(ctx, id)
+	return t.SubmissionRow(ctx, id)
 }
 
 // sight is how much of a submission somebody sees.
@@ -158,10 +158,10 @@ func sightOf(ctx context.Context, sub catalog.Submission) sight {
 	return nothing
 }
 
-// submission finds a submission that the caller may see. Those of others do not
-// exist for it.
+// submission finds a submission, without its files, that the caller may see. Those
+// of others do not exist for it.
 func (s *server) submission(ctx context.Context, id preservation.SubmissionID) (catalog.Submission, error) {
-	sub, err := s.tenant(ctx).Submission(ctx, id)
+	sub, err := s.tenant(ctx).SubmissionRow(ctx, id)
 	if err == nil && sightOf(ctx, sub) == nothing {
 		err = catalog.ErrNotFound
 	}

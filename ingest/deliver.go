@@ -181,7 +181,7 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 		}
 		sum := sha256.Sum256([]byte(c.Receipt))
 		for _, rec := range part.Records {
-			rec.Files, rec.Receipt = nil, &PartReceipt{Submission: c.ID, SHA256: hex.EncodeToString(sum[:])}
+			rec.Files, rec.List, rec.Receipt = nil, nil, &PartReceipt{Submission: c.ID, SHA256: hex.EncodeToString(sum[:])}
 			r.Records = append(r.Records, rec)
 		}
 		r.Copies = part.Copies

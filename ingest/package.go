@@ -25,39 +25,40 @@ type frozen struct {
 // pack writes the AIP. What was done up to here stands in its PREMIS; what
 // follows is in the receipt.
 func pack(ctx context.Context, w *work) error {
-	w.record = preservation.Record{
+	rec := preservation.Record{
 		ID: w.sub.RecordID, Tenant: w.t.ID(), Version: w.sub.Version, Submission: w.sub.ID,
-		Received: w.sub.Received, Metadata: w.sub.Metadata,
+		Received: w.sub.Received, Metadata: w.sub.Metadata, Files: make([]preservation.File, 0, len(w.files)),
 	}
-	paths := map[preservation.FileID]string{}
+	paths := make(map[preservation.FileID]string, len(w.files))
 	for _, f := range w.files {
 		if f.HeldIn == 0 {
 			f.Path = aip.DataPath(f.File)
 		}
-		w.record.Files = append(w.record.Files, f.File)
+		rec.Files = append(rec.Files, f.File)
 		paths[f.ID] = f.path
 	}
+	w.files = nil // the rest follows from the record, which may be large enough
 	w.note(preservation.Event{Type: preservation.EventPackage, Outcome: preservation.Success, Agent: agent,
-		Detail: fmt.Sprintf("%s with %d files", aip.Format, len(w.files))})
+		Detail: fmt.Sprintf("%s with %d files", aip.Format, len(rec.Files))})
 	out, err := os.Create(w.path("package.zip"))
 	if err != nil {
 		return err
 	}
 	defer out.Close()
 	h := sha256.New()
-	steps, err := w.t.Steps(ctx, w.sub.ID) // the reception
+	reception, err := w.t.Reception(ctx, w.sub.ID)
 	if err != nil {
 		return err
 	}
 	manifest, err := aip.Write(ctx, io.MultiWriter(out, h), aip.Package{
-		Record: w.record, Events: merge(steps, w.events), Creator: agent,
+		Record: rec, Events: merge(reception, w.events), Creator: agent,
 		Content: func(id preservation.FileID) (io.ReadCloser, error) { return os.Open(paths[id]) },
 		Seal:    func(ctx context.Context, mets []byte) ([]byte, error) { return w.p.Sealer.METS(ctx, mets, w.settings) },
 	})
 	if err != nil {
 		return err
 	}
-	w.pkg = frozen{path: out.Name(), size: manifest.Size, sha256: hex.EncodeToString(h.Sum(nil)), manifest: manifest}
+	w.pkg = frozen{path: out.Name(), size: manifest.Size, sha256: hex.EncodeToString(h.Sum(nil))}
 	return out.Close()
 }
 
@@ -81,7 +82,7 @@ func freeze(ctx context.Context, w *work) error {
 	if err := w.flush(ctx, true); err != nil {
 		return err
 	}
-	f := catalog.Frozen{Key: frozenKey(w.t.ID(), w.sub.ID, w.pkg.sha256), Size: w.pkg.size, SHA256: w.pkg.sha256, Problems: w.problems}
+	f := catalog.Frozen{Key: frozenKey(w.t.ID(), w.sub.ID, w.pkg.sha256), Size: w.pkg.size, SHA256: w.pkg.sha256, Problems: w.problems.list}
 	in, err := os.Open(w.pkg.path)
 	if err != nil {
 		return err
@@ -94,6 +95,7 @@ func freeze(ctx context.Context, w *work) error {
 		return err // the attempt that was faster wins; the next one thaws its package
 	}
 	w.sub.Frozen = &f
+	w.events, w.saved = nil, 0 // thawed with the package
 	return nil
 }
 
@@ -124,7 +126,7 @@ func thaw(ctx context.Context, w *work) error {
 	if w.events, err = r.Events(); err != nil {
 		return err
 	}
-	w.problems = w.sub.Frozen.Problems
+	w.problems.list = w.sub.Frozen.Problems
 	w.saved = len(w.events)
 	return nil
 }

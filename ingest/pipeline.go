@@ -160,7 +160,9 @@ func (p *Pipeline) process(ctx context.Context, t *catalog.Tenant, j catalog.Job
 	defer w.session.Close()
 
 	todo := storing
-	if sub.Frozen == nil {
+	if sub.Frozen != nil {
+		w.sub.Files = nil // they are in the package
+	} else {
 		if err := t.ResetSteps(ctx, id); err != nil {
 			return err
 		}
@@ -249,7 +251,7 @@ func present(err error) error {
 // submission was rejected, and then frees staging. A later version that was not
 // made is no producer's, and nothing has to be reported.
 func (p *Pipeline) Report(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
-	sub, err := t.Submission(ctx, preservation.SubmissionID(j.Key))
+	sub, err := t.SubmissionRow(ctx, preservation.SubmissionID(j.Key))
 	if err != nil {
 		return err
 	}
@@ -318,7 +320,8 @@ type work struct {
 	saved    int                 // events that the catalog has
 	savedAt  time.Time           // when
 	lastID   string              // of an event
-	problems []preservation.Finding
+	alike    map[saying]int      // events about single files that the catalog has not got yet
+	problems findings
 	malware  []preservation.Finding // that nobody released
 
 	record preservation.Record
@@ -332,10 +335,11 @@ type file struct {
 	preservation.File
 	path   string
 	ident  format.Result
-	depth  int  // how many files it was taken out of
-	made   bool // a rendition made here
-	held   bool // complete, in the package of an earlier version: nothing to be done
-	closed bool // carries malware that nobody released: not opened
+	depth  int      // how many files it was taken out of
+	made   bool     // a rendition made here
+	held   bool     // complete, in the package of an earlier version: nothing to be done
+	closed bool     // carries malware that nobody released: not opened
+	said   []string // codes of the findings about it
 	// reopened: incomplete, in the package of an earlier version; rendered again.
 	reopened bool
 }
@@ -355,9 +359,30 @@ func (w *work) add(f *file) *file {
 
 func (w *work) path(name string) string { return filepath.Join(w.dir, name) }
 
-// note records an event of now.
+// saying is what an event says of a file.
+type saying struct {
+	kind    preservation.EventType
+	outcome preservation.Outcome
+	code    string
+	detail  string
+	agent   preservation.Agent
+}
+
+// note records an event of now. What was just said of other files too becomes one
+// event about all of them, of the time of the first.
 func (w *work) note(e preservation.Event) {
 	e.At = w.p.Now()
+	if len(e.Files) == 1 {
+		s := saying{e.Type, e.Outcome, e.Code, e.Detail, e.Agent}
+		if i, ok := w.alike[s]; ok {
+			w.events[i].Files = append(w.events[i].Files, e.Files[0])
+			return
+		}
+		if w.alike == nil {
+			w.alike = map[saying]int{}
+		}
+		w.alike[s] = len(w.events)
+	}
 	w.lastID = preservation.NextID(w.lastID, e.At) // events of one millisecond keep their order
 	e.ID = w.lastID
 	w.events = append(w.events, e)
@@ -376,5 +401,6 @@ func (w *work) flush(ctx context.Context, force bool) error {
 		return err
 	}
 	w.saved, w.savedAt = len(w.events), now
+	clear(w.alike)
 	return nil
 }

@@ -3,7 +3,9 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,8 +39,20 @@ type ReceiptRecord struct {
 	ID      preservation.RecordID `json:"record_id"`
 	Version int                   `json:"version"`
 	Package ReceiptPackage        `json:"package"`
-	Files   []ReceiptFile         `json:"files,omitempty"` // in the receipt of the record's own submission
+	Files   []ReceiptFile         `json:"files,omitempty"`     // in the receipt of the record's own submission
+	List    *ReceiptList          `json:"file_list,omitempty"` // in place of files, where they are many
 	Receipt *PartReceipt          `json:"receipt,omitempty"`
+}
+
+// ReceiptList stands for the original files of a record that has too many to name
+// each: a receipt is held in memory whole by whoever checks it. SHA256 is that of
+// what "sha256sum --zero" prints for them in the order in which they were sent:
+// for each its SHA-256, two spaces, the bytes of its name and a NUL. Each of their
+// digests stands in the package, whose own is in the receipt.
+type ReceiptList struct {
+	Count  int    `json:"count"`
+	Size   int64  `json:"size"` // bytes of all
+	SHA256 string `json:"sha256"`
 }
 
 // PartReceipt names, in the receipt of a package of records, the receipt of one
@@ -100,13 +114,13 @@ func receipt(ctx context.Context, w *work) error {
 	}
 	parent := catalog.Submission{}
 	if w.sub.Parent != "" {
-		if parent, err = w.t.Submission(ctx, w.sub.Parent); err != nil {
+		if parent, err = w.t.SubmissionRow(ctx, w.sub.Parent); err != nil {
 			return err
 		}
 	}
 	body, err := json.Marshal(ledger.Receipt{
 		JWS: jws, Submission: w.sub.ID, Parent: w.sub.Parent, ParentSource: parent.Metadata.ProducerRecordID, Version: w.record.Version, Fingerprint: w.sub.Fingerprint, SubmittedBy: w.sub.SubmittedBy,
-		Received: w.sub.Received, Problems: w.problems, Package: w.object.Key, PackageSHA256: w.pkg.sha256,
+		Received: w.sub.Received, Problems: w.problems.list, Package: w.object.Key, PackageSHA256: w.pkg.sha256,
 	})
 	if err != nil {
 		return err
@@ -129,32 +143,61 @@ func receipt(ctx context.Context, w *work) error {
 	}
 	return w.t.FinishSubmission(ctx, w.sub.ID, jws, catalog.RecordObject{
 		Key: key, Kind: "event", Version: w.record.Version, VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified,
-	}, w.problems, event)
+	}, w.problems.list, event)
 }
 
 func (w *work) compose(now time.Time) Receipt {
 	r := Receipt{
 		Format: ReceiptFormat, Tenant: w.t.ID(), Submission: w.sub.ID, Producer: w.record.Producer, ProducerRecordID: w.record.ProducerRecordID,
-		Received: w.record.Received.UTC(), Time: now, Copies: 1, SourceDeletion: "allowed", Problems: w.problems,
+		Received: w.record.Received.UTC(), Time: now, Copies: 1, SourceDeletion: "allowed", Problems: w.problems.list,
 		Lock: ReceiptLock{Mode: w.lock.Mode, Until: w.lock.Until.UTC(), EnforcedBy: w.p.EnforcedBy},
 	}
-	if a := w.settings.ReceiptAfter; a != "" && a != "stored" || unusable(w.problems) {
+	if a := w.settings.ReceiptAfter; a != "" && a != "stored" || unusable(w.problems.list) {
 		r.SourceDeletion = "not_yet"
 	}
 	rec := ReceiptRecord{ID: w.record.ID, Version: w.record.Version,
 		Package: ReceiptPackage{Key: w.object.Key, VersionID: w.object.VersionID, Size: w.object.Size, SHA256: w.pkg.sha256}}
-	for _, f := range w.record.Files {
-		if f.Representation != preservation.Original || f.DerivedFrom != "" {
-			continue
+	rec.name(w.record.Files)
+	r.Records = []ReceiptRecord{rec}
+	return r
+}
+
+// A receipt names files one by one up to so many and so many bytes of names.
+const (
+	maxNamed     = 1000
+	maxNameBytes = 256 << 10
+)
+
+// name names the original files among those of the record.
+func (r *ReceiptRecord) name(files []preservation.File) {
+	var list ReceiptList
+	names := 0
+	h := sha256.New()
+	sent := func(yield func(preservation.File) bool) {
+		for _, f := range files {
+			if f.Representation == preservation.Original && f.DerivedFrom == "" && !yield(f) {
+				return
+			}
 		}
+	}
+	for f := range sent {
+		list.Count++
+		list.Size += f.Size
+		names += len(f.Name)
+		fmt.Fprintf(h, "%s  %s\x00", f.SHA256, f.Name)
+	}
+	if list.Count > maxNamed || names > maxNameBytes {
+		list.SHA256 = hex.EncodeToString(h.Sum(nil))
+		r.List = &list
+		return
+	}
+	for f := range sent {
 		rf := ReceiptFile{ID: f.ID, Name: f.Name, Size: f.Size, Digests: f.Digests, HeldIn: f.HeldIn}
 		if !utf8.ValidString(f.Name) {
 			rf.NameBase64 = base64.StdEncoding.EncodeToString([]byte(f.Name))
 		}
-		rec.Files = append(rec.Files, rf)
+		r.Files = append(r.Files, rf)
 	}
-	r.Records = []ReceiptRecord{rec}
-	return r
 }
 
 // unusable reports whether something arrived that cannot be read or trusted: the

@@ -36,7 +36,7 @@ func fetch(ctx context.Context, w *work) error {
 	if w.sub.Version > 1 {
 		return reopen(ctx, w)
 	}
-	var ids []preservation.FileID
+	ids := make([]preservation.FileID, 0, len(w.sub.Files))
 	for i, s := range w.sub.Files {
 		f := w.add(&file{File: preservation.File{
 			Representation: preservation.Original, Name: s.Name, Title: s.Title, Document: s.Document, Size: s.Size, Digests: s.Digests,
@@ -56,6 +56,7 @@ func fetch(ctx context.Context, w *work) error {
 		}
 		ids = append(ids, f.ID)
 	}
+	w.sub.Files = nil // of 50,000 files they are 30 MB, and w.files has what is needed
 	w.note(preservation.Event{Type: preservation.EventFixity, Outcome: preservation.Success, Agent: agent, Files: ids,
 		Detail: "SHA-256 and SHA-512 are those of the reception"})
 	return nil
@@ -145,7 +146,7 @@ func (w *work) infected(f *file, signature string) error {
 	if w.sub.Released && slices.ContainsFunc(w.sub.Problems, func(seen preservation.Finding) bool {
 		return seen.Code == x.Code && seen.Detail == x.Detail
 	}) {
-		w.problems = append(w.problems, x)
+		w.problems.list = append(w.problems.list, x) // named one by one, so that each was seen
 		return nil
 	}
 	f.closed = true
@@ -156,7 +157,7 @@ func (w *work) infected(f *file, signature string) error {
 // contained sends the submission to quarantine when malware was found in it.
 func (w *work) contained() error {
 	if len(w.malware) > 0 {
-		return &verdict{catalog.Quarantined, append(w.malware, w.problems...)}
+		return &verdict{catalog.Quarantined, append(w.malware, w.problems.list...)}
 	}
 	return nil
 }
@@ -237,7 +238,7 @@ func (w *work) render(ctx context.Context, f *file) error {
 	runs, cpu, peak := used.Total()
 	w.log.DebugContext(ctx, "file rendered", "file", string(f.ID), "verdict", r.Verdict, "elapsed", time.Since(began), "tools", runs, "cpu", cpu, "peak", peak)
 	f.Verdict, f.Flavour = r.Verdict, r.Flavour
-	w.notes(r.Events, f.ID)
+	w.notes(r.Events, f)
 	for _, o := range r.Outputs {
 		if err := w.output(ctx, f, o); err != nil {
 			return err
@@ -310,7 +311,7 @@ func (w *work) output(ctx context.Context, from *file, o convert.Output) error {
 		}
 	}
 	w.add(f)
-	w.notes(o.Events, from.ID, f.ID)
+	w.notes(o.Events, from, f.ID)
 	if f.made {
 		from.Verdict, from.Flavour = "", "" // the rendition carries it
 		return w.identify(ctx, f)
@@ -336,7 +337,8 @@ func (w *work) text(from *file, s string) error {
 }
 
 // notes records events that another package reports.
-func (w *work) notes(events []preservation.Event, ids ...preservation.FileID) {
+func (w *work) notes(events []preservation.Event, about *file, made ...preservation.FileID) {
+	ids := append([]preservation.FileID{about.ID}, made...)
 	for _, e := range events {
 		if e.Agent.Type == preservation.Software && e.Agent.Version == "" && strings.HasPrefix(e.Agent.Name, agent.Name) {
 			e.Agent.Version = agent.Version // a part of this program
@@ -348,55 +350,28 @@ func (w *work) notes(events []preservation.Event, ids ...preservation.FileID) {
 			if e.Outcome == preservation.Failure {
 				severity = preservation.Failed
 			}
-			w.problem(w.file(ids[0]), preservation.Finding{Code: e.Code, Severity: severity, Detail: e.Detail})
+			w.problem(about, preservation.Finding{Code: e.Code, Severity: severity, Detail: e.Detail})
 		}
 	}
-}
-
-// problem notes a finding about a file that the record is archived with. What
-// was said of the file before is not said again in other words: that it has no
-// conversion follows from its format not being known.
-func (w *work) problem(f *file, x preservation.Finding) {
-	x.Subject = f.subject()
-	for _, have := range w.problems {
-		if have.Subject == x.Subject && (have.Code == x.Code || x.Code == convert.CodeNoRoute && (have.Code == format.UnknownFormat || have.Code == format.Damaged)) {
-			return
-		}
-	}
-	w.problems = append(w.problems, x)
-}
-
-// subject names a file for people: its identifier and the sender's name.
-func (f *file) subject() string {
-	return string(f.ID) + " " + strings.ToValidUTF8(f.Name, "\uFFFD")
-}
-
-func (w *work) file(id preservation.FileID) *file {
-	for _, f := range w.files {
-		if f.ID == id {
-			return f
-		}
-	}
-	return &file{File: preservation.File{ID: id}}
 }
 
 // finding records an event about one file that a person should see.
-func (w *work) finding(f *file, e preservation.Event) { w.notes([]preservation.Event{e}, f.ID) }
+func (w *work) finding(f *file, e preservation.Event) { w.notes([]preservation.Event{e}, f) }
 
 // judge decides about originals without a rendition, as the tenant chose.
 func judge(ctx context.Context, w *work) error {
 	if err := w.progress(ctx); err != nil {
 		return err
 	}
-	var without []preservation.Finding
+	var without findings
 	for _, f := range w.files {
 		if !f.held && (f.Verdict == preservation.VerdictNoRendition || f.Verdict == preservation.VerdictInvalid) {
-			without = append(without, preservation.Finding{Code: "no-rendition", Severity: preservation.Failed, Subject: f.subject(),
+			without.add(preservation.Finding{Code: "no-rendition", Severity: preservation.Failed, Subject: f.subject(),
 				Detail: "has no valid rendition; its events say why"})
 		}
 	}
-	if len(without) > 0 && w.settings.NoRendition == "quarantine" && !w.sub.Released {
-		return &verdict{catalog.Quarantined, append(without, w.problems...)}
+	if len(without.list) > 0 && w.settings.NoRendition == "quarantine" && !w.sub.Released {
+		return &verdict{catalog.Quarantined, append(without.list, w.problems.list...)}
 	}
 	return nil
 }

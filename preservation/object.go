@@ -27,7 +27,7 @@ type EventObject struct {
 const (
 	// EventFormat is the form of event objects.
 	EventFormat = "bestand-event/1"
-	// MaxEventObject is the most bytes that an event object may have.
+	// MaxEventObject is the most bytes that an event object may have: it is read whole.
 	MaxEventObject = 16 << 20
 )
 
@@ -36,6 +36,9 @@ func (e EventObject) Encode() (data []byte, sha string, err error) {
 	e.Format = EventFormat
 	if data, err = json.Marshal(e); err != nil {
 		return nil, "", fmt.Errorf("encode event %s: %w", e.Event.ID, err)
+	}
+	if len(data) > MaxEventObject {
+		return nil, "", fmt.Errorf("encode event %s: %d bytes, at most %d", e.Event.ID, len(data), MaxEventObject)
 	}
 	h := sha256.Sum256(data)
 	return data, hex.EncodeToString(h[:]), nil

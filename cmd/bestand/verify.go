@@ -120,8 +120,8 @@ func sealCheck(roots *x509.CertPool) func(mets, seal []byte) []preservation.Find
 	}
 }
 
-// maxReceipt is the most bytes of a receipt: that of 50,000 files with long names
-// has some 100 MB.
+// maxReceipt is the most bytes of a receipt: former ones named each of 50,000
+// files.
 const maxReceipt = 128 << 20
 
 func verifyReceipt(path string, roots *x509.CertPool) ([]preservation.Finding, error) {

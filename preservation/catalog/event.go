@@ -38,6 +38,23 @@ func (t *Tenant) Events(ctx context.Context, id preservation.RecordID) ([]preser
 	return collect(rows, err, scanEvent)
 }
 
+// Reception returns the events of a submission that are not of its processing: that
+// it was received, and what was decided in quarantine.
+func (t *Tenant) Reception(ctx context.Context, id preservation.SubmissionID) ([]preservation.Event, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+eventColumns+` FROM event
+		WHERE tenant = $1 AND submission = $2 AND submission <> '' AND type IN ($3, $4, $5) ORDER BY at_ms, id`,
+		string(t.id), string(id), string(preservation.EventReceive), string(preservation.EventQuarantine), string(preservation.EventRelease))
+	return collect(rows, err, scanEvent)
+}
+
+// Progress returns the events of a submission without the files that they concern,
+// of which there may be very many.
+func (t *Tenant) Progress(ctx context.Context, id preservation.SubmissionID) ([]preservation.Event, error) {
+	const columns = `id, type, at_ms, outcome, code, detail, agent_type, agent_name, agent_version, ''`
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+columns+` FROM event WHERE tenant = $1 AND submission = $2 AND submission <> '' ORDER BY at_ms, id`, string(t.id), string(id))
+	return collect(rows, err, scanEvent)
+}
+
 // Steps returns the events of a submission in the order in which they happened.
 func (t *Tenant) Steps(ctx context.Context, id preservation.SubmissionID) ([]preservation.Event, error) {
 	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+eventColumns+` FROM event WHERE tenant = $1 AND submission = $2 AND submission <> '' ORDER BY at_ms, id`, string(t.id), string(id))

@@ -106,7 +106,7 @@ func (t *Tenant) CreateSubmission(ctx context.Context, s Submission, events ...p
 		case !errors.Is(lookup, ErrNotFound):
 			return lookup
 		}
-		if _, lookup = t.Submission(ctx, s.ID); lookup == nil {
+		if _, lookup = t.SubmissionRow(ctx, s.ID); lookup == nil {
 			return fmt.Errorf("submission %s: %w", s.ID, ErrConflict) // the identifier itself is taken
 		} else if !errors.Is(lookup, ErrNotFound) {
 			return lookup
@@ -147,11 +147,18 @@ func (t *Tenant) insertSubmission(ctx context.Context, s Submission, events []pr
 	})
 }
 
+// SubmissionRow returns a submission without its files, of which there may be
+// very many, or ErrNotFound.
+func (t *Tenant) SubmissionRow(ctx context.Context, id preservation.SubmissionID) (Submission, error) {
+	s, err := scanSubmission(t.db.reader.QueryRowContext(ctx, `SELECT `+submissionColumns+` FROM submission WHERE tenant = $1 AND id = $2`, string(t.id), string(id)))
+	return s, found(err, "submission", string(id))
+}
+
 // Submission returns a submission with its files, or ErrNotFound.
 func (t *Tenant) Submission(ctx context.Context, id preservation.SubmissionID) (Submission, error) {
-	s, err := scanSubmission(t.db.reader.QueryRowContext(ctx, `SELECT `+submissionColumns+` FROM submission WHERE tenant = $1 AND id = $2`, string(t.id), string(id)))
+	s, err := t.SubmissionRow(ctx, id)
 	if err != nil {
-		return s, found(err, "submission", string(id))
+		return s, err
 	}
 	rows, err := t.db.reader.QueryContext(ctx, `SELECT name, title, document, size, sha256, sha512, staging_key FROM submission_file WHERE submission = $1 ORDER BY n`, string(id))
 	s.Files, err = collect(rows, err, func(row scanner) (f StagedFile, err error) {
@@ -401,7 +408,7 @@ func (t *Tenant) FinishSubmission(ctx context.Context, id preservation.Submissio
 // StagingInUse reports whether the staged files of a submission are still
 // needed: it exists and has not ended.
 func (t *Tenant) StagingInUse(ctx context.Context, id preservation.SubmissionID) (bool, error) {
-	s, err := t.Submission(ctx, id)
+	s, err := t.SubmissionRow(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}

@@ -190,7 +190,7 @@ func (r *check) receipt(ctx context.Context, key string, e preservation.EventObj
 			r.fail(key, CodeReceipt, "what was signed is another package")
 		}
 	}
-	sub, err := r.tenant.Submission(ctx, body.Submission)
+	sub, err := r.tenant.SubmissionRow(ctx, body.Submission)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
 		r.fail(string(body.Submission), CodeCatalogGone, "the catalog has no row of the submission that %s receipts: run bestand rebuild", key)
@@ -220,7 +220,7 @@ func (r *check) complete(ctx context.Context) error {
 			continue
 		}
 		if v == r.entry.Version {
-			sub, err := r.tenant.Submission(ctx, r.entry.Submission)
+			sub, err := r.tenant.SubmissionRow(ctx, r.entry.Submission)
 			if err == nil && (sub.Status == catalog.Received || sub.Status == catalog.Processing) {
 				r.notice(string(sub.ID), CodeReceipt, "its receipt is still to come")
 				continue

@@ -36,7 +36,7 @@ type rejection struct {
 // StoreReport writes the report of a submission that ended without a record, so
 // that it outlives the catalog.
 func StoreReport(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.SubmissionID, lock preservation.Lock) error {
-	sub, err := t.Submission(ctx, id)
+	sub, err := t.SubmissionRow(ctx, id)
 	if err != nil {
 		return err
 	}
