@@ -46,6 +46,14 @@ func (t *Tenant) scanEntry(row scanner) (e Entry, err error) {
 const fileColumns = `id, representation, name, title, document, size, sha256, sha512, format, derived_from, path, verdict, flavour`
 
 func scanFile(row scanner, more ...any) (f preservation.File, err error) {
+	return formatsOnce{}.scanFile(row, more...)
+}
+
+// formatsOnce keeps by its column what a format is: there may be very many files,
+// and they are of few.
+type formatsOnce map[string]preservation.Format
+
+func (known formatsOnce) scanFile(row scanner, more ...any) (f preservation.File, err error) {
 	var name []byte
 	var format string
 	dest := []any{&f.ID, &f.Representation, &name, &f.Title, &f.Document, &f.Size, &f.SHA256, &f.SHA512, &format, &f.DerivedFrom, &f.Path, &f.Verdict, &f.Flavour}
@@ -53,13 +61,19 @@ func scanFile(row scanner, more ...any) (f preservation.File, err error) {
 		return f, err
 	}
 	f.Name = string(name)
-	f.Format, err = fromJSON[preservation.Format](format)
+	var ok bool
+	if f.Format, ok = known[format]; !ok {
+		if f.Format, err = fromJSON[preservation.Format](format); err == nil {
+			known[format] = f.Format
+		}
+	}
 	return f, err
 }
 
 func (t *Tenant) files(ctx context.Context, id preservation.RecordID) ([]preservation.File, error) {
 	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+fileColumns+` FROM file WHERE tenant = $1 AND record_id = $2 ORDER BY length(id), id`, string(t.id), string(id))
-	return collect(rows, err, func(row scanner) (preservation.File, error) { return scanFile(row) })
+	known := formatsOnce{}
+	return collect(rows, err, func(row scanner) (preservation.File, error) { return known.scanFile(row) })
 }
 
 // Location is where the bytes of a file stand in the bucket.
@@ -68,6 +82,29 @@ type Location struct {
 	VersionID string
 	Pos       int64 // offset of the first byte
 	Size      int64
+}
+
+// Locations says where the bytes of all files of a record are. A file whose place
+// is not known is left out.
+func (t *Tenant) Locations(ctx context.Context, id preservation.RecordID) (map[preservation.FileID]Location, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT f.id, f.size, f.pos, o.key, o.version_id
+		FROM file f JOIN record_object o ON o.tenant = f.tenant AND o.record_id = f.record_id AND o.version = f.version AND o.kind = 'package'
+		WHERE f.tenant = $1 AND f.record_id = $2 AND f.pos >= 0`, string(t.id), string(id))
+	all := map[preservation.FileID]Location{}
+	var last Location
+	_, err = collect(rows, err, func(row scanner) (_ struct{}, err error) {
+		var file preservation.FileID
+		var l Location
+		if err := row.Scan(&file, &l.Size, &l.Pos, &l.Key, &l.VersionID); err != nil {
+			return struct{}{}, err
+		}
+		if l.Key == last.Key && l.VersionID == last.VersionID { // nearly always: kept once
+			l.Key, l.VersionID = last.Key, last.VersionID
+		}
+		last, all[file] = l, l
+		return struct{}{}, nil
+	})
+	return all, err
 }
 
 // File returns one file of a record and where its bytes are. Errors as for Record.

@@ -47,20 +47,27 @@ func (r *check) newest(ctx context.Context, p *aip.Reader) error {
 	if rec.Submission != r.entry.Submission || !rec.Received.Equal(r.entry.Received) {
 		r.fail(id, CodeCatalogMeta, "the catalog names another submission or another time of reception than the package")
 	}
+	at, err := r.tenant.Locations(ctx, r.entry.ID)
+	if err != nil {
+		return err
+	}
+	begins := p.Offsets()
+	rows := make(map[preservation.FileID]*preservation.File, len(r.entry.Files))
+	for i := range r.entry.Files {
+		rows[r.entry.Files[i].ID] = &r.entry.Files[i]
+	}
 	for _, f := range rec.Files {
-		if err := r.place(ctx, p, f); err != nil {
-			return err
-		}
+		r.place(f, at, begins)
 		f.HeldIn = 0 // the row names the package instead
-		row, ok := r.entry.File(f.ID)
+		row := rows[f.ID]
 		switch {
-		case !ok:
+		case row == nil:
 			r.fail(string(f.ID), CodeCatalogFile, "the catalog has no row for it")
 		case row.Name != f.Name:
 			r.fail(string(f.ID), CodeCatalogFile, "the catalog has another name for it")
 		case row.Digests != f.Digests || row.Size != f.Size:
 			r.fail(string(f.ID), CodeCatalogFile, "the catalog has another size or digest for it")
-		case row != f:
+		case *row != f:
 			r.fail(string(f.ID), CodeCatalogFile, "the catalog describes it otherwise than the package: title, document, format, place or verdict")
 		}
 	}
@@ -71,16 +78,13 @@ func (r *check) newest(ctx context.Context, p *aip.Reader) error {
 }
 
 // place compares where the catalog reads the bytes of a file with where they are.
-func (r *check) place(ctx context.Context, p *aip.Reader, f preservation.File) error {
-	_, at, err := r.tenant.File(ctx, r.entry.ID, f.ID)
-	if errors.Is(err, catalog.ErrNotFound) {
+func (r *check) place(f preservation.File, places map[preservation.FileID]catalog.Location, begins map[preservation.FileID]int64) {
+	at, ok := places[f.ID]
+	if !ok {
 		if f.HeldIn == 0 {
 			r.fail(string(f.ID), CodeCatalogFile, "the catalog does not know where its bytes are")
 		}
-		return nil
-	}
-	if err != nil {
-		return err
+		return
 	}
 	version := f.HeldIn
 	if version == 0 {
@@ -89,12 +93,9 @@ func (r *check) place(ctx context.Context, p *aip.Reader, f preservation.File) e
 	if at.Key != preservation.PackageKey(r.entry.ID, version) {
 		r.fail(string(f.ID), CodeCatalogFile, "the catalog reads it from %s", at.Key)
 	}
-	if s, err := p.File(f.ID); err == nil { // of a file that an earlier version holds, its row was filled with that version
-		if _, off, _ := s.Outer(); off != at.Pos {
-			r.fail(string(f.ID), CodeCatalogFile, "the catalog reads it from byte %d of the package, it begins at %d", at.Pos, off)
-		}
+	if off, here := begins[f.ID]; here && off != at.Pos { // of a file that an earlier version holds, its row was filled with that version
+		r.fail(string(f.ID), CodeCatalogFile, "the catalog reads it from byte %d of the package, it begins at %d", at.Pos, off)
 	}
-	return nil
 }
 
 // same compares an event that the bucket tells with its row.
