@@ -73,6 +73,7 @@ type service struct {
 
 // assemble wires the parts; nothing runs yet.
 func (a *archive) assemble(ctx context.Context) (s *service, err error) {
+	limitHeap()
 	s = &service{archive: a, tails: map[preservation.TenantID]*search.Tail{}}
 	if s.pipeline, err = a.pipeline(ctx); err != nil {
 		return nil, err
