@@ -16,7 +16,7 @@ import (
 // events, which only PREMIS has.
 type premisFacts struct {
 	record string // identifier of the intellectual entity
-	files  []premisFile
+	files  int
 	events []preservation.Event
 }
 
@@ -88,8 +88,8 @@ type (
 )
 
 // readPremis reads a PREMIS document that writePremis wrote, as a stream. What it
-// says of files is left out unless they are wanted.
-func readPremis(r io.Reader, record preservation.RecordID, files bool) (*premisFacts, error) {
+// says of each file is handed to file, unless that is nil, and not kept.
+func readPremis(r io.Reader, record preservation.RecordID, file func(premisFile)) (*premisFacts, error) {
 	facts := &premisFacts{}
 	agents := map[string]preservation.Agent{}
 	var actors []string // the agent of each event, known only further down
@@ -129,11 +129,11 @@ func readPremis(r io.Reader, record preservation.RecordID, files bool) (*premisF
 		pace.left = maxElement
 		switch element.Name.Local {
 		case "object":
-			if !files {
+			if file == nil {
 				err = dec.Skip()
 				break
 			}
-			err = facts.object(dec, &element, record)
+			err = facts.object(dec, &element, record, file)
 		case "event":
 			var actor string
 			actor, err = facts.event(dec, &element, record)
@@ -161,7 +161,7 @@ func premisError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %w", ErrInvalid, PremisPath, fmt.Errorf(format, args...))
 }
 
-func (p *premisFacts) object(dec *xml.Decoder, start *xml.StartElement, record preservation.RecordID) error {
+func (p *premisFacts) object(dec *xml.Decoder, start *xml.StartElement, record preservation.RecordID, file func(premisFile)) error {
 	var o premisObject
 	if err := dec.DecodeElement(&o, start); err != nil {
 		return err
@@ -174,7 +174,7 @@ func (p *premisFacts) object(dec *xml.Decoder, start *xml.StartElement, record p
 	default:
 		return nil
 	}
-	if len(p.files) == MaxEntries {
+	if p.files++; p.files > MaxEntries {
 		return fmt.Errorf("more than %d files", MaxEntries)
 	}
 	f := premisFile{id: fileOf(o.ID.Value, record), name: o.Name, puid: o.Characteristics.PUID,
@@ -199,7 +199,7 @@ func (p *premisFacts) object(dec *xml.Decoder, start *xml.StartElement, record p
 			f.source = fileOf(r.Related, record)
 		}
 	}
-	p.files = append(p.files, f)
+	file(f)
 	return nil
 }
 
@@ -255,9 +255,10 @@ func exact(raws []premisRaw, field string, text *string) error {
 	return nil
 }
 
-// fileOf is the inverse of fileObjectID; an identifier of another record stays as it is.
+// fileOf is the inverse of fileObjectID; an identifier of another record stays as it
+// is. It is a copy: there may be very many, which would keep as many whole values.
 func fileOf(value string, record preservation.RecordID) preservation.FileID {
-	return preservation.FileID(strings.TrimPrefix(value, string(record)+"/"))
+	return preservation.FileID(strings.Clone(strings.TrimPrefix(value, string(record)+"/")))
 }
 
 // paced fails when more is read than left allows; its owner raises left again

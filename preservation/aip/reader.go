@@ -112,7 +112,7 @@ func (p *Reader) Entry(path string) (*io.SectionReader, error) {
 
 // Events returns the events from PREMIS, as they were packaged.
 func (p *Reader) Events() ([]preservation.Event, error) {
-	facts, err := p.premis(false)
+	facts, err := p.premis(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -150,10 +150,10 @@ func (p *Reader) Manifest() (Manifest, error) {
 	return m, nil
 }
 
-func (p *Reader) premis(files bool) (*premisFacts, error) {
+func (p *Reader) premis(file func(premisFile)) (*premisFacts, error) {
 	s, err := p.Entry(PremisPath)
 	if err != nil {
 		return nil, fmt.Errorf("%w: no %s", ErrInvalid, PremisPath)
 	}
-	return readPremis(s, p.record.ID, files)
+	return readPremis(s, p.record.ID, file)
 }

@@ -73,6 +73,7 @@ func Verify(ctx context.Context, r io.ReaderAt, size int64, o Options) []preserv
 	}
 	mets := a.mets()
 	a.record(mets)
+	a.actual = nil // of 50,000 files they are 13 MB
 	a.premis()
 	a.seal(o)
 	for _, f := range a.findings {
@@ -89,7 +90,7 @@ func Verify(ctx context.Context, r io.ReaderAt, size int64, o Options) []preserv
 type audit struct {
 	p        *Reader
 	actual   map[string]preservation.Digests // of what was read, by path
-	metsXML  []byte
+	signed   bool                            // METS could be read: there is something that the seal is about
 	findings []preservation.Finding
 	said     map[[3]string]bool // the same thing is said once
 }
@@ -170,13 +171,14 @@ func (a *audit) mets() map[string]metsRef {
 	if err != nil {
 		return nil // said as a missing file
 	}
-	a.metsXML = make([]byte, s.Size())
-	if _, err := s.ReadAt(a.metsXML, 0); err != nil && err != io.EOF {
-		a.metsXML = nil
-		a.fail(CodeUnreadable, MetsPath, "", "%v", err)
+	a.signed = true
+	source := &failing{r: s}
+	facts, err := readMets(source)
+	if source.err != nil {
+		a.signed = false
+		a.fail(CodeUnreadable, MetsPath, "", "%v", source.err)
 		return nil
 	}
-	facts, err := readMets(a.metsXML)
 	if err != nil {
 		a.fail(CodeMets, MetsPath, "", "%v", err)
 		return nil
@@ -187,8 +189,8 @@ func (a *audit) mets() map[string]metsRef {
 	if rec := a.p.record; rec != nil && facts.Version != strconv.Itoa(rec.Version) {
 		a.fail(CodeMetsMismatch, MetsPath, "", "version %q, record.json says %d", facts.Version, rec.Version)
 	}
-	refs := map[string]metsRef{}
-	for _, ref := range facts.references() {
+	refs := make(map[string]metsRef, len(facts.refs))
+	for _, ref := range facts.refs {
 		if _, twice := refs[ref.Path]; twice {
 			a.fail(CodeMets, ref.Path, "CSIP76", "named twice in METS.xml")
 		}
@@ -268,7 +270,23 @@ func (a *audit) premis() {
 	if _, ok := a.p.paths[PremisPath]; !ok || rec == nil {
 		return
 	}
-	facts, err := a.p.premis(true)
+	files := make(map[preservation.FileID]*preservation.File, len(rec.Files))
+	for i := range rec.Files {
+		files[rec.Files[i].ID] = &rec.Files[i]
+	}
+	described := make(map[preservation.FileID]bool, len(rec.Files))
+	facts, err := a.p.premis(func(d premisFile) {
+		f, ok := files[d.id]
+		switch {
+		case described[d.id]:
+			a.fail(CodePremis, string(d.id), "PREMIS 3.0 1.1", "described twice")
+		case !ok:
+			a.fail(CodePremisMismatch, string(d.id), "PREMIS 3.0 1.1", "PREMIS describes it, record.json does not have it")
+		default:
+			a.described(f, d)
+		}
+		described[d.id] = true
+	})
 	if err != nil {
 		a.fail(CodePremis, PremisPath, "", "%v", err)
 		return
@@ -279,43 +297,34 @@ func (a *audit) premis() {
 	if err := checkEvents(facts.events, rec); err != nil {
 		a.fail(CodePremis, PremisPath, "", "%v", err)
 	}
-	described := make(map[preservation.FileID]premisFile, len(facts.files))
-	for _, f := range facts.files {
-		if _, twice := described[f.id]; twice {
-			a.fail(CodePremis, string(f.id), "PREMIS 3.0 1.1", "described twice")
-		}
-		described[f.id] = f
-	}
 	for _, f := range rec.Files {
-		d, ok := described[f.ID]
-		if !ok {
+		if !described[f.ID] {
 			a.fail(CodePremisMismatch, string(f.ID), "PREMIS 3.0 1.1", "PREMIS does not describe it")
-			continue
-		}
-		delete(described, f.ID)
-		location := locationHere + " " + f.Path
-		if f.HeldIn != 0 {
-			location = locationEarlier + " " + heldLocation(&f)
-		}
-		for _, c := range []struct {
-			what, clause string
-			same         bool
-		}{
-			{"size", "PREMIS 3.0 1.5.3", d.size == f.Size},
-			{"SHA-256", "PREMIS 3.0 1.5.2", d.sha256 == f.SHA256},
-			{"SHA-512", "PREMIS 3.0 1.5.2", d.sha512 == f.SHA512},
-			{"original name", "PREMIS 3.0 1.6", d.name == f.Name},
-			{"format", "PREMIS 3.0 1.5.4", d.puid == xmlSeen(f.Format.PUID)},
-			{"place", "PREMIS 3.0 1.7", d.location == location},
-			{"source", "PREMIS 3.0 1.13", d.source == f.DerivedFrom},
-		} {
-			if !c.same {
-				a.fail(CodePremisMismatch, string(f.ID), c.clause, "PREMIS and record.json give another %s", c.what)
-			}
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(described)) {
-		a.fail(CodePremisMismatch, string(id), "PREMIS 3.0 1.1", "PREMIS describes it, record.json does not have it")
+}
+
+// described compares what PREMIS says of a file with record.json.
+func (a *audit) described(f *preservation.File, d premisFile) {
+	location := locationHere + " " + f.Path
+	if f.HeldIn != 0 {
+		location = locationEarlier + " " + heldLocation(f)
+	}
+	for _, c := range []struct {
+		what, clause string
+		same         bool
+	}{
+		{"size", "PREMIS 3.0 1.5.3", d.size == f.Size},
+		{"SHA-256", "PREMIS 3.0 1.5.2", d.sha256 == f.SHA256},
+		{"SHA-512", "PREMIS 3.0 1.5.2", d.sha512 == f.SHA512},
+		{"original name", "PREMIS 3.0 1.6", d.name == f.Name},
+		{"format", "PREMIS 3.0 1.5.4", d.puid == xmlSeen(f.Format.PUID)},
+		{"place", "PREMIS 3.0 1.7", d.location == location},
+		{"source", "PREMIS 3.0 1.13", d.source == f.DerivedFrom},
+	} {
+		if !c.same {
+			a.fail(CodePremisMismatch, string(f.ID), c.clause, "PREMIS and record.json give another %s", c.what)
+		}
 	}
 }
 
@@ -328,7 +337,7 @@ func (a *audit) seal(o Options) {
 	case o.VerifySeal == nil:
 		a.add(CodeSealUnchecked, preservation.Notice, SealPath, "", "the seal is there and was not checked")
 		return
-	case a.metsXML == nil:
+	case !a.signed:
 		return // said as missing or unreadable
 	}
 	seal := make([]byte, s.Size())
@@ -336,5 +345,28 @@ func (a *audit) seal(o Options) {
 		a.fail(CodeUnreadable, SealPath, "", "%v", err)
 		return
 	}
-	a.findings = append(a.findings, o.VerifySeal(a.metsXML, seal)...)
+	m, err := a.p.Entry(MetsPath)
+	if err != nil {
+		return // said as missing
+	}
+	mets := make([]byte, m.Size()) // read once more, rather than held all the while
+	if _, err := m.ReadAt(mets, 0); err != nil && err != io.EOF {
+		a.fail(CodeUnreadable, MetsPath, "", "%v", err)
+		return
+	}
+	a.findings = append(a.findings, o.VerifySeal(mets, seal)...)
+}
+
+// failing remembers why a reader failed, which a decoder hides among its own errors.
+type failing struct {
+	r   io.Reader
+	err error
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && err != io.EOF {
+		f.err = err
+	}
+	return n, err
 }

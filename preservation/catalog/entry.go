@@ -139,28 +139,23 @@ func (t *Tenant) EntriesByID(ctx context.Context, ids []preservation.RecordID) (
 	if err != nil {
 		return nil, err
 	}
-	type owned struct {
-		record preservation.RecordID
-		file   preservation.File
-	}
-	q = conditions{cond: "tenant = $1", args: []any{string(t.id)}}
-	in(&q, "record_id", ids)
-	rows, err = t.db.reader.QueryContext(ctx, `SELECT `+fileColumns+`, record_id FROM file WHERE `+q.cond+` ORDER BY length(id), id`, q.args...)
-	files, err := collect(rows, err, func(row scanner) (o owned, err error) {
-		o.file, err = scanFile(row, &o.record)
-		return o, err
-	})
-	if err != nil {
-		return nil, err
-	}
 	byID := map[preservation.RecordID]*Entry{}
 	for i := range list {
 		byID[list[i].ID] = &list[i]
 	}
-	for _, o := range files {
-		if e := byID[o.record]; e != nil {
-			e.Files = append(e.Files, o.file)
+	q = conditions{cond: "tenant = $1", args: []any{string(t.id)}}
+	in(&q, "record_id", ids)
+	rows, err = t.db.reader.QueryContext(ctx, `SELECT `+fileColumns+`, record_id FROM file WHERE `+q.cond+` ORDER BY length(id), id`, q.args...)
+	known := formatsOnce{}
+	if _, err := collect(rows, err, func(row scanner) (_ struct{}, err error) {
+		var record preservation.RecordID
+		f, err := known.scanFile(row, &record)
+		if e := byID[record]; e != nil && err == nil {
+			e.Files = append(e.Files, f)
 		}
+		return struct{}{}, err
+	}); err != nil {
+		return nil, err
 	}
 	out := make([]Entry, 0, len(list))
 	for _, id := range ids {
