@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -162,12 +163,16 @@ func (in *installation) staged(t *testing.T) (files []string) {
 func (in *installation) stagingEmpty(t *testing.T) {
 	t.Helper()
 	var left []string
+	least := math.MaxInt
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if left = in.staged(t); len(left) == 0 {
 			return
 		}
+		if len(left) < least { // very many take longer
+			least, end = len(left), time.Now().Add(30*time.Second)
+		}
 	}
-	t.Errorf("left in staging: %q", left)
+	t.Errorf("%d files left in staging: %q", len(left), left[:min(len(left), 10)])
 }
 
 // sweep lets a day pass for what lies in staging and has the service look for
