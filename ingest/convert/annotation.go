@@ -23,7 +23,7 @@ var shownAnnotations = [][]byte{
 // Where links are all that the source has, it is the frames that many programs
 // show around them: those may go, and the pages are compared without.
 func (j *job) annotations(ctx context.Context, pdf string, source, rendition numbers, t tolerance, hard []string, soft []doubt) ([]string, []doubt, error) {
-	bare, err := j.raster(ctx, j.src.Path, "-hide-annotations")
+	bare, err := j.raster(ctx, source.pdf, "-hide-annotations")
 	if err != nil {
 		return hard, soft, err
 	}
@@ -36,7 +36,7 @@ func (j *job) annotations(ctx context.Context, pdf string, source, rendition num
 	if len(lost) == 0 {
 		return hard, soft, nil
 	}
-	only, err := j.onlyLinks(ctx)
+	only, err := j.onlyLinks(ctx, source.pdf)
 	if err != nil || !only {
 		return append(hard, lost[:min(len(lost), 5)]...), soft, err
 	}
@@ -50,9 +50,9 @@ func (j *job) annotations(ctx context.Context, pdf string, source, rendition num
 
 // onlyLinks reports whether no annotation of the source shows anything but a
 // link. A source that is too large to tell has others.
-func (j *job) onlyLinks(ctx context.Context) (bool, error) {
+func (j *job) onlyLinks(ctx context.Context, pdf string) (bool, error) {
 	var s subtypes
-	res, err := j.read(ctx, "qpdf", &s, j.src.Path, "--json=1", "--json-key=objects", j.src.Path)
+	res, err := j.read(ctx, "qpdf", &s, pdf, "--json=1", "--json-key=objects", pdf)
 	var no *Refusal
 	if errors.As(err, &no) {
 		return false, nil

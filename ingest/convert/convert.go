@@ -42,6 +42,7 @@ const (
 	CodeText          = "text-differs"      // less of the text can be read out than of the source: cut cells, fonts without a code
 	CodeAttachment    = "attachment-lost"   // an embedded file could not be taken out
 	CodeCrash         = "browser-crashed"   // the browser falls each time that it shows the page
+	CodeDynamicForm   = "dynamic-form"      // a PDF whose pages do not hold its content
 	CodeRemote        = "remote-content"    // what the page would show of other files is missing
 	CodeNoRoute       = "no-route"          // no conversion for this format
 	codeLimit         = "limit-"            // + the name of the limit of the sandbox

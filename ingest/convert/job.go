@@ -139,6 +139,10 @@ func (c *Converter) ghostscript(ctx context.Context) preservation.Agent {
 	return c.agent(ctx, "Ghostscript", "gs", "--version")
 }
 
+func (c *Converter) qpdf(ctx context.Context) preservation.Agent {
+	return c.agent(ctx, "qpdf", "qpdf", "--version")
+}
+
 func (c *Converter) poppler(ctx context.Context) preservation.Agent {
 	return c.agent(ctx, "poppler", "pdfinfo", "-v")
 }

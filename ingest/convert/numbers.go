@@ -17,11 +17,13 @@ import (
 
 // numbers are what a source says of itself, to be compared with its rendition.
 type numbers struct {
-	pages   int  // 0 when not known
-	letters int  // of the text that must show; -1 when not known
-	running int  // letters of headers and footers, which may show on every page
-	shows   bool // it holds pictures, digits or signs, so that it cannot be blank even without letters
-	raster  []page
+	pages   int    // 0 when not known
+	hidden  int    // slides that are not shown
+	letters int    // of the text that must show; -1 when not known
+	running int    // letters of headers and footers, which may show on every page
+	shows   bool   // it holds pictures, digits or signs, so that it cannot be blank even without letters
+	pdf     string // path, where it is a PDF whose pages are compared
+	raster  []page // of pdf
 }
 
 // letters counts Unicode letters: they survive conversion, whereas spaces,
@@ -121,7 +123,7 @@ func officeNumbers(file, kind string) (numbers, error) {
 		pictures = pictures || strings.HasSuffix(dir, "/media/") || dir == "Pictures/" || strings.HasPrefix(e.Name, "Object")
 	}
 	n, err := read(p)
-	n.shows = n.shows || pictures
+	n.shows = n.shows || pictures && !(kind == "pptx" && n.pages == 0 && n.hidden == 0) // layouts without a slide show nothing
 	var no *Refusal
 	if errors.As(err, &no) {
 		return unknown, no

@@ -85,6 +85,9 @@ func (t tolerance) implausible(source, rendition numbers) (hard []string, soft [
 	return hard, soft
 }
 
+// lostCells is what a short word leaves empty.
+const lostCells = 2
+
 // compare looks at the pages of a PDF and of what was made from it.
 func (t tolerance) compare(source, rendition []page) (hard []string) {
 	for i, p := range source {
@@ -96,6 +99,8 @@ func (t tolerance) compare(source, rendition []page) (hard []string) {
 			hard = append(hard, fmt.Sprintf("Page %d is blank in the rendition, in the source it is not.", i+1))
 		} else if d := p.difference(q); t.diff > 0 && d > t.diff {
 			hard = append(hard, fmt.Sprintf("Page %d looks different on %.0f %% of its area.", i+1, 100*d))
+		} else if n := p.vanished(q); t.diff > 0 && n >= lostCells {
+			hard = append(hard, fmt.Sprintf("Page %d is empty in the rendition at %d places where the source shows something.", i+1, n))
 		}
 		if len(hard) == 5 {
 			break
@@ -105,19 +110,39 @@ func (t tolerance) compare(source, rendition []page) (hard []string) {
 }
 
 // accept takes a PDF as the rendition if it is valid and plausible. One that is
-// merely not valid gets a second chance through Ghostscript.
+// merely not valid gets a second chance: it is written anew, and the result compared
+// with it picture by picture.
 func (j *job) accept(ctx context.Context, pdf, flavour string, source numbers, t tolerance) error {
 	err := j.check(ctx, pdf, flavour, source, t)
 	var no *Refusal
 	if !errors.As(err, &no) || no.Code != CodeInvalid {
 		return err
 	}
-	j.note(preservation.EventValidate, preservation.Warning, no.Code, no.Detail, j.veraPDF(ctx))
 	facts, err := j.inspect(ctx, pdf)
 	if err != nil {
 		return err
 	}
-	return j.rewritten(ctx, pdf, facts, source, t)
+	text, err := j.pdfText(ctx, pdf)
+	if err != nil {
+		return err
+	}
+	made := numbers{pages: facts.pages, letters: text.letters, pdf: pdf}
+	if made.raster, err = j.raster(ctx, pdf); err != nil {
+		return err
+	}
+	hard, soft := t.implausible(source, made)
+	if len(hard) > 0 {
+		return &Refusal{CodeImplausible, strings.Join(hard, " ")}
+	}
+	j.note(preservation.EventValidate, preservation.Warning, no.Code, no.Detail, j.veraPDF(ctx))
+	for _, s := range soft {
+		j.note(preservation.EventCheck, preservation.Warning, s.code, s.detail, j.cfg.Agent)
+	}
+	j.note(preservation.EventCheck, preservation.Success, "", compared(source, made), j.cfg.Agent)
+	if j.text == "" {
+		j.text = text.String()
+	}
+	return j.rewritten(ctx, pdf, facts, made, tolerances["pdf"])
 }
 
 // check validates a PDF and compares its numbers with the source's.

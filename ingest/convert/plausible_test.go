@@ -3,21 +3,44 @@ package convert
 import (
 	"bufio"
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // sheet is a page with black fields of 5 mm at the given places.
 func sheet(fields ...[2]int) page {
-	p := page{width: 160, height: 220, gray: bytes.Repeat([]byte{255}, 160*220)}
-	for _, f := range fields {
-		for y := 4 * f[1]; y < 4*f[1]+4; y++ {
-			for x := 4 * f[0]; x < 4*f[0]+4; x++ {
-				p.gray[y*p.width+x] = 0
-			}
+	return drawn(func(x, y int) bool {
+		return slices.Contains(fields, [2]int{x / (field * cellSide), y / (field * cellSide)})
+	})
+}
+
+// drawn is a page of 200 × 280 mm.
+func drawn(black func(x, y int) bool) page {
+	p := page{width: 480, height: 660}
+	gray := bytes.Repeat([]byte{255}, p.width*p.height)
+	for i := range gray {
+		if black(i%p.width, i/p.width) {
+			gray[i] = 0
 		}
 	}
+	p.reduce(gray)
 	return p
+}
+
+// prose is a page of lines, one of which lacks so many pixels of stems.
+func prose(gap int) page {
+	return drawn(func(x, y int) bool {
+		lost := y/10 == 20 && x >= 200 && x < 200+gap
+		return y%10 < 4 && x%2 == 0 && x > 40 && x < 440 && y > 40 && y < 600 && !lost
+	})
+}
+
+func shifted(by int) page {
+	return drawn(func(x, y int) bool {
+		x -= by
+		return y%10 < 4 && x%2 == 0 && x > 40 && x < 440 && y > 40 && y < 600
+	})
 }
 
 func TestImplausible(t *testing.T) {
@@ -34,7 +57,9 @@ func TestImplausible(t *testing.T) {
 		{"blank page", "pdf", numbers{pages: 1, raster: []page{text}}, numbers{pages: 1, raster: []page{sheet()}}, true, false},
 		{"was blank before", "pdf", numbers{pages: 1, raster: []page{sheet()}}, numbers{pages: 1, raster: []page{sheet()}}, false, false},
 		{"line lost", "pdf", numbers{pages: 1, raster: []page{text}}, numbers{pages: 1, raster: []page{lineLost}}, true, false},
-		{"turned", "pdf", numbers{pages: 1, raster: []page{text}}, numbers{pages: 1, raster: []page{{width: 220, height: 160, gray: text.gray}}}, true, false},
+		{"turned", "pdf", numbers{pages: 1, raster: []page{text}}, numbers{pages: 1, raster: []page{{width: 660, height: 480, cells: text.cells}}}, true, false},
+		{"a word lost", "pdf", numbers{pages: 1, raster: []page{prose(0)}}, numbers{pages: 1, raster: []page{prose(40)}}, true, false},
+		{"letters moved by a hair", "pdf", numbers{pages: 1, raster: []page{prose(0)}}, numbers{pages: 1, raster: []page{shifted(1)}}, false, false},
 		{"text lost, looks the same", "pdf", numbers{pages: 1, letters: 500, raster: []page{text}}, numbers{pages: 1, raster: []page{text}}, false, true},
 		{"text lost, not all pages seen", "pdf", numbers{pages: 300, letters: 500, raster: []page{text}}, numbers{pages: 300, raster: []page{text}}, true, false},
 
@@ -84,12 +109,12 @@ func TestTables(t *testing.T) {
 
 func TestPGM(t *testing.T) {
 	gray := strings.Repeat("\n", 6) // pixels that look like the header's line ends
-	two := "P5\n3 2\n255\n" + gray + "P5\n1 1\n255\n\x80"
+	two := "P5\n# by a program\n3 2\n255\n" + gray + "P5\n1 1\n255\n\x80"
 	pages, err := pgm(bufio.NewReader(strings.NewReader(two)))
-	if err != nil || len(pages) != 2 || pages[0].width != 3 || string(pages[0].gray) != gray || pages[1].gray[0] != 0x80 {
+	if err != nil || len(pages) != 2 || pages[0].width != 3 || pages[0].cells[0].hi != '\n' || pages[1].cells[0].mean != 0x80 {
 		t.Errorf("%v, %v", pages, err)
 	}
-	for _, bad := range []string{"P5\n3 2\n255\nab", "P6\n1 1\n255\nabc", "P5\n99999999 99999999\n255\n", "P5\n-1 2\n255\n", "P5"} {
+	for _, bad := range []string{"P5\n3 2\n255\nab", "P6\n1 1\n255\nabc", "P5\n99999999 99999999\n255\n", "#", "P5\n-1 2\n255\n", "P5"} {
 		if _, err := pgm(bufio.NewReader(strings.NewReader(bad))); err == nil {
 			t.Errorf("%q was read", bad)
 		}

@@ -17,6 +17,23 @@ import (
 	"time"
 )
 
+// ChildArg as the first argument makes the program the child of a conversion:
+// main passes what follows to Child and exits with its code.
+const ChildArg = "convert-child"
+
+// Child keeps LibreOffice running inside of the sandbox.
+func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
+	if len(args) != 2 || args[0] != relayArg {
+		fmt.Fprintln(os.Stderr, "this command is for the program itself")
+		return 2
+	}
+	if err := relay(args[1], stdin, stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
 // relayArg is the first argument of a child that keeps LibreOffice running.
 const relayArg = "office"
 

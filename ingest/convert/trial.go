@@ -54,6 +54,8 @@ func trialOf(program string) func(*job, context.Context) error {
 		return onFile(func(j *job, ctx context.Context, pdf string) error {
 			return gave(j.rewrite(ctx, pdf, pdfFacts{}, manner{}))
 		})
+	case "pdftocairo":
+		return onFile(func(j *job, ctx context.Context, pdf string) error { return gave(j.cairo(ctx, pdf)) })
 	case "qpdf":
 		return says("qpdf", "No syntax or stream encoding errors", "--check")
 	case "pdfinfo":

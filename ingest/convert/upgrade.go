@@ -7,88 +7,69 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"runtime/debug"
+	"path/filepath"
 	"strings"
 	"text/template"
 	"time"
-
-	"github.com/pdfcpu/pdfcpu/pkg/api"
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 
 	"bestand/ingest/sandbox"
 	"bestand/preservation"
 )
 
-// ChildArg as the first argument makes the program the child of a conversion:
-// main passes what follows to Child and exits with its code. The PDF library
-// thus reads hostile input inside of the sandbox.
-const ChildArg = "convert-child"
-
-// Child adds PDF/A metadata to the PDF args[0] and writes args[1], or keeps
-// LibreOffice running.
-func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
-	if len(args) == 2 && args[0] == relayArg {
-		if err := relay(args[1], stdin, stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return 0
-	}
-	if len(args) != 2 {
-		fmt.Fprintln(os.Stderr, "this command is for the program itself")
-		return 2
-	}
-	var extra struct{ Title string }
-	err := json.NewDecoder(io.LimitReader(stdin, 64<<10)).Decode(&extra)
-	if err == nil {
-		err = upgrade(args[0], args[1], extra.Title)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-var upgradeLimits = sandbox.Limits{Memory: 1 << 30, CPU: time.Minute, Wall: 2 * time.Minute, FileSize: 1 << 30, Output: 1 << 20}
+var upgradeLimits = sandbox.Limits{Memory: 1 << 30, CPU: time.Minute, Wall: 2 * time.Minute, FileSize: 1 << 30, Output: 4 << 20}
 
 // addMetadata writes a copy that says it is PDF/A-2b and in which colour space;
 // the content of the pages stays as it is. Whether that is true is for the
 // validator to say.
+//
+// One tool reads and writes the PDF, and it is one that reads broken tables and
+// nested objects as viewers do: what a reader misses is not in the copy.
 func (j *job) addMetadata(ctx context.Context, pdf string) (string, error) {
-	if _, err := os.Stat(iccProfile); err != nil {
+	d, err := j.describe(ctx, pdf)
+	if err != nil {
+		return "", err
+	}
+	return j.withMetadata(ctx, pdf, d)
+}
+
+func (j *job) withMetadata(ctx context.Context, pdf string, d described) (string, error) {
+	icc, err := os.ReadFile(iccProfile)
+	if err != nil {
 		return "", fmt.Errorf("%w: %s (of Ghostscript)", ErrMissing, iccProfile)
+	}
+	xmp, err := metadata(d.info, j.src.Title)
+	if err != nil {
+		return "", err
+	}
+	intent, profile, about := d.after(1), d.after(2), d.after(3)
+	d.catalog["/Metadata"] = about
+	d.catalog["/OutputIntents"] = []any{intent}
+	update, err := json.Marshal(map[string]any{"qpdf": []any{
+		map[string]any{"jsonversion": 2, "pdfversion": d.version, "pushedinheritedpageresources": false, "calledgetallpages": false, "maxobjectid": d.last},
+		map[string]any{
+			"obj:" + d.root: map[string]any{"value": d.catalog},
+			"obj:" + intent: map[string]any{"value": map[string]any{
+				"/Type": "/OutputIntent", "/S": "/GTS_PDFA1", "/OutputConditionIdentifier": "u:sRGB", "/Info": "u:sRGB IEC61966-2.1", "/DestOutputProfile": profile,
+			}},
+			"obj:" + profile: map[string]any{"stream": map[string]any{"data": icc, "dict": map[string]any{"/N": 3}}},
+			"obj:" + about:   map[string]any{"stream": map[string]any{"data": xmp, "dict": map[string]any{"/Type": "/Metadata", "/Subtype": "/XML"}}},
+		},
+	}})
+	if err != nil {
+		return "", err
 	}
 	dir, err := j.folder()
 	if err != nil {
 		return "", err
 	}
-	extra, err := json.Marshal(map[string]string{"Title": j.src.Title})
-	if err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "update.json"), update, 0o600); err != nil {
 		return "", err
 	}
 	res, err := j.tool(ctx, sandbox.Command{
-		Name: sandbox.Self, Args: []string{ChildArg, pdf, "upgraded.pdf"},
-		Dir: dir, Read: []string{pdf}, Stdin: bytes.NewReader(extra), Limits: upgradeLimits,
-	})
-	if err != nil {
-		return "", err
-	}
-	upgraded, err := produced(dir, "upgraded.pdf")
-	if err != nil {
-		return "", err
-	}
-	if upgraded == "" || res.ExitCode != 0 {
-		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("pdfcpu could not add metadata (exit code %d).", res.ExitCode)}
-	}
-	// pdfcpu keeps unused entries in the cross-reference table that some viewers
-	// stumble over; qpdf writes the table anew and leaves the rest.
-	res, err = j.tool(ctx, sandbox.Command{
-		Name: "qpdf", Dir: dir, Limits: upgradeLimits,
-		Args: []string{"--deterministic-id", "--newline-before-endstream", "--object-streams=disable", "--stream-data=preserve", upgraded, "rendition.pdf"},
+		Name: "qpdf", Dir: dir, Read: []string{pdf}, Limits: upgradeLimits,
+		Args: []string{"--deterministic-id", "--newline-before-endstream", "--object-streams=disable", "--stream-data=preserve",
+			"--update-from-json=update.json", pdf, "rendition.pdf"},
 	})
 	if err != nil {
 		return "", err
@@ -97,98 +78,128 @@ func (j *job) addMetadata(ctx context.Context, pdf string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if out == "" || res.ExitCode != 0 && res.ExitCode != 3 { // 3: with warnings
-		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("qpdf could not read what pdfcpu wrote (exit code %d).", res.ExitCode)}
+	if out == "" || !read(res) {
+		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("qpdf could not add metadata (exit code %d).", res.ExitCode)}
 	}
 	j.note(preservation.EventConvert, preservation.Success, "",
-		"Metadata and output intent of PDF/A-2b added; the content of the pages is untouched.", pdfcpu())
+		"Metadata and output intent of PDF/A-2b added; the content of the pages is untouched.", j.qpdf(ctx))
 	return out, nil
 }
 
-func pdfcpu() preservation.Agent {
-	a := preservation.Agent{Type: preservation.Software, Name: "pdfcpu"}
-	if b, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range b.Deps {
-			if m.Path == "github.com/pdfcpu/pdfcpu" {
-				a.Version = m.Version
-			}
-		}
-	}
-	return a
+// read reports whether qpdf did what it was asked for, perhaps with warnings.
+func read(res sandbox.Result) bool { return res.ExitCode == 0 || res.ExitCode == 3 }
+
+// described is what adding metadata needs to know of a PDF.
+type described struct {
+	version string
+	last    int    // the highest number of an object
+	root    string // reference to the catalog
+	catalog map[string]any
+	info    map[string]any // the document information dictionary
+	dynamic bool           // a viewer builds the pages from a form
 }
 
-// upgrade runs in the child.
-func upgrade(in, out, title string) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("pdfcpu: %v", r)
+// after returns a reference to the nth object after the last.
+func (d described) after(n int) string { return fmt.Sprintf("%d 0 R", d.last+n) }
+
+func (j *job) describe(ctx context.Context, pdf string) (described, error) {
+	unreadable := &Refusal{CodeUnconvertible, "qpdf cannot read the catalog of the PDF."}
+	d, values, err := j.objects(ctx, pdf, "trailer")
+	if err != nil {
+		return d, err
+	}
+	trailer, _ := values["trailer"].(map[string]any)
+	var ask []string
+	for _, key := range []string{"/Root", "/Info"} {
+		var number, generation int
+		ref, _ := trailer[key].(string)
+		if _, err := fmt.Sscanf(ref, "%d %d R", &number, &generation); err == nil {
+			ask = append(ask, fmt.Sprintf("%d,%d", number, generation))
+		} else if key == "/Root" {
+			return d, unreadable
 		}
-	}()
-	api.DisableConfigDir()
-	icc, err := os.ReadFile(iccProfile)
+	}
+	if d, values, err = j.objects(ctx, pdf, ask...); err != nil {
+		return d, err
+	}
+	d.root, _ = trailer["/Root"].(string)
+	d.catalog, _ = values["obj:"+d.root].(map[string]any)
+	if d.catalog == nil || d.last == 0 {
+		return d, unreadable
+	}
+	switch info := trailer["/Info"].(type) {
+	case string:
+		d.info, _ = values["obj:"+info].(map[string]any)
+	case map[string]any:
+		d.info = info
+	}
+	form, err := j.resolve(ctx, pdf, d.catalog["/AcroForm"])
 	if err != nil {
-		return err
+		return d, err
 	}
-	f, err := os.Open(in)
-	if err != nil {
-		return err
+	d.dynamic = d.catalog["/NeedsRendering"] == true
+	if form, ok := form.(map[string]any); ok && form["/XFA"] != nil && !d.dynamic {
+		fields, err := j.resolve(ctx, pdf, form["/Fields"])
+		if err != nil {
+			return d, err
+		}
+		list, _ := fields.([]any)
+		d.dynamic = len(list) == 0 // there is nothing on the pages for what the form holds
 	}
-	defer f.Close()
-	conf := model.NewDefaultConfiguration()
-	conf.ValidationMode = model.ValidationRelaxed
-	conf.WriteObjectStream, conf.WriteXRefStream = false, false
-	doc, err := api.ReadContext(f, conf)
-	if err != nil {
-		return err
-	}
-	x := doc.XRefTable
-	if x.Encrypt != nil {
-		return errors.New("encrypted")
-	}
-	catalog, err := x.Catalog()
-	if err != nil {
-		return err
-	}
-	xmp, err := metadata(x, title)
-	if err != nil {
-		return err
-	}
-	ref, err := stream(x, xmp, map[string]types.Object{"Type": types.Name("Metadata"), "Subtype": types.Name("XML")})
-	if err != nil {
-		return err
-	}
-	catalog["Metadata"] = *ref
-	if ref, err = stream(x, icc, map[string]types.Object{"N": types.Integer(3)}); err != nil {
-		return err
-	}
-	intent, err := x.IndRefForNewObject(types.Dict{
-		"Type": types.Name("OutputIntent"), "S": types.Name("GTS_PDFA1"),
-		"OutputConditionIdentifier": types.StringLiteral("sRGB"), "Info": types.StringLiteral("sRGB IEC61966-2.1"),
-		"DestOutputProfile": *ref,
-	})
-	if err != nil {
-		return err
-	}
-	catalog["OutputIntents"] = types.Array{*intent}
-	return api.WriteContextFile(doc, out)
+	return d, nil
 }
 
-func stream(x *model.XRefTable, content []byte, entries map[string]types.Object) (*types.IndirectRef, error) {
-	s, err := x.NewStreamDictForBuf(content)
+// resolve follows a reference.
+func (j *job) resolve(ctx context.Context, pdf string, value any) (any, error) {
+	ref, _ := value.(string)
+	var number, generation int
+	if _, err := fmt.Sscanf(ref, "%d %d R", &number, &generation); err != nil {
+		return value, nil
+	}
+	_, values, err := j.objects(ctx, pdf, fmt.Sprintf("%d,%d", number, generation))
+	return values["obj:"+ref], err
+}
+
+// objects has qpdf write objects of a PDF as JSON (its version 2).
+func (j *job) objects(ctx context.Context, pdf string, which ...string) (d described, values map[string]any, err error) {
+	unreadable := &Refusal{CodeUnconvertible, "qpdf cannot read the PDF."}
+	args := []string{"--json=2", "--json-key=qpdf"}
+	for _, w := range which {
+		args = append(args, "--json-object="+w)
+	}
+	dir, err := j.folder()
 	if err != nil {
-		return nil, err
+		return d, nil, err
 	}
-	for k, v := range entries {
-		s.Dict[k] = v
+	defer os.Remove(dir)
+	var out bytes.Buffer
+	res, err := j.tool(ctx, sandbox.Command{Name: "qpdf", Args: append(args, pdf), Dir: dir, Read: []string{pdf}, Stdout: &out, Limits: upgradeLimits})
+	var no *Refusal
+	if errors.As(err, &no) && no.Code == codeLimit+sandbox.LimitOutput {
+		return d, nil, unreadable // a catalog of several megabytes
 	}
-	if k := entries["Type"]; k == types.Name("Metadata") {
-		s.Dict.Delete("Filter") // readable without a PDF library
-		s.FilterPipeline = nil
+	if err != nil {
+		return d, nil, err
 	}
-	if err := s.Encode(); err != nil {
-		return nil, err
+	var said struct{ QPDF []json.RawMessage }
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil || !read(res) || len(said.QPDF) != 2 {
+		return d, nil, unreadable
 	}
-	return x.IndRefForNewObject(*s)
+	var about struct {
+		PDFVersion  string
+		MaxObjectID int
+	}
+	var objects map[string]struct{ Value any }
+	in := json.NewDecoder(bytes.NewReader(said.QPDF[1]))
+	in.UseNumber() // a number is written back as it was
+	if err := errors.Join(json.Unmarshal(said.QPDF[0], &about), in.Decode(&objects)); err != nil {
+		return d, nil, unreadable
+	}
+	values = map[string]any{}
+	for name, o := range objects {
+		values[name] = o.Value
+	}
+	return described{version: about.PDFVersion, last: about.MaxObjectID}, values, nil
 }
 
 // The XMP packet carries the entries of the document information dictionary over (ISO 19005-2, 6.6.2).
@@ -210,29 +221,38 @@ var packet = template.Must(template.New("").Funcs(template.FuncMap{"x": escape})
 </rdf:RDF></x:xmpmeta>
 <?xpacket end="w"?>`))
 
-func metadata(x *model.XRefTable, title string) ([]byte, error) {
+// metadata carries over what can be read of the document information dictionary.
+func metadata(dictionary map[string]any, title string) ([]byte, error) {
 	info := map[string]string{"Title": title}
-	if x.Info != nil {
-		d, err := x.DereferenceDict(*x.Info)
-		if err != nil {
-			return nil, err
-		}
-		for _, key := range []string{"Title", "Author", "Subject", "Keywords", "Creator", "Producer", "CreationDate"} {
-			if v, ok := d[key]; ok {
-				if s, err := x.DereferenceText(v); err == nil && strings.TrimSpace(s) != "" { // an entry that cannot be read is left out
-					info[key] = s
-				}
-			}
+	for _, key := range []string{"Title", "Author", "Subject", "Keywords", "Creator", "Producer", "CreationDate"} {
+		value, _ := dictionary["/"+key].(string)
+		if s, ok := strings.CutPrefix(value, "u:"); ok && strings.TrimSpace(s) != "" {
+			info[key] = s
 		}
 	}
-	if t, ok := types.DateTime(info["CreationDate"], true); ok {
-		info["CreationDate"] = t.Format(time.RFC3339)
-	} else {
+	if info["CreationDate"] = pdfDate(info["CreationDate"]); info["CreationDate"] == "" {
 		delete(info, "CreationDate")
 	}
 	var b bytes.Buffer
 	err := packet.Execute(&b, info)
 	return b.Bytes(), err
+}
+
+// pdfDate returns a date (ISO 32000-1, 7.9.4) as XMP writes it, or "".
+func pdfDate(s string) string {
+	s = strings.ReplaceAll(strings.TrimPrefix(strings.TrimSpace(s), "D:"), "'", "")
+	if day, zone, ok := strings.Cut(s, "Z"); ok && strings.Trim(zone, "0") == "" { // Z00'00'
+		s = day + "Z"
+	}
+	for _, f := range []struct{ in, out string }{
+		{"20060102150405Z0700", time.RFC3339}, {"20060102150405-0700", time.RFC3339}, {"20060102150405-07", time.RFC3339}, {"20060102150405Z", time.RFC3339},
+		{"20060102150405", "2006-01-02T15:04:05"}, {"200601021504", "2006-01-02T15:04"}, {"20060102", "2006-01-02"}, {"200601", "2006-01"}, {"2006", "2006"},
+	} {
+		if t, err := time.Parse(f.in, s); err == nil {
+			return t.Format(f.out)
+		}
+	}
+	return ""
 }
 
 func escape(s string) (string, error) {
