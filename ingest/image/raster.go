@@ -34,16 +34,9 @@ func (c *conversion) gif() error {
 }
 
 func (c *conversion) bmp() error {
-	cfg, err := bmp.DecodeConfig(c.reader())
+	img, err := c.decodeBMP()
 	if err != nil {
-		return decoderFault(err)
-	}
-	if err := c.whole(cfg, 4); err != nil {
 		return err
-	}
-	img, err := bmp.Decode(bufio.NewReader(c.reader()))
-	if err != nil {
-		return decoderFault(err)
 	}
 	b := img.Bounds()
 	at := place{width: b.Dx(), height: b.Dy()}
@@ -53,6 +46,31 @@ func (c *conversion) bmp() error {
 		at.dpiY = float64(binary.LittleEndian.Uint32(head[42:])) * 0.0254
 	}
 	return c.raster(img, nil, at)
+}
+
+func (c *conversion) decodeBMP() (stdimage.Image, error) {
+	cfg, err := bmp.DecodeConfig(c.reader())
+	if err == bmp.ErrUnsupported {
+		b, err := readBitmap(c.f)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.whole(stdimage.Config{Width: b.width, Height: b.height}, 4); err != nil {
+			return nil, err
+		}
+		return b.decode(c.f, c.size)
+	}
+	if err != nil {
+		return nil, decoderFault(err)
+	}
+	if err := c.whole(cfg, 4); err != nil {
+		return nil, err
+	}
+	img, err := bmp.Decode(bufio.NewReader(c.reader()))
+	if err != nil {
+		return nil, decoderFault(err)
+	}
+	return img, nil
 }
 
 func (c *conversion) webp() error {

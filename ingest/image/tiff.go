@@ -98,6 +98,8 @@ func (c *conversion) tiffPage(ctx context.Context, d *directory) error {
 		return c.tiffFax(ctx, p)
 	case compJPEG:
 		return c.tiffJPEG(ctx, p)
+	case compOldJPEG:
+		return c.tiffOldJPEG(p)
 	}
 	return c.tiffRows(ctx, p)
 }

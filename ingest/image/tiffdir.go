@@ -26,6 +26,8 @@ const (
 	tagT4Options       = 292
 	tagResolutionUnit  = 296
 	tagPredictor       = 317
+	tagJPEGData        = 513
+	tagJPEGLength      = 514
 	tagColorMap        = 320
 	tagTileWidth       = 322
 	tagTileHeight      = 323

@@ -123,6 +123,36 @@ func (c *conversion) tiffJPEG(ctx context.Context, p *tiffPage) error {
 	return c.add(id, p.place, false)
 }
 
+// tiffOldJPEG passes a page through whose JPEG image stands in one piece, as most
+// programs wrote it before TIFF knew how to hold JPEG (TIFF 6.0, 22).
+func (c *conversion) tiffOldJPEG(p *tiffPage) error {
+	at, err := p.num(tagJPEGData, 0)
+	if err != nil {
+		return err
+	}
+	length, err := p.num(tagJPEGLength, 0)
+	if err != nil {
+		return err
+	}
+	from, n := int64(at), int64(length)
+	if from == 0 && p.across*p.down == 1 {
+		from, n = int64(p.offsets[0]), int64(p.counts[0])
+	}
+	if left := p.t.size - from; n <= 0 || n > left {
+		n = max(left, 0)
+	}
+	data := func() io.Reader { return io.NewSectionReader(p.t.r, from, n) }
+	j, err := readJPEG(data())
+	if err != nil || from == 0 || j.width != p.width || j.height != p.height || j.components != map[int]int{1: 1, 6: 3}[p.photometric] {
+		return fault(Unsupported, "JPEG in TIFF in the way of 1992, in pieces")
+	}
+	if err := c.tryJPEG(j, data()); err != nil {
+		return err
+	}
+	j.profile = p.profile
+	return c.throughJPEG(j, io.LimitReader(data(), j.end), p.place)
+}
+
 // tiffRows writes a page that is packed without regard to pixels.
 func (c *conversion) tiffRows(ctx context.Context, p *tiffPage) error {
 	switch p.bits {
