@@ -126,6 +126,7 @@ var officeFormats = []struct{ mime, kind, ext string }{
 	{"application/rtf", "rtf", ".rtf"},
 	{"text/rtf", "rtf", ".rtf"},
 	{"application/vnd.visio*", "other office", ".vsd"},
+	{"application/vnd.ms-visio*", "other office", ".vsdx"},
 	{"application/vnd.sun.xml.writer*", "other office", ".sxw"},
 	{"application/vnd.sun.xml.calc*", "other office", ".sxc"},
 	{"application/vnd.sun.xml.impress*", "other office", ".sxi"},

@@ -95,6 +95,8 @@ func pptxNumbers(p *parts) (numbers, error) {
 		})
 		if shown {
 			n.pages, n.letters = n.pages+1, n.letters+inside
+		} else {
+			n.hidden++
 		}
 		return err
 	})

@@ -40,7 +40,7 @@ var routes = []route{
 		"application/vnd.oasis.opendocument.presentation*", "application/vnd.sun.xml.impress*", "application/vnd.stardivision.impress*",
 	}, nil, office("impress_pdf_Export")},
 	{"drawing", []string{
-		"application/vnd.visio*", "application/vnd.oasis.opendocument.graphics*", "application/vnd.sun.xml.draw*",
+		"application/vnd.visio*", "application/vnd.ms-visio*", "application/vnd.oasis.opendocument.graphics*", "application/vnd.sun.xml.draw*",
 	}, nil, office("draw_pdf_Export")},
 
 	// As UTF-8 through LibreOffice.

@@ -59,6 +59,7 @@ var officePrefixes = []string{
 	"application/vnd.ms-word",
 	"application/vnd.ms-excel",
 	"application/vnd.ms-powerpoint",
+	"application/vnd.ms-visio",
 }
 
 // Formats whose MIME type is missing from PRONOM or says something else.
