@@ -227,7 +227,7 @@ func (x *independent) pages(t *testing.T, path string) (pages []picture) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for try := 0; ; try++ { // a busy machine may have no process to spare
-		cmd := exec.CommandContext(ctx, tool(t, "gs"), "-q", "-dBATCH", "-dNOPAUSE", "-dSAFER", "-sDEVICE=pgmraw", "-r24", "-dUseCropBox",
+		cmd := exec.CommandContext(ctx, tool(t, "gs"), "-q", "-dBATCH", "-dNOPAUSE", "-dSAFER", "-sDEVICE=pgmraw", "-r24", "-dUseCropBox", "-dPrinted=false",
 			"-dTextAlphaBits=4", "-dGraphicsAlphaBits=4", "-dLastPage=100", "-sOutputFile=%04d.pgm", path)
 		var complaint bytes.Buffer
 		cmd.Dir, cmd.Stderr = dir, &complaint

@@ -60,7 +60,7 @@ func (d *document) codes() string {
 	return strings.Join(codes, " ")
 }
 
-// writeReport writes the table of all documents and returns the summary of formats.
+// writeReport writes the table of all documents and returns it with the summary of formats.
 func writeReport(t *testing.T, folder string, documents []*document) string {
 	t.Helper()
 	f, err := os.Create(filepath.Join(folder, "report.csv"))
@@ -94,7 +94,7 @@ func writeReport(t *testing.T, folder string, documents []*document) string {
 	if err := os.WriteFile(filepath.Join(folder, "report.md"), []byte("# Documents\n\n"+summary+"\n"+md.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return summary
+	return md.String() + "\n" + summary
 }
 
 // formatRow is one row of the summary.

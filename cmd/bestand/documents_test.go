@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,9 @@ import (
 // Each must end archived: with a valid rendition or as its own, or with a
 // finding that names why there is none. Renditions are held against their
 // sources by a route that the service does not take (documents_check_test.go).
+// BESTAND_DOCUMENTS_EVERY=N takes every Nth document of each ending only, counted
+// in the order of their names.
+//
 // The report stands in BESTAND_DOCUMENTS/.report: report.csv, report.md and the
 // renditions, to be looked at.
 func TestFaultDocuments(t *testing.T) {
@@ -120,7 +124,26 @@ func collect(t *testing.T, folder string) (documents []*document) {
 	if len(documents) == 0 {
 		t.Fatalf("no document below %s", folder)
 	}
-	return documents
+	return everyNth(t, documents)
+}
+
+// everyNth leaves out what BESTAND_DOCUMENTS_EVERY says.
+func everyNth(t *testing.T, documents []*document) []*document {
+	t.Helper()
+	setting := os.Getenv("BESTAND_DOCUMENTS_EVERY")
+	if setting == "" {
+		return documents
+	}
+	n, err := strconv.Atoi(setting)
+	if err != nil || n < 1 {
+		t.Fatalf("BESTAND_DOCUMENTS_EVERY=%s: a number from 1", setting)
+	}
+	seen := map[string]int{}
+	return slices.DeleteFunc(documents, func(d *document) bool {
+		ending := strings.ToLower(filepath.Ext(d.name))
+		seen[ending]++
+		return (seen[ending]-1)%n != 0
+	})
 }
 
 func (d *document) fail(format string, args ...any) {
