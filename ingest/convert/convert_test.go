@@ -218,7 +218,7 @@ func TestRefusal(t *testing.T) {
 		{"noise as text", "text/plain", noise, CodeUnconvertible},
 		{"truncated PDF", "application/pdf", page[:150], CodeTruncated},
 		{"damaged PDF", "application/pdf", []byte("%PDF-1.4\nhello\n%%EOF\n"), CodeDamaged},
-		{"annotation that no tool keeps", "application/pdf", annotated("/Subtype/Ink/F 4/Rect[250 250 390 390]/C[0 0 1]/BS<</W 6>>/InkList[[260 260 300 380 380 260]]"), CodeImplausible},
+		{"annotation that no tool keeps", "application/pdf", annotated("/Subtype/Underline/Rect[250 250 390 390]/C[0 0 1]/QuadPoints[260 380 380 380 260 260 380 260]"), CodeImplausible},
 		{"text that unfolds to 600 MB", mimeODF + "text", odf("text", "<text:p>"+strings.Repeat("x", 600<<20)+"</text:p>"), codeLimit + sandbox.LimitMemory},
 		{"film", "video/mp4", noise, CodeNoRoute},
 		{"picture without a converter", "image/png", noise, CodeNoRoute},
