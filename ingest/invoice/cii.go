@@ -34,7 +34,7 @@ func parseCII(r *element, s Syntax) *Invoice {
 	}
 	for _, t := range sums.all("TaxTotalAmount") {
 		if c := t.attribute("currencyID"); c == "" || v.Currency == "" || c == v.Currency {
-			v.Totals.Tax = t.text
+			v.Totals.Tax = t.value()
 			break
 		}
 	}
@@ -55,7 +55,7 @@ func parseCII(r *element, s Syntax) *Invoice {
 			Category: sum.str("ApplicableTradeTax/CategoryCode"),
 			Rate:     first(sum.str("ApplicableTradeTax/RateApplicablePercent"), sum.str("ApplicableTradeTax/ApplicablePercent"))}
 		if quantity != nil {
-			line.Quantity = quantity.text
+			line.Quantity = quantity.value()
 		}
 		v.Lines = append(v.Lines, line)
 	}
@@ -76,9 +76,9 @@ func ciiParty(p *element) Party {
 	}
 	for _, t := range p.all("SpecifiedTaxRegistration/ID") {
 		if t.attribute("schemeID") == "VA" {
-			party.VATID = t.text
+			party.VATID = t.value()
 		} else {
-			party.TaxNumber = t.text
+			party.TaxNumber = t.value()
 		}
 	}
 	return party

@@ -63,7 +63,11 @@ type Invoice struct {
 	Taxes            []Tax             // BG-23
 	Lines            []Line            // BG-25
 	Documents        []Document        // BG-24
+	Rest             []Detail          // all else that the document says
 }
+
+// Detail is an element that has no field of its own.
+type Detail struct{ Path, Value string }
 
 // Party is a seller or buyer.
 type Party struct {
@@ -119,12 +123,16 @@ func Parse(ctx context.Context, r io.Reader) (*Invoice, error) {
 	s := SyntaxOf(root.name.Space, root.name.Local)
 	switch s {
 	case UBLInvoice, UBLCreditNote:
-		return parseUBL(root, s), nil
-	case CII:
-		return parseCII(root, s), nil
+		v := parseUBL(root, s)
+		v.Rest = root.unread()
+		return v, nil
 	case ZUGFeRD1:
 		modernise(root)
-		return parseCII(root, s), nil
+		fallthrough
+	case CII:
+		v := parseCII(root, s)
+		v.Rest = root.unread()
+		return v, nil
 	}
 	return nil, fmt.Errorf("invoice: %w", &Fault{NoInvoice, "the root element is not that of an invoice"})
 }
@@ -139,6 +147,9 @@ func (v *Invoice) Text() string {
 	w = append(w, v.IBANs...)
 	for _, l := range v.Lines {
 		w = append(w, l.Name, l.Description)
+	}
+	for _, d := range v.Rest {
+		w = append(w, d.Value)
 	}
 	for _, d := range v.Documents {
 		w = append(w, d.ID, d.Description, d.Name)
@@ -169,8 +180,8 @@ func date(s string) preservation.Date {
 
 func texts(es []*element) (out []string) {
 	for _, e := range es {
-		if e.text != "" {
-			out = append(out, e.text)
+		if s := e.value(); s != "" {
+			out = append(out, s)
 		}
 	}
 	return out
@@ -181,7 +192,7 @@ func embedded(e *element) (name, kind string, content []byte) {
 	if e == nil {
 		return "", "", nil
 	}
-	b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(e.text), ""))
+	b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(e.value()), ""))
 	if err != nil || len(b) == 0 {
 		return e.attribute("filename"), e.attribute("mimeCode"), nil
 	}

@@ -58,6 +58,9 @@ var pageTemplate = template.Must(template.New("invoice").Funcs(template.FuncMap{
 {{if .Documents}}<h2>Rechnungsbegründende Unterlagen</h2>
 <ul>{{range .Documents}}<li>{{.ID}}{{with .Description}}: {{.}}{{end}}{{if .Content}} – eingebettet: {{.Name}} ({{.MIME}}, {{size .Content}} Byte){{end}}{{with .Location}} – Verweis: {{.}}{{end}}</li>
 {{end}}</ul>{{end}}
+{{if .Rest}}<h2>Weitere Angaben der XML-Datei</h2>
+<table class="rest"><tbody>{{range .Rest}}<tr><td>{{.Path}}</td><td class="text">{{.Value}}</td></tr>
+{{end}}</tbody></table>{{end}}
 </body></html>
 `))
 
@@ -69,6 +72,7 @@ h1 { font-size: 15pt; margin: 0 0 .3em } h2 { font-size: 11.5pt; margin: 1.2em 0
 table { border-collapse: collapse; width: 100% } td, th { vertical-align: top; text-align: left; padding: 2px 8px 2px 0; overflow-wrap: anywhere }
 .fields th { width: 12em; font-weight: bold } .parties td, .parties th { width: 50% } .parties { margin-top: 1em }
 .list td, .list th { border-bottom: 1px solid #999 } .n { text-align: right } .sums { width: 60%; margin-left: 40% }
+.rest { font-size: 8.5pt } .rest td:first-child { width: 55%; color: #444 }
 .text { white-space: pre-wrap } .note { color: #444 }
 pre { font: 9pt/1.35 "Liberation Mono", "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 }
 </style></head><body>

@@ -48,6 +48,7 @@ type element struct {
 	attr     []xml.Attr
 	text     string // all of it, between the children as well
 	children []*element
+	read     bool // its text has become part of the invoice
 }
 
 // parseTree reads a document into memory.
@@ -149,10 +150,32 @@ func (e *element) one(path string) *element {
 
 // str returns the text of the first element at a path.
 func (e *element) str(path string) string {
-	if f := e.one(path); f != nil {
-		return f.text
+	return e.one(path).value()
+}
+
+// value returns the text of an element, which may be nil.
+func (e *element) value() string {
+	if e == nil {
+		return ""
 	}
-	return ""
+	e.read = true
+	return e.text
+}
+
+// unread lists the texts below an element that nothing has asked for, by the path
+// of names that leads to them.
+func (e *element) unread() (rest []Detail) {
+	var walk func(e *element, path string)
+	walk = func(e *element, path string) {
+		if e.text != "" && !e.read && len(e.children) == 0 {
+			rest = append(rest, Detail{path, e.text})
+		}
+		for _, c := range e.children {
+			walk(c, strings.TrimPrefix(path+" / "+c.name.Local, " / "))
+		}
+	}
+	walk(e, "")
+	return rest
 }
 
 func (e *element) attribute(local string) string {
