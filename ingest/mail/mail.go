@@ -131,7 +131,8 @@ func parse(ctx context.Context, r io.ReadSeeker, o Options) (m *Message, err err
 	}
 	p := enmime.NewParser(enmime.RawContent(true), enmime.SkipMalformedParts(true), enmime.MaxStoredPartErrors(20),
 		enmime.MultipartWOBoundaryAsSinglePart(true), enmime.DisableTextConversion(true))
-	root, err := p.ReadParts(ctxReader{ctx, r})
+	whole, repaired := headed(ctxReader{ctx, r})
+	root, err := p.ReadParts(whole)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -139,6 +140,9 @@ func parse(ctx context.Context, r io.ReadSeeker, o Options) (m *Message, err err
 		return nil, &Fault{Malformed, fmt.Sprintf("not a message: %v", err)}
 	}
 	m = &Message{}
+	if repaired {
+		m.note(Malformed, preservation.Notice, "the empty line between header and text is missing")
+	}
 	m.header(root.Header)
 	if m.From == "" && m.To == "" && m.Subject == "" && m.DateField == "" && m.MessageID == "" {
 		return nil, &Fault{Malformed, "not a message: none of the usual header fields"}
