@@ -72,6 +72,11 @@ type Pipeline struct {
 	}
 }
 
+// Close ends the programs that were kept running. Nothing may be processed any more.
+func (p *Pipeline) Close() error {
+	return errors.Join(p.Convert.Close(), p.Sealer.Drafter.Close(), p.PDFA.Close())
+}
+
 // step is a piece of the process.
 type step struct {
 	name string

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"bestand/ingest/draft"
 	"bestand/preservation/cades"
 	"bestand/preservation/catalog"
 	"bestand/preservation/pades"
@@ -24,8 +25,8 @@ type Sealer struct {
 	Stamper cades.Stamper
 	// Name stands in the PDF seals as the one who sealed.
 	Name string
-	// Budget bounds the memory of all PDF seals that are made at a time.
-	Budget *pades.Budget
+	// Drafter reads the PDFs to be sealed.
+	Drafter *draft.Drafter
 	// MaxPDF is the size in bytes above which a PDF gets no seal of its own.
 	MaxPDF int64
 	// Trust holds the roots against which incoming signatures and our own are checked.
@@ -56,7 +57,7 @@ func (s *Sealer) METS(ctx context.Context, mets []byte, set catalog.Settings) ([
 // level reached. Errors as for pades.Seal.
 func (s *Sealer) PDF(ctx context.Context, in, out string, set catalog.Settings) (level string, err error) {
 	r, err := pades.Seal(ctx, in, out, pades.Options{
-		Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Name: s.Name, Reason: "Archivsiegel", Now: s.Now(), MaxBytes: s.MaxPDF, Budget: s.Budget,
+		Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Name: s.Name, Reason: "Archivsiegel", Now: s.Now(), MaxBytes: s.MaxPDF, Drafter: s.Drafter.Draft,
 	})
 	return r.Level, err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bestand/ingest/convert"
+	"bestand/ingest/draft"
 	"bestand/ingest/format"
 	"bestand/ingest/invoice"
 	"bestand/ingest/mail"
@@ -20,7 +21,6 @@ import (
 	"bestand/ingest/verapdf"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
-	"bestand/preservation/pades"
 	"bestand/preservation/pki"
 	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case convert.ChildArg:
 			os.Exit(convert.Child(os.Args[2:], os.Stdin, os.Stdout))
+		case draft.ChildArg:
+			os.Exit(draft.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case mail.ChildArg:
 			os.Exit(mail.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case invoice.ChildArg:
@@ -125,8 +127,10 @@ func (w *workshop) equip(veraPDF, clamd string) {
 	if err != nil {
 		w.Fatal(err)
 	}
+	drafter := draft.New(box)
+	w.Cleanup(func() { drafter.Close() })
 	w.Sealer = &Sealer{Signer: keys.Seal.Signer, Chain: keys.Seal.Chain, Stamper: stamper, Name: "Bestand", Trust: keys.Roots(),
-		Budget: pades.NewBudget(1 << 30), MaxPDF: 100 << 20, Now: w.Now}
+		Drafter: drafter, MaxPDF: 100 << 20, Now: w.Now}
 }
 
 func (w *workshop) without(err error) {

@@ -52,7 +52,7 @@ func runShifted(ctx context.Context, by, command string, args []string) error {
 		return err
 	}
 	err = s.run(ctx, listener, time.Now())
-	return errors.Join(err, s.index.Close(), s.pipeline.PDFA.Close(), a.close())
+	return errors.Join(err, s.index.Close(), s.pipeline.Close(), a.close())
 }
 
 // shifted starts the program on a machine whose clock is wrong by so many hours,

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"bestand/ingest/convert"
+	"bestand/ingest/draft"
 	"bestand/ingest/format"
 	"bestand/ingest/image"
 	"bestand/ingest/invoice"
@@ -54,6 +55,8 @@ func main() {
 		switch os.Args[1] {
 		case convert.ChildArg:
 			os.Exit(convert.Child(os.Args[2:], os.Stdin, os.Stdout))
+		case draft.ChildArg:
+			os.Exit(draft.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case format.ChildArg:
 			os.Exit(format.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case image.ChildArg:

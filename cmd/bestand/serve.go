@@ -54,7 +54,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errors.Join(err, a.close())
 	}
 	err = s.run(ctx, listener, started)
-	return errors.Join(err, s.index.Close(), s.pipeline.Convert.Close(), s.pipeline.PDFA.Close(), a.close())
+	return errors.Join(err, s.index.Close(), s.pipeline.Close(), a.close())
 }
 
 // service is the running program.

@@ -13,6 +13,7 @@ import (
 
 	"bestand/ingest"
 	"bestand/ingest/convert"
+	"bestand/ingest/draft"
 	"bestand/ingest/format"
 	"bestand/ingest/image"
 	"bestand/ingest/invoice"
@@ -23,9 +24,6 @@ import (
 	"bestand/ingest/verapdf"
 	"bestand/preservation/pades"
 )
-
-// sealMemory bounds in bytes what all PDF seals take at a time.
-const sealMemory = 1 << 30
 
 // pipeline puts the ingest together. No external program is started yet, and
 // none has to be installed.
@@ -75,7 +73,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 		},
 		Sealer: &ingest.Sealer{
 			Signer: a.seal.Signer, Chain: a.seal.Chain, Stamper: a.stamper, Name: "Bestand",
-			Budget: pades.NewBudget(sealMemory), MaxPDF: a.cfg.SealMaxBytes, Trust: a.trust, Now: a.now,
+			Drafter: draft.New(box), MaxPDF: a.cfg.SealMaxBytes, Trust: a.trust, Now: a.now,
 		},
 		Working: semaphore.NewWeighted(int64(a.cfg.Workers)), WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),
 	}, nil

@@ -29,11 +29,13 @@ type Options struct {
 
 	Now      time.Time // the claimed time of signing
 	MaxBytes int64     // above it ErrTooLarge; 0 means DefaultMaxBytes
-	Budget   *Budget   // shared by all parallel seals; nil means unbounded
+
+	// Drafter makes the update for the seal: Draft in a process apart. Nil means
+	// Draft in this one, which a hostile document can end.
+	Drafter Drafter
 }
 
-// DefaultMaxBytes bounds the documents that are sealed; see Budget for the
-// memory that it takes.
+// DefaultMaxBytes bounds the documents that are sealed.
 const DefaultMaxBytes = 64 << 20
 
 // Report says what Seal made.
@@ -77,11 +79,6 @@ func Seal(ctx context.Context, in, out string, o Options) (rep Report, err error
 	if fi.Size() > limit {
 		return rep, fmt.Errorf("seal %s: %w: %d bytes, at most %d", in, ErrTooLarge, fi.Size(), limit)
 	}
-	release, err := o.Budget.acquire(ctx, fi.Size())
-	if err != nil {
-		return rep, fmt.Errorf("seal %s: %w", in, err)
-	}
-	defer release()
 	w, err := os.OpenFile(out, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return rep, fmt.Errorf("seal %s: %w", in, err)
@@ -105,20 +102,26 @@ func seal(ctx context.Context, f *os.File, size int64, out *os.File, o Options) 
 	if signed {
 		return rep, ErrSigned
 	}
-	doc, err := open(f, size)
-	if err != nil {
+	draft := o.Drafter
+	if draft == nil {
+		draft = func(_ context.Context, in io.ReaderAt, size int64, f Form) ([]byte, error) { return Draft(in, size, f) }
+	}
+	if _, err := io.Copy(out, io.NewSectionReader(f, 0, size)); err != nil {
 		return rep, err
 	}
-	room := signatureRoom
+	form := Form{Name: o.Name, Reason: o.Reason, Location: o.Location, Now: o.Now, Room: signatureRoom}
 	for _, c := range o.Chain {
-		room += len(c.Raw)
+		form.Room += len(c.Raw)
 	}
 	if o.Stamper != nil {
-		room += stampRoom
+		form.Room += stampRoom
 	}
 	for last := false; ; last = true {
-		u, err := buildUpdate(doc, out, room, o)
-		if err != nil {
+		u := update{offset: size}
+		if u.bytes, err = draft(ctx, f, size, form); err != nil {
+			return rep, err
+		}
+		if err := u.findHole(); err != nil {
 			return rep, err
 		}
 		cms, err := u.sign(ctx, f, out, o)
@@ -129,15 +132,12 @@ func seal(ctx context.Context, f *os.File, size int64, out *os.File, o Options) 
 			if rep, err = u.finish(cms, out, o); err != nil {
 				return rep, err
 			}
-			return rep, check(ctx, doc, out, rep.Size)
+			return rep, check(ctx, out, rep.Size)
 		}
 		if last {
 			return rep, fmt.Errorf("signature of %d bytes does not fit into %d", len(cms), u.room())
 		}
-		room = len(cms) + signatureRoom // an unusually large token
-		if err := out.Truncate(0); err != nil {
-			return rep, err
-		}
+		form.Room = len(cms) + signatureRoom // an unusually large token
 	}
 }
 
@@ -170,9 +170,6 @@ func (u *update) finish(cms []byte, out *os.File, o Options) (rep Report, err er
 		return rep, err
 	}
 	rep = Report{Level: "B-B", Signer: o.Chain[0].Subject.String(), Size: u.offset + int64(len(u.bytes))}
-	if err := out.Truncate(rep.Size); err != nil { // pdfsign's own update may have been longer
-		return rep, err
-	}
 	if o.Stamper != nil {
 		rep.Level = "B-T"
 	}
@@ -185,12 +182,9 @@ func (u *update) finish(cms []byte, out *os.File, o Options) (rep Report, err er
 }
 
 // check reads the sealed file as a stranger would.
-func check(ctx context.Context, doc *document, out *os.File, size int64) error {
+func check(ctx context.Context, out *os.File, size int64) error {
 	if fi, err := out.Stat(); err != nil || fi.Size() != size {
 		return fmt.Errorf("sealed file has not %d bytes: %v", size, err)
-	}
-	if err := unchanged(doc, out, size); err != nil {
-		return err
 	}
 	whole := false
 	for _, f := range Verify(ctx, out, size, cades.Trust{}) {

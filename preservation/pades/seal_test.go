@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -226,42 +225,5 @@ func TestSealWithLargeToken(t *testing.T) {
 	_, sealed := r.seal(t, documents()["xref stream"], o)
 	if got := codes(verify(t, sealed, cades.Trust{Roots: r.Roots(), At: time.Now()}), preservation.Failed); got != "" {
 		t.Errorf("failed %q", got)
-	}
-}
-
-func TestBudget(t *testing.T) {
-	r := newRig(t, pki.ECP256)
-	doc := documents()["classic"]
-	budget := pades.NewBudget(int64(len(doc))) // less than one seal takes
-	dir := t.TempDir()
-	in := filepath.Join(dir, "in.pdf")
-	write(t, in, doc)
-	busy, most := 0, 0
-	var mu sync.Mutex
-	o := r.options()
-	o.Budget = budget
-	o.Stamper = stamper(func() ([]byte, error) {
-		mu.Lock()
-		busy++
-		most = max(most, busy)
-		mu.Unlock()
-		time.Sleep(20 * time.Millisecond)
-		mu.Lock()
-		busy--
-		mu.Unlock()
-		return nil, errors.New("enough")
-	})
-	var wg sync.WaitGroup
-	for i := range 4 {
-		wg.Go(func() { pades.Seal(t.Context(), in, filepath.Join(dir, string(rune('a'+i))), o) })
-	}
-	wg.Wait()
-	if most != 1 {
-		t.Errorf("%d seals at once", most)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := pades.Seal(ctx, in, filepath.Join(dir, "z"), o); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

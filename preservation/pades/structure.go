@@ -16,15 +16,13 @@ type document struct {
 
 // open reads the structure of a document and refuses what pdfsign would
 // spoil.
-func open(f interface {
-	io.ReaderAt
-	io.ReadSeeker
-}, size int64) (doc *document, err error) {
+func open(in io.ReaderAt, size int64) (doc *document, err error) {
 	defer func() {
 		if p := recover(); p != nil { // from the parser
 			doc, err = nil, fmt.Errorf("%w: %v", ErrUnsupported, p)
 		}
 	}()
+	f := io.NewSectionReader(in, 0, size)
 	r, err := pdf.NewReader(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)

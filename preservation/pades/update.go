@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
-	"io"
 	"math/big"
 	"strings"
 	"time"
@@ -26,14 +25,13 @@ type update struct {
 	to     int    // behind its '>'
 }
 
-// buildUpdate lets pdfsign write the document with a signature field to out
-// and returns the update in it, with room bytes for the signature. What counts
-// afterwards is the returned update: it goes over what is in out.
+// build lets pdfsign write the document with a signature field and returns the
+// update in it, with room for the signature.
 //
 // pdfsign signs with a throw-away key; its signature, its SubFilter and the
 // texts, which it would write without escaping some of them, are overwritten
 // in place. What it would lose of the document is put back by complete.
-func buildUpdate(doc *document, out io.WriterAt, room int, o Options) (u update, err error) {
+func (doc *document) build(f Form) (u update, err error) {
 	defer func() {
 		if p := recover(); p != nil { // from the parser
 			err = fmt.Errorf("%w: %v", ErrUnsupported, p)
@@ -43,25 +41,23 @@ func buildUpdate(doc *document, out io.WriterAt, room int, o Options) (u update,
 	if err != nil {
 		return u, err
 	}
-	fill := map[string]string{"Name": o.Name, "Reason": o.Reason, "Location": o.Location}
-	w := &tail{out: out, skip: doc.size}
+	fill := map[string]string{"Name": f.Name, "Reason": f.Reason, "Location": f.Location}
+	w := &tail{skip: doc.size}
 	s := sign.SignContext{
 		PDFReader: doc.reader, InputFile: doc.file, OutputFile: w,
-		SignatureMaxLengthBase: uint32(2 * room),
+		SignatureMaxLengthBase: uint32(2 * f.Room),
 		SignData: sign.SignData{
 			Signer: key, Certificate: cert, DigestAlgorithm: crypto.SHA256,
 			Signature: sign.SignDataSignature{
 				CertType: sign.ApprovalSignature,
 				Info: sign.SignDataSignatureInfo{
-					Name: placeholder("Name", o.Name), Reason: placeholder("Reason", o.Reason),
-					Location: placeholder("Location", o.Location), Date: o.Now.UTC().Truncate(time.Second),
+					Name: placeholder("Name", f.Name), Reason: placeholder("Reason", f.Reason),
+					Location: placeholder("Location", f.Location), Date: f.Now.UTC().Truncate(time.Second),
 				},
 			},
 		},
 	}
-	if err := s.SignPDF(); w.err != nil {
-		return u, w.err
-	} else if err != nil {
+	if err := s.SignPDF(); err != nil {
 		return u, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	u = update{offset: doc.size, bytes: w.kept}
@@ -112,23 +108,19 @@ func placeholder(key, s string) string {
 	return strings.Repeat(key[:1], len("<feff>")-len("()")+4*len(utf16.Encode([]rune(s))))
 }
 
-// tail writes a file from its beginning and keeps what comes after skip bytes.
+// tail keeps what is written after skip bytes.
 type tail struct {
-	out  io.WriterAt
 	at   int64
 	skip int64
 	kept []byte
-	err  error
 }
 
 func (t *tail) Write(b []byte) (int, error) {
 	if end := t.at + int64(len(b)); end > t.skip {
 		t.kept = append(t.kept, b[max(0, t.skip-t.at):]...)
 	}
-	n, err := t.out.WriteAt(b, t.at)
-	t.at += int64(n)
-	t.err = err
-	return n, err
+	t.at += int64(len(b))
+	return len(b), nil
 }
 
 // throwAway returns a key for a signature that is overwritten.
