@@ -128,7 +128,31 @@ func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 }
 
 func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
-	out, version, err := d.Posix.CompleteMultipartUpload(ctx, in)
+	if in.MultipartUpload == nil {
+		return s3response.CompleteMultipartUploadResult{}, "", s3err.GetAPIError(s3err.ErrInvalidRequest)
+	}
+	// As in PutObject, the bytes are on disk before the name. An error of a copy is no
+	// reason for the backend to stop, but the end of its context is: that is looked at
+	// once more before the object gets its name.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	left := len(in.MultipartUpload.Parts)
+	var failed error
+	out, version, err := d.Posix.CompleteMultipartUploadWithCopy(ctx, in, func(from, to *os.File) (repeatable bool, _ error) {
+		if failed == nil {
+			_, failed = io.Copy(to, from)
+		}
+		if left--; failed == nil && left == 0 {
+			failed = d.commit.sync()
+		}
+		if failed != nil {
+			cancel()
+		}
+		return true, nil
+	})
+	if failed != nil {
+		err = failed
+	}
 	if err = d.settle(err); err != nil {
 		return s3response.CompleteMultipartUploadResult{}, "", err
 	}

@@ -137,7 +137,14 @@ func TestNothingUnsyncedIsAcknowledged(t *testing.T) {
 			}
 			unix.Close(d.commit.fds[0])
 			d.commit.fds[0] = -1
-			if err := test.call(t.Context(), d, "key", version); !errors.Is(err, unix.EBADF) {
+			if _, err := os.Stat(filepath.Join("b", "key2")); err == nil {
+				t.Error("there before the call")
+			}
+			err = test.call(t.Context(), d, "key", version)
+			if _, named := os.Stat(filepath.Join("b", "key2")); named == nil && test.name != "CopyObject" {
+				t.Error("the object has its name and may have no bytes")
+			}
+			if !errors.Is(err, unix.EBADF) {
 				t.Errorf("acknowledged with error %v", err)
 			}
 			if err := d.commit.sync(); !errors.Is(err, unix.EBADF) { // for good
