@@ -125,7 +125,7 @@ type Config struct {
 	// Renderers of other packages. Nil: such files get no rendition.
 	Image, Mail, MSG, XML Renderer
 	TextLimit             int64              // bytes of Result.Text; 2 MiB when 0
-	Time                  time.Duration      // of all programs on one file of few bytes; 4 minutes when 0
+	Time                  time.Duration      // of a processor, for all programs on one file of few bytes; 4 minutes when 0
 	Agent                 preservation.Agent // this program, for the events of its own checks
 }
 

@@ -7,9 +7,9 @@ import (
 	"bestand/preservation"
 )
 
-// TestTime gives all programs together less time than a file needs.
+// TestTime gives all programs together less of a processor than a file needs.
 func TestTime(t *testing.T) {
-	b := open(t, func(c *Config) { c.Time = 300 * time.Millisecond })
+	b := open(t, func(c *Config) { c.Time = time.Millisecond })
 	for mime, content := range map[string][]byte{mimeDocx: docx(paragraph("Hallo")), "application/pdf": drawing(sentence, ""), "text/html": []byte("<p>Hallo")} {
 		r := b.render(t, mime, content)
 		if r.Verdict != preservation.VerdictNoRendition || !hasCode(r.Events, codeLimit+limitTime) {

@@ -29,7 +29,7 @@ const head = "\ufeff<!DOCTYPE html><meta charset=\"utf-8\">" +
 	`<style>@page { size: A4; margin: 20mm }</style>`
 
 var browserLimits = sandbox.Limits{
-	Memory: 1536 << 20, CPU: time.Minute, Wall: 2 * time.Minute, Idle: 20 * time.Second, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,
+	Memory: 1536 << 20, CPU: time.Minute, Idle: 20 * time.Second, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,
 }
 
 // errLost comes with sandbox.ErrKilled: somebody killed a process of the browser,

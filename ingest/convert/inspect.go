@@ -14,7 +14,7 @@ import (
 	"bestand/ingest/sandbox"
 )
 
-var readLimits = sandbox.Limits{Memory: 1 << 30, CPU: time.Minute, Wall: 2 * time.Minute, Output: 64 << 20, FileSize: 1 << 20}
+var readLimits = sandbox.Limits{Memory: 1 << 30, CPU: time.Minute, Output: 64 << 20, FileSize: 1 << 20}
 
 // pdfFacts is what poppler says of a PDF.
 type pdfFacts struct {

@@ -22,7 +22,7 @@ const exportOptions = `{"SelectPdfVersion":{"type":"long","value":"2"},` +
 	`"ReduceImageResolution":{"type":"boolean","value":"false"}}`
 
 var officeLimits = sandbox.Limits{
-	Memory: 1536 << 20, CPU: 2 * time.Minute, Wall: 4 * time.Minute, FileSize: 512 << 20, Output: 1 << 20,
+	Memory: 1536 << 20, CPU: 2 * time.Minute, FileSize: 512 << 20, Output: 1 << 20,
 }
 
 // office renders with LibreOffice by the given export filter.

@@ -207,7 +207,7 @@ const definitions = `%!
 `
 
 var rewriteLimits = sandbox.Limits{
-	Memory: 1536 << 20, CPU: 3 * time.Minute, Wall: 5 * time.Minute, FileSize: 1 << 30, Output: 1 << 20,
+	Memory: 1536 << 20, CPU: 3 * time.Minute, FileSize: 1 << 30, Output: 1 << 20,
 }
 
 // rewrite writes the PDF anew with Ghostscript. Elements that PDF/A forbids are

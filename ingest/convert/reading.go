@@ -25,7 +25,7 @@ type Reading struct {
 	Events  []preservation.Event
 }
 
-var childLimits = sandbox.Limits{Memory: 1 << 30, CPU: 2 * time.Minute, Wall: 5 * time.Minute, FileSize: 1 << 30, Output: 32 << 20}
+var childLimits = sandbox.Limits{Memory: 1 << 30, CPU: 2 * time.Minute, FileSize: 1 << 30, Output: 32 << 20}
 
 // maxReadText bounds what a child says of the text.
 const maxReadText = 4 << 20

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"bestand/preservation"
 )
 
 // spareFor is how long a spare worker is kept when nobody asks for it: it takes
@@ -77,6 +79,8 @@ func (j *job) warm(ctx context.Context, o order, ext string, fill func(io.Writer
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
+	case errors.Is(err, preservation.ErrUnavailable):
+		return false, err
 	case documents == 0: // it did not start
 		j.notNow()
 		return false, nil

@@ -17,7 +17,7 @@ import (
 	"bestand/preservation"
 )
 
-var upgradeLimits = sandbox.Limits{Memory: 1 << 30, CPU: time.Minute, Wall: 2 * time.Minute, FileSize: 1 << 30, Output: 4 << 20}
+var upgradeLimits = sandbox.Limits{Memory: 1 << 30, CPU: time.Minute, FileSize: 1 << 30, Output: 4 << 20}
 
 // addMetadata writes a copy that says it is PDF/A-2b and in which colour space;
 // the content of the pages stays as it is. Whether that is true is for the

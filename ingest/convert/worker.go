@@ -179,7 +179,10 @@ func (w *worker) convert(ctx context.Context, o order, ext string, fill func(io.
 	case a, ok := <-w.answers:
 		if !ok {
 			<-w.ended
-			return false, w.result.Limit, fmt.Errorf("%w: exit code %d, %v", errEnded, w.result.ExitCode, w.err)
+			if w.err != nil {
+				return false, "", fmt.Errorf("%w: %w", errEnded, w.err)
+			}
+			return false, w.result.Limit, fmt.Errorf("%w: exit code %d", errEnded, w.result.ExitCode)
 		}
 		if a != relayDone {
 			return false, "", fmt.Errorf("%w: unexpected answer", errEnded)

@@ -40,7 +40,7 @@ type Drafter struct {
 // New returns a drafter. It starts no process.
 func New(box *sandbox.Sandbox) *Drafter {
 	d := &Drafter{box: box, turn: make(chan struct{}, 1),
-		limits: sandbox.Limits{CPU: time.Minute, Wall: 5 * time.Minute, FileSize: 1 << 20, Output: -1, Processes: 4}}
+		limits: sandbox.Limits{CPU: time.Minute, FileSize: 1 << 20, Output: -1, Processes: 4}}
 	d.idle = time.AfterFunc(idleFor, d.rest)
 	return d
 }

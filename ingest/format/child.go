@@ -23,7 +23,7 @@ const ChildArg = "format-child"
 // siegfried maps files into memory, and a large one would count as ours.
 const apartAbove = 64 << 20
 
-var childLimits = sandbox.Limits{CPU: 10 * time.Minute, Wall: 20 * time.Minute, Output: 1 << 20}
+var childLimits = sandbox.Limits{CPU: 10 * time.Minute, Wall: time.Hour, Output: 1 << 20}
 
 // heavy reports whether identification could take much of our own memory:
 // siegfried maps files and reads the list of a ZIP's entries whatever its length.

@@ -19,7 +19,7 @@ import (
 // program hands the rest of its arguments to Child.
 const ChildArg = "image-child"
 
-var childLimits = sandbox.Limits{Memory: 2 << 30, CPU: 10 * time.Minute, Wall: 15 * time.Minute, FileSize: 8 << 30, Output: 64 << 20}
+var childLimits = sandbox.Limits{Memory: 2 << 30, CPU: 10 * time.Minute, Wall: time.Hour, FileSize: 8 << 30, Output: 64 << 20}
 
 // answer is what the child says.
 type answer struct {

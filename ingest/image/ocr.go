@@ -40,7 +40,7 @@ func OCR(ctx context.Context, box *sandbox.Sandbox, dir, src, lang string) (Reco
 	res, err := box.Run(ctx, sandbox.Command{
 		Name: "tesseract", Args: []string{src, "stdout", "-l", lang, "tsv"},
 		Dir: dir, Read: []string{src}, Env: []string{"OMP_THREAD_LIMIT=1"}, Stdout: &out,
-		Limits: sandbox.Limits{CPU: 10 * time.Minute, Wall: 15 * time.Minute, Output: 64 << 20, Memory: 2 << 30},
+		Limits: sandbox.Limits{CPU: 10 * time.Minute, Wall: time.Hour, Output: 64 << 20, Memory: 2 << 30},
 	})
 	if err != nil {
 		return Recognised{}, fmt.Errorf("ocr: %w", err)

@@ -45,7 +45,7 @@ func fromMSG(ctx context.Context, box *sandbox.Sandbox, dir, path string) (strin
 	defer f.Close()
 	res, err := box.Run(ctx, sandbox.Command{
 		Name: "perl", Args: []string{"-MEmail::Outlook::Message", "-e", msgProgram, "message.msg"}, Dir: own, Stdout: f,
-		Limits: sandbox.Limits{CPU: 2 * time.Minute, Wall: 3 * time.Minute, Memory: 2 << 30, Output: 512 << 20},
+		Limits: sandbox.Limits{CPU: 2 * time.Minute, Memory: 2 << 30, Output: 512 << 20},
 	})
 	if err != nil {
 		return "", err

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bestand/preservation"
 )
 
 const secret = "wunderkammerschluessel"
@@ -235,6 +237,9 @@ func TestExhaustion(t *testing.T) {
 			tt.c.Stdin = strings.NewReader(strings.Repeat("x", 1<<20))
 			start := time.Now()
 			res, err := s.Run(t.Context(), tt.c)
+			if errors.Is(err, preservation.ErrUnavailable) && res.Limit == LimitWall {
+				t.Skipf("the machine is too busy to tell: %v", err)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

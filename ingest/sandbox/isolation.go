@@ -3,13 +3,15 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
-	"time"
+
+	"bestand/preservation"
 )
 
 // Isolation names what separates programs from the machine, strongest first.
@@ -50,8 +52,8 @@ func New(ctx context.Context) (*Sandbox, error) {
 		for _, strict := range []bool{true, false} { // older kernels and bubblewraps lack --disable-userns
 			b := bubblewrap{program: bwrap, strict: strict, binds: systemBinds()}
 			t := &Sandbox{isolation: Bubblewrap, prlimit: prlimit, wrap: b.args, calls: calls, groups: groups}
-			if t.works(ctx) {
-				return t, nil
+			if ok, err := t.works(ctx); ok || err != nil {
+				return t, err
 			}
 		}
 	}
@@ -61,8 +63,8 @@ func New(ctx context.Context) (*Sandbox, error) {
 			args := append(base[:len(base):len(base)], users...)
 			args = append(args, "--")
 			t := &Sandbox{groups: groups, isolation: Unshare, prlimit: prlimit, wrap: func(Command, Limits, home) []string { return args[:len(args):len(args)] }}
-			if t.works(ctx) {
-				return t, nil
+			if ok, err := t.works(ctx); ok || err != nil {
+				return t, err
 			}
 		}
 	}
@@ -84,15 +86,19 @@ func keepDescriptors() error {
 	return nil
 }
 
-// works tries the isolation on a program that does nothing.
-func (s *Sandbox) works(ctx context.Context) bool {
+// works tries the isolation on a program that does nothing. The error says that the
+// machine is in no state to tell: a weaker isolation must not come of that.
+func (s *Sandbox) works(ctx context.Context) (bool, error) {
 	dir, err := os.MkdirTemp("", "sandbox-probe-")
 	if err != nil {
-		return false
+		return false, fmt.Errorf("sandbox: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	res, err := s.Run(ctx, Command{Name: "true", Dir: dir, Limits: Limits{Wall: 10 * time.Second}})
-	return err == nil && res.OK()
+	res, err := s.Run(ctx, Command{Name: "true", Dir: dir})
+	if errors.Is(err, preservation.ErrUnavailable) || ctx.Err() != nil {
+		return false, fmt.Errorf("sandbox: %w", err)
+	}
+	return err == nil && res.OK(), nil
 }
 
 // home makes a place for a program's own files. With bubblewrap it is on a

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"bestand/preservation"
 )
 
 // ErrMissing says that a program is not installed: the work can be done once it is.
@@ -25,8 +27,8 @@ var ErrKilled = errors.New("program was killed from outside")
 type Limits struct {
 	Memory    int64         // bytes of RAM of all processes together; default 1 GiB
 	CPU       time.Duration // processor time of all processes together; default 60 s
-	Wall      time.Duration // default 120 s
-	Idle      time.Duration // without noteworthy use of a processor; default none
+	Wall      time.Duration // for what the others do not end; default 15 min
+	Idle      time.Duration // with noteworthy use of a processor neither made nor waited for; default 1 min
 	FileSize  int64         // bytes of the largest file, and four times as much for all of them; default 512 MiB
 	Output    int64         // bytes of standard output, and of standard error; default 16 MiB
 	Processes int           // processes at a time; default 128
@@ -34,7 +36,7 @@ type Limits struct {
 
 // The defaults are taken for the fields of Limits that are zero.
 var defaultLimits = Limits{
-	Memory: 1 << 30, CPU: time.Minute, Wall: 2 * time.Minute,
+	Memory: 1 << 30, CPU: time.Minute, Wall: 15 * time.Minute, Idle: time.Minute,
 	FileSize: 512 << 20, Output: 16 << 20, Processes: 128,
 }
 
@@ -42,7 +44,7 @@ func (l Limits) withDefaults() Limits {
 	d := defaultLimits
 	return Limits{
 		Memory: or(l.Memory, d.Memory), CPU: or(l.CPU, d.CPU), Wall: or(l.Wall, d.Wall),
-		Idle: l.Idle, FileSize: or(l.FileSize, d.FileSize), Output: or(l.Output, d.Output), Processes: or(l.Processes, d.Processes),
+		Idle: or(l.Idle, d.Idle), FileSize: or(l.FileSize, d.FileSize), Output: or(l.Output, d.Output), Processes: or(l.Processes, d.Processes),
 	}
 }
 
@@ -156,8 +158,10 @@ func (s *Sandbox) Isolation() Isolation { return s.isolation }
 //
 // The error is nil when the program ran, however it ended by itself or by a limit;
 // it wraps ErrMissing when there is no such program, ErrKilled when somebody else
-// ended it, the context's error when that ended first, and syscall.ENOSPC when the
-// disk of its folder was full meanwhile: what it left then says nothing of its input.
+// ended it, the context's error when that ended first, syscall.ENOSPC when the
+// disk of its folder was full meanwhile, and is a preservation.Outage when the
+// machine had too little processor time for it or no room for its processes: what it
+// left then says nothing of its input.
 func (s *Sandbox) Run(ctx context.Context, c Command) (Result, error) {
 	res, err := s.run(ctx, c)
 	account(ctx, res)
@@ -187,6 +191,10 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 		}
 	}
 	l := c.Limits.withDefaults()
+	var left bool
+	if l.CPU, left = afford(ctx, l.CPU); !left {
+		return Result{Limit: LimitCPU}, nil
+	}
 	h, err := s.home(c.Dir)
 	if err != nil {
 		return Result{}, err
@@ -201,16 +209,16 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	args = append(args, limitArgs(s.prlimit, kernel)...)
 	args = append(args, program)
 	args = append(args, c.Args...)
+	var own *group
 	if s.groups != nil && l.Processes > 0 {
-		group, err := s.groups.open((l.Processes + 2) * threads)
-		if err != nil {
+		if own, err = s.groups.open((l.Processes + 2) * threads); err != nil {
 			return Result{}, fmt.Errorf("control group: %w", err)
 		}
-		defer s.groups.close(group)
-		args = enter(group, args)
+		defer own.close()
+		args = own.enter(args)
 	}
 
-	w := newWatch(c.Dir, l, c.Laps)
+	w := newWatch(c.Dir, l, c.Laps, own)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Env = c.Dir, environment(h.path, c.Env)
 	cmd.Stdin = c.Stdin
@@ -223,6 +231,9 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 5 * time.Second // a descendant that outlived the tree must not hold the pipes
 	if err := cmd.Start(); err != nil {
+		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOMEM) {
+			err = preservation.Down(preservation.PartMachine, err)
+		}
 		return Result{}, err
 	}
 	stopped := make(chan struct{})
@@ -244,6 +255,10 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 		return res, ctx.Err()
 	case w.roomless():
 		return res, fmt.Errorf("its folder: %w", syscall.ENOSPC)
+	case res.Limit == "" && w.crowdedOut(res.ExitCode != 0):
+		return res, preservation.Down(preservation.PartMachine, errors.New("no room for more processes while it ran"))
+	case w.wasStarved():
+		return res, preservation.Down(preservation.PartMachine, fmt.Errorf("too little processor time: %s in %s", res.CPU.Round(time.Second), l.Wall))
 	case res.killed():
 		return res, fmt.Errorf("%w (exit code %d)", ErrKilled, res.ExitCode)
 	case tidied != nil:

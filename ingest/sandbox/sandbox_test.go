@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bestand/preservation"
 )
 
 // open returns a sandbox, isolated as this machine allows.
@@ -72,6 +74,13 @@ func TestRun(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "crowded" {
+		if err := crowdedMain(context.Background()); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if len(os.Args) > 1 && os.Args[1] == "child" {
 		_, err := os.Stat("/root/.") // hidden from the child, or not there at all
 		fmt.Print("child ", err != nil)
@@ -217,6 +226,9 @@ func TestLimits(t *testing.T) {
 			}
 			start := time.Now()
 			res, err := s.Run(t.Context(), tt.c)
+			if tt.want == LimitWall && errors.Is(err, preservation.ErrUnavailable) {
+				t.Skipf("the machine is too busy to tell: %v", err)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,6 +19,7 @@ const (
 	mostFiles = 10_000                 // files and folders that a program may leave in its folder
 	threads   = 16                     // for each process that a program may have
 	leastWork = 100 * time.Millisecond // of processor time: less is waiting
+	asleep    = 2 * time.Second        // between two looks: this program did not run itself
 )
 
 // watch looks at a tree of processes and kills it when a limit is passed. It
@@ -26,6 +27,8 @@ const (
 type watch struct {
 	dir     string
 	l       Limits
+	group   *group
+	denials int64            // at the start
 	found   map[string]int64 // sizes of the files in dir before the start
 	entries int              // of dir before the start
 	laps    <-chan bool      // nil: the run is one lap
@@ -43,10 +46,17 @@ type watch struct {
 	looked  time.Time     // when cpu and maxRSS were seen last
 	worked  time.Duration // cpu when the tree was last seen to get on
 	busy    time.Time     // when that was
+	crowded bool          // there was no room for more processes while it ran
+	tasks   int           // the most threads that were seen
+	starved bool          // it was ended for time in which it had no processor
+
+	waits    waits         // used by watch alone
+	patience time.Duration // of waits, when the tree was last seen to get on
 }
 
-func newWatch(dir string, l Limits, laps <-chan bool) *watch {
-	w := &watch{dir: dir, l: l, laps: laps, resting: laps != nil, done: make(chan struct{}), over: make(chan string, 1)}
+func newWatch(dir string, l Limits, laps <-chan bool, own *group) *watch {
+	w := &watch{dir: dir, l: l, laps: laps, group: own, denials: denials(), resting: laps != nil, done: make(chan struct{}), over: make(chan string, 1)}
+	w.waits.begin(nil)
 	found := map[string]int64{}
 	w.entries = w.files(func(p string, size int64) { found[p] = size })
 	w.found = found
@@ -86,6 +96,8 @@ func (w *watch) watch(ctx context.Context, pid int) {
 			w.mu.Lock()
 			w.before, w.busy, w.resting = w.cpu, w.looked, !begins
 			w.mu.Unlock()
+			w.waits.begin(descendants(pid, mostKilled))
+			w.patience = 0
 			wall.Stop()
 			if begins && w.l.Wall > 0 {
 				wall.Reset(w.l.Wall)
@@ -98,6 +110,9 @@ func (w *watch) watch(ctx context.Context, pid int) {
 			}
 		}
 		w.mu.Lock()
+		if limit == LimitWall {
+			w.starved = w.waits.starved()
+		}
 		w.limit, w.gone = limit, cancelled
 		w.mu.Unlock()
 		w.kill(pid)
@@ -118,15 +133,25 @@ func (w *watch) look(pid int, disk bool) string {
 		all.add(p)
 		cpu += processorTime(p)
 	}
+	cpu = max(cpu, w.group.used())
 	rss := all.own + max(all.shared, scratch(tree))
 	full := noRoom(w.dir)
-	w.mu.Lock()
-	w.maxRSS, w.cpu = max(w.maxRSS, rss), max(w.cpu, cpu)
-	w.looked = time.Now()
-	if w.busy.IsZero() || w.resting || w.cpu-w.worked >= leastWork {
-		w.worked, w.busy = w.cpu, w.looked
+	packed := disk && crowded()
+	if disk {
+		w.waits.look(tree)
 	}
-	idle := w.looked.Sub(w.busy)
+	w.mu.Lock()
+	now := time.Now()
+	if gap := now.Sub(w.looked); !w.looked.IsZero() && gap > asleep { // so was the program, or it had no chance to tell
+		w.waits.sum += gap
+	}
+	w.crowded, w.tasks = w.crowded || packed, max(w.tasks, all.threads)
+	w.maxRSS, w.cpu = max(w.maxRSS, rss), max(w.cpu, cpu)
+	w.looked = now
+	if w.busy.IsZero() || w.resting || w.cpu-w.worked >= leastWork {
+		w.worked, w.busy, w.patience = w.cpu, w.looked, w.waits.sum
+	}
+	idle := w.looked.Sub(w.busy) - (w.waits.sum - w.patience)
 	w.full = w.full || full
 	lap := w.cpu - w.before
 	w.mu.Unlock()
@@ -152,6 +177,24 @@ func (w *watch) roomless() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.full || noRoom(w.dir)
+}
+
+// crowdedOut reports whether the program may have ended as it did because there was
+// no room for its processes.
+func (w *watch) crowdedOut(failed bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// A bomb that hits its own limit is seen as it grows.
+	if w.group.denied() && 2*w.tasks < w.group.tasks {
+		return true
+	}
+	return failed && (w.crowded || crowded() || denials() > w.denials)
+}
+
+func (w *watch) wasStarved() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.starved
 }
 
 // noRoom reports whether a program that writes into the folder can be expected
@@ -209,7 +252,7 @@ func (w *watch) verdict(res *Result, ps *os.ProcessState) {
 	// peak of the one that started it, which is this program, and bubblewrap does
 	// not wait for its first process.
 	res.MaxRSS = w.maxRSS
-	res.CPU = max(w.cpu, ps.UserTime()+ps.SystemTime())
+	res.CPU = max(w.cpu, w.group.used(), ps.UserTime()+ps.SystemTime())
 	if w.limit != "" || w.gone {
 		res.Limit = w.limit
 		return

@@ -19,18 +19,20 @@ import (
 const (
 	recycleAfter = 1000     // files, so that no leak of the library adds up
 	answerLimit  = 16 << 20 // bytes of one answer
-	startTimeout = 30 * time.Second
+	idle         = 30 * time.Second
 	stopTimeout  = 5 * time.Second
 )
 
 // endError says that the process has ended or will not answer.
 type endError struct {
 	reason string
-	late   bool // the file at hand took too long: no other file can have caused it
-	killed bool // by somebody else: no file has caused it
+	late   bool  // the file at hand took too long: no other file can have caused it
+	killed bool  // by somebody else: no file has caused it
+	away   error // the machine could not run it: no file has caused it
 }
 
 func (e *endError) Error() string { return e.reason }
+func (e *endError) Unwrap() error { return e.away }
 
 // process is a running sidecar. One goroutine uses it at a time.
 type process struct {
@@ -41,6 +43,7 @@ type process struct {
 	ended   <-chan struct{}
 	why     func() *endError // after ended
 	cancel  context.CancelFunc
+	laps    chan bool
 	version string
 	asked   int
 }
@@ -70,7 +73,7 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 	run, cancel := context.WithCancel(context.Background())
 	lines, ended := make(chan []byte), make(chan struct{})
 	var why endError
-	p := &process{dir: dir, lent: lent, in: in, lines: lines, ended: ended, cancel: cancel, why: func() *endError { return &why }}
+	p := &process{dir: dir, lent: lent, in: in, lines: lines, ended: ended, cancel: cancel, laps: make(chan bool), why: func() *endError { return &why }}
 	read := []string{lent, v.cfg.Dir}
 	go func() { // ends with the process
 		defer close(ended)
@@ -78,15 +81,19 @@ func (v *Validator) start(ctx context.Context) (*process, error) {
 			// Long streams are unpacked into temporary files.
 			Name: "java", Args: []string{"-Djava.io.tmpdir=" + dir, "@" + v.arguments()}, Dir: dir, Read: read,
 			Stdin: stdin, Stdout: stdout,
-			Limits: sandbox.Limits{Memory: v.cfg.Memory, CPU: -1, Wall: -1, Output: -1, FileSize: 1 << 30},
+			Limits: sandbox.Limits{Memory: v.cfg.Memory, CPU: v.cfg.Time, Idle: idle, Output: -1, FileSize: 1 << 30}, Laps: p.laps,
 		})
 		stdin.Close()
 		stdout.Close()
 		switch {
 		case err != nil:
 			why = endError{reason: err.Error(), killed: errors.Is(err, sandbox.ErrKilled)}
+			if !why.killed && !errors.Is(err, context.Canceled) {
+				why.away = err
+			}
 		case res.Limit != "":
 			why.reason = "limit: " + res.Limit
+			why.late = res.Limit != sandbox.LimitMemory
 		default:
 			why.reason = fmt.Sprintf("exit code %d: %.200s", res.ExitCode, res.Stderr)
 		}
@@ -137,7 +144,9 @@ const ourFile = "%PDF-1.4\n" +
 // greet waits for the process and has it judge a file: one that answers without
 // being able to judge would say so of every file that a record is kept for.
 func (p *process) greet(ctx context.Context) error {
-	line, err := p.receive(ctx, startTimeout)
+	p.lap(true)
+	line, err := p.receive(ctx)
+	p.lap(false)
 	if err != nil {
 		return err
 	}
@@ -152,7 +161,7 @@ func (p *process) greet(ctx context.Context) error {
 	if err := os.WriteFile(path, []byte(ourFile), 0o600); err != nil {
 		return err
 	}
-	verdict, err := p.ask(ctx, path, "2b", startTimeout)
+	verdict, err := p.ask(ctx, path, "2b")
 	p.asked = 0
 	if err == nil && (verdict.Valid || len(verdict.Failed) == 0) {
 		err = &endError{reason: "it does not find what is wrong with a file of ours"}
@@ -164,7 +173,7 @@ func (p *process) greet(ctx context.Context) error {
 }
 
 // ask sends one file and waits for the answer. After an endError the process is of no use.
-func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.Duration) (Verdict, error) {
+func (p *process) ask(ctx context.Context, path string, f Flavour) (Verdict, error) {
 	p.asked++
 	start := time.Now()
 	seen := filepath.Join(p.lent, "file.pdf")
@@ -176,23 +185,32 @@ func (p *process) ask(ctx context.Context, path string, f Flavour, timeout time.
 	if err != nil {
 		return Verdict{}, err
 	}
+	p.lap(true)
 	if _, err := p.in.Write(append(request, '\n')); err != nil {
 		<-p.ended // else somebody would read what was written
 		return Verdict{}, p.why()
 	}
-	line, err := p.receive(ctx, timeout)
+	line, err := p.receive(ctx)
 	if err != nil {
 		return Verdict{}, err
 	}
+	p.lap(false)
 	v, err := parseAnswer(line, f)
 	v.Version, v.Duration = p.version, time.Since(start)
 	return v, err
 }
 
+// lap begins or ends the work on a file, for the limits. It does nothing once the
+// process has ended.
+func (p *process) lap(begins bool) {
+	select {
+	case p.laps <- begins:
+	case <-p.ended:
+	}
+}
+
 // receive returns the next line.
-func (p *process) receive(ctx context.Context, timeout time.Duration) ([]byte, error) {
-	t := time.NewTimer(timeout)
-	defer t.Stop()
+func (p *process) receive(ctx context.Context) ([]byte, error) {
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
@@ -205,8 +223,6 @@ func (p *process) receive(ctx context.Context, timeout time.Duration) ([]byte, e
 			return nil, p.why()
 		}
 		return line, nil
-	case <-t.C:
-		return nil, &endError{reason: fmt.Sprintf("no answer in %s", timeout), late: true}
 	case <-ctx.Done():
 		return nil, errors.Join(&endError{reason: "cancelled"}, ctx.Err())
 	}

@@ -67,7 +67,7 @@ type Config struct {
 	Dir       string        // of the sidecar; DefaultDir when empty
 	Processes int           // how many run at a time; 1 when 0. Each takes up to Memory
 	Memory    int64         // bytes of one process; 900 MiB when 0
-	Timeout   time.Duration // for one file; 60 s when 0
+	Time      time.Duration // of the processor, for one file; 2 min when 0
 }
 
 // Validator validates files. Its methods may be called concurrently; callers
@@ -93,8 +93,8 @@ func New(cfg Config) *Validator {
 	if cfg.Memory == 0 {
 		cfg.Memory = 900 << 20
 	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = time.Minute
+	if cfg.Time == 0 {
+		cfg.Time = 2 * time.Minute
 	}
 	v := &Validator{cfg: cfg, slots: make(chan *process, cfg.Processes), done: make(chan struct{})}
 	for range cfg.Processes {
@@ -158,7 +158,7 @@ func (v *Validator) validate(ctx context.Context, path string, f Flavour) (Verdi
 		if err != nil {
 			return Verdict{}, err
 		}
-		verdict, err := p.ask(ctx, path, f, v.cfg.Timeout)
+		verdict, err := p.ask(ctx, path, f)
 		if !errors.As(err, &died) {
 			if p.asked >= recycleAfter {
 				p.stop()
@@ -179,6 +179,9 @@ func (v *Validator) validate(ctx context.Context, path string, f Flavour) (Verdi
 			}
 			try-- // no file was the cause
 			continue
+		}
+		if died.away != nil {
+			return Verdict{}, died
 		}
 		// A process that had answered before may have died of those files.
 		if fresh || died.late || try == 2 {
@@ -220,7 +223,7 @@ func (v *Validator) Works(ctx context.Context) error {
 // resolve remembers how a start ended, and makes of one that failed ErrMissing.
 func (v *Validator) resolve(ctx context.Context, err error) error {
 	var died *endError
-	if ctx.Err() != nil || errors.As(err, &died) && died.killed {
+	if ctx.Err() != nil || errors.As(err, &died) && (died.killed || died.away != nil) {
 		return err // says nothing
 	}
 	v.mu.Lock()

@@ -172,7 +172,7 @@ func TestRecovery(t *testing.T) {
 		name   string
 		change func(*Config)
 	}{
-		{"time-out", func(c *Config) { c.Timeout = 6 * time.Second }},
+		{"time-out", func(c *Config) { c.Time = 6 * time.Second }},
 		{"memory", func(c *Config) { c.Memory = 150 << 20 }},
 	}
 	for _, tt := range tests {
