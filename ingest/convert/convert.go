@@ -174,8 +174,8 @@ func (c *Converter) Render(ctx context.Context, src Source, dir string) (Result,
 //
 // An error is ErrMissing or a fault worth another try. A file that has no
 // rendition is a Result. When somebody kills a tool the file is rendered anew, and
-// the error wraps sandbox.ErrKilled when that did not help. A page that makes the
-// browser fall each time has no rendition.
+// the error wraps sandbox.ErrKilled when that did not help. A file that makes a
+// program fall each time has no rendition.
 func (s *Session) Render(ctx context.Context, src Source, dir string) (Result, error) {
 	for try := 1; ; try++ {
 		r, err := s.tryRender(ctx, src, dir)
@@ -196,14 +196,19 @@ func (s *Session) Render(ctx context.Context, src Source, dir string) (Result, e
 // tries is how often a file is rendered whose tool somebody kills.
 const tries = 3
 
-// fallen tells a page that makes the browser fall from a browser that somebody
-// kills: that one falls on our page, too.
+// fallen tells a file that makes a program fall from a program that somebody
+// kills: that one falls on our file, too.
 func (s *Session) fallen(ctx context.Context, src Source, dir string, err error) (Result, error) {
 	j := &job{Converter: s.c, session: s, src: src, dir: dir}
-	if !errors.Is(err, errLost) || j.works(ctx, "chromium-headless-shell", 0) != nil {
+	var l *lost
+	if !errors.As(err, &l) || j.works(ctx, l.program, 0) != nil {
 		return Result{}, err
 	}
-	j.refuse(&Refusal{CodeCrash, fmt.Sprintf("The browser lost a process on the page %d times out of %d, and not on another page.", tries, tries)})
+	code := CodeUnconvertible
+	if l.program == "chromium-headless-shell" {
+		code = CodeCrash
+	}
+	j.refuse(&Refusal{code, fmt.Sprintf("%s on the file %d times out of %d, and not on another one.", l, tries, tries)})
 	return j.result(), nil
 }
 

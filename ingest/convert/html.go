@@ -3,7 +3,6 @@ package convert
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -32,9 +31,12 @@ var browserLimits = sandbox.Limits{
 	Memory: 1536 << 20, CPU: time.Minute, Idle: 20 * time.Second, FileSize: 512 << 20, Output: 1 << 20, Processes: 64,
 }
 
-// errLost comes with sandbox.ErrKilled: somebody killed a process of the browser,
-// or the page makes it fall.
-var errLost = errors.New("the browser lost one of its processes")
+// lost is a sandbox.ErrKilled of which the program does not tell that from a file
+// that makes it fall.
+type lost struct{ program, how string }
+
+func (l *lost) Error() string { return l.program + " " + l.how }
+func (l *lost) Unwrap() error { return sandbox.ErrKilled }
 
 // renderHTML prints a page as a browser without scripts and network shows it.
 func (j *job) renderHTML(ctx context.Context) error {
@@ -124,9 +126,9 @@ func (j *job) browse(ctx context.Context, page io.Reader) (string, error) {
 	address := url.URL{Scheme: "file", Path: in}
 	run, stop := context.WithCancel(ctx)
 	defer stop()
-	lost := &watchword{word: "Unexpected renderer destruction", seen: stop}
+	fell := &watchword{word: "Unexpected renderer destruction", seen: stop}
 	res, err := j.tool(run, sandbox.Command{
-		Name: "chromium-headless-shell", Dir: dir, Limits: browserLimits, Stderr: lost,
+		Name: "chromium-headless-shell", Dir: dir, Limits: browserLimits, Stderr: fell,
 		Args: []string{
 			// The sandbox around it is stronger than its own, which needs rights that it does not have inside.
 			"--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
@@ -134,8 +136,8 @@ func (j *job) browse(ctx context.Context, page io.Reader) (string, error) {
 			"--no-pdf-header-footer", "--print-to-pdf=" + filepath.Join(dir, "page.pdf"), address.String(),
 		},
 	})
-	if ctx.Err() == nil && (lost.was || res.Limit == sandbox.LimitIdle || err == nil && res.ExitCode > 128) {
-		return "", fmt.Errorf("%w: %w", errLost, sandbox.ErrKilled)
+	if ctx.Err() == nil && (fell.was || res.Limit == sandbox.LimitIdle || err == nil && res.ExitCode > 128) {
+		return "", &lost{"chromium-headless-shell", "lost one of its processes"}
 	}
 	if err != nil {
 		return "", err

@@ -18,14 +18,14 @@ import (
 // killer kills programs below this process as soon as they show up, by the name
 // that the kernel has for them or by a word of their command line. It returns how
 // many it has killed when the context ends.
-func killer(ctx context.Context, word string, most int) <-chan int {
+func killer(ctx context.Context, sig syscall.Signal, word string, most int) <-chan int {
 	done := make(chan int, 1)
 	go func() {
 		killed := map[int]bool{}
 		for ctx.Err() == nil && len(killed) < most {
 			for _, pid := range below(os.Getpid()) {
 				if line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline"); err == nil && !killed[pid] && named(pid, line, word) {
-					if syscall.Kill(pid, syscall.SIGKILL) == nil {
+					if syscall.Kill(pid, sig) == nil {
 						killed[pid] = true
 					}
 					break
@@ -94,7 +94,7 @@ func TestKilled(t *testing.T) {
 	} {
 		t.Run(tt.tool, func(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
-			killed := killer(ctx, tt.tool, 1)
+			killed := killer(ctx, syscall.SIGKILL, tt.tool, 1)
 			r := b.render(t, tt.mime, tt.content)
 			stop()
 			if <-killed != 1 {
@@ -118,19 +118,22 @@ func TestKilled(t *testing.T) {
 func TestKilledEachTime(t *testing.T) {
 	b := open(t, nil)
 	b.learn(t)
-	for tool, source := range map[string]struct {
-		mime    string
-		content []byte
+	for _, tt := range []struct {
+		tool, mime string
+		content    []byte
+		sig        syscall.Signal
 	}{
-		"soffice.bin":    {mimeDocx, docx(paragraph("Grüße aus Köln"))},
-		"pdfdetach":      {"application/pdf", drawing(sentence, "")},
-		"java":           {"application/pdf", drawing(sentence, "")},
-		"-type=renderer": {"text/html", []byte("<p>Grüße</p>")},
+		{"soffice.bin", mimeDocx, docx(paragraph("Grüße aus Köln")), syscall.SIGKILL},
+		{"soffice.bin", mimeDocx, docx(paragraph("Grüße aus Köln")), syscall.SIGTERM},
+		{"pdfdetach", "application/pdf", drawing(sentence, ""), syscall.SIGKILL},
+		{"java", "application/pdf", drawing(sentence, ""), syscall.SIGKILL},
+		{"java", "application/pdf", drawing(sentence, ""), syscall.SIGTERM},
+		{"-type=renderer", "text/html", []byte("<p>Grüße</p>"), syscall.SIGKILL},
 	} {
-		t.Run(tool, func(t *testing.T) {
+		t.Run(tt.tool+" "+tt.sig.String(), func(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
-			killed := killer(ctx, tool, 100)
-			src := Source{Path: b.file(t, source.content), Name: "a", Format: preservation.Format{MIME: source.mime}}
+			killed := killer(ctx, tt.sig, tt.tool, 100)
+			src := Source{Path: b.file(t, tt.content), Name: "a", Format: preservation.Format{MIME: tt.mime}}
 			r, err := b.Render(t.Context(), src, b.folder(t))
 			stop()
 			if n := <-killed; !errors.Is(err, sandbox.ErrKilled) || n < tries || n > 6*tries { // java has its own tries

@@ -25,6 +25,10 @@ var officeLimits = sandbox.Limits{
 	Memory: 1536 << 20, CPU: 2 * time.Minute, FileSize: 512 << 20, Output: 1 << 20,
 }
 
+// officeStopped is the exit code of LibreOffice after SIGTERM or SIGINT. It ends with 1
+// when it crashes.
+const officeStopped = 255
+
 // office renders with LibreOffice by the given export filter.
 func office(filter string) func(context.Context, *job) error {
 	return func(ctx context.Context, j *job) error {
@@ -84,6 +88,9 @@ func (j *job) cold(ctx context.Context, dir, filter, inFilter, ext string, fill 
 	res, err := j.tool(ctx, sandbox.Command{Name: "soffice", Args: args, Dir: dir, Limits: officeLimits})
 	if err != nil {
 		return "", err
+	}
+	if res.ExitCode == officeStopped {
+		return "", &lost{"soffice", "ended as if it had been told to"}
 	}
 	pdf, err := produced(dir, "out/document.pdf")
 	if err != nil {
