@@ -35,6 +35,8 @@ type File struct {
 	Code string
 	// Heavy files take long or much memory to reach their limit: for the campaign only.
 	Heavy bool
+	// Holds is how many files within it get a rendition each.
+	Holds int
 }
 
 // Files returns all of them.

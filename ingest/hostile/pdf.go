@@ -182,7 +182,7 @@ func pdfs(t Trap) []File {
 			return bytes.Replace(onePage("", ""), []byte("[0 0 595 842]"), []byte("[0 0 0 0]"), 1)
 		}},
 		{Name: "object-loop.pdf", Content: func() []byte { return onePage("/Names 6 0 R", "", "7 0 R", "6 0 R") }},
-		{Name: "attachments-300.pdf", Heavy: true, Content: func() []byte {
+		{Name: "attachments-300.pdf", Heavy: true, Holds: 300, Content: func() []byte {
 			names, more := "", []string{}
 			for i := range 300 {
 				names += fmt.Sprintf("(%d) %d 0 R ", i, 6+2*i)
