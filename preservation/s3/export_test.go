@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -29,3 +30,8 @@ func (c *Client) API() *minio.Client { return c.api }
 
 // Spool sets the folder of parts without room in memory.
 func (c *Client) Spool(dir string) { c.config.Spool = dir }
+
+// TidyProbes removes what probes left before a time.
+func (c *Client) TidyProbes(ctx context.Context, b *Bucket, old time.Time) error {
+	return (&probe{client: c, bucket: b}).tidy(ctx, old)
+}

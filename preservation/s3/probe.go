@@ -18,14 +18,15 @@ import (
 // Probe tries out the promises that an archive rests on, in a bucket of its
 // own, and says for each whether the store keeps it. A store with a finding of
 // severity Failed must not be used. It takes about one second, which is how
-// long the locks that it has to see expire are, and removes what it wrote.
+// long the locks that it has to see expire are, and removes what it wrote, and what an
+// earlier one left that was killed.
 func (c *Client) Probe(ctx context.Context) []preservation.Finding {
 	ctx, cancel := context.WithTimeout(ctx, brief)
 	defer cancel()
 	// Its locks end within seconds, by the clock of the store: the one that the
 	// program acts by, which may be kept back while it is in doubt, says nothing of them.
 	own := *c
-	p := &probe{client: &own, prefix: "probe/" + preservation.NewID(c.config.Now()) + "/"}
+	p := &probe{client: &own, prefix: probes + preservation.NewID(c.config.Now()) + "/"}
 	own.config.Now = func() time.Time { return time.Now().Add(p.ahead) }
 	c = &own
 	begin := time.Now()
@@ -38,7 +39,15 @@ func (c *Client) Probe(ctx context.Context) []preservation.Finding {
 	p.clock(ctx, begin)
 
 	var checks errgroup.Group
-	results := make([][]preservation.Finding, 4)
+	results := make([][]preservation.Finding, 5)
+	checks.Go(func() error {
+		// Another service may be probing at this moment; no probe takes longer than brief.
+		if err := p.tidy(ctx, time.Now().Add(p.ahead-2*brief)); err != nil {
+			results[4] = []preservation.Finding{{Code: "store-probe-leftovers", Severity: preservation.Notice, Subject: c.config.ProbeBucket,
+				Detail: "What an earlier probe left behind could not be removed: " + err.Error()}}
+		}
+		return nil
+	})
 	for i, check := range []check{(*probe).lock, (*probe).hold, (*probe).condition, (*probe).multipart} {
 		checks.Go(func() error {
 			code, promise, err := p.patiently(ctx, check)
@@ -118,6 +127,46 @@ func (p *probe) clock(ctx context.Context, begin time.Time) {
 		p.findings = append(p.findings, preservation.Finding{Code: "store-clock", Severity: preservation.Notice, Subject: p.client.config.ProbeBucket,
 			Detail: fmt.Sprintf("The clock of the store is %v ahead of this machine's. Locks end by the store's clock: synchronise both.", p.ahead.Round(time.Second))})
 	}
+}
+
+// probes is where all probes write, each in a folder that is called by its time.
+const probes = "probe/"
+
+// tidy removes what probes left before a time that were killed: versions, whose locks
+// have ended since, and parts.
+func (p *probe) tidy(ctx context.Context, old time.Time) error {
+	left := map[string]bool{}
+	for v, err := range p.bucket.Versions(ctx, probes) {
+		if err != nil {
+			return err
+		}
+		if v.Modified.After(old) {
+			continue
+		}
+		if have, err := p.client.stat(ctx, p.bucket.name, v.Key, v.VersionID); err == nil && have.Hold {
+			if err := p.bucket.SetHold(ctx, v.Key, v.VersionID, false); err != nil {
+				return err
+			}
+		}
+		left[v.Key] = true
+	}
+	for key := range left {
+		if err := p.bucket.purge(ctx, key); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	for u := range p.client.api.ListIncompleteUploads(ctx, p.bucket.name, probes, true) {
+		if u.Err != nil {
+			return fault(u.Err)
+		}
+		if u.Initiated.After(old) {
+			continue
+		}
+		if err := p.client.core.AbortMultipartUpload(ctx, p.bucket.name, u.Key, u.UploadID); err != nil && minio.ToErrorResponse(err).Code != "NoSuchUpload" {
+			return fmt.Errorf("parts of %s: %w", u.Key, fault(err))
+		}
+	}
+	return nil
 }
 
 // soon is the end of a lock that lasts as long as a few requests need, on a store
