@@ -140,8 +140,9 @@ func newServer(o Options) (*Server, error) {
 func (s *Server) chooseSocket() error {
 	dir := filepath.Join(s.config.Dir, "run")
 	if len(dir) > 90 || strings.Contains(dir, ":") {
+		sweepSockets(os.TempDir(), s.log)
 		var err error
-		if dir, err = os.MkdirTemp("", "bestand-"); err != nil {
+		if dir, err = os.MkdirTemp("", socketPrefix); err != nil {
 			return err
 		}
 		s.socket = dir
@@ -149,7 +150,7 @@ func (s *Server) chooseSocket() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	s.config.Listen = filepath.Join(dir, "s3.sock")
+	s.config.Listen = filepath.Join(dir, socketName)
 	return nil
 }
 
