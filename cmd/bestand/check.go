@@ -26,17 +26,6 @@ func (a *archive) checker(dir string) *fixity.Checker {
 // checkCommand verifies everything that an installation holds.
 func checkCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("check", stderr)
-	fs.Usage = func() {
-		fmt.Fprint(stderr, `Usage: bestand check --data DIR [flags of serve]
-
-Reads every object of every tenant back and compares it with the catalog:
-bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
-ends with code 1 if anything does not. Changes nothing. The service must be
-stopped; of a running one POST /v1/records/{id}/verification verifies a record.
-
-`)
-		fs.PrintDefaults()
-	}
 	cfg, err := loadConfig(fs, args)
 	if err != nil {
 		return err

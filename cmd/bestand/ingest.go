@@ -57,17 +57,6 @@ func ingestCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	)
 	fs.StringVar(&c.server, "server", "", "`URL` of the archive")
 	fs.StringVar(&c.caFile, "ca-file", "", "CA certificates `file` (PEM) of the archive")
-	fs.Usage = func() {
-		fmt.Fprint(stderr, `Usage: bestand ingest --server URL --token-file F [flags] PATH…
-
-A file becomes one record. A folder becomes one record of all files in it; its
-metadata.json, if there, is the metadata of the submission; without one the path
-on this machine is its producer_record_id. Sending the same again is safe: what
-was accepted before is not taken in twice.
-
-`)
-		fs.PrintDefaults()
-	}
 	if err := parse(fs, args); err != nil {
 		return err
 	}

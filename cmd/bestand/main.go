@@ -27,21 +27,22 @@ type command struct {
 	name, args, help string
 	run              func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	hidden           bool
+	plain            bool // it has no flags before its subcommand, or none at all
 }
 
 func commands() []command {
 	return []command{
 		{name: "serve", args: "[flags]", help: "run the archive", run: serve},
 		{name: "ingest", args: "--server URL --token-file F [flags] PATH…", help: "hand files and folders over and keep the receipts", run: ingestCommand},
-		{name: "verify", args: "[--trust CA.pem] PACKAGE…", help: "check packages offline", run: verifyCommand},
-		{name: "check", args: "--data DIR", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
+		{name: "verify", args: "[--trust CA.pem] PACKAGE|RECEIPT.jws…", help: "check packages offline", run: verifyCommand},
+		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
 		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},
-		{name: "rebuild", args: "--data DIR", help: "restore catalog and index from the bucket alone", run: rebuildCommand},
+		{name: "rebuild", args: "--data DIR [flags of serve]", help: "restore catalog and index from the bucket alone", run: rebuildCommand},
 		{name: "doctor", args: "[--json]", help: "say which external parts are here and what is lost without them", run: doctorCommand},
-		{name: "tenant", args: "create|list", help: "manage tenants of a stopped or running installation", run: tenantCommand},
-		{name: "token", args: "create|list|revoke", help: "manage API tokens", run: tokenCommand},
-		{name: "config", args: "check [flags]", help: "print the effective configuration and every problem of it", run: configCommand},
-		{name: "version", help: "print the version", run: versionCommand},
+		{name: "tenant", args: "create|list [flags]", help: "manage tenants of a stopped or running installation", run: tenantCommand, plain: true},
+		{name: "token", args: "create|list|revoke [flags]", help: "manage API tokens", run: tokenCommand, plain: true},
+		{name: "config", args: "check [flags]", help: "print the effective configuration and every problem of it", run: configCommand, plain: true},
+		{name: "version", help: "print the version", run: versionCommand, plain: true},
 		{name: "objectstore", help: "the embedded object store (started by serve)", run: objectstoreCommand, hidden: true},
 	}
 }
@@ -91,7 +92,7 @@ type exitCode int
 func (c exitCode) Error() string { return fmt.Sprintf("exit %d", int(c)) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+	if len(args) == 0 || asksForHelp(args[0]) {
 		usage(stdout)
 		return nil
 	}
@@ -100,6 +101,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
+			if len(args) == 2 && c.plain && asksForHelp(args[1]) {
+				explain(stderr, c.name)
+				return nil
+			}
 			return c.run(ctx, args[1:], stdout, stderr)
 		}
 	}
@@ -110,7 +115,7 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "Bestand, the long-term archive and records service for municipalities.\n\nUsage: bestand COMMAND\n\n")
 	for _, c := range commands() {
 		if !c.hidden {
-			fmt.Fprintf(w, "  %-8s %-42s %s\n", c.name, c.args, c.help)
+			fmt.Fprintf(w, "  %-8s %-46s %s\n", c.name, c.args, c.help)
 		}
 	}
 	fmt.Fprint(w, "\nbestand COMMAND --help shows the flags of a command.\n")
@@ -138,6 +143,10 @@ func versionCommand(_ context.Context, _ []string, stdout, _ io.Writer) error {
 func flags(name string, stderr io.Writer) *flag.FlagSet {
 	fs := flag.NewFlagSet("bestand "+name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		explain(stderr, name)
+		fs.PrintDefaults()
+	}
 	return fs
 }
 

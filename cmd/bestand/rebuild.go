@@ -21,18 +21,6 @@ import (
 // rebuildCommand restores catalog and index from the buckets.
 func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("rebuild", stderr)
-	fs.Usage = func() {
-		fmt.Fprint(stderr, `Usage: bestand rebuild --data DIR [flags of serve]
-
-Restores catalog and search index from the buckets alone. Sessions, tokens
-and passwords are not in the buckets and do not come back, nor does the audit
-log of the last minutes before the loss; the next start prints a new
-administrator's token. The service must be stopped. A catalog that is there
-already gets what it lacks.
-
-`)
-		fs.PrintDefaults()
-	}
 	cfg, err := loadConfig(fs, args)
 	if err != nil {
 		return err

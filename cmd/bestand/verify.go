@@ -31,10 +31,6 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fs := flags("verify", stderr)
 	trust := fs.String("trust", "", "trust anchors `file` (PEM) for seals, time-stamps and receipts")
 	asJSON := fs.Bool("json", false, "one JSON line for each file")
-	fs.Usage = func() {
-		fmt.Fprint(stderr, "Usage: bestand verify [--trust CA.pem] PACKAGE|RECEIPT.jws…\n\nChecks packages (ZIP) and receipts offline, and lists every finding.\n\n")
-		fs.PrintDefaults()
-	}
 	if err := parse(fs, args); err != nil {
 		return err
 	}

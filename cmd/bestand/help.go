@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// purposes says of every command what it does, to whom, and what has to be minded.
+var purposes = map[string]string{
+	"serve": `Runs the archive: interface, search, conversion and deadlines, with the embedded
+object store as a child unless another store is named. The first start makes
+keys, a tenant and an administrator's token, which it prints once. It ends with
+SIGTERM; what is under way goes on at the next start.`,
+	"ingest": `A file becomes one record. A folder becomes one record of all files in it; its
+metadata.json, if there, is the metadata of the submission; without one the path
+on this machine is its producer_record_id. Sending the same again is safe: what
+was accepted before is not taken in twice.`,
+	"verify": `Checks packages (ZIP) and receipts offline, and lists every finding.`,
+	"check": `Reads every object of every tenant back and compares it with the catalog:
+bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
+ends with code 1 if anything does not. Changes nothing. The service must be
+stopped; of a running one POST /v1/records/{id}/verification verifies a record.`,
+	"clock": `Says which time this machine has, which the archive believed last, and whether
+destructions have stopped for it. While the clock is in doubt nothing is destroyed
+and nothing is made that states its time for good. A person who knows that the
+clock is right says so with --confirm. It may be used beside a running service.`,
+	"rebuild": `Restores catalog and search index from the buckets alone. Sessions, tokens
+and passwords are not in the buckets and do not come back, nor does the audit
+log of the last minutes before the loss; the next start prints a new
+administrator's token. The service must be stopped. A catalog that is there
+already gets what it lacks.`,
+	"doctor": `Looks for the programs that the archive uses and says of each which version is
+here, what is lost without it and how to have it. Changes nothing, and may be
+used beside a running service.`,
+	"tenant": `create makes a tenant with its bucket; the service must be
+stopped, a running one is asked by POST /v1/tenants. list shows them.
+bestand tenant create --help shows the flags.`,
+	"token": `create makes a token for a person or a program and prints it once; list shows
+what there is of all, without the secrets; revoke ends one at once. It may be used
+beside a running service. bestand token create --help shows the flags.`,
+	"config": `check prints the settings that serve would run with, from flags, environment and
+file, without secrets, and every problem of them. It takes the flags of serve.`,
+	"version":     `Prints the version.`,
+	"objectstore": `The embedded object store: serve starts it.`,
+}
+
+// explain prints what stands above the flags of a command, or of one of its
+// subcommands.
+func explain(w io.Writer, name string) {
+	first, sub, _ := strings.Cut(name, " ")
+	for _, c := range commands() {
+		if c.name == first {
+			args := c.args
+			if sub != "" {
+				args = sub + " [flags]"
+			}
+			fmt.Fprintf(w, "Usage: bestand %s\n\n%s\n\n", strings.TrimSpace(c.name+" "+args), purposes[first])
+		}
+	}
+}
+
+func asksForHelp(arg string) bool {
+	return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg)
+}
