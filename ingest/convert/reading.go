@@ -9,8 +9,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
+	"bestand/ingest/bound"
 	"bestand/ingest/sandbox"
 	"bestand/preservation"
 )
@@ -26,6 +28,8 @@ type Reading struct {
 }
 
 var childLimits = sandbox.Limits{Memory: 1 << 30, CPU: 2 * time.Minute, FileSize: 1 << 30, Output: 32 << 20}
+
+var code = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
 // maxReadText bounds what a child says of the text.
 const maxReadText = 4 << 20
@@ -60,11 +64,25 @@ func Apart(ctx context.Context, box *sandbox.Sandbox, arg string, src Source, di
 	if res.Limit != "" {
 		return Reading{}, &Refusal{codeLimit + res.Limit, fmt.Sprintf("The reading of the file was stopped: it passed the limit on %s.", res.Limit)}
 	}
-	var r report
-	if err := json.Unmarshal(said.Bytes(), &r); err != nil || !res.OK() {
+	if !res.OK() {
 		return Reading{}, &Refusal{CodeDamaged, fmt.Sprintf("The file cannot be read: the reader ended with %d.", res.ExitCode)}
 	}
-	if r.Refusal != nil {
+	return parseReport(said.Bytes(), own)
+}
+
+// parseReport reads what a child says that left its files in the folder own. The
+// bytes are those of whoever may have taken it over.
+func parseReport(said []byte, own string) (Reading, error) {
+	var r report
+	if err := bound.JSON(said, &r); err != nil {
+		return Reading{}, &Refusal{CodeDamaged, "The file cannot be read: the reader gives no answer."}
+	}
+	r.Reading.Text = bounded(r.Reading.Text, maxReadText)
+	if no := r.Refusal; no != nil {
+		if !code.MatchString(no.Code) {
+			no.Code = CodeDamaged
+		}
+		no.Detail = bounded(no.Detail, 1000)
 		return r.Reading, r.Refusal
 	}
 	// Whatever the child says: only files that it left there count.

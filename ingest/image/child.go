@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"bestand/ingest/bound"
 	"bestand/ingest/convert"
 	"bestand/ingest/sandbox"
 )
@@ -44,9 +45,18 @@ func apart(ctx context.Context, box *sandbox.Sandbox, dir, dst, src string, o Op
 	if res.Limit != "" {
 		return Info{}, &convert.Refusal{Code: "limit-" + res.Limit, Detail: "The image asked for more than the limit of " + res.Limit + "."}
 	}
-	var a answer
-	if err := json.Unmarshal(said.Bytes(), &a); err != nil || !res.OK() { // the same bytes would do it again
+	if !res.OK() { // the same bytes would do it again
 		return Info{}, &convert.Refusal{Code: Damaged, Detail: fmt.Sprintf("The image cannot be read: the reader ended with %d.", res.ExitCode)}
+	}
+	return parseAnswer(said.Bytes())
+}
+
+// parseAnswer reads what a child says. The bytes are those of whoever may have taken
+// it over.
+func parseAnswer(said []byte) (Info, error) {
+	var a answer
+	if err := bound.JSON(said, &a); err != nil {
+		return Info{}, &convert.Refusal{Code: Damaged, Detail: "The image cannot be read: the reader gives no answer."}
 	}
 	if a.Fault != nil {
 		return Info{}, a.Fault
