@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,19 +61,7 @@ func (in *installation) shifted(t *testing.T, hours int) string {
 	in.env = []string{fmt.Sprintf("%s=%dh", clockVariable, hours)}
 	in.start(t)
 	in.env = nil
-	select {
-	case in.url = <-in.log.ready:
-	case <-in.ended:
-		t.Fatalf("the service ended before it was ready:\n%s", in.log.tail(30))
-	case <-time.After(time.Minute):
-		t.Fatal("the service is not ready after a minute")
-	}
-	resp, err := http.Get(in.url + "/readyz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	return resp.Status
+	return in.readiness(t)
 }
 
 // try has a job done and returns the error that it ended with, if any.

@@ -65,17 +65,10 @@ func listener(t *testing.T, caught *atomic.Int64) hostile.Trap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			caught.Add(1)
-			c.Close()
-		}
-	}()
+	answer(t, l, func(c net.Conn) {
+		caught.Add(1)
+		c.Close()
+	})
 	u, err := net.ListenPacket("udp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

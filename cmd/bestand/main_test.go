@@ -135,6 +135,15 @@ func install(t testing.TB, flags ...string) *installation {
 func (in *installation) serve(t testing.TB) *installation {
 	t.Helper()
 	in.start(t)
+	if status := in.readiness(t); status != "200 OK" {
+		t.Fatalf("readyz: %s", status)
+	}
+	return in
+}
+
+// readiness waits until the program listens and returns the status of /readyz.
+func (in *installation) readiness(t testing.TB) string {
+	t.Helper()
 	select {
 	case in.url = <-in.log.ready:
 	case <-in.ended:
@@ -147,10 +156,7 @@ func (in *installation) serve(t testing.TB) *installation {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("readyz: %s", resp.Status)
-	}
-	return in
+	return resp.Status
 }
 
 func (in *installation) start(t testing.TB) {

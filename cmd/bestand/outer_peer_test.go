@@ -67,6 +67,16 @@ func clamdIn(t *testing.T) (*moods[func(net.Conn, *bufio.Reader)], string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	answer(t, l, func(c net.Conn) {
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		m.get()(c, bufio.NewReader(c))
+	})
+	return m, "tcp:" + l.Addr().String()
+}
+
+// answer calls f for every connection until the test ends.
+func answer(t testing.TB, l net.Listener, f func(net.Conn)) {
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -74,14 +84,9 @@ func clamdIn(t *testing.T) (*moods[func(net.Conn, *bufio.Reader)], string) {
 			if err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				c.SetDeadline(time.Now().Add(10 * time.Second))
-				m.get()(c, bufio.NewReader(c))
-			}()
+			go f(c)
 		}
 	}()
-	return m, "tcp:" + l.Addr().String()
 }
 
 // obey is what clamd does with the two commands that it gets.

@@ -10,22 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// mount mounts a file system for the test, and skips it where that is not allowed.
-func mount(t *testing.T, args ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", append(args, dir)...).CombinedOutput(); err != nil {
-		t.Skipf("a power cut needs root and loop devices: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
-	return dir
-}
+	"bestand/preservation/storetest"
+)
 
 // TestPowerCut copies the disk below store, catalog, index and uploads at the moment
 // of an acknowledgement: the copy holds what had reached the disk, as after a power
@@ -56,7 +43,7 @@ func powerCut(t *testing.T, after int) {
 	if out, err := exec.Command(tool(t, "mkfs.ext4"), "-q", "-F", image).CombinedOutput(); err != nil {
 		t.Fatalf("mkfs.ext4: %v: %s", err, out)
 	}
-	disk := mount(t, "-o", "loop", image)
+	disk := storetest.Mount(t, "-o", "loop", image)
 	in := install(t) // stopped before the disk goes
 	in.dir = filepath.Join(disk, "data")
 	in.serve(t)
@@ -104,7 +91,7 @@ func powerCut(t *testing.T, after int) {
 	senders.Wait()
 	in.kill(t)
 
-	disk = mount(t, "-o", "loop", cut)
+	disk = storetest.Mount(t, "-o", "loop", cut)
 	again := install(t)
 	again.dir = filepath.Join(disk, "data")
 	again.serve(t)

@@ -18,29 +18,13 @@ import (
 	"bestand/preservation/storetest"
 )
 
-// mount mounts a file system for the test, and skips it where that is not
-// allowed.
-func mount(t *testing.T, args ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", append(args, dir)...).CombinedOutput(); err != nil {
-		t.Skipf("needs the right to mount: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
-	return dir
-}
-
 func TestFull(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		reserve int64
 	}{{"to the last byte", -1}, {"with a reserve", 2 << 20}} {
 		t.Run(test.name, func(t *testing.T) {
-			dir := mount(t, "-t", "tmpfs", "-o", "size=16m", "tmpfs")
+			dir := storetest.Mount(t, "-t", "tmpfs", "-o", "size=16m", "tmpfs")
 			srv := storetest.Embedded(t, func(o *objectstore.Options) { o.Dir = dir; o.Reserve = test.reserve })
 			b := bucket(t, srv)
 			staging, err := storetest.Client(t, srv).Staging(t.Context(), "staging")
@@ -96,7 +80,7 @@ func TestFull(t *testing.T) {
 
 // TestNoAttributes runs on a file system without extended attributes.
 func TestNoAttributes(t *testing.T) {
-	dir := mount(t, "-t", "ramfs", "ramfs")
+	dir := storetest.Mount(t, "-t", "ramfs", "ramfs")
 	srv := storetest.Embedded(t, func(o *objectstore.Options) { o.Dir = dir })
 	found := false
 	for _, f := range srv.Findings() {
@@ -128,7 +112,7 @@ func TestPowerCut(t *testing.T) {
 	if out, err := exec.Command("mkfs.ext4", "-q", "-F", image).CombinedOutput(); err != nil {
 		t.Skipf("needs mkfs.ext4: %v: %s", err, out)
 	}
-	dir := mount(t, "-o", "loop", image)
+	dir := storetest.Mount(t, "-o", "loop", image)
 	syscall.Sync()
 	srv := storetest.Embedded(t, func(o *objectstore.Options) { o.Dir = filepath.Join(dir, "data") })
 	b := bucket(t, srv)
@@ -148,7 +132,7 @@ func TestPowerCut(t *testing.T) {
 	if out, err := exec.Command("cp", "--sparse=always", image, cut).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	after := mount(t, "-o", "loop", cut)
+	after := storetest.Mount(t, "-o", "loop", cut)
 	srv = storetest.Embedded(t, func(o *objectstore.Options) { o.Dir = filepath.Join(after, "data") })
 	a.audit(t, bucket(t, srv))
 }
