@@ -36,7 +36,7 @@ const (
 )
 
 // rasterLimits: the output is many pages and read as it comes.
-var rasterLimits = sandbox.Limits{Memory: 1 << 30, CPU: 2 * time.Minute, Wall: 4 * time.Minute, Output: 1 << 30, FileSize: 1 << 20}
+var rasterLimits = sandbox.Limits{Memory: 1 << 30, CPU: 2 * time.Minute, Output: 1 << 30, FileSize: 1 << 20}
 
 // raster draws the first pages as a viewer shows them: cut to the crop box.
 func (j *job) raster(ctx context.Context, pdf string, more ...string) ([]page, error) {
