@@ -18,7 +18,9 @@ type fulltexts struct {
 
 const mostTexts = 64 << 20 // bytes
 
-func newFulltexts() *fulltexts { return &fulltexts{left: mostTexts, of: map[preservation.RecordID]string{}} }
+func newFulltexts() *fulltexts {
+	return &fulltexts{left: mostTexts, of: map[preservation.RecordID]string{}}
+}
 
 // packaged is ledger.Options.Packaged.
 func (t *fulltexts) packaged(r preservation.Record, at io.ReaderAt, places map[preservation.FileID]int64) {

@@ -88,7 +88,9 @@ func (s source) QueryContext(ctx context.Context, query string, args ...any) (an
 	bounded, cancel := s.limited(ctx)
 	ask := s.DB.QueryContext
 	if q := s.prepared.of(ctx, s.DB, query); q != nil {
-		ask = func(ctx context.Context, _ string, args ...any) (*sql.Rows, error) { return q.QueryContext(ctx, args...) }
+		ask = func(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
+			return q.QueryContext(ctx, args...)
+		}
 	}
 	rows, err := ask(bounded, query, args...)
 	if err != nil {
