@@ -5,7 +5,7 @@
 # Bestand. Safe to repeat; what is there is not fetched again.
 #
 #     make documents DIR=/var/tmp/documents
-#     BESTAND_FAULT=1 BESTAND_DOCUMENTS=/var/tmp/documents go test -count=1 -v -timeout 3h -run TestFaultDocuments ./cmd/bestand
+#     BESTAND_FAULT=1 BESTAND_DOCUMENTS=/var/tmp/documents BESTAND_DOCUMENTS_EVERY=4 go test -count=1 -v -timeout 3h -run TestFaultDocuments ./cmd/bestand
 set -euf
 to=${1:-${DIR:-}}
 [ -n "$to" ] || { echo "documents: say where to: make documents DIR=…" >&2; exit 1; }
