@@ -6,6 +6,7 @@ import (
 	"fmt"
 	stdimage "image"
 	"image/color"
+	"image/draw"
 	stdgif "image/gif"
 	"io"
 
@@ -19,7 +20,7 @@ func (c *conversion) gif() error {
 	if err != nil {
 		return fault(Damaged, "%v", err)
 	}
-	if err := c.whole(cfg, 1); err != nil {
+	if err := c.whole(cfg, 5); err != nil {
 		return err
 	}
 	img, err := stdgif.Decode(bufio.NewReader(c.reader()))
@@ -29,8 +30,20 @@ func (c *conversion) gif() error {
 	if n := gifFrames(c.reader()); n != 1 {
 		c.notice(Dropped, "only the first frame is part of the rendition")
 	}
-	b := img.Bounds()
-	return c.raster(img, nil, place{width: b.Dx(), height: b.Dy()})
+	img = onScreen(img, cfg.Width, cfg.Height)
+	return c.raster(img, nil, place{width: cfg.Width, height: cfg.Height})
+}
+
+// onScreen puts a frame at its place on the screen of a GIF (GIF89a, 18), the rest
+// of which shows what is behind.
+func onScreen(frame stdimage.Image, width, height int) stdimage.Image {
+	screen := stdimage.Rect(0, 0, width, height)
+	if frame.Bounds() == screen {
+		return frame
+	}
+	whole := stdimage.NewNRGBA(screen)
+	draw.Draw(whole, frame.Bounds(), frame, frame.Bounds().Min, draw.Src)
+	return whole
 }
 
 func (c *conversion) bmp() error {
