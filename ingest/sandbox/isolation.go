@@ -169,7 +169,7 @@ func (b bubblewrap) args(c Command, l Limits, h home) []string {
 		tmp = int(min(tmpSize, l.Memory))
 	}
 	args := []string{b.program,
-		"--unshare-all", "--unshare-user", "--die-with-parent", "--new-session",
+		"--unshare-all", "--unshare-user", "--die-with-parent",
 		"--uid", id, "--gid", id, "--hostname", "job", "--cap-drop", "ALL", "--seccomp", "4",
 	}
 	if b.strict {

@@ -228,7 +228,8 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 	cmd.ExtraFiles = h.files
 	// bubblewrap asks for the same, but not before it runs: a parent that is killed at that
 	// moment would leave it without limits.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// A session of its own has no terminal to type into, and is weighed as one.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 5 * time.Second // a descendant that outlived the tree must not hold the pipes
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOMEM) {
@@ -236,6 +237,7 @@ func (s *Sandbox) run(ctx context.Context, c Command) (Result, error) {
 		}
 		return Result{}, err
 	}
+	giveWay(cmd.Process.Pid)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
