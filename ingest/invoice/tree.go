@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/html/charset"
 
 	"bestand/ingest/bound"
+	"bestand/ingest/sip/xmltree"
 	"bestand/preservation"
 )
 
@@ -125,19 +126,14 @@ func (e *element) all(path string) []*element {
 	if e == nil {
 		return nil
 	}
-	found := []*element{e}
-	for name := range strings.SplitSeq(path, "/") {
-		var next []*element
-		for _, f := range found {
-			for _, c := range f.children {
-				if c.name.Local == name {
-					next = append(next, c)
-				}
+	return xmltree.Path(e, path, func(e *element, name string) (named []*element) {
+		for _, c := range e.children {
+			if c.name.Local == name {
+				named = append(named, c)
 			}
 		}
-		found = next
-	}
-	return found
+		return named
+	})
 }
 
 // one returns the first element at a path, or nil.

@@ -223,24 +223,33 @@ func Peek(r io.Reader) (root Root, ok bool) {
 	}
 }
 
+// Path returns the nodes of a tree at a path of names, such as "a/b", from a node
+// down. children gives those of a node that have a name.
+func Path[N any](from N, path string, children func(n N, name string) []N) []N {
+	found := []N{from}
+	for name := range strings.SplitSeq(path, "/") {
+		var next []N
+		for _, n := range found {
+			next = append(next, children(n, name)...)
+		}
+		found = next
+	}
+	return found
+}
+
 // All returns the elements at a path of local names, such as "a/b".
 func (e *Element) All(path string) []*Element {
 	if e == nil {
 		return nil
 	}
-	found := []*Element{e}
-	for name := range strings.SplitSeq(path, "/") {
-		var next []*Element
-		for _, f := range found {
-			for _, c := range f.Children {
-				if c.Name.Local == name {
-					next = append(next, c)
-				}
+	return Path(e, path, func(e *Element, name string) (named []*Element) {
+		for _, c := range e.Children {
+			if c.Name.Local == name {
+				named = append(named, c)
 			}
 		}
-		found = next
-	}
-	return found
+		return named
+	})
 }
 
 // One returns the first element at a path, or nil.
