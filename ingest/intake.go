@@ -45,7 +45,7 @@ type Intake struct {
 	Log      *slog.Logger
 
 	mu   sync.Mutex
-	open map[preservation.SubmissionID]bool // deliveries under way, which the sweep must spare
+	open map[preservation.SubmissionID]time.Time // deliveries under way, which the sweep must spare, and since when
 }
 
 // Request is what a producer says of a delivery before its bytes.
@@ -344,9 +344,11 @@ func (in *Intake) receive(id preservation.SubmissionID) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.open == nil {
-		in.open = map[preservation.SubmissionID]bool{}
+		in.open = map[preservation.SubmissionID]time.Time{}
 	}
-	in.open[id] = true
+	if _, again := in.open[id]; !again {
+		in.open[id] = time.Now()
+	}
 }
 
 func (in *Intake) received(id preservation.SubmissionID) {
@@ -359,7 +361,24 @@ func (in *Intake) received(id preservation.SubmissionID) {
 func (in *Intake) receiving(id preservation.SubmissionID) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.open[id]
+	_, ok := in.open[id]
+	return ok
+}
+
+// brief is how long a delivery may take that others wait for.
+const brief = 2 * time.Second
+
+// rush reports whether somebody waits for a delivery to be accepted. One that
+// takes long, by its size or its line, is not waited for.
+func (in *Intake) rush() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, since := range in.open {
+		if time.Since(since) < brief {
+			return true
+		}
+	}
+	return false
 }
 
 func stagingPrefix(t preservation.TenantID, id preservation.SubmissionID) string {
