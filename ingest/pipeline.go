@@ -254,7 +254,9 @@ func stagedKeys(ctx context.Context, t *catalog.Tenant, id preservation.Submissi
 		return nil, present(err)
 	}
 	for _, f := range sub.Files {
-		keys = append(keys, f.Key)
+		if strings.HasPrefix(f.Key, stagingPrefix(t.ID(), id)) {
+			keys = append(keys, f.Key)
+		}
 	}
 	objects, err := t.Objects(ctx, sub.RecordID)
 	for _, o := range objects {

@@ -221,9 +221,9 @@ func (s *siege) stands(c *caller) {
 	left, err := filepath.Glob(filepath.Join(s.in.dir, "work", "*"))
 	scratch, more := filepath.Glob(filepath.Join(s.in.dir, "work", "tmp", "*"))
 	left, err = append(left, scratch...), errors.Join(err, more)
-	left = slices.DeleteFunc(left, func(p string) bool { // the folder itself, the validator and a LibreOffice, which still run
+	left = slices.DeleteFunc(left, func(p string) bool { // the folder itself, and those of the programs that still run
 		name := filepath.Base(p)
-		return name == "tmp" || strings.Contains(name, "verapdf-") || strings.HasPrefix(name, "office-")
+		return name == "tmp" || strings.Contains(name, "verapdf-") || strings.HasPrefix(name, "office-") || strings.HasPrefix(name, "draft-")
 	})
 	if err != nil || len(left) > 0 {
 		c.Errorf("left in the work folder: %v %v", left, err)
