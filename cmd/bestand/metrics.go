@@ -12,6 +12,7 @@ type gauges struct{ s *service }
 
 var (
 	jobsDesc     = prometheus.NewDesc("bestand_jobs", "Jobs by kind and state; state dead wants a person.", []string{"kind", "state"}, nil)
+	heldDesc     = prometheus.NewDesc("bestand_jobs_held", "Queued jobs whose last attempt failed or found a part of the archive away.", []string{"kind"}, nil)
 	overdueDesc  = prometheus.NewDesc("bestand_jobs_overdue_seconds", "Age of the oldest job that could run.", []string{"kind"}, nil)
 	subDesc      = prometheus.NewDesc("bestand_submissions", "Submissions by tenant and status.", []string{"tenant", "status"}, nil)
 	lagDesc      = prometheus.NewDesc("bestand_index_lag_changes", "Changes that the search index does not show yet.", []string{"tenant"}, nil)
@@ -21,7 +22,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, restartsDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, restartsDesc} {
 		ch <- d
 	}
 }
@@ -41,6 +42,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	for _, q := range queue {
 		gauge(jobsDesc, float64(q.Count), q.Kind, q.State)
 		if q.State == "queued" {
+			gauge(heldDesc, float64(q.Held), q.Kind)
 			gauge(overdueDesc, q.Overdue.Seconds(), q.Kind)
 		}
 	}

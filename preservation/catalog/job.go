@@ -65,16 +65,17 @@ type QueueState struct {
 	Kind    string
 	State   string
 	Count   int64
+	Held    int64         // of them, those whose last attempt failed or found a part of the archive away
 	Overdue time.Duration // age of the oldest that could run
 }
 
 // Queue describes the queue.
 func (db *DB) Queue(ctx context.Context) ([]QueueState, error) {
 	now := ms(db.now())
-	rows, err := db.reader.QueryContext(ctx, `SELECT kind, state, COUNT(*), MIN(run_at_ms) FROM job GROUP BY kind, state ORDER BY kind, state`)
+	rows, err := db.reader.QueryContext(ctx, `SELECT kind, state, COUNT(*), COUNT(CASE WHEN failures > 0 THEN 1 END), MIN(run_at_ms) FROM job GROUP BY kind, state ORDER BY kind, state`)
 	return collect(rows, err, func(row scanner) (q QueueState, err error) {
 		var oldest int64
-		err = row.Scan(&q.Kind, &q.State, &q.Count, &oldest)
+		err = row.Scan(&q.Kind, &q.State, &q.Count, &q.Held, &oldest)
 		if q.State == "queued" && oldest < now {
 			q.Overdue = time.Duration(now-oldest) * time.Millisecond
 		}

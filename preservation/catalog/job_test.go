@@ -356,7 +356,14 @@ func TestQueueIsDescribed(t *testing.T) {
 		f.clock.advance(time.Minute)
 		q, err := f.Queue(t.Context())
 		must(t, err)
-		if len(q) != 2 || q[0].Kind != "a" || q[0].Count != 2 || q[0].Overdue < time.Minute || q[1].State != "running" || q[1].Overdue != 0 {
+		if len(q) != 2 || q[0].Kind != "a" || q[0].Count != 2 || q[0].Held != 0 || q[0].Overdue < time.Minute || q[1].State != "running" || q[1].Overdue != 0 {
+			t.Errorf("%+v", q)
+		}
+		j, _ := claim(t, f, "o", "a")
+		must(t, f.Fail(t.Context(), j, errors.New("x"), false))
+		q, err = f.Queue(t.Context())
+		must(t, err)
+		if len(q) != 2 || q[0].Count != 2 || q[0].Held != 1 {
 			t.Errorf("%+v", q)
 		}
 	})
