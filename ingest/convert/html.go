@@ -146,6 +146,9 @@ func (j *job) browse(ctx context.Context, page io.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if pdf == "" && res.ExitCode == 0 { // so it ends when it is told to
+		return "", &lost{"chromium-headless-shell", "ended before the page was printed"}
+	}
 	if pdf == "" || res.ExitCode != 0 {
 		return "", &Refusal{CodeUnconvertible, fmt.Sprintf("Chromium could not print the page (exit code %d).", res.ExitCode)}
 	}

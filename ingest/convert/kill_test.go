@@ -113,6 +113,36 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestRendererGone kills the process of a page while the browser prints it: the
+// browser may then say nothing, and end as if all were well.
+func TestRendererGone(t *testing.T) {
+	b := open(t, nil)
+	b.learn(t)
+	for _, delay := range []int{2, 4, 6} {
+		ctx, stop := context.WithCancel(t.Context())
+		killed := make(chan bool)
+		go func() {
+			defer close(killed)
+			for ctx.Err() == nil {
+				for _, pid := range below(os.Getpid()) {
+					if line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline"); err == nil && named(pid, line, "-type=renderer") {
+						time.Sleep(time.Duration(delay) * 15 * time.Millisecond)
+						_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+						return
+					}
+				}
+				time.Sleep(500 * time.Microsecond)
+			}
+		}()
+		r := b.render(t, "text/html", []byte("<p>Grüße aus Görlitz</p>"))
+		stop()
+		<-killed
+		if r.Verdict != preservation.VerdictValid {
+			t.Errorf("killed after %d ms: %+v", delay*15, r)
+		}
+	}
+}
+
 // TestKilledEachTime kills a tool whenever it starts: that is no verdict on the
 // file, and it ends.
 func TestKilledEachTime(t *testing.T) {
