@@ -94,7 +94,7 @@ var steps = []step{
 	{"scan", scanFiles, waits},    // malware goes to quarantine
 	{"identify", identify, works}, // PRONOM; contradictions are findings
 	{"validate", validate, works}, // incoming signatures, XML
-	{"convert", render, works},    // renditions and extracted files, each with veraPDF's verdict and plausibility
+	{"convert", render, waits},    // renditions and extracted files, each with veraPDF's verdict and plausibility; the converter takes turns by itself
 	{"check", judge, waits},       // what has no rendition is archived with the finding or quarantined, as the tenant chose; a later version has to complete something
 	{"seal", seal, works},         // PAdES on the PDF renditions made here
 	{"digest", digest, works},     // SHA-256 and SHA-512 of everything made here

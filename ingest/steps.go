@@ -193,14 +193,40 @@ func (w *work) identify(ctx context.Context, files ...*file) error {
 }
 
 // render makes the preservation representation: for every original its
-// rendition, for every file within a file the same again.
+// rendition, for every file within a file the same again. While the rendition of one
+// is checked the next one is made; what became of them is noted in their order.
 func render(ctx context.Context, w *work) error {
+	const ahead = 2 // with the one that is waited for
+	ctx, stop := context.WithCancel(ctx)
+	begun := map[*file]*rendering{}
+	defer func() {
+		stop()
+		for _, r := range begun {
+			<-r.done
+		}
+	}()
 	for i := 0; i < len(w.files); i++ { // grows while it runs
 		f := w.files[i]
-		if f.made || f.held || f.closed || f.Representation == preservation.Text {
+		if !f.wants() {
 			continue
 		}
-		if err := w.render(ctx, f); err != nil {
+		for k, n := i, 0; k < len(w.files) && n < ahead; k++ {
+			next := w.files[k]
+			if !next.wants() {
+				continue
+			}
+			if n++; begun[next] == nil {
+				r, err := w.begin(ctx, next)
+				if err != nil {
+					return err
+				}
+				begun[next] = r
+			}
+		}
+		r := begun[f]
+		<-r.done
+		delete(begun, f)
+		if err := w.rendered(ctx, f, r); err != nil {
 			return fmt.Errorf("%s: %w", f.ID, err)
 		}
 		if err := w.flush(ctx, false); err != nil {
@@ -210,16 +236,41 @@ func render(ctx context.Context, w *work) error {
 	return w.contained()
 }
 
-func (w *work) render(ctx context.Context, f *file) error {
+// wants reports whether a file is to be rendered.
+func (f *file) wants() bool {
+	return !f.made && !f.held && !f.closed && f.Representation != preservation.Text
+}
+
+// rendering is what becomes of one file.
+type rendering struct {
+	dir  string
+	used *sandbox.Usage
+	took time.Duration
+	done chan struct{} // closed at the end; then the rest is set
+	convert.Result
+	err error
+}
+
+func (w *work) begin(ctx context.Context, f *file) (*rendering, error) {
 	dir, err := os.MkdirTemp(w.dir, string(f.ID)+"-")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	began := time.Now()
+	src := convert.Source{Path: f.path, Name: f.Name, Title: f.Title, Format: f.Format, Encrypted: f.ident.Encrypted, Charset: f.ident.Charset}
 	measured, used := sandbox.Measured(ctx)
-	r, err := w.session.Render(measured, convert.Source{
-		Path: f.path, Name: f.Name, Title: f.Title, Format: f.Format, Encrypted: f.ident.Encrypted, Charset: f.ident.Charset,
-	}, dir)
+	r := &rendering{dir: dir, used: used, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		began := time.Now()
+		r.Result, r.err = w.session.Render(measured, src, dir)
+		r.took = time.Since(began)
+	}()
+	return r, nil
+}
+
+// rendered notes what became of a file.
+func (w *work) rendered(ctx context.Context, f *file, done *rendering) error {
+	r, err := done.Result, done.err
 	if errors.Is(err, convert.ErrMissing) {
 		f.Verdict = preservation.VerdictPending
 		w.finding(f, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Warning, Code: "pending", Agent: agent,
@@ -235,8 +286,8 @@ func (w *work) render(ctx context.Context, f *file) error {
 	if err != nil {
 		return err
 	}
-	runs, cpu, peak := used.Total()
-	w.log.DebugContext(ctx, "file rendered", "file", string(f.ID), "verdict", r.Verdict, "elapsed", time.Since(began), "tools", runs, "cpu", cpu, "peak", peak)
+	runs, cpu, peak := done.used.Total()
+	w.log.DebugContext(ctx, "file rendered", "file", string(f.ID), "verdict", r.Verdict, "elapsed", done.took, "tools", runs, "cpu", cpu, "peak", peak)
 	f.Verdict, f.Flavour = r.Verdict, r.Flavour
 	w.notes(r.Events, f)
 	for _, o := range r.Outputs {
@@ -245,7 +296,7 @@ func (w *work) render(ctx context.Context, f *file) error {
 		}
 	}
 	if r.Own && f.ident.Family == format.PDF && embeds(f.Flavour) {
-		if err := w.hybrid(ctx, f, dir); err != nil {
+		if err := w.hybrid(ctx, f, done.dir); err != nil {
 			return err
 		}
 	}

@@ -60,8 +60,9 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 		language = "deu"
 	}
 	printer := convert.New(convert.Config{Sandbox: box})
+	working := semaphore.NewWeighted(int64(a.cfg.Workers))
 	converter := convert.New(convert.Config{
-		Sandbox: box, Validator: validator, Signed: signed, Image: image.Renderer(box, language),
+		Working: working, Workers: int64(a.cfg.Workers), Sandbox: box, Validator: validator, Signed: signed, Image: image.Renderer(box, language),
 		Mail: mail.Renderer(box, printer), MSG: mail.MSGRenderer(box, printer), XML: invoice.Renderer(box, printer),
 	})
 	return &ingest.Pipeline{
@@ -75,7 +76,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 			Signer: a.seal.Signer, Chain: a.seal.Chain, Stamper: a.stamper, Name: "Bestand",
 			Drafter: draft.New(box), MaxPDF: a.cfg.SealMaxBytes, Trust: a.trust, Now: a.now,
 		},
-		Working: semaphore.NewWeighted(int64(a.cfg.Workers)), WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),
+		Working: working, WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),
 	}, nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"bestand/ingest/sandbox"
 	"bestand/ingest/verapdf"
 	"bestand/preservation"
@@ -124,9 +126,14 @@ type Config struct {
 	Signed func(path string) (bool, error)
 	// Renderers of other packages. Nil: such files get no rendition.
 	Image, Mail, MSG, XML Renderer
-	TextLimit             int64              // bytes of Result.Text; 2 MiB when 0
-	Time                  time.Duration      // of a processor, for all programs on one file of few bytes; 4 minutes when 0
-	Agent                 preservation.Agent // this program, for the events of its own checks
+	// Working bounds, with what else takes turns by it, how many conversions keep a
+	// processor busy. One gives its turn to the next while its result is validated
+	// and compared, of which there may be as many at a time. Nil: no bound.
+	Working   *semaphore.Weighted
+	Workers   int64              // the weight of Working
+	TextLimit int64              // bytes of Result.Text; 2 MiB when 0
+	Time      time.Duration      // of a processor, for all programs on one file of few bytes; 4 minutes when 0
+	Agent     preservation.Agent // this program, for the events of its own checks
 }
 
 // Converter renders files. Render may be called concurrently; how many at a time is up to the caller.
@@ -142,6 +149,7 @@ type Converter struct {
 	noWorker atomic.Int64   // when one did not start, in seconds
 	running  sync.WaitGroup // everything of workers
 	ending   chan struct{}  // closed by Close
+	checking *semaphore.Weighted
 }
 
 // New returns a Converter. It runs no tool and needs none to be installed. One that
@@ -159,7 +167,8 @@ func New(cfg Config) *Converter {
 	if cfg.Agent.Name == "" {
 		cfg.Agent = preservation.Agent{Type: preservation.Software, Name: "bestand"}
 	}
-	return &Converter{cfg: cfg, versions: map[string]string{}, trials: map[string]trial{}, ending: make(chan struct{})}
+	return &Converter{cfg: cfg, versions: map[string]string{}, trials: map[string]trial{}, ending: make(chan struct{}),
+		checking: semaphore.NewWeighted(max(1, cfg.Workers))}
 }
 
 // Render makes the rendition of one file, in a session of its own.
@@ -169,7 +178,8 @@ func (c *Converter) Render(ctx context.Context, src Source, dir string) (Result,
 	return s.Render(ctx, src, dir)
 }
 
-// Render makes the rendition of one file. dir is an empty folder for this call
+// Render makes the rendition of one file. It may be called concurrently: one file
+// is converted while another one is checked. dir is an empty folder for this call
 // alone, which the validator may read; the outputs stay in it.
 //
 // An error is ErrMissing or a fault worth another try. A file that has no
@@ -214,6 +224,10 @@ func (s *Session) fallen(ctx context.Context, src Source, dir string, err error)
 
 func (s *Session) tryRender(ctx context.Context, src Source, dir string) (Result, error) {
 	j := &job{Converter: s.c, session: s, src: src, dir: dir}
+	if err := j.enter(ctx); err != nil {
+		return Result{}, err
+	}
+	defer j.leave()
 	err := j.tried(ctx, j.inTime(ctx, j.render))
 	var no *Refusal
 	switch {

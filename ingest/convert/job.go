@@ -35,6 +35,40 @@ type job struct {
 	used    []string          // programs that were run
 	plain   map[string]string // what withoutIntent made of which PDF
 	trial   bool              // on a file of ours, to find out whether a program works
+	turn    bool              // of Config.Working
+}
+
+// enter waits for the job's turn on a processor.
+func (j *job) enter(ctx context.Context) error {
+	if j.cfg.Working == nil {
+		return nil
+	}
+	err := j.cfg.Working.Acquire(ctx, 1)
+	j.turn = err == nil
+	return err
+}
+
+// leave ends the turn, if the job has it.
+func (j *job) leave() {
+	if j.turn {
+		j.cfg.Working.Release(1)
+		j.turn = false
+	}
+}
+
+// aside does what does not convert, and lets another job have the turn meanwhile.
+func (j *job) aside(ctx context.Context, f func()) error {
+	if !j.turn {
+		f()
+		return nil
+	}
+	j.leave()
+	if err := j.checking.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	f()
+	j.checking.Release(1)
+	return j.enter(ctx)
 }
 
 func run(f func(*job, context.Context) error) func(context.Context, *job) error {

@@ -89,10 +89,15 @@ func (j *job) renderPDF(ctx context.Context) error {
 
 // readBoth validates a PDF while its text is read.
 func (j *job) readBoth(ctx context.Context, pdf string) (verdict verapdf.Verdict, text *counter, verr, terr error) {
-	var reading sync.WaitGroup
-	reading.Go(func() { text, terr = j.pdfText(ctx, pdf) })
-	verdict, verr = j.validate(ctx, pdf, verapdf.Auto)
-	reading.Wait()
+	late := j.aside(ctx, func() {
+		var reading sync.WaitGroup
+		reading.Go(func() { text, terr = j.pdfText(ctx, pdf) })
+		verdict, verr = j.validate(ctx, pdf, verapdf.Auto)
+		reading.Wait()
+	})
+	if late != nil {
+		return verdict, text, late, late
+	}
 	return verdict, text, verr, terr
 }
 

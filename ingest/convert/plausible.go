@@ -156,19 +156,25 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 		return err
 	}
 	// Both take their time; what the comparison says counts only after the verdict.
-	validated := make(chan struct{})
-	var verdict verapdf.Verdict
-	go func() {
-		defer close(validated)
-		verdict, err = j.validate(ctx, pdf, verapdf.Flavour(flavour))
-	}()
 	rendition := numbers{pages: facts.pages}
-	text, unread := j.pdfText(ctx, pdf)
-	if unread == nil {
-		rendition.letters = text.letters
-		rendition.raster, unread = j.raster(ctx, pdf)
+	var verdict verapdf.Verdict
+	var text *counter
+	var unread error
+	late := j.aside(ctx, func() {
+		validated := make(chan struct{})
+		go func() {
+			defer close(validated)
+			verdict, err = j.validate(ctx, pdf, verapdf.Flavour(flavour))
+		}()
+		if text, unread = j.pdfText(ctx, pdf); unread == nil {
+			rendition.letters = text.letters
+			rendition.raster, unread = j.raster(ctx, pdf)
+		}
+		<-validated
+	})
+	if late != nil {
+		return late
 	}
-	<-validated
 	switch {
 	case errors.Is(err, verapdf.ErrMissing):
 		j.note(preservation.EventValidate, preservation.Warning, CodeNotValidated, "Not validated: "+err.Error()+".", j.cfg.Agent)

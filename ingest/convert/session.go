@@ -32,14 +32,18 @@ const spareFor = time.Minute
 // Without bubblewrap every document has a process of its own.
 type Session struct {
 	c *Converter
-	w *worker
+
+	mu sync.Mutex // while w converts: it does one document after the other
+	w  *worker
 }
 
-// Begin opens a session. It is used by one goroutine at a time, and closed.
+// Begin opens a session, which is to be closed when nothing is rendered any more.
 func (c *Converter) Begin() *Session { return &Session{c: c} }
 
 // Close ends the processes of the session.
 func (s *Session) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.drop()
 }
 
@@ -63,6 +67,8 @@ func (j *job) warm(ctx context.Context, o order, ext string, fill func(io.Writer
 		return false, err
 	}
 	j.used = append(j.used, "soffice")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.w != nil && !s.w.alive() {
 		s.drop()
 	}
