@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // groups makes control groups in which a run may have so many processes and no
@@ -153,8 +155,27 @@ func (g *groups) tidy() {
 	for _, dir := range append(left, more...) {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), groupPrefix), "-")
 		if _, err := os.Stat("/proc/" + pid); errors.Is(err, os.ErrNotExist) {
+			end(dir)
 			_ = os.Remove(dir)
 		}
+	}
+}
+
+// end kills what is left in a group: bubblewrap, killed together with its parent
+// before it has asked to be, leaves a process that waits for a word from it for ever.
+func end(dir string) {
+	for range 50 {
+		b, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		left := strings.Fields(string(b))
+		if len(left) == 0 {
+			return
+		}
+		for _, p := range left {
+			if pid, err := strconv.Atoi(p); err == nil && pid > 1 { // 0 is one that is not seen from here
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
