@@ -128,9 +128,12 @@ func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 }
 
 func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
-	if in.MultipartUpload == nil {
+	if in.MultipartUpload == nil || in.Bucket == nil || in.Key == nil {
 		return s3response.CompleteMultipartUploadResult{}, "", s3err.GetAPIError(s3err.ErrInvalidRequest)
 	}
+	// One at a time: the backend answers a second call that all is well while the
+	// first is still under way.
+	defer d.keys.lock(*in.Bucket, *in.Key)()
 	// As in PutObject, the bytes are on disk before the name. An error of a copy is no
 	// reason for the backend to stop, but the end of its context is: that is looked at
 	// once more before the object gets its name.

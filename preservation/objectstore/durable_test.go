@@ -23,9 +23,15 @@ import (
 // test's own process and working directory.
 func openTest(t *testing.T) *durable {
 	t.Helper()
+	return openTestIn(t, false)
+}
+
+// openTestIn is openTest with metadata in attributes or in files beside.
+func openTestIn(t *testing.T, sidecar bool) *durable {
+	t.Helper()
 	dir := t.TempDir()
 	t.Chdir(dir) // and back when the test ends
-	f, err := openFolder(dir, false)
+	f, err := openFolder(dir, sidecar)
 	if err != nil {
 		t.Fatal(err)
 	}

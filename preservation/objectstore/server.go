@@ -113,7 +113,7 @@ func openBackend(f *folder) (*durable, error) {
 	}
 	opts.SetNewDirPerm(0o700)
 	opts.SetNewFilePerm(0o600)
-	if err := f.undoCreations(); err != nil {
+	if err := errors.Join(f.undoCreations(), f.undoCompletions()); err != nil {
 		return nil, err
 	}
 	d := &durable{folder: f}
