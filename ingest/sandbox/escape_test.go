@@ -213,7 +213,7 @@ func TestExhaustion(t *testing.T) {
 		c    Command
 		want string // "" when the attempt comes to nothing
 	}{
-		{"fork bomb", Command{Name: "bash", Args: []string{"-c", ":(){ :|:& };:; wait"}}, LimitProcesses},
+		{"fork bomb", Command{Name: "bash", Args: []string{"-c", ":(){ :|:& };:; exec sleep 9"}}, LimitProcesses},
 		{"daemons", perl(`while (1) { if (!fork) { setpgrp; exec "sh", "-c", "sleep 9 & exit" } }`), LimitProcesses},
 		{"memory in /tmp", perl(`for (1..20) { open F, ">", "/tmp/f$_"; print F "x" x (7<<20); close F } sleep 20`), LimitMemory},
 		{"memory in /dev/shm", perl(`for (1..20) { open F, ">", "/dev/shm/f$_"; print F "x" x (7<<20); close F } sleep 20`), LimitMemory},
