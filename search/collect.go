@@ -3,15 +3,9 @@ package search
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
@@ -61,40 +55,20 @@ func sortField(o Order) string {
 	return fieldID
 }
 
-// manyHits is from where on the segments are worth a processor each.
-const manyHits = 20000
-
 // run goes through the hits, segment by segment.
 func (c *collector) run(ctx context.Context, hits docSet) error {
-	workers := 1
-	if hits.count() >= manyHits {
-		workers = min(runtime.GOMAXPROCS(0), 4, len(hits))
-	}
-	next := atomic.Int64{}
-	part := make([]collector, workers)
-	g, ctx := errgroup.WithContext(ctx)
+	part := make([]collector, workersFor(len(hits), hits.count()))
 	for w := range part {
 		part[w] = *c
 		part[w].counts = make([]map[string]int, len(c.facets))
 		for i := range c.facets {
 			part[w].counts[i] = map[string]int{}
 		}
-		g.Go(func() (err error) {
-			faultsPanic()
-			defer func() {
-				if r := recover(); r != nil {
-					err = panicked{r, debug.Stack()}
-				}
-			}()
-			for i := int(next.Add(1)) - 1; i < len(hits); i = int(next.Add(1)) - 1 {
-				if err := part[w].collect(ctx, i, hits[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
 	}
-	if err := g.Wait(); err != nil {
+	err := inParallel(ctx, len(hits), len(part), func(w, i int) error {
+		return part[w].collect(ctx, i, hits[i])
+	})
+	if err != nil {
 		return err
 	}
 	c.counts = part[0].counts
@@ -114,14 +88,6 @@ func (c *collector) run(ctx context.Context, hits docSet) error {
 	}
 	return nil
 }
-
-// panicked carries a panic to the goroutine that waits.
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p panicked) Error() string { return fmt.Sprint("panic: ", p.value) }
 
 // collect takes what belongs to the page from one segment.
 func (c *collector) collect(ctx context.Context, i int, docs *roaring.Bitmap) error {
@@ -195,12 +161,13 @@ func (c *collector) pick(ctx context.Context, segment int, seg *scorch.SegmentSn
 	if err != nil {
 		return err
 	}
+	size := int(seg.FullSize())
 	scores := scratch.Get().(*[]float32)
-	if n := int(seg.FullSize()); len(*scores) < n {
-		*scores = make([]float32, n)
+	if len(*scores) < size {
+		*scores = make([]float32, size)
 	}
 	defer func() {
-		clear((*scores)[:seg.FullSize()])
+		clear((*scores)[:size])
 		scratch.Put(scores)
 	}()
 	if c.scorer != nil {
@@ -208,11 +175,27 @@ func (c *collector) pick(ctx context.Context, segment int, seg *scorch.SegmentSn
 			return err
 		}
 	}
+	// What is newest mostly stands last. With the last hits taken first, nearly
+	// all others are turned away at a glance.
+	rest := uint32(size)
+	if c.order == ByRelevance || c.order == ByNewest {
+		last := docs.ReverseIterator()
+		for n := 0; n < c.limit && last.HasNext(); n++ {
+			rest = last.Next()
+			h := hit{score: (*scores)[rest], segment: segment, doc: rest, lead: keys[rest]}
+			if err := c.offer(h); err != nil {
+				return err
+			}
+		}
+	}
 	return each(docs, func(docs []uint32) error {
 		for _, d := range docs {
+			if d >= rest {
+				break
+			}
 			h := hit{score: (*scores)[d], segment: segment, doc: d, lead: keys[d]}
-			if len(c.top) == c.limit && c.order == ByRelevance && h.score < c.top[0].score {
-				continue // the usual case, without a call
+			if len(c.top) == c.limit && c.clearlyBehind(&h, &c.top[0]) {
+				continue
 			}
 			if err := c.offer(h); err != nil {
 				return err
@@ -220,6 +203,18 @@ func (c *collector) pick(ctx context.Context, segment int, seg *scorch.SegmentSn
 		}
 		return ctx.Err()
 	})
+}
+
+// clearlyBehind tells the usual case without a call: a comes after b in order,
+// as can be seen without loading anything.
+func (c *collector) clearlyBehind(a, b *hit) bool {
+	switch c.order {
+	case ByRelevance:
+		return a.score < b.score || a.score == b.score && a.lead < b.lead
+	case ByNewest:
+		return a.lead < b.lead
+	}
+	return a.lead > b.lead
 }
 
 // offer takes a hit into the page if it belongs there.

@@ -102,6 +102,7 @@ func (o *openIndex) warm(ctx context.Context) error {
 	}
 	defer snapshot.Close()
 	o.columns.keep(snapshot)
+	o.words.keep(snapshot)
 	for _, seg := range snapshot.Segments() {
 		for _, f := range Facets() {
 			if _, err := o.columns.facet(seg, f); err != nil || ctx.Err() != nil {
@@ -112,6 +113,9 @@ func (o *openIndex) warm(ctx context.Context) error {
 			if _, err := o.columns.sort(seg, field); err != nil || ctx.Err() != nil {
 				return errors.Join(err, ctx.Err())
 			}
+		}
+		if err := o.words.warm(ctx, seg); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -181,7 +185,7 @@ func eachTerm(seg *scorch.SegmentSnapshot, field string, f func(term string, doc
 		return err
 	}
 	var list postings
-	terms := dict.AutomatonIterator(nil, nil, nil)
+	terms := termsOf(dict, nil, nil)
 	for {
 		e, err := terms.Next()
 		if err != nil || e == nil {

@@ -1,9 +1,11 @@
 package search
 
 import (
+	"context"
+	"sync/atomic"
+
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
-	bsearch "github.com/blevesearch/bleve/v2/search"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
 
@@ -70,56 +72,79 @@ func (s docSet) count() int {
 	return int(n)
 }
 
+// perSegment makes a set of what f finds in each segment, several at a time. f
+// may return nil.
+func perSegment(ctx context.Context, s *scorch.IndexSnapshot,
+	f func(*scorch.SegmentSnapshot) (*roaring.Bitmap, error)) (docSet, error) {
+	segments := s.Segments()
+	size := 0
+	for _, seg := range segments {
+		size += int(seg.FullSize())
+	}
+	set := make(docSet, len(segments))
+	err := inParallel(ctx, len(segments), workersFor(len(segments), size), func(_, i int) (err error) {
+		set[i], err = f(segments[i])
+		return err
+	})
+	return set, err
+}
+
 // withTerms is the set of documents that have one of the terms in a field.
-func withTerms(s *scorch.IndexSnapshot, field string, terms ...string) (docSet, error) {
-	set := make(docSet, len(s.Segments()))
-	for i, seg := range s.Segments() {
+func withTerms(ctx context.Context, s *scorch.IndexSnapshot, field string, terms ...string) (docSet, error) {
+	return perSegment(ctx, s, func(seg *scorch.SegmentSnapshot) (*roaring.Bitmap, error) {
 		dict, err := seg.Segment().Dictionary(field)
 		if err != nil {
 			return nil, err
 		}
-		u := union{dict: dict, deleted: seg.Deleted(), size: int(seg.FullSize())}
+		u := union{dict: dict, size: int(seg.FullSize())}
 		for _, t := range terms {
 			if err := u.add(t); err != nil {
 				return nil, err
 			}
 		}
-		set[i] = u.docs()
-	}
-	return set, nil
+		return u.without(seg.Deleted()), nil
+	})
 }
 
 // withPrefix is the set of documents that have a term in a field that begins
 // with prefix. ErrQuery when there are more than limit, counted per segment.
-func withPrefix(s *scorch.IndexSnapshot, field, prefix string, limit int) (docSet, error) {
-	set := make(docSet, len(s.Segments()))
-	n := 0
-	for i, seg := range s.Segments() {
+func withPrefix(ctx context.Context, s *scorch.IndexSnapshot, field, prefix string, limit int) (docSet, error) {
+	n := atomic.Int64{}
+	return perSegment(ctx, s, func(seg *scorch.SegmentSnapshot) (*roaring.Bitmap, error) {
 		dict, err := seg.Segment().Dictionary(field)
 		if err != nil {
 			return nil, err
 		}
-		u := union{dict: dict, deleted: seg.Deleted(), size: int(seg.FullSize())}
+		u := union{dict: dict, size: int(seg.FullSize())}
 		begin, end := prefixRange(prefix)
-		terms := dict.AutomatonIterator(nil, begin, end)
+		terms := termsOf(dict, begin, end)
 		for {
 			e, err := terms.Next()
 			if err != nil {
 				return nil, err
 			}
 			if e == nil {
-				break
+				return u.without(seg.Deleted()), nil
 			}
-			if n++; n > limit {
+			if n.Add(1) > int64(limit) {
 				return nil, tooMany(prefix)
 			}
 			if err := u.add(e.Term); err != nil {
 				return nil, err
 			}
 		}
-		set[i] = u.docs()
+	})
+}
+
+// termsOf lists terms of a dictionary, without reading how many documents have
+// each where the library allows.
+func termsOf(dict segment.TermDictionary, begin, end []byte) segment.DictionaryIterator {
+	if d, ok := dict.(interface {
+		AutomatonIteratorOmitCount(a segment.Automaton, begin, end []byte) segment.DictionaryIterator
+	}); ok {
+		return d.AutomatonIteratorOmitCount(nil, begin, end)
 	}
-	return set, nil
+	return dict.AutomatonIterator(nil, begin, end)
 }
 
 // prefixRange is the range of terms that begin with a prefix, its end excluded.
@@ -133,42 +158,43 @@ func prefixRange(prefix string) (begin, end []byte) {
 	return begin, nil
 }
 
-// union gathers the documents of terms of one segment's dictionary.
+// union gathers the documents of terms of one segment's dictionary, deleted ones
+// included.
 type union struct {
-	dict    segment.TermDictionary
-	deleted *roaring.Bitmap
-	size    int // documents of the segment
+	dict segment.TermDictionary
+	size int // documents of the segment
 
-	first *roaring.Bitmap // of the first term: most sets have but one
-	bits  []uint64        // of all terms, from the second on
-	buf   []uint32
-	list  postings
+	first  *roaring.Bitmap // of the first term: most sets have but one
+	common *roaring.Bitmap // of all further terms that many documents have
+	bits   []uint64        // of all other terms, and the first
+	buf    []uint32
+	list   postings
 }
 
 func (u *union) add(term string) error {
-	docs, err := u.list.of(u.dict, term, u.deleted)
-	if err == nil && docs != nil {
-		u.put(docs)
+	docs, err := u.list.of(u.dict, term, nil)
+	if err != nil || docs == nil {
+		return err
 	}
-	return err
-}
-
-func (u *union) put(docs *roaring.Bitmap) {
-	if u.first == nil {
+	switch {
+	case u.first == nil:
 		u.first = docs.Clone() // the list is reused
-		return
+	case docs.GetCardinality() > uint64(u.size)/32:
+		if u.common == nil {
+			u.common = roaring.New()
+		}
+		u.common.Or(docs)
+	default:
+		if u.bits == nil {
+			u.bits = make([]uint64, (u.size+63)/64)
+			u.buf = make([]uint32, 512)
+		}
+		u.set(docs)
 	}
-	if u.bits == nil {
-		u.bits = make([]uint64, (u.size+63)/64)
-		u.set(u.first)
-	}
-	u.set(docs)
+	return nil
 }
 
 func (u *union) set(docs *roaring.Bitmap) {
-	if u.buf == nil {
-		u.buf = make([]uint32, 512)
-	}
 	it := docs.ManyIterator()
 	for n := it.NextMany(u.buf); n > 0; n = it.NextMany(u.buf) {
 		for _, d := range u.buf[:n] {
@@ -177,42 +203,23 @@ func (u *union) set(docs *roaring.Bitmap) {
 	}
 }
 
-func (u *union) docs() *roaring.Bitmap {
+// without returns the documents gathered but for some; nil when there are none.
+func (u *union) without(deleted *roaring.Bitmap) *roaring.Bitmap {
+	all := u.first
+	if all == nil {
+		return nil
+	}
 	if u.bits != nil {
-		return roaring.FromDense(u.bits, true)
+		u.set(u.first)
+		all = roaring.FromDense(u.bits, true)
 	}
-	return u.first
-}
-
-// collected is the set of documents that one of the library's searchers finds.
-// It closes the searcher.
-func collected(s *scorch.IndexSnapshot, from bsearch.Searcher, stop func() error) (docSet, error) {
-	defer from.Close()
-	set := make(docSet, len(s.Segments()))
-	sc := &bsearch.SearchContext{DocumentMatchPool: bsearch.NewDocumentMatchPool(from.DocumentMatchPoolSize()+2, 0)}
-	segments := s.Segments()
-	at, first := 0, uint64(0)
-	for n := 0; ; n++ {
-		if n%1024 == 0 {
-			if err := stop(); err != nil {
-				return nil, err
-			}
-		}
-		d, err := from.Next(sc)
-		if err != nil || d == nil {
-			return set, err
-		}
-		doc := d.IndexInternalID.Value()
-		for doc >= first+uint64(segments[at].FullSize()) {
-			first += uint64(segments[at].FullSize())
-			at++
-		}
-		if set[at] == nil {
-			set[at] = roaring.New()
-		}
-		set[at].Add(uint32(doc - first))
-		sc.DocumentMatchPool.Put(d)
+	if u.common != nil {
+		all.Or(u.common)
 	}
+	if deleted != nil {
+		all.AndNot(deleted)
+	}
+	return all
 }
 
 // postings reads the documents of terms, one after another.

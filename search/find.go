@@ -47,6 +47,7 @@ func (ix *Index) Search(ctx context.Context, q Query) (p Page, err error) {
 	}
 	defer snapshot.Close()
 	o.columns.keep(snapshot)
+	o.words.keep(snapshot)
 	f := finding{ctx: ctx, snapshot: snapshot, index: ix, open: o, query: q, groups: groups}
 	return f.page(at)
 }
@@ -76,7 +77,7 @@ type finding struct {
 }
 
 func (f *finding) page(at *cursor) (Page, error) {
-	m := matcher{ctx: f.ctx, reader: f.snapshot, language: f.index.set.language}
+	m := matcher{ctx: f.ctx, reader: f.snapshot, language: f.index.set.language, frequent: &f.open.words}
 	found, err := m.matches(f.groups, f.query.Filter)
 	if err != nil {
 		return Page{}, err
@@ -84,7 +85,7 @@ func (f *finding) page(at *cursor) (Page, error) {
 	c := collector{snapshot: f.snapshot, columns: &f.open.columns, order: f.query.Order,
 		limit: f.query.Limit, facets: f.query.Facets}
 	if f.query.Order == ByRelevance && f.query.Limit > 0 {
-		if c.scorer, err = newScorer(f.snapshot, f.index.set.language, f.groups); err != nil {
+		if c.scorer, err = newScorer(f.snapshot, f.index.set.language, &f.open.words, f.groups); err != nil {
 			return Page{}, err
 		}
 	}

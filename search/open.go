@@ -37,6 +37,7 @@ type openIndex struct {
 
 	writer  chan struct{} // holds one token: one writer at a time
 	columns columnCache
+	words   frequentWords
 
 	users  atomic.Int64
 	unused chan struct{} // a hint that users has come down to zero
@@ -234,7 +235,7 @@ func (o *openIndex) anyOf(ids []preservation.RecordID) (bool, error) {
 	for i, id := range ids {
 		terms[i] = string(id)
 	}
-	set, err := withTerms(s, fieldID, terms...)
+	set, err := withTerms(context.Background(), s, fieldID, terms...)
 	return set.count() > 0, err
 }
 

@@ -9,8 +9,6 @@ import (
 	"bestand/preservation"
 
 	"github.com/blevesearch/bleve/v2/index/scorch"
-	bsearch "github.com/blevesearch/bleve/v2/search"
-	"github.com/blevesearch/bleve/v2/search/searcher"
 )
 
 // Bounds on what one pattern may expand to, in words of the index.
@@ -25,6 +23,7 @@ type matcher struct {
 	ctx      context.Context
 	reader   *scorch.IndexSnapshot
 	language *language
+	frequent *frequentWords
 
 	prefixes map[[2]string]docSet // by field and prefix: hostile queries repeat themselves
 }
@@ -144,7 +143,7 @@ func (m *matcher) analyzer(field string) *analyzer {
 }
 
 func (m *matcher) term(field, term string) (docSet, error) {
-	return withTerms(m.reader, field, term)
+	return withTerms(m.ctx, m.reader, field, term)
 }
 
 // phrase finds words in their order; empty ones stand for any word.
@@ -158,14 +157,14 @@ func (m *matcher) phrase(field string, words []string) (docSet, error) {
 	if len(words) == 1 {
 		return m.term(field, words[0])
 	}
-	s, err := searcher.NewPhraseSearcher(m.ctx, m.reader, words, 0, false, field, 1, unscored)
-	if err != nil {
-		return nil, err
+	phrase := make([][]string, len(words))
+	for i, w := range words {
+		if w != "" {
+			phrase[i] = []string{w}
+		}
 	}
-	return collected(m.reader, s, m.ctx.Err)
+	return m.inOrder(field, phrase)
 }
-
-var unscored = bsearch.SearcherOptions{Score: "none"}
 
 // prefix finds words that begin with the text, references that do, and for a
 // text of several words the phrase whose last word begins so.
@@ -188,7 +187,7 @@ func (m *matcher) beginning(field, prefix string) (docSet, error) {
 	if set, ok := m.prefixes[key]; ok {
 		return set, nil
 	}
-	set, err := withPrefix(m.reader, field, prefix, maxPrefixWords)
+	set, err := withPrefix(m.ctx, m.reader, field, prefix, maxPrefixWords)
 	if err != nil {
 		return nil, err
 	}
@@ -202,8 +201,11 @@ func (m *matcher) beginning(field, prefix string) (docSet, error) {
 func (m *matcher) phrasePrefix(c clause, prefix string) (docSet, error) {
 	var phrase [][]string
 	for _, w := range m.analyzer(c.field).words(c.text) {
-		if w != "" || len(phrase) > 0 {
+		switch {
+		case w != "":
 			phrase = append(phrase, []string{w})
+		case len(phrase) > 0:
+			phrase = append(phrase, nil)
 		}
 	}
 	last, err := m.termsWith(c.field, prefix)
@@ -211,14 +213,10 @@ func (m *matcher) phrasePrefix(c clause, prefix string) (docSet, error) {
 		return make(docSet, len(m.reader.Segments())), err
 	}
 	if len(phrase) < 2 {
-		return withTerms(m.reader, c.field, last...)
+		return withTerms(m.ctx, m.reader, c.field, last...)
 	}
 	phrase[len(phrase)-1] = last
-	s, err := searcher.NewMultiPhraseSearcher(m.ctx, m.reader, phrase, 0, false, c.field, 1, unscored)
-	if err != nil {
-		return nil, err
-	}
-	return collected(m.reader, s, m.ctx.Err)
+	return m.inOrder(c.field, phrase)
 }
 
 // termsWith lists the terms of a field that begin with prefix.
@@ -267,7 +265,7 @@ func (m *matcher) fuzzy(field, term string, edits int) (docSet, error) {
 			return nil, err
 		}
 		if e == nil {
-			return withTerms(m.reader, field, terms...)
+			return withTerms(m.ctx, m.reader, field, terms...)
 		}
 		if len(terms) == maxFuzzyWords {
 			return nil, fmt.Errorf("%w: too many words are like %q", ErrQuery, term)
@@ -280,7 +278,7 @@ func (m *matcher) fuzzy(field, term string, edits int) (docSet, error) {
 func (m *matcher) filtered(f Filter) (docSet, error) {
 	var set docSet
 	restrict := func(field string, terms []string) error {
-		s, err := withTerms(m.reader, field, terms...)
+		s, err := withTerms(m.ctx, m.reader, field, terms...)
 		if err != nil {
 			return err
 		}

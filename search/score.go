@@ -17,7 +17,8 @@ const (
 // scorer ranks hits by tf-idf: the root of a word's frequency in the record,
 // against the length of the text, times the square of the word's rarity.
 type scorer struct {
-	terms []weightedTerm
+	terms    []weightedTerm
+	frequent *frequentWords
 }
 
 type weightedTerm struct {
@@ -50,12 +51,12 @@ func (r *scorer) setWeights(w []float32) bool {
 
 // newScorer takes the words of all clauses that are asked for. Prefixes and
 // spellings of fuzzy words find, but do not rank.
-func newScorer(s *scorch.IndexSnapshot, l *language, groups [][]clause) (*scorer, error) {
+func newScorer(s *scorch.IndexSnapshot, l *language, frequent *frequentWords, groups [][]clause) (*scorer, error) {
 	count, err := s.DocCount()
 	if err != nil {
 		return nil, err
 	}
-	r := &scorer{}
+	r := &scorer{frequent: frequent}
 	add := func(field, term string, boost float64) error {
 		if len(r.terms) == maxScored {
 			return nil
@@ -117,9 +118,9 @@ func rarity(s *scorch.IndexSnapshot, field, term string, docs uint64) (float64, 
 }
 
 // add adds to scores, by document number, what the documents of a segment have.
+// Scores of other documents are of no meaning.
 func (r *scorer) add(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, scores []float32) error {
-	var list segment.PostingsList
-	var postings segment.PostingsIterator
+	var p postings
 	for _, t := range r.terms {
 		if t.weight == 0 {
 			continue
@@ -128,25 +129,71 @@ func (r *scorer) add(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, scores [
 		if err != nil {
 			return err
 		}
-		if list, err = dict.PostingsList([]byte(t.term), seg.Deleted(), list); err != nil {
+		all, err := p.of(dict, t.term, nil)
+		if err != nil {
 			return err
 		}
-		postings = list.Iterator(true, true, false, postings)
-		if o, ok := postings.(segment.OptimizablePostingsIterator); ok {
-			if all := o.ActualBitmap(); all != nil && all.GetCardinality() > docs.GetCardinality() {
-				o.ReplaceActual(roaring.And(all, docs))
-			}
+		if all == nil {
+			continue
 		}
-		for {
-			p, err := postings.Next()
-			if err != nil {
-				return err
-			}
-			if p == nil {
-				break
-			}
-			scores[p.Number()] += t.weight * float32(math.Sqrt(float64(p.Frequency()))*p.Norm())
+		if r.frequent.include(seg, all) {
+			err = r.addFrequent(seg, t, all, docs, scores)
+		} else {
+			err = eachPosting(p.list, all, docs, false, func(p segment.Posting) {
+				scores[p.Number()] += t.weight * presence(p).value()
+			})
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// addFrequent is add for a word that all the documents in all have.
+func (r *scorer) addFrequent(seg *scorch.SegmentSnapshot, t weightedTerm, all, docs *roaring.Bitmap, scores []float32) error {
+	levels, err := r.frequent.levels(seg, t.field, t.term)
+	if err != nil {
+		return err
+	}
+	var values [256]float32
+	for l := range values {
+		values[l] = t.weight * level(l).value()
+	}
+	if few(docs, all) {
+		return each(docs, func(docs []uint32) error {
+			for _, d := range docs {
+				if all.Contains(d) {
+					scores[d] += values[levels[all.Rank(d)-1]]
+				}
+			}
+			return nil
+		})
+	}
+	i := 0
+	return each(all, func(docs []uint32) error {
+		here := levels[i : i+len(docs)]
+		for n, d := range docs {
+			scores[d] += values[here[n]]
+		}
+		i += len(docs)
+		return nil
+	})
+}
+
+// few tells when it is cheaper to look each document up than to go through all.
+func few(docs, all *roaring.Bitmap) bool { return docs.GetCardinality()*64 < all.GetCardinality() }
+
+// level is how present a word is in a record, from 0 to 255: the root of its
+// frequency against the length of the text, in steps of a thirty-second of an
+// octave. Texts that differ by less are equally good.
+type level uint8
+
+const lowestLevel = 0x3F800000>>18 - 255 // 0x3F800000 are the bits of 1.0
+
+func presence(p segment.Posting) level {
+	bits := math.Float32bits(float32(math.Sqrt(float64(p.Frequency())) * p.Norm()))
+	return level(max(0, min(255, int(bits>>18)-lowestLevel)))
+}
+
+func (l level) value() float32 { return math.Float32frombits((uint32(l) + lowestLevel) << 18) }

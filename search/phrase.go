@@ -1,0 +1,293 @@
+package search
+
+import (
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/blevesearch/bleve/v2/index/scorch"
+	segment "github.com/blevesearch/scorch_segment_api/v2"
+)
+
+// inOrder finds documents in which words follow each other. For each place the
+// words that may stand there are given; none stand for any word.
+func (m *matcher) inOrder(field string, places [][]string) (docSet, error) {
+	return perSegment(m.ctx, m.reader, func(seg *scorch.SegmentSnapshot) (*roaring.Bitmap, error) {
+		p, err := m.phraseIn(seg, field, places)
+		if err != nil || p.docs == nil {
+			return nil, err
+		}
+		return p.matches(m.ctx.Err)
+	})
+}
+
+// phrase is a phrase in one segment.
+type phrase struct {
+	docs  *roaring.Bitmap // that have all the words; nil when there are none
+	words []phraseWord
+}
+
+// phraseWord is one place of a phrase.
+type phraseWord struct {
+	offset  int // from the beginning of the phrase
+	sources []*positionSource
+}
+
+// phraseIn looks for the words of a phrase in one segment.
+func (m *matcher) phraseIn(seg *scorch.SegmentSnapshot, field string, places [][]string) (phrase, error) {
+	var p phrase
+	dict, err := seg.Segment().Dictionary(field)
+	if err != nil {
+		return p, err
+	}
+	for offset, terms := range places {
+		if len(terms) == 0 {
+			continue
+		}
+		w := phraseWord{offset: offset}
+		either := roaring.New()
+		for _, t := range terms {
+			s := &positionSource{term: t}
+			if s.all, err = s.list.of(dict, t, nil); err != nil {
+				return phrase{}, err
+			}
+			if s.all != nil {
+				w.sources = append(w.sources, s)
+				either.Or(s.all)
+			}
+		}
+		if p.docs == nil {
+			p.docs = either
+		} else {
+			p.docs.And(either)
+		}
+		p.words = append(p.words, w)
+	}
+	if seg.Deleted() != nil {
+		p.docs.AndNot(seg.Deleted())
+	}
+	if p.docs.IsEmpty() {
+		return phrase{}, nil
+	}
+	for _, w := range p.words {
+		for _, s := range w.sources {
+			if err := s.open(m.frequent, seg, field, p.docs); err != nil {
+				return phrase{}, err
+			}
+		}
+	}
+	return p, nil
+}
+
+// matches goes through the documents that have all the words.
+func (p *phrase) matches(stop func() error) (*roaring.Bitmap, error) {
+	found := roaring.New()
+	var begins, next, buf []int
+	err := each(p.docs, func(docs []uint32) error {
+		for _, d := range docs {
+			for i, w := range p.words {
+				var err error
+				if next, err = w.begins(d, next[:0]); err != nil {
+					return err
+				}
+				if i == 0 {
+					begins, next = next, begins
+					continue
+				}
+				buf = intersection(buf[:0], begins, next)
+				begins, buf = buf, begins
+				if len(begins) == 0 {
+					break
+				}
+			}
+			if len(begins) > 0 {
+				found.Add(d)
+			}
+		}
+		return stop()
+	})
+	return found, err
+}
+
+// begins adds to buf where the phrase must begin for this word to be in its place.
+func (w *phraseWord) begins(doc uint32, buf []int) ([]int, error) {
+	for _, s := range w.sources {
+		var err error
+		if buf, err = s.at(doc, buf); err != nil {
+			return nil, err
+		}
+	}
+	for i := range buf {
+		buf[i] -= w.offset
+	}
+	if len(w.sources) > 1 {
+		slices.Sort(buf)
+	}
+	return buf, nil
+}
+
+// intersection adds to out what is in both of two ascending lists.
+func intersection(out, a, b []int) []int {
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0] < b[0]:
+			a = a[1:]
+		case a[0] > b[0]:
+			b = b[1:]
+		default:
+			out = append(out, a[0])
+			a, b = a[1:], b[1:]
+		}
+	}
+	return out
+}
+
+// positionSource tells the positions of one term, document by document in
+// ascending order.
+type positionSource struct {
+	term string
+	list postings
+	all  *roaring.Bitmap
+
+	unpacked *positionReader          // of a frequent word
+	postings segment.PostingsIterator // of another
+	pending  segment.Posting
+}
+
+// open prepares to read the positions in some documents.
+func (s *positionSource) open(frequent *frequentWords, seg *scorch.SegmentSnapshot, field string, docs *roaring.Bitmap) error {
+	if frequent.include(seg, s.all) {
+		at, err := frequent.positions(seg, field, s.term)
+		s.unpacked = &positionReader{positions: at, docs: s.all, lookUp: few(docs, s.all)}
+		return err
+	}
+	s.postings = s.list.list.Iterator(true, true, true, nil)
+	if o, ok := s.postings.(segment.OptimizablePostingsIterator); ok && o.ActualBitmap() != nil {
+		o.ReplaceActual(roaring.And(s.all, docs))
+	}
+	return nil
+}
+
+// at adds the positions in a document to buf.
+func (s *positionSource) at(doc uint32, buf []int) ([]int, error) {
+	if s.unpacked != nil {
+		return s.unpacked.at(doc, buf), nil
+	}
+	for s.postings != nil && (s.pending == nil || s.pending.Number() < uint64(doc)) {
+		var err error
+		if s.pending, err = s.postings.Next(); err != nil {
+			return nil, err
+		}
+		if s.pending == nil {
+			s.postings = nil
+		}
+	}
+	if s.pending == nil || s.pending.Number() != uint64(doc) {
+		return buf, nil
+	}
+	begin := len(buf)
+	for _, l := range s.pending.Locations() {
+		buf = append(buf, int(l.Pos()))
+	}
+	slices.Sort(buf[begin:])
+	return buf, nil
+}
+
+// add takes in the positions of the n-th document.
+func (p *positions) add(n int, locations []segment.Location) {
+	if n%positionsBlock == 0 {
+		p.blocks = append(p.blocks, uint32(len(p.stream)))
+	}
+	last := 0
+	at := make([]int, len(locations))
+	for i, l := range locations {
+		at[i] = int(l.Pos())
+	}
+	slices.Sort(at)
+	for i, pos := range at {
+		d := pos - last
+		last = pos
+		for ; d >= positionIsLast; d >>= 7 {
+			p.stream = append(p.stream, positionGoesOn|byte(d))
+		}
+		if i == len(at)-1 {
+			d |= positionIsLast
+		}
+		p.stream = append(p.stream, byte(d))
+	}
+	if len(at) == 0 {
+		p.stream = append(p.stream, positionIsLast) // no word stands at 0
+	}
+}
+
+// positionReader reads positions of ascending documents.
+type positionReader struct {
+	positions
+	docs   *roaring.Bitmap // that have the word
+	lookUp bool            // too few are wanted to go through all
+
+	from  roaring.ManyIntIterable
+	buf   [256]uint32
+	ahead []uint32 // documents not passed yet, within buf
+	rank  int      // of the first of them
+
+	n, offset int // the document that the stream is at, and where
+}
+
+// at adds the positions in a document to buf.
+func (r *positionReader) at(doc uint32, buf []int) []int {
+	if !r.advance(doc) {
+		return buf
+	}
+	if block := r.rank / positionsBlock; block > r.n/positionsBlock {
+		r.n, r.offset = block*positionsBlock, int(r.blocks[block])
+	}
+	o := r.offset
+	for ; r.n < r.rank; r.n++ {
+		for r.stream[o]&(positionGoesOn|positionIsLast) != positionIsLast {
+			o++
+		}
+		o++
+	}
+	r.offset = o
+	for pos := 0; ; {
+		d, shift := 0, 0
+		for ; r.stream[o]&positionGoesOn != 0; o++ {
+			d |= int(r.stream[o]&^positionGoesOn) << shift
+			shift += 7
+		}
+		d |= int(r.stream[o]&^positionIsLast) << shift
+		if pos += d; pos > 0 {
+			buf = append(buf, pos)
+		}
+		if r.stream[o]&positionIsLast != 0 {
+			return buf
+		}
+		o++
+	}
+}
+
+// advance moves rank to a document and reports whether it has the word.
+func (r *positionReader) advance(doc uint32) bool {
+	if r.lookUp {
+		if !r.docs.Contains(doc) {
+			return false
+		}
+		r.rank = int(r.docs.Rank(doc)) - 1
+		return true
+	}
+	if r.from == nil {
+		r.from = r.docs.ManyIterator()
+	}
+	for {
+		for i, d := range r.ahead {
+			if d >= doc {
+				r.ahead, r.rank = r.ahead[i:], r.rank+i
+				return d == doc
+			}
+		}
+		r.rank += len(r.ahead)
+		if r.ahead = r.buf[:r.from.NextMany(r.buf[:])]; len(r.ahead) == 0 {
+			return false
+		}
+	}
+}
