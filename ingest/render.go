@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"bestand/ingest/bound"
 	"bestand/ingest/convert"
 	"bestand/ingest/format"
 	"bestand/ingest/invoice"
@@ -25,7 +26,7 @@ func render(ctx context.Context, w *work) error {
 	defer func() {
 		stop()
 		for _, r := range begun {
-			<-r.done
+			_ = r.wait() // nobody asks what became of it any more
 		}
 	}()
 	for i := 0; i < len(w.files); i++ { // grows while it runs
@@ -47,9 +48,9 @@ func render(ctx context.Context, w *work) error {
 			}
 		}
 		r := begun[f]
-		<-r.done
+		err := r.wait()
 		delete(begun, f)
-		if err := w.rendered(ctx, f, r); err != nil {
+		if err = w.rendered(ctx, f, r, err); err != nil {
 			return fmt.Errorf("%s: %w", f.ID, err)
 		}
 		if err := w.flush(ctx, false); err != nil {
@@ -68,10 +69,9 @@ func (f *file) wants() bool {
 type rendering struct {
 	dir  string
 	used *sandbox.Usage
+	wait func() error // returns at the end; then the rest is set
 	took time.Duration
-	done chan struct{} // closed at the end; then the rest is set
 	convert.Result
-	err error
 }
 
 func (w *work) begin(ctx context.Context, f *file) (*rendering, error) {
@@ -81,19 +81,19 @@ func (w *work) begin(ctx context.Context, f *file) (*rendering, error) {
 	}
 	src := convert.Source{Path: f.path, Name: f.Name, Title: f.Title, Format: f.Format, Encrypted: f.ident.Encrypted, Charset: f.ident.Charset}
 	measured, used := sandbox.Measured(ctx)
-	r := &rendering{dir: dir, used: used, done: make(chan struct{})}
-	go func() {
-		defer close(r.done)
+	r := &rendering{dir: dir, used: used}
+	r.wait = bound.Beside(func() (err error) {
 		began := time.Now()
-		r.Result, r.err = w.session.Render(measured, src, dir)
+		r.Result, err = w.session.Render(measured, src, dir)
 		r.took = time.Since(began)
-	}()
+		return err
+	})
 	return r, nil
 }
 
 // rendered notes what became of a file.
-func (w *work) rendered(ctx context.Context, f *file, done *rendering) error {
-	r, err := done.Result, done.err
+func (w *work) rendered(ctx context.Context, f *file, done *rendering, err error) error {
+	r := done.Result
 	if errors.Is(err, convert.ErrMissing) {
 		f.Verdict = preservation.VerdictPending
 		w.finding(f, preservation.Event{Type: preservation.EventConvert, Outcome: preservation.Warning, Code: "pending", Agent: agent,

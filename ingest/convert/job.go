@@ -66,8 +66,10 @@ func (j *job) aside(ctx context.Context, f func()) error {
 	if err := j.checking.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	f()
-	j.checking.Release(1)
+	func() {
+		defer j.checking.Release(1)
+		f()
+	}()
 	return j.enter(ctx)
 }
 

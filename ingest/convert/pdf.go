@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
+	"bestand/ingest/bound"
 	"bestand/ingest/sandbox"
 	"bestand/ingest/verapdf"
 	"bestand/preservation"
@@ -87,16 +87,22 @@ func (j *job) renderPDF(ctx context.Context) error {
 	return j.rewritten(ctx, j.src.Path, facts, source, tolerances["pdf"])
 }
 
-// readBoth validates a PDF while its text is read.
+// readBoth validates a PDF while its text is read. There is a text always, empty
+// when it could not be read.
 func (j *job) readBoth(ctx context.Context, pdf string) (verdict verapdf.Verdict, text *counter, verr, terr error) {
 	late := j.aside(ctx, func() {
-		var reading sync.WaitGroup
-		reading.Go(func() { text, terr = j.pdfText(ctx, pdf) })
+		read := bound.Beside(func() (err error) {
+			text, err = j.pdfText(ctx, pdf)
+			return err
+		})
 		verdict, verr = j.validate(ctx, pdf, verapdf.Auto)
-		reading.Wait()
+		terr = read()
 	})
 	if late != nil {
-		return verdict, text, late, late
+		verr, terr = late, late
+	}
+	if text == nil {
+		text = &counter{}
 	}
 	return verdict, text, verr, terr
 }

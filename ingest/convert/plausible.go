@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"bestand/ingest/bound"
 	"bestand/ingest/verapdf"
 	"bestand/preservation"
 )
@@ -161,16 +162,15 @@ func (j *job) check(ctx context.Context, pdf, flavour string, source numbers, t 
 	var text *counter
 	var unread error
 	late := j.aside(ctx, func() {
-		validated := make(chan struct{})
-		go func() {
-			defer close(validated)
+		validated := bound.Beside(func() (err error) {
 			verdict, err = j.validate(ctx, pdf, verapdf.Flavour(flavour))
-		}()
+			return err
+		})
 		if text, unread = j.pdfText(ctx, pdf); unread == nil {
 			rendition.letters = text.letters
 			rendition.raster, unread = j.raster(ctx, pdf)
 		}
-		<-validated
+		err = validated()
 	})
 	if late != nil {
 		return late

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"bestand/ingest/bound"
 	"bestand/ingest/sandbox"
 )
 
@@ -63,16 +64,14 @@ func (j *job) draw(ctx context.Context, program, pdf string, args ...string) ([]
 	defer os.Remove(dir)
 	r, w := io.Pipe()
 	var pages []page
-	var parse error
-	done := make(chan struct{})
-	go func() { // ends when the writer is closed
-		defer close(done)
-		pages, parse = pgm(bufio.NewReaderSize(r, 64<<10))
-		_, _ = io.Copy(io.Discard, r) // what a broken image left must not block the program
-	}()
+	parsed := bound.Beside(func() (err error) { // ends when the writer is closed
+		defer io.Copy(io.Discard, r) // what a broken image left must not block the program
+		pages, err = pgm(bufio.NewReaderSize(r, 64<<10))
+		return err
+	})
 	res, err := j.tool(ctx, sandbox.Command{Name: program, Args: args, Dir: dir, Read: []string{pdf}, Stdout: w, Limits: rasterLimits})
 	w.Close()
-	<-done
+	parse := parsed()
 	var no *Refusal
 	switch {
 	case errors.As(err, &no) && no.Code == codeLimit+sandbox.LimitOutput && len(pages) > 0:
