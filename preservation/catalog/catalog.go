@@ -63,7 +63,7 @@ type DB struct {
 	group   *group // SQLite only: commits concurrent writes together
 	closing sync.Once
 	now     func() time.Time
-	jobs    broadcast // a job was committed by this process
+	jobs    bells     // a job was committed by this process
 	changed broadcast // a change was committed by this process
 }
 

@@ -115,7 +115,10 @@ func (db *DB) Finish(ctx context.Context, j Job) error {
 		if err != nil {
 			return err
 		}
-		if x.wokeJobs = n == 1; n == 0 {
+		if n == 1 {
+			x.wokeJobs = append(x.wokeJobs, j.Kind)
+		}
+		if n == 0 {
 			if n, err = x.owned(j, `DELETE FROM job`, ``); err != nil {
 				return err
 			}

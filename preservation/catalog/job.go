@@ -43,7 +43,7 @@ func (x *tx) enqueue(tenant preservation.TenantID, j Job) error {
 	if err != nil {
 		return fmt.Errorf("enqueue %s: %w", j.Kind, err)
 	}
-	x.wokeJobs = true
+	x.wokeJobs = append(x.wokeJobs, j.Kind)
 	return nil
 }
 

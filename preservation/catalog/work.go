@@ -67,20 +67,21 @@ func (p *Pool) Run(ctx context.Context) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	defer wg.Wait()
+	bell, leave := p.DB.jobs.join(kinds)
+	defer leave()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-free:
 		}
-		wake := p.DB.jobs.wait() // before looking, so that nothing is missed
 		job, ok := p.next(ctx, owner, kinds, lease)
 		if !ok {
 			free <- struct{}{}
 			select {
 			case <-ctx.Done():
 				return
-			case <-wake:
+			case <-bell:
 			case <-tick.C:
 			}
 			continue

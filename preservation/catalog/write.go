@@ -23,7 +23,7 @@ type tx struct {
 	db          *DB
 	ctx         context.Context
 	prepared    *statements // nil where the driver keeps its own
-	wokeJobs    bool
+	wokeJobs    []string    // kinds
 	wokeChanges bool
 }
 
@@ -116,9 +116,7 @@ func (db *DB) begin(ctx context.Context) (t *sql.Tx, err error) {
 
 // tell wakes those who wait for what was committed.
 func (x *tx) tell() {
-	if x.wokeJobs {
-		x.db.jobs.send()
-	}
+	x.db.jobs.ring(x.wokeJobs)
 	if x.wokeChanges {
 		x.db.changed.send()
 	}
@@ -151,8 +149,9 @@ func refused(err error, state string, codes ...int) bool {
 }
 
 // group commits the writes that arrive while a commit is under way together
-// with the next one: one fsync serves all of them. Each write has its own
-// savepoint, so that a failing one takes nothing else with it.
+// with the next one: one fsync serves all of them. When one of them fails, the
+// batch is done again with a savepoint for each, so that it takes nothing else
+// with it; always to have them would cost as much as a small write does.
 type group struct {
 	sql    *sql.DB
 	files  *openFiles
@@ -248,22 +247,15 @@ func (g *group) commit(batch []*pending) {
 		fail(err)
 		return
 	}
-	// The batch outlives any single caller: a caller that leaves must not undo the others.
-	t, err := g.sql.BeginTx(context.Background(), nil)
-	if err != nil {
-		fail(fmt.Errorf("begin: %w", err))
+	err := g.together(batch, false)
+	switch {
+	case errors.Is(err, errSpoilt) && len(batch) == 1: // it alone was undone
 		return
+	case errors.Is(err, errSpoilt):
+		err = g.together(batch, true)
 	}
-	for _, p := range batch {
-		if err := p.run(t, &g.prepared); err != nil {
-			t.Rollback()
-			fail(err)
-			return
-		}
-	}
-	if err := t.Commit(); err != nil {
-		t.Rollback()
-		fail(fmt.Errorf("commit: %w", err))
+	if err != nil {
+		fail(err)
 		return
 	}
 	if err := g.files.check(); err != nil { // committed to files that are gone
@@ -278,21 +270,61 @@ func (g *group) commit(batch []*pending) {
 	g.prepared.prepare(g.sql)
 }
 
-// run executes one write in its savepoint. The error it returns is one of the
-// transaction as a whole.
-func (p *pending) run(t *sql.Tx, prepared *statements) error {
-	if p.err = p.ctx.Err(); p.err != nil {
-		return nil
+// errSpoilt: a write failed, and took what was written before it with it.
+var errSpoilt = errors.New("a write of the batch failed")
+
+// together commits a batch in one transaction, each write in a savepoint or all
+// of them without.
+func (g *group) together(batch []*pending, savepoints bool) error {
+	// The batch outlives any single caller: a caller that leaves must not undo the others.
+	t, err := g.sql.BeginTx(context.Background(), nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
 	}
-	if _, err := t.Exec(`SAVEPOINT w`); err != nil {
-		return err
+	for _, p := range batch {
+		switch {
+		case p.ended():
+			continue
+		case savepoints:
+			err = p.apart(t, &g.prepared)
+		case !p.run(t, &g.prepared):
+			err = errSpoilt
+		}
+		if err != nil {
+			t.Rollback()
+			return err
+		}
 	}
+	if err := t.Commit(); err != nil {
+		t.Rollback()
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// ended reports whether the caller left before its write began.
+func (p *pending) ended() bool {
+	p.err, p.panic = p.ctx.Err(), nil
+	return p.err != nil
+}
+
+// run executes one write and reports whether it succeeded.
+func (p *pending) run(t *sql.Tx, prepared *statements) (ok bool) {
 	p.tx = &tx{Tx: t, db: p.db, ctx: context.WithoutCancel(p.ctx), prepared: prepared}
 	func() {
 		defer func() { p.panic = recover() }()
 		p.err = p.fn(p.tx)
 	}()
-	if p.err != nil || p.panic != nil {
+	return p.err == nil && p.panic == nil
+}
+
+// apart executes one write in its savepoint. The error it returns is one of the
+// transaction as a whole.
+func (p *pending) apart(t *sql.Tx, prepared *statements) error {
+	if _, err := t.Exec(`SAVEPOINT w`); err != nil {
+		return err
+	}
+	if !p.run(t, prepared) {
 		if _, err := t.Exec(`ROLLBACK TO w`); err != nil {
 			return err
 		}
@@ -322,5 +354,44 @@ func (b *broadcast) send() {
 	if b.c != nil {
 		close(b.c)
 		b.c = nil
+	}
+}
+
+// bells wakes pools for whose kinds of jobs one was committed.
+type bells struct {
+	mu    sync.Mutex
+	kinds map[chan struct{}][]string
+}
+
+// join returns what is rung after every commit of a job of one of the kinds, once
+// for those in between two looks at it.
+func (b *bells) join(kinds []string) (bell <-chan struct{}, leave func()) {
+	c := make(chan struct{}, 1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.kinds == nil {
+		b.kinds = map[chan struct{}][]string{}
+	}
+	b.kinds[c] = kinds
+	return c, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.kinds, c)
+	}
+}
+
+func (b *bells) ring(kinds []string) {
+	if len(kinds) == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c, theirs := range b.kinds {
+		if slices.ContainsFunc(theirs, func(k string) bool { return slices.Contains(kinds, k) }) {
+			select {
+			case c <- struct{}{}:
+			default: // it has been rung and not yet heard
+			}
+		}
 	}
 }
