@@ -46,6 +46,7 @@ type Intake struct {
 
 	mu   sync.Mutex
 	open map[preservation.SubmissionID]time.Time // deliveries under way, which the sweep must spare, and since when
+	last time.Time                               // when one of them ended
 }
 
 // Request is what a producer says of a delivery before its bytes.
@@ -73,6 +74,7 @@ type Delivery struct {
 	actor   string
 	req     Request
 	sub     catalog.Submission
+	began   time.Time // when the first file came
 	bytes   int64
 	discard bool // the source is known already: compare only
 	done    bool
@@ -166,6 +168,9 @@ func (in *Intake) maxFiles() int {
 func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.StagedFile, error) {
 	d.in.receive(d.sub.ID)
 	n := len(d.sub.Files)
+	if n == 0 {
+		d.began = time.Now()
+	}
 	f := catalog.StagedFile{Name: name, Key: fmt.Sprintf("%s%06d", stagingPrefix(d.tenant.ID(), d.sub.ID), n+1)}
 	if len(d.req.Files) > 0 {
 		if n >= len(d.req.Files) {
@@ -197,7 +202,7 @@ func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.
 	if d.discard {
 		_, err = io.Copy(io.Discard, h)
 	} else {
-		_, err = d.in.Staging.Put(ctx, f.Key, h, preservation.PutOptions{Size: -1})
+		_, err = d.in.Staging.Put(ctx, f.Key, h, preservation.PutOptions{Size: -1, Digest: func() []byte { return h.h256.Sum(nil) }})
 	}
 	if err != nil {
 		return f, fmt.Errorf("stage file %d: %w", n+1, err)
@@ -291,9 +296,16 @@ func (d *Delivery) repeated(have catalog.Submission) (catalog.Submission, bool, 
 }
 
 // staged makes sure that staging holds every file whole. A delivery may take
-// days, and until it is accepted nothing but its process knows of it.
+// days, and until it is accepted nothing but its process knows of it. What staging
+// took a moment ago nobody has swept away.
 func (d *Delivery) staged(ctx context.Context) error {
-	const few = 4 // up to here it is faster to ask for each
+	const (
+		moment = time.Minute
+		few    = 4 // up to here it is faster to ask for each
+	)
+	if time.Since(d.began) < moment {
+		return nil
+	}
 	have := map[string]int64{}
 	if len(d.sub.Files) > few {
 		for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
@@ -355,6 +367,7 @@ func (in *Intake) received(id preservation.SubmissionID) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.open, id)
+	in.last = time.Now()
 }
 
 // receiving reports whether a delivery is under way in this process.
@@ -365,20 +378,26 @@ func (in *Intake) receiving(id preservation.SubmissionID) bool {
 	return ok
 }
 
-// brief is how long a delivery may take that others wait for.
-const brief = 2 * time.Second
+const (
+	// brief is how long a delivery may take that others wait for.
+	brief = 2 * time.Second
+	// pause is how soon the next delivery follows of those who have many.
+	pause = 50 * time.Millisecond
+)
 
-// rush reports whether somebody waits for a delivery to be accepted. One that
-// takes long, by its size or its line, is not waited for.
+// rush reports whether somebody waits for a delivery to be accepted, or is about
+// to send the next one. One that takes long, by its size or its line, is not
+// waited for.
 func (in *Intake) rush() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	now := time.Now()
 	for _, since := range in.open {
-		if time.Since(since) < brief {
+		if now.Sub(since) < brief {
 			return true
 		}
 	}
-	return false
+	return now.Sub(in.last) < pause
 }
 
 func stagingPrefix(t preservation.TenantID, id preservation.SubmissionID) string {

@@ -63,6 +63,10 @@ type PutOptions struct {
 	SHA256      string // lower-case hex; the store verifies it while writing where it can, and on read-back. Empty with Size -1
 	Lock        Lock   // zero in a bucket without lock
 	ContentType string
+
+	// Digest gives the SHA-256 of what has been read, of a caller that computes it
+	// anyway, for a reader of unknown size. Nil: it is computed once more.
+	Digest func() []byte
 }
 
 // Store keeps objects immutably in one bucket with versioning and Object Lock.

@@ -39,6 +39,7 @@ const (
 	benchClients = 8
 	benchSize    = 100 << 10 // bytes of a document
 	benchRound   = 100       // documents of a round
+	acceptRound  = 600       // as many as take a second or so
 )
 
 // BenchmarkAccept compares how fast records are accepted that need no conversion
@@ -50,7 +51,7 @@ func BenchmarkAccept(b *testing.B) {
 	document := pdfaDocument(b)
 	var ours, bare []float64
 	for b.Loop() {
-		docs := distinct(document, benchRound)
+		docs := distinct(document, acceptRound)
 		bare = append(bare, perSecond(b, docs, s.put))
 		ours = append(ours, perSecond(b, docs, s.submit))
 		s.drained(b)

@@ -214,7 +214,7 @@ func (s *service) startWorkers() {
 	handlers["complete"] = s.timely(s.pipeline.Complete)
 	handlers["unstage"] = s.pipeline.Unstage
 	handlers["report"] = s.pipeline.Report
-	handlers["sweep"] = s.pipeline.Sweep
+	handlers["sweep"] = s.timely(s.pipeline.Sweep) // by a wrong clock it would take what has just come
 	handlers["expire-uploads"] = func(ctx context.Context, _ *catalog.Tenant, _ catalog.Job) error { return s.api.ExpireUploads(ctx) }
 	// What protects the bytes must not wait behind a long destruction either.
 	protect := map[string]catalog.Handler{}

@@ -65,7 +65,7 @@ func (s *Staging) put(ctx context.Context, key string, r io.Reader, o preservati
 	var info minio.UploadInfo
 	var err error
 	if o.Size < 0 {
-		info, err = s.putUnknown(ctx, key, r, opts)
+		info, err = s.putUnknown(ctx, key, r, o.Digest, opts)
 	} else {
 		info, err = s.putKnown(ctx, key, r, o, opts)
 	}
@@ -75,7 +75,7 @@ func (s *Staging) put(ctx context.Context, key string, r io.Reader, o preservati
 	return preservation.Object{Key: key, VersionID: info.VersionID, Size: info.Size, Latest: true, ContentType: o.ContentType}, nil
 }
 
-func (s *Staging) putUnknown(ctx context.Context, key string, r io.Reader, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
+func (s *Staging) putUnknown(ctx context.Context, key string, r io.Reader, digest func() []byte, opts minio.PutObjectOptions) (minio.UploadInfo, error) {
 	head := make([]byte, smallBody)
 	n, end, err := fill(r, head)
 	if err != nil {
@@ -95,8 +95,10 @@ func (s *Staging) putUnknown(ctx context.Context, key string, r io.Reader, opts 
 	if !end {
 		return s.client.multipart(ctx, s.name, key, r, buf, opts)
 	}
-	sum, err := buf.sum()
-	if err != nil {
+	var sum []byte
+	if digest != nil {
+		sum = digest()
+	} else if sum, err = buf.sum(); err != nil {
 		return minio.UploadInfo{}, err
 	}
 	opts.UserMetadata = checksum(sum)
