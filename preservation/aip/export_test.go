@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"hash/crc32"
 	"testing"
+
+	"bestand/preservation"
 )
 
 // Part is a file that Zip puts into a ZIP of this format.
@@ -26,4 +28,22 @@ func Zip(t testing.TB, root string, parts []Part) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// ReadOwnPremis is readOwnPremis, the events of it.
+func ReadOwnPremis(doc []byte, record preservation.RecordID) ([]preservation.Event, bool) {
+	facts, ok := readOwnPremis(doc, record)
+	if !ok {
+		return nil, false
+	}
+	return facts.events, true
+}
+
+// ReadPremis is readPremis, the events of it.
+func ReadPremis(doc []byte, record preservation.RecordID) ([]preservation.Event, error) {
+	facts, err := readPremis(bytes.NewReader(doc), record, nil)
+	if err != nil {
+		return nil, err
+	}
+	return facts.events, nil
 }

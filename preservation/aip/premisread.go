@@ -65,18 +65,19 @@ type (
 		} `xml:"relationship"`
 	}
 	premisEvent struct {
-		ID      string      `xml:"eventIdentifier>eventIdentifierValue"`
-		Type    string      `xml:"eventType"`
-		At      string      `xml:"eventDateTime"`
-		Detail  string      `xml:"eventDetailInformation>eventDetail"`
-		Raw     []premisRaw `xml:"eventDetailInformation>eventDetailExtension>raw"`
-		Outcome string      `xml:"eventOutcomeInformation>eventOutcome"`
-		Code    string      `xml:"eventOutcomeInformation>eventOutcomeDetail>eventOutcomeDetailNote"`
-		Agent   string      `xml:"linkingAgentIdentifier>linkingAgentIdentifierValue"`
-		Objects []struct {
-			Kind  string `xml:"linkingObjectIdentifierType"`
-			Value string `xml:"linkingObjectIdentifierValue"`
-		} `xml:"linkingObjectIdentifier"`
+		ID      string       `xml:"eventIdentifier>eventIdentifierValue"`
+		Type    string       `xml:"eventType"`
+		At      string       `xml:"eventDateTime"`
+		Detail  string       `xml:"eventDetailInformation>eventDetail"`
+		Raw     []premisRaw  `xml:"eventDetailInformation>eventDetailExtension>raw"`
+		Outcome string       `xml:"eventOutcomeInformation>eventOutcome"`
+		Code    string       `xml:"eventOutcomeInformation>eventOutcomeDetail>eventOutcomeDetailNote"`
+		Agent   string       `xml:"linkingAgentIdentifier>linkingAgentIdentifierValue"`
+		Objects []premisLink `xml:"linkingObjectIdentifier"`
+	}
+	premisLink struct {
+		Kind  string `xml:"linkingObjectIdentifierType"`
+		Value string `xml:"linkingObjectIdentifierValue"`
 	}
 	premisAgent struct {
 		ID      string      `xml:"agentIdentifier>agentIdentifierValue"`
@@ -208,13 +209,17 @@ func (p *premisFacts) event(dec *xml.Decoder, start *xml.StartElement, record pr
 	if err := dec.DecodeElement(&x, start); err != nil {
 		return "", err
 	}
+	return x.Agent, p.addEvent(&x, record)
+}
+
+func (p *premisFacts) addEvent(x *premisEvent, record preservation.RecordID) (err error) {
 	e := preservation.Event{ID: x.ID, Type: preservation.EventType(x.Type), Detail: x.Detail,
 		Outcome: preservation.Outcome(x.Outcome), Code: x.Code}
 	if e.At, err = time.Parse(time.RFC3339Nano, x.At); err != nil {
-		return "", fmt.Errorf("event %q: time %q", x.ID, x.At)
+		return fmt.Errorf("event %q: time %q", x.ID, x.At)
 	}
 	if err := exact(x.Raw, "detail", &e.Detail); err != nil {
-		return "", err
+		return err
 	}
 	for _, o := range x.Objects {
 		if o.Kind == fileType {
@@ -222,7 +227,7 @@ func (p *premisFacts) event(dec *xml.Decoder, start *xml.StartElement, record pr
 		}
 	}
 	p.events = append(p.events, e)
-	return x.Agent, nil
+	return nil
 }
 
 func readAgent(dec *xml.Decoder, start *xml.StartElement, agents map[string]preservation.Agent) error {
@@ -230,6 +235,10 @@ func readAgent(dec *xml.Decoder, start *xml.StartElement, agents map[string]pres
 	if err := dec.DecodeElement(&x, start); err != nil {
 		return err
 	}
+	return addAgent(&x, agents)
+}
+
+func addAgent(x *premisAgent, agents map[string]preservation.Agent) error {
 	a := preservation.Agent{Type: preservation.AgentType(x.Type), Name: x.Name, Version: x.Version}
 	if err := exact(x.Raw, "name", &a.Name); err != nil {
 		return err

@@ -112,6 +112,14 @@ func (p *Reader) Entry(path string) (*io.SectionReader, error) {
 
 // Events returns the events from PREMIS, as they were packaged.
 func (p *Reader) Events() ([]preservation.Event, error) {
+	if s, err := p.Entry(PremisPath); err == nil && s.Size() <= maxOwn {
+		data := make([]byte, s.Size())
+		if _, err := io.ReadFull(s, data); err == nil {
+			if facts, ok := readOwnPremis(data, p.record.ID); ok {
+				return facts.events, nil
+			}
+		}
+	}
 	facts, err := p.premis(nil)
 	if err != nil {
 		return nil, err
