@@ -2,9 +2,13 @@ package ingest
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +36,7 @@ type Verifier struct {
 type certified struct {
 	key        crypto.PublicKey
 	from, till time.Time
+	usual      *ecdsa.PublicKey // key, once a receipt by it under ES256 was good
 }
 
 // maxCertified bounds what a Verifier keeps: an archive has a key in five years.
@@ -44,6 +49,9 @@ func NewVerifier(roots *x509.CertPool) *Verifier {
 
 // Verify is VerifyJWS. It may be called concurrently.
 func (v *Verifier) Verify(jws string) ([]byte, error) {
+	if payload, ok := v.verifyUsual(jws); ok {
+		return payload, nil
+	}
 	o, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.RS256})
 	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
@@ -63,7 +71,47 @@ func (v *Verifier) Verify(jws string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
+	if public, ok := key.(*ecdsa.PublicKey); ok && o.Signatures[0].Header.Algorithm == string(jose.ES256) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if c, ok := v.signed[header]; ok && public.Equal(c.key) {
+			c.usual = public
+			v.signed[header] = c
+		}
+	}
 	return payload, nil
+}
+
+// verifyUsual verifies a receipt whose header is, to the byte, one that was taken
+// apart before. ok is false for any other, and for one that is not good: Verify says
+// why.
+func (v *Verifier) verifyUsual(jws string) (payload []byte, ok bool) {
+	header, rest, _ := strings.Cut(jws, ".")
+	v.mu.Lock()
+	c := v.signed[header]
+	v.mu.Unlock()
+	body, encoded, _ := strings.Cut(rest, ".")
+	if c.usual == nil || body == "" {
+		return nil, false
+	}
+	strict := base64.RawURLEncoding.Strict()
+	signature, err := strict.DecodeString(encoded)
+	if err != nil || len(signature) != 64 || strings.ContainsAny(encoded, "\r\n") {
+		return nil, false
+	}
+	if payload, err = strict.DecodeString(body); err != nil || strings.ContainsAny(body, "\r\n") {
+		return nil, false
+	}
+	sum := sha256.Sum256([]byte(jws[:len(header)+1+len(body)]))
+	r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
+	if !ecdsa.Verify(c.usual, sum[:], r, s) {
+		return nil, false
+	}
+	var claimed struct{ Time time.Time }
+	if err := json.Unmarshal(payload, &claimed); err != nil || claimed.Time.Before(c.from) || claimed.Time.After(c.till) {
+		return nil, false
+	}
+	return payload, true
 }
 
 func (v *Verifier) certified(encoded string, h jose.Header, at time.Time) (crypto.PublicKey, error) {
@@ -78,7 +126,7 @@ func (v *Verifier) certified(encoded string, h jose.Header, at time.Time) (crypt
 		return nil, err
 	}
 	chain := chains[0]
-	c = certified{chain[0].PublicKey, chain[0].NotBefore, chain[0].NotAfter}
+	c = certified{key: chain[0].PublicKey, from: chain[0].NotBefore, till: chain[0].NotAfter}
 	for _, issuer := range chain[1:] {
 		if issuer.NotBefore.After(c.from) {
 			c.from = issuer.NotBefore
