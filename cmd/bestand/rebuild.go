@@ -33,7 +33,12 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	return errors.Join(err, a.close())
 }
 
-func (a *archive) rebuild(ctx context.Context, stdout io.Writer) error {
+func (a *archive) rebuild(ctx context.Context, stdout io.Writer) (err error) {
+	end, err := a.catalog.Load(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end(context.WithoutCancel(ctx))) }()
 	names, err := a.s3.Buckets(ctx)
 	if err != nil {
 		return err

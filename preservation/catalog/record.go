@@ -50,54 +50,73 @@ type Commit struct {
 // version that is known already stays as it is. ErrDestroyed when the record has
 // a tombstone, ErrConflict when its bytes are being purged.
 func (t *Tenant) CommitRecord(ctx context.Context, c Commit) error {
-	r := c.Record
+	return t.CommitRecords(ctx, c)
+}
+
+// CommitRecords is CommitRecord for many in one transaction: all of them or none.
+func (t *Tenant) CommitRecords(ctx context.Context, commits ...Commit) error {
 	return t.db.write(ctx, func(x *tx) error {
-		if r.Version > 1 {
-			// Nobody may evaluate or claim the record by what it was before.
-			if err := (&Tx{tx: x, tenant: t.id}).Lock(RetentionLock); err != nil {
+		stale := false
+		for _, c := range commits {
+			added, err := x.commitRecord(t.id, c)
+			if err != nil {
 				return err
 			}
+			stale = stale || added
 		}
-		if err := x.unburied(t.id, r.ID); err != nil {
-			return err // before anything of it is written, even if only to be undone
+		if !stale {
+			return nil
 		}
-		now := ms(t.db.now())
-		// The lock of a record is the earliest of those on its objects.
-		added, err := x.exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key,
-				creator, opened, closed, confidentiality, personal_data, parent, metadata, formats, received_ms, archived_ms, changed_ms, lock_mode, lock_until_ms)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
-			ON CONFLICT (id) DO UPDATE SET version = excluded.version, submission = excluded.submission, kind = excluded.kind, class = excluded.class,
-				title = excluded.title, reference = excluded.reference, reference_key = excluded.reference_key, creator = excluded.creator,
-				opened = excluded.opened, closed = excluded.closed, confidentiality = excluded.confidentiality, personal_data = excluded.personal_data,
-				parent = excluded.parent, metadata = excluded.metadata, formats = excluded.formats, received_ms = excluded.received_ms,
-				changed_ms = excluded.changed_ms, stale = 1,
-				lock_until_ms = CASE WHEN excluded.lock_until_ms < record.lock_until_ms THEN excluded.lock_until_ms ELSE record.lock_until_ms END
-			WHERE record.tenant = excluded.tenant AND record.version < excluded.version
-				AND NOT EXISTS (SELECT 1 FROM disposal WHERE disposal.record_id = record.id AND disposal.phase <> 'intended')`,
-			string(r.ID), string(t.id), r.Version, string(r.Submission), r.Producer, r.ProducerRecordID, r.Kind, r.Class, r.Title, r.Reference, ReferenceKey(r.Reference),
-			r.Creator, r.Opened.String(), r.Closed.String(), r.Confidentiality, bit(r.PersonalData), string(r.Parent), toJSON(r.Metadata), formats(r.Files),
-			ms(r.Received), ms(c.Package.Stored), now, string(c.Lock.Mode), ms(c.Lock.Until))
-		if err != nil {
-			return err
-		}
-		// A destruction that was under way on PostgreSQL has ended by now.
-		if err := x.unburied(t.id, r.ID); err != nil {
-			return err
-		}
-		if added == 0 {
-			return x.commitKnown(t.id, c)
-		}
-		if err := x.setFiles(t.id, r, c.Pos); err != nil {
-			return err
-		}
-		if err := x.addPackage(t.id, c); err != nil {
-			return err
-		}
-		if err := x.enqueue(t.id, Job{Kind: "evaluate", Key: "stale"}); err != nil {
-			return err
-		}
-		return x.change(t.id, r.ID)
+		return x.enqueue(t.id, Job{Kind: "evaluate", Key: "stale"})
 	})
+}
+
+// commitRecord reports whether the version was not known yet.
+func (x *tx) commitRecord(tenant preservation.TenantID, c Commit) (bool, error) {
+	r := c.Record
+	if r.Version > 1 {
+		// Nobody may evaluate or claim the record by what it was before.
+		if err := (&Tx{tx: x, tenant: tenant}).Lock(RetentionLock); err != nil {
+			return false, err
+		}
+	}
+	if err := x.unburied(tenant, r.ID); err != nil {
+		return false, err // before anything of it is written, even if only to be undone
+	}
+	now := ms(x.db.now())
+	// The lock of a record is the earliest of those on its objects.
+	added, err := x.exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key,
+			creator, opened, closed, confidentiality, personal_data, parent, metadata, formats, received_ms, archived_ms, changed_ms, lock_mode, lock_until_ms)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+		ON CONFLICT (id) DO UPDATE SET version = excluded.version, submission = excluded.submission, kind = excluded.kind, class = excluded.class,
+			title = excluded.title, reference = excluded.reference, reference_key = excluded.reference_key, creator = excluded.creator,
+			opened = excluded.opened, closed = excluded.closed, confidentiality = excluded.confidentiality, personal_data = excluded.personal_data,
+			parent = excluded.parent, metadata = excluded.metadata, formats = excluded.formats, received_ms = excluded.received_ms,
+			changed_ms = excluded.changed_ms, stale = 1,
+			lock_until_ms = CASE WHEN excluded.lock_until_ms < record.lock_until_ms THEN excluded.lock_until_ms ELSE record.lock_until_ms END
+		WHERE record.tenant = excluded.tenant AND record.version < excluded.version
+			AND NOT EXISTS (SELECT 1 FROM disposal WHERE disposal.record_id = record.id AND disposal.phase <> 'intended')`,
+		string(r.ID), string(tenant), r.Version, string(r.Submission), r.Producer, r.ProducerRecordID, r.Kind, r.Class, r.Title, r.Reference, ReferenceKey(r.Reference),
+		r.Creator, r.Opened.String(), r.Closed.String(), r.Confidentiality, bit(r.PersonalData), string(r.Parent), toJSON(r.Metadata), formats(r.Files),
+		ms(r.Received), ms(c.Package.Stored), now, string(c.Lock.Mode), ms(c.Lock.Until))
+	if err != nil {
+		return false, err
+	}
+	if x.db.dialect == postgres { // a destruction that was under way has ended by now
+		if err := x.unburied(tenant, r.ID); err != nil {
+			return false, err
+		}
+	}
+	if added == 0 {
+		return false, x.commitKnown(tenant, c)
+	}
+	if err := x.setFiles(tenant, r, c.Pos); err != nil {
+		return false, err
+	}
+	if err := x.addPackage(tenant, c); err != nil {
+		return false, err
+	}
+	return true, x.change(tenant, r.ID)
 }
 
 // unburied refuses a record that has a tombstone.

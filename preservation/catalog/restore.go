@@ -12,20 +12,38 @@ import (
 // one holds its source. Only a first version holds it: later ones are known by
 // their record.
 func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj RecordObject, events ...preservation.Event) error {
-	err := t.db.write(ctx, func(x *tx) error {
-		s.Status = Archived
-		if err := x.restoreSubmission(t.id, s); err != nil {
-			return err
+	return t.RestoreSubmissions(ctx, Restoration{Submission: s, Object: obj, Events: events})
+}
+
+// Restoration is an archived submission as its receipt in the bucket tells of it.
+type Restoration struct {
+	Submission
+	Object RecordObject // the receipt
+	Events []preservation.Event
+}
+
+// RestoreSubmissions is RestoreSubmission for many in one transaction: all of them
+// or none.
+func (t *Tenant) RestoreSubmissions(ctx context.Context, all ...Restoration) error {
+	return t.db.write(ctx, func(x *tx) error {
+		for _, r := range all {
+			r.Status = Archived
+			err := x.restoreSubmission(t.id, r.Submission)
+			if unique(err) {
+				return fmt.Errorf("source of submission %s: %w", r.ID, ErrConflict)
+			}
+			if err != nil {
+				return err
+			}
+			if err := x.addEvents(t.id, r.ID, r.RecordID, r.Events); err != nil {
+				return err
+			}
+			if err := x.addObject(t.id, r.RecordID, r.Object); err != nil {
+				return err
+			}
 		}
-		if err := x.addEvents(t.id, s.ID, s.RecordID, events); err != nil {
-			return err
-		}
-		return x.addObject(t.id, s.RecordID, obj)
+		return nil
 	})
-	if unique(err) {
-		return fmt.Errorf("source of submission %s: %w", s.ID, ErrConflict)
-	}
-	return err
 }
 
 // RestoreRejected adds a rejected submission that its report in the bucket tells

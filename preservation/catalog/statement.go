@@ -22,8 +22,15 @@ func (p *statements) of(x *tx, query string) *sql.Stmt {
 	if p == nil {
 		return nil
 	}
+	if s := x.bound[query]; s != nil {
+		return s
+	}
 	if s := p.made[query]; s != nil {
-		return x.StmtContext(x.ctx, s)
+		if x.bound == nil {
+			x.bound = map[string]*sql.Stmt{}
+		}
+		x.bound[query] = x.StmtContext(x.ctx, s)
+		return x.bound[query]
 	}
 	if len(p.made)+len(p.wanted) < maxStatements {
 		p.wanted = append(p.wanted, query)

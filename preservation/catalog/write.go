@@ -22,8 +22,9 @@ type tx struct {
 	*sql.Tx
 	db          *DB
 	ctx         context.Context
-	prepared    *statements // nil where the driver keeps its own
-	wokeJobs    []string    // kinds
+	prepared    *statements          // nil where the driver keeps its own
+	bound       map[string]*sql.Stmt // those of prepared that this transaction has used
+	wokeJobs    []string             // kinds
 	wokeChanges bool
 }
 

@@ -102,7 +102,7 @@ func (b *rebuild) restoreDocuments(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.count(&b.Documents)
+		b.count(&b.Documents, 1)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"bestand/preservation"
 	"bestand/preservation/aip"
 	"bestand/preservation/catalog"
@@ -16,49 +18,141 @@ import (
 type stored struct {
 	preservation.EventObject
 	at catalog.RecordObject
+
+	// Of a receipt.
+	receipt  Receipt
+	readable bool   // receipt is one
+	promised string // digest of the package that it vouches for
+	invalid  error  // why it proves nothing
+}
+
+// past is what happened to one record.
+type past struct {
+	record preservation.RecordID
+	all    []stored
+}
+
+// receipted reports whether nothing has happened but that the record was stored,
+// by receipts that prove it.
+func (p past) receipted() bool {
+	return !slices.ContainsFunc(p.all, func(e stored) bool {
+		return e.Event.Type != preservation.EventStore || !e.readable || e.invalid != nil || e.receipt.ParentSource != ""
+	})
 }
 
 // restoreEvents brings back what happened to one record after it was packaged.
 func (b *rebuild) restoreEvents(ctx context.Context, objects []preservation.Object) error {
-	var all []stored
-	var events []preservation.EventObject
+	var p past
 	for _, o := range objects {
-		data, ok, err := b.small(ctx, o, preservation.MaxEventObject)
+		e, ok, err := b.readEvent(ctx, o)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			continue
+		if ok {
+			p.record, p.all = e.Record, append(p.all, e)
 		}
-		e, sum, err := preservation.DecodeEventObject(data)
-		if err != nil {
-			b.problem(o.Key, "unreadable-event", err.Error())
-			continue
-		}
-		if o.Key != preservation.EventKey(e.Record, e.Event.ID) {
-			b.problem(o.Key, "foreign-event", "tells of record "+string(e.Record))
-			continue
-		}
-		all = append(all, stored{e, catalog.RecordObject{Key: o.Key, Kind: "event", VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}})
-		events = append(events, e)
 	}
-	if len(all) == 0 {
+	switch {
+	case len(p.all) == 0:
 		return nil
+	case p.receipted():
+		return b.receipts.add(ctx, p)
 	}
-	id := all[0].Record
-	rec, err := b.tenant.Record(ctx, id)
+	return b.restorePast(ctx, p)
+}
+
+// readEvent reads an event, and the receipt that it may hold. ok is false when it
+// is a problem.
+func (b *rebuild) readEvent(ctx context.Context, o preservation.Object) (_ stored, ok bool, err error) {
+	data, ok, err := b.small(ctx, o, preservation.MaxEventObject)
+	if err != nil || !ok {
+		return stored{}, false, err
+	}
+	e, sum, err := preservation.DecodeEventObject(data)
+	if err != nil {
+		b.problem(o.Key, "unreadable-event", err.Error())
+		return stored{}, false, nil
+	}
+	if o.Key != preservation.EventKey(e.Record, e.Event.ID) {
+		b.problem(o.Key, "foreign-event", "tells of record "+string(e.Record))
+		return stored{}, false, nil
+	}
+	s := stored{EventObject: e, at: catalog.RecordObject{Key: o.Key, Kind: "event", VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}}
+	if e.Event.Type == preservation.EventStore {
+		err := json.Unmarshal(e.Body, &s.receipt)
+		if s.readable = err == nil && s.receipt.Submission.Valid(); s.readable {
+			s.promised, s.invalid = b.promised(s.receipt)
+		}
+	}
+	return s, true, nil
+}
+
+// commitReceipts brings the submissions of many records back together. Those of
+// which more is to be said than that are left to restorePast.
+func (b *rebuild) commitReceipts(ctx context.Context, pasts []past) error {
+	ids := make([]preservation.RecordID, len(pasts))
+	for i, p := range pasts {
+		ids[i] = p.record
+	}
+	standings, err := b.tenant.Standings(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var others []past
+	var all []catalog.Restoration
+	for _, p := range pasts {
+		s, ok := standings[p.record]
+		more := !ok || slices.ContainsFunc(p.all, func(e stored) bool {
+			return e.receipt.Version != s.Version || e.promised == "" || s.Packages[e.receipt.Package] != e.promised
+		})
+		if more {
+			others = append(others, p)
+			continue
+		}
+		for _, e := range p.all {
+			all = append(all, restorationOf(p.record, s.Metadata, e))
+		}
+	}
+	switch err := b.tenant.RestoreSubmissions(ctx, all...); {
+	case errors.Is(err, catalog.ErrConflict):
+		others = pasts
+	case err != nil:
+		return err
+	default:
+		b.count(&b.Events, len(all))
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, b.opts.Parallel))
+	for _, p := range others {
+		g.Go(func() error { return b.restorePast(ctx, p) })
+	}
+	return g.Wait()
+}
+
+func restorationOf(id preservation.RecordID, m preservation.Metadata, e stored) catalog.Restoration {
+	r := e.receipt
+	e.at.Version = r.Version
+	return catalog.Restoration{Object: e.at, Events: []preservation.Event{e.Event}, Submission: catalog.Submission{
+		ID: r.Submission, Metadata: m, Fingerprint: r.Fingerprint, RecordID: id, Version: r.Version, Parent: r.Parent,
+		SubmittedBy: r.SubmittedBy, Problems: r.Problems, Receipt: r.JWS, Received: r.Received, Updated: e.Event.At,
+	}}
+}
+
+// restorePast brings back anything that can have happened to a record.
+func (b *rebuild) restorePast(ctx context.Context, p past) error {
+	rec, err := b.tenant.Record(ctx, p.record)
 	known := err == nil
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) && !errors.Is(err, catalog.ErrDestroyed) {
 		return err
 	}
-	if destroyed, err := b.restoreTombstone(ctx, id, events, known); destroyed || err != nil {
+	if destroyed, err := b.restoreTombstone(ctx, p, known); destroyed || err != nil {
 		return err
 	}
 	if !known {
-		b.problem(preservation.EventPrefix(id), "package-missing", "there are events of this record, and neither a readable package nor a tombstone")
+		b.problem(preservation.EventPrefix(p.record), "package-missing", "there are events of this record, and neither a readable package nor a tombstone")
 		return nil
 	}
-	for _, e := range all {
+	for _, e := range p.all {
 		e.at.Version = rec.Version
 		var err error
 		if e.Event.Type == preservation.EventStore {
@@ -69,18 +163,22 @@ func (b *rebuild) restoreEvents(ctx context.Context, objects []preservation.Obje
 		if err != nil {
 			return err
 		}
-		b.count(&b.Events)
+		b.count(&b.Events, 1)
 	}
 	return nil
 }
 
 // restoreTombstone brings back the end of a record, if it has come to one.
-func (b *rebuild) restoreTombstone(ctx context.Context, id preservation.RecordID, events []preservation.EventObject, known bool) (bool, error) {
+func (b *rebuild) restoreTombstone(ctx context.Context, p past, known bool) (bool, error) {
+	var events []preservation.EventObject
+	for _, e := range p.all {
+		events = append(events, e.EventObject)
+	}
 	if b.opts.Remains == nil || !slices.ContainsFunc(events, ending) {
 		return false, nil
 	}
 	var packages []string
-	for o, err := range b.store.Versions(ctx, preservation.PackagePrefix(id)) {
+	for o, err := range b.store.Versions(ctx, preservation.PackagePrefix(p.record)) {
 		if err != nil {
 			return false, err
 		}
@@ -93,7 +191,7 @@ func (b *rebuild) restoreTombstone(ctx context.Context, id preservation.RecordID
 	if !ok {
 		return false, nil
 	}
-	b.count(&b.Tombstones)
+	b.count(&b.Tombstones, 1)
 	if known {
 		for _, key := range packages { // of one that was known as destroyed before, restorePackage has said so
 			b.problem(key, "destroyed-record", survivor)
@@ -110,19 +208,19 @@ func ending(e preservation.EventObject) bool {
 // restoreSubmission brings back the submission of a receipt, and holds the
 // package against what was receipted.
 func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e stored) error {
-	var body Receipt
-	if err := json.Unmarshal(e.Body, &body); err != nil || !body.Submission.Valid() {
+	if !e.readable {
 		b.problem(e.at.Key, "unreadable-event", "no receipt")
 		return nil
 	}
+	body := e.receipt
 	objects, err := b.tenant.Objects(ctx, rec.ID)
 	if err != nil {
 		return err
 	}
 	i := slices.IndexFunc(objects, func(o catalog.RecordObject) bool { return o.Key == body.Package })
-	promised, err := b.promised(body)
-	if err != nil {
-		b.problem(e.at.Key, "receipt-invalid", err.Error())
+	promised := e.promised
+	if e.invalid != nil {
+		b.problem(e.at.Key, "receipt-invalid", e.invalid.Error())
 	}
 	switch {
 	case i < 0:
@@ -139,11 +237,8 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 	if i >= 0 && body.Version != rec.Version {
 		m = b.metadataOf(ctx, objects[i], m)
 	}
-	e.at.Version = body.Version
-	err = b.tenant.RestoreSubmission(ctx, catalog.Submission{
-		ID: body.Submission, Metadata: m, Fingerprint: body.Fingerprint, RecordID: rec.ID, Version: body.Version, Parent: body.Parent,
-		SubmittedBy: body.SubmittedBy, Problems: body.Problems, Receipt: body.JWS, Received: body.Received, Updated: e.Event.At,
-	}, e.at, e.Event)
+	r := restorationOf(rec.ID, m, e)
+	err = b.tenant.RestoreSubmission(ctx, r.Submission, r.Object, r.Events...)
 	if err == nil && body.ParentSource != "" {
 		err = b.tenant.RestorePackageSource(ctx, body.Parent, body.ParentSource)
 	}

@@ -51,6 +51,9 @@ type rebuild struct {
 	opts   Options
 	memory *semaphore.Weighted
 
+	records  *batch[[]catalog.Commit] // versions of one record each
+	receipts *batch[past]
+
 	mu sync.Mutex
 	Report
 }
@@ -61,10 +64,10 @@ func (b *rebuild) problem(subject, code, detail string) {
 	b.Problems = append(b.Problems, preservation.Finding{Code: code, Severity: preservation.Failed, Subject: subject, Detail: detail})
 }
 
-func (b *rebuild) count(n *int) {
+func (b *rebuild) count(n *int, more int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	*n++
+	*n += more
 }
 
 // Rebuild restores everything of a tenant that its bucket holds into the
@@ -79,6 +82,8 @@ func (b *rebuild) count(n *int) {
 // failed. What a damaged package still says of its record is restored.
 func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Options) (Report, error) {
 	b := &rebuild{tenant: t, store: s, opts: o, memory: semaphore.NewWeighted(inMemory)}
+	b.records = newBatch(rowsOf, b.commitRecords)
+	b.receipts = newBatch(func(p past) int { return 4 * len(p.all) }, b.commitReceipts)
 	if err := b.restoreAudit(ctx); err != nil {
 		return b.Report, fmt.Errorf("restore audit log: %w", err)
 	}
@@ -90,10 +95,10 @@ func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Opt
 	}
 	// Versions of one record follow each other in the order of keys and are
 	// committed in that order; records have no order among each other.
-	if err := b.each(ctx, "aip/", b.restoreRecord); err != nil {
+	if err := b.each(ctx, "aip/", b.restoreRecord, b.records.flush); err != nil {
 		return b.Report, fmt.Errorf("restore packages: %w", err)
 	}
-	if err := b.each(ctx, "evt/", b.restoreEvents); err != nil {
+	if err := b.each(ctx, "evt/", b.restoreEvents, b.receipts.flush); err != nil {
 		return b.Report, fmt.Errorf("restore events: %w", err)
 	}
 	if err := b.examineRest(ctx); err != nil {
@@ -103,9 +108,9 @@ func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Opt
 }
 
 // each calls fn with the objects of every record below a prefix, for different
-// records in parallel.
-func (b *rebuild) each(ctx context.Context, prefix string, fn func(context.Context, []preservation.Object) error) error {
-	g, ctx := errgroup.WithContext(ctx)
+// records in parallel, and then end.
+func (b *rebuild) each(all context.Context, prefix string, fn func(context.Context, []preservation.Object) error, end func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(all)
 	g.SetLimit(max(1, b.opts.Parallel))
 	var run []preservation.Object
 	flush := func() {
@@ -129,7 +134,10 @@ func (b *rebuild) each(ctx context.Context, prefix string, fn func(context.Conte
 		run = append(run, o)
 	}
 	flush()
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return end(all)
 }
 
 func folder(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 
 	"bestand/preservation"
 	"bestand/preservation/aip"
@@ -23,57 +25,106 @@ const (
 
 // restoreRecord brings back the versions of one record, oldest first.
 func (b *rebuild) restoreRecord(ctx context.Context, packages []preservation.Object) error {
+	var found []catalog.Commit
 	for _, o := range packages {
-		if err := b.restorePackage(ctx, o); err != nil {
+		c, ok, err := b.readPackage(ctx, o)
+		if err != nil {
 			return err
 		}
+		if ok {
+			found = append(found, c)
+		}
+		if rowsOf(found) > batchRows { // not held until those of all versions are there
+			if err := b.commitEach(ctx, found); err != nil {
+				return err
+			}
+			found = nil
+		}
 	}
-	return nil
+	if len(found) == 0 {
+		return nil
+	}
+	return b.records.add(ctx, found)
 }
 
-func (b *rebuild) restorePackage(ctx context.Context, o preservation.Object) error {
+func rowsOf(commits []catalog.Commit) (n int) {
+	for _, c := range commits {
+		n += 4 + len(c.Record.Files) + len(c.Events)
+	}
+	return n
+}
+
+// readPackage reads a package and takes out of it what is to be committed. ok is
+// false when it is a problem.
+func (b *rebuild) readPackage(ctx context.Context, o preservation.Object) (c catalog.Commit, ok bool, err error) {
 	id, version, ok := preservation.ParsePackageKey(o.Key)
 	if !ok {
 		b.problem(o.Key, "unexpected-key", "no package has this key")
-		return nil
+		return c, false, nil
 	}
 	held := min(o.Size, wholeBelow)
 	if err := b.memory.Acquire(ctx, held); err != nil {
-		return err
+		return c, false, err
 	}
 	defer b.memory.Release(held)
-	o, at, sum, err := contents(ctx, b.store, o)
+	buffer := buffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buffer) <= keptBuffer {
+			buffers.Put(buffer)
+		}
+	}()
+	o, at, sum, err := contents(ctx, b.store, o, buffer)
 	if err != nil {
-		return b.unreadable(ctx, o, err)
+		return c, false, b.unreadable(ctx, o, err)
 	}
-	c, err := commitOf(at, o.Size)
+	c, err = commitOf(at, o.Size)
 	if errors.Is(err, aip.ErrInvalid) {
-		return b.examine(ctx, o, at)
+		return c, false, b.examine(ctx, o, at)
 	}
 	if err != nil {
-		return b.unreadable(ctx, o, err)
+		return c, false, b.unreadable(ctx, o, err)
 	}
 	if c.Record.ID != id || c.Record.Version != version || c.Record.Tenant != b.tenant.ID() {
 		b.problem(o.Key, "foreign-package", fmt.Sprintf("holds record %s version %d of tenant %s", c.Record.ID, c.Record.Version, c.Record.Tenant))
-		return nil
+		return c, false, nil
 	}
 	c.Lock = o.Lock
 	c.Package = catalog.RecordObject{Key: o.Key, Kind: "package", Version: version, VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}
-	err = b.tenant.CommitRecord(ctx, c)
-	switch {
-	case errors.Is(err, catalog.ErrDestroyed):
-		b.problem(o.Key, "destroyed-record", survivor)
-		return nil
-	case errors.Is(err, catalog.ErrConflict):
-		b.problem(o.Key, "not-restored", err.Error())
-		return nil
-	case err != nil:
-		return err
-	}
 	if b.opts.Packaged != nil && o.Size <= wholeBelow {
 		b.opts.Packaged(c.Record, at, c.Pos)
 	}
-	b.count(&b.Packages)
+	return c, true, nil
+}
+
+// commitRecords commits the versions of many records together, or each by itself
+// when one of them does not go in.
+func (b *rebuild) commitRecords(ctx context.Context, records [][]catalog.Commit) error {
+	all := slices.Concat(records...)
+	err := b.tenant.CommitRecords(ctx, all...)
+	switch {
+	case errors.Is(err, catalog.ErrDestroyed), errors.Is(err, catalog.ErrConflict):
+		return b.commitEach(ctx, all)
+	case err != nil:
+		return err
+	}
+	b.count(&b.Packages, len(all))
+	return nil
+}
+
+func (b *rebuild) commitEach(ctx context.Context, commits []catalog.Commit) error {
+	for _, c := range commits {
+		err := b.tenant.CommitRecord(ctx, c)
+		switch {
+		case errors.Is(err, catalog.ErrDestroyed):
+			b.problem(c.Package.Key, "destroyed-record", survivor)
+		case errors.Is(err, catalog.ErrConflict):
+			b.problem(c.Package.Key, "not-restored", err.Error())
+		case err != nil:
+			return fmt.Errorf("%s: %w", c.Package.Key, err)
+		default:
+			b.count(&b.Packages, 1)
+		}
+	}
 	return nil
 }
 
@@ -147,9 +198,14 @@ func PackagedRecord(ctx context.Context, s preservation.Store, id preservation.R
 	return p.Record(), nil
 }
 
+// buffers are for one package at a time. Large ones are not kept.
+const keptBuffer = 2 << 20
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // contents reads a listed object through, describes it with its lock, and gives
-// access to its bytes with their SHA-256.
-func contents(ctx context.Context, s preservation.Store, listed preservation.Object) (preservation.Object, io.ReaderAt, string, error) {
+// access to its bytes with their SHA-256: as long as the buffer is not used again.
+func contents(ctx context.Context, s preservation.Store, listed preservation.Object, buffer *[]byte) (preservation.Object, io.ReaderAt, string, error) {
 	o, body, err := s.Get(ctx, listed.Key, listed.VersionID)
 	if err != nil {
 		return listed, nil, "", err
@@ -162,7 +218,10 @@ func contents(ctx context.Context, s preservation.Store, listed preservation.Obj
 		}
 		return o, &blocks{at: Remote(ctx, s, o)}, hex.EncodeToString(h.Sum(nil)), nil
 	}
-	data := make([]byte, o.Size)
+	if int64(cap(*buffer)) < o.Size {
+		*buffer = make([]byte, o.Size+o.Size/4)
+	}
+	data := (*buffer)[:o.Size]
 	if _, err := io.ReadFull(body, data); err != nil {
 		return o, nil, "", err
 	}

@@ -1,0 +1,63 @@
+package ledger
+
+import (
+	"context"
+	"sync"
+)
+
+// Rows, about: as many are restored in one transaction, which costs a small part of
+// what as many transactions cost. Commits that are under way at the same time help
+// PostgreSQL only.
+const (
+	batchRows    = 5000
+	batchCommits = 4
+)
+
+// batch gathers what is restored together.
+type batch[T any] struct {
+	rows   func(T) int
+	commit func(context.Context, []T) error
+
+	mu     sync.Mutex
+	held   []T
+	weight int
+	free   chan struct{} // holds a token for each commit under way
+}
+
+func newBatch[T any](rows func(T) int, commit func(context.Context, []T) error) *batch[T] {
+	return &batch[T]{rows: rows, commit: commit, free: make(chan struct{}, batchCommits)}
+}
+
+// add takes an item, and commits when that makes a batch. All wait while commits
+// lag behind.
+func (b *batch[T]) add(ctx context.Context, item T) error {
+	return b.put(ctx, func() bool {
+		b.held = append(b.held, item)
+		b.weight += b.rows(item)
+		return b.weight >= batchRows
+	})
+}
+
+// flush commits what is left.
+func (b *batch[T]) flush(ctx context.Context) error {
+	return b.put(ctx, func() bool { return len(b.held) > 0 })
+}
+
+func (b *batch[T]) put(ctx context.Context, full func() bool) error {
+	b.mu.Lock()
+	if !full() {
+		b.mu.Unlock()
+		return nil
+	}
+	select {
+	case b.free <- struct{}{}:
+	case <-ctx.Done():
+		b.mu.Unlock()
+		return ctx.Err()
+	}
+	defer func() { <-b.free }()
+	items := b.held
+	b.held, b.weight = nil, 0
+	b.mu.Unlock()
+	return b.commit(ctx, items)
+}
