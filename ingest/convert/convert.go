@@ -47,6 +47,8 @@ const (
 	CodeDynamicForm   = "dynamic-form"      // a PDF whose pages do not hold its content
 	CodeRemote        = "remote-content"    // what the page would show of other files is missing
 	CodeNoRoute       = "no-route"          // no conversion for this format
+	CodeLong          = "too-long"          // more text than is put on pages
+	CodeUnchecked     = "limit-validation"  // there is a rendition, and veraPDF came to no end with it
 	codeLimit         = "limit-"            // + the name of the limit of the sandbox
 )
 

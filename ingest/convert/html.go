@@ -38,11 +38,16 @@ type lost struct{ program, how string }
 func (l *lost) Error() string { return l.program + " " + l.how }
 func (l *lost) Unwrap() error { return sandbox.ErrKilled }
 
+const maxPage = 32 << 20 // bytes of a web page that is printed
+
 // renderHTML prints a page as a browser without scripts and network shows it.
 func (j *job) renderHTML(ctx context.Context) error {
-	b, err := readBounded(j.src.Path, maxText)
+	b, whole, err := beginning(j.src.Path, maxPage)
 	if err != nil {
 		return err
+	}
+	if !whole {
+		return &Refusal{CodeLong, fmt.Sprintf("A web page of more than %d MiB is not put on pages; it is kept as it is.", maxPage>>20)}
 	}
 	e, _, sure := charset.DetermineEncoding(b, contentType(j.src.Charset))
 	if !sure {
@@ -209,7 +214,7 @@ func outside(z *html.Tokenizer, name string) bool {
 func htmlContent(page []byte) (count int, more bool, remote int) {
 	hidden := ""
 	z := html.NewTokenizer(bytes.NewReader(page))
-	z.SetMaxBuf(maxText)
+	z.SetMaxBuf(maxPage)
 	for {
 		switch z.Next() {
 		case html.ErrorToken:

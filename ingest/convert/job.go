@@ -94,7 +94,8 @@ func (j *job) result() Result {
 func (j *job) refuse(no *Refusal) {
 	j.pdf, j.own, j.verdict, j.flavour, j.pages = "", false, preservation.VerdictNoRendition, "", 0
 	outcome := preservation.Failure
-	if no.Code == CodeNoRoute || no.Code == CodeSigned {
+	switch no.Code {
+	case CodeNoRoute, CodeSigned, CodeLong, CodeUnchecked: // what arrived is in order, as far as anybody can tell
 		outcome = preservation.Warning
 	}
 	j.note(preservation.EventConvert, outcome, no.Code, no.Detail, j.cfg.Agent)

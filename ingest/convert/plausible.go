@@ -248,7 +248,7 @@ func (j *job) validate(ctx context.Context, pdf string, f verapdf.Flavour) (vera
 	}
 	v, err := j.cfg.Validator.Validate(ctx, pdf, f)
 	if errors.Is(err, verapdf.ErrLimit) {
-		return v, &Refusal{codeLimit + "validation", "veraPDF was stopped: the file took too long or too much memory."}
+		return v, &Refusal{CodeUnchecked, "veraPDF was stopped: the file took too long or too much memory."}
 	}
 	for _, final := range []error{verapdf.ErrEncrypted, verapdf.ErrUnreadable} {
 		if errors.Is(err, final) {

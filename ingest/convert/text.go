@@ -11,11 +11,16 @@ import (
 	"bestand/preservation"
 )
 
-const maxText = 32 << 20 // bytes of a text that is put on paper: some 10,000 pages
+// maxPlain is how many bytes of plain text are put on pages: some 700 of them.
+// veraPDF keeps something of every letter, and comes to no end with twice as many
+// in its memory.
+const maxPlain = 2 << 20
 
-// renderText puts plain text on pages, in a face of fixed width so that columns stay columns.
+// renderText puts plain text on pages, in a face of fixed width so that columns stay
+// columns. Longer text stays as it is, which needs no program to be read, and is
+// found by its beginning.
 func (j *job) renderText(ctx context.Context) error {
-	b, err := readBounded(j.src.Path, maxText)
+	b, whole, err := beginning(j.src.Path, maxPlain)
 	if err != nil {
 		return err
 	}
@@ -28,6 +33,9 @@ func (j *job) renderText(ctx context.Context) error {
 	}
 	text = printable(text)
 	j.text = bounded(text, j.cfg.TextLimit)
+	if !whole {
+		return &Refusal{CodeLong, fmt.Sprintf("More than %d MiB of plain text are not put on pages; the text is kept as it is.", maxPlain>>20)}
+	}
 	pdf, err := j.soffice(ctx, "writer_pdf_Export", "Text (encoded):UTF8,LF,Liberation Mono,de-DE", ".txt", func(to io.Writer) error {
 		_, err := io.WriteString(to, text)
 		return err
@@ -38,20 +46,24 @@ func (j *job) renderText(ctx context.Context) error {
 	return j.accept(ctx, pdf, defaultFlavour, numbers{letters: letters(text), shows: strings.TrimSpace(text) != ""}, tolerances["text"])
 }
 
-func readBounded(path string, limit int64) ([]byte, error) {
+// beginning reads a file up to so many bytes, to the end of a letter of UTF-8.
+func beginning(path string, limit int64) (b []byte, whole bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
+	b, err = io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil || int64(len(b)) <= limit {
+		return b, true, err
 	}
-	if int64(len(b)) > limit {
-		return nil, &Refusal{codeLimit + "filesize", fmt.Sprintf("More than %d MiB of text are not put on pages.", limit>>20)}
+	b = b[:limit]
+	for range utf8.UTFMax - 1 {
+		if r, size := utf8.DecodeLastRune(b); r == utf8.RuneError && size == 1 {
+			b = b[:len(b)-1]
+		}
 	}
-	return b, nil
+	return b, false, nil
 }
 
 // controls returns the share of characters that no text has.
