@@ -100,8 +100,8 @@ var newNames = map[string]string{
 
 func modernise(e *element) {
 	for _, c := range e.children {
-		if n, ok := newNames[c.name.Local]; ok && (e.name.Local != "SpecifiedLineTradeSettlement" || n != newNames["SpecifiedTradeSettlementMonetarySummation"]) {
-			c.name.Local = n
+		if n, ok := newNames[c.Name.Local]; ok && (e.Name.Local != "SpecifiedLineTradeSettlement" || n != newNames["SpecifiedTradeSettlementMonetarySummation"]) {
+			c.Name.Local = n
 		}
 		modernise(c)
 	}

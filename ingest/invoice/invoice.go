@@ -120,7 +120,7 @@ func Parse(ctx context.Context, r io.Reader) (*Invoice, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invoice: %w", err)
 	}
-	s := SyntaxOf(root.name.Space, root.name.Local)
+	s := SyntaxOf(root.Name.Space, root.Name.Local)
 	switch s {
 	case UBLInvoice, UBLCreditNote:
 		v := parseUBL(root, s)

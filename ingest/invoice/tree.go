@@ -10,16 +10,15 @@ import (
 
 	"golang.org/x/net/html/charset"
 
-	"bestand/ingest/bound"
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 	"bestand/preservation"
 )
 
 // Codes of Faults and findings.
 const (
-	Malformed  = "xml-malformed"      // not well-formed
-	HasDTD     = "xml-dtd"            // a document type definition, which is never read
-	TooLarge   = "xml-too-large"      // bytes, depth or elements above the limits
+	Malformed  = xmltree.Malformed
+	HasDTD     = xmltree.HasDTD
+	TooLarge   = xmltree.TooLarge
 	NoInvoice  = "not-an-invoice"     // another root element
 	Incomplete = "invoice-incomplete" // a field that EN 16931 demands is missing or unreadable
 	WrongSum   = "invoice-sum"        // amounts that contradict each other
@@ -45,68 +44,30 @@ const (
 
 // An element of a parsed document.
 type element struct {
-	name     xml.Name
-	attr     []xml.Attr
-	text     string // all of it, between the children as well
+	*xmltree.Element
 	children []*element
 	read     bool // its text has become part of the invoice
 }
 
 // parseTree reads a document into memory.
 func parseTree(ctx context.Context, src io.Reader) (*element, error) {
-	r := &io.LimitedReader{R: ctxReader{ctx, src}, N: maxBytes + 1}
-	in := &bound.Tokens{R: r, Most: maxToken}
-	d := xml.NewDecoder(in)
-	d.CharsetReader = charset.NewReaderLabel
-	var root *element
-	var open []*element
-	var text []*strings.Builder
-	for n := 0; ; {
-		t, err := d.Token()
-		in.Next()
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.Is(err, bound.ErrTooMuch):
-			return nil, longToken()
-		case r.N <= 0:
-			return nil, &Fault{TooLarge, fmt.Sprintf("more than %d bytes", maxBytes)}
-		case errors.Is(err, io.EOF):
-			if root == nil {
-				return nil, &Fault{Malformed, "no element"}
-			}
-			return root, nil
-		case err != nil:
-			return nil, malformed(err)
-		}
-		switch t := t.(type) {
-		case xml.Directive:
-			return nil, &Fault{HasDTD, "the document has a document type definition, which is never read"}
-		case xml.StartElement:
-			if n++; n > maxElements || len(open) >= maxDepth {
-				return nil, &Fault{TooLarge, fmt.Sprintf("more than %d elements or %d levels", maxElements, maxDepth)}
-			}
-			e := &element{name: t.Name, attr: t.Copy().Attr}
-			if len(open) > 0 {
-				up := open[len(open)-1]
-				up.children = append(up.children, e)
-			} else if root == nil {
-				root = e
-			} else {
-				return nil, &Fault{Malformed, "a second root element"}
-			}
-			open, text = append(open, e), append(text, &strings.Builder{})
-		case xml.EndElement:
-			open[len(open)-1].text = strings.TrimSpace(text[len(text)-1].String())
-			open, text = open[:len(open)-1], text[:len(text)-1]
-		case xml.CharData:
-			if len(open) > 0 {
-				text[len(text)-1].Write(t)
-			} else if s := strings.Trim(string(t), "\ufeff \t\r\n"); s != "" {
-				return nil, &Fault{Malformed, "text outside of the root element"}
-			}
-		}
+	root, err := xmltree.Parse(ctx, src, xmltree.Limits{Bytes: maxBytes, Token: maxToken, Elements: maxElements, Depth: maxDepth, Charset: charset.NewReaderLabel}, nil)
+	if fault, ok := errors.AsType[*xmltree.Fault](err); ok {
+		return nil, &Fault{fault.Code, fault.Detail}
 	}
+	if err != nil {
+		return nil, err
+	}
+	return marked(root), nil
+}
+
+// marked returns a tree of which nothing has been read.
+func marked(of *xmltree.Element) *element {
+	e := &element{Element: of, children: make([]*element, 0, len(of.Children))}
+	for _, c := range of.Children {
+		e.children = append(e.children, marked(c))
+	}
+	return e
 }
 
 func longToken() *Fault {
@@ -128,7 +89,7 @@ func (e *element) all(path string) []*element {
 	}
 	return xmltree.Path(e, path, func(e *element, name string) (named []*element) {
 		for _, c := range e.children {
-			if c.name.Local == name {
+			if c.Name.Local == name {
 				named = append(named, c)
 			}
 		}
@@ -155,7 +116,7 @@ func (e *element) value() string {
 		return ""
 	}
 	e.read = true
-	return e.text
+	return e.Text
 }
 
 // unread lists the texts below an element that nothing has asked for, by the path
@@ -163,11 +124,11 @@ func (e *element) value() string {
 func (e *element) unread() (rest []Detail) {
 	var walk func(e *element, path string)
 	walk = func(e *element, path string) {
-		if e.text != "" && !e.read && len(e.children) == 0 {
-			rest = append(rest, Detail{path, e.text})
+		if e.Text != "" && !e.read && len(e.children) == 0 {
+			rest = append(rest, Detail{path, e.Text})
 		}
 		for _, c := range e.children {
-			walk(c, strings.TrimPrefix(path+" / "+c.name.Local, " / "))
+			walk(c, strings.TrimPrefix(path+" / "+c.Name.Local, " / "))
 		}
 	}
 	walk(e, "")
@@ -176,7 +137,7 @@ func (e *element) unread() (rest []Detail) {
 
 func (e *element) attribute(local string) string {
 	if e != nil {
-		for _, a := range e.attr {
+		for _, a := range e.Attr {
 			if a.Name.Local == local {
 				return a.Value
 			}

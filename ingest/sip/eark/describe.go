@@ -3,7 +3,7 @@ package eark
 import (
 	"context"
 
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 )
 
 // Described is what the descriptive metadata tell: Dublin Core, or the head of

@@ -10,7 +10,7 @@ import (
 
 	"bestand/ingest/sip/container"
 	"bestand/ingest/sip/finding"
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 )
 
 // Codes of findings besides those of package xmltree.

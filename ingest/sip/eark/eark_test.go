@@ -12,7 +12,7 @@ import (
 	"bestand/ingest/sip/eark"
 	"bestand/ingest/sip/finding"
 	"bestand/ingest/sip/siptest"
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 	"bestand/preservation"
 )
 

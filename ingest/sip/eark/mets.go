@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"bestand/ingest/sip/container"
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 )
 
 var profileVersion = regexp.MustCompile(`E-ARK-SIP(?:-v([0-9]+)-([0-9]+)-([0-9]+))?\.xml$`)

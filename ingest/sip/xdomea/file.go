@@ -7,23 +7,53 @@ import (
 	"strings"
 
 	"bestand/ingest/sip/container"
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 )
 
 // primary reads a Primaerdokument: its file, and those of its signatures.
 func (r *reader) primary(e *xmltree.Element, version string) []*Primary {
 	h := e.One("Hash")
 	algorithm := code(h.One("Algorithmus"))
-	p := &Primary{Name: e.Str("Dateiname"), Original: e.Str("DateinameOriginal"), Version: version,
+	p := &Primary{Name: r.named(e.One("Dateiname")), Original: e.Str("DateinameOriginal"), Version: version,
 		Announced: Announced{Algorithm: or(or(algorithm.Code, algorithm.Name), h.Str("SonstigerAlgorithmus")), Value: h.Str("Wert")}}
 	all := []*Primary{p}
 	for _, s := range e.All("SignaturSiegel/SignaturSiegelDatei") {
-		all = append(all, &Primary{Name: s.Text, Version: version, Signature: true})
+		all = append(all, &Primary{Name: r.named(s), Version: version, Signature: true})
 	}
 	for _, p := range all {
 		r.locate(p)
 	}
 	return all
+}
+
+// named returns the name that an element gives a file. Blanks at its ends belong
+// to the name when the container has a file of that name; otherwise they are what
+// a writer of XML puts around any text.
+func (r *reader) named(e *xmltree.Element) string {
+	if e == nil {
+		return ""
+	}
+	if _, exact := r.c.Lookup(r.root + e.Raw); exact {
+		return e.Raw
+	}
+	return e.Text
+}
+
+// padded returns the only entry whose name is the given one between blanks, which
+// programs that read XML by its schema do not keep.
+func (r *reader) padded(name string) *container.Entry {
+	if r.pads == nil {
+		r.pads = map[string][]*container.Entry{}
+		for _, e := range r.c.Entries {
+			if base, inside := strings.CutPrefix(e.Name, r.root); inside && strings.TrimSpace(base) != base {
+				r.pads[strings.TrimSpace(base)] = append(r.pads[strings.TrimSpace(base)], e)
+			}
+		}
+	}
+	if all := r.pads[name]; len(all) == 1 {
+		return all[0]
+	}
+	return nil
 }
 
 // locate finds the entry that a Primaerdokument names.
@@ -32,6 +62,9 @@ func (r *reader) locate(p *Primary) {
 		r.found.Fail(BadName, "xdomea 5.1", p.Name, "Dateiname must begin with a UUID")
 	}
 	e, exact := r.c.Lookup(r.root + p.Name)
+	if e == nil {
+		e = r.padded(p.Name)
+	}
 	switch {
 	case p.Name == "" || e == nil || e == r.msg.Entry:
 		r.found.Fail(MissingFile, "xdomea", p.Name, "the message names this file, and the container does not have it")

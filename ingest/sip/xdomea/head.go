@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 )
 
 // readHead3 reads the Kopf of 3.x.

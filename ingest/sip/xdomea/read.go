@@ -14,7 +14,7 @@ import (
 
 	"bestand/ingest/sip/container"
 	"bestand/ingest/sip/finding"
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 )
 
 const namespace = "urn:xoev-de:xdomea:schema:"
@@ -41,7 +41,8 @@ type reader struct {
 	msg   Message
 	uuids map[string]bool
 	used  map[*container.Entry]bool
-	weak  int // digests by MD5 or SHA-1
+	pads  map[string][]*container.Entry // names with blanks at their ends, without them; nil: not made yet
+	weak  int                           // digests by MD5 or SHA-1
 }
 
 // Detect returns the folders, "" or with a slash, that hold a message.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 	"bestand/preservation"
 )
 

@@ -12,7 +12,7 @@ import (
 	"bestand/ingest/sip/finding"
 	"bestand/ingest/sip/siptest"
 	"bestand/ingest/sip/xdomea"
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 	"bestand/preservation"
 )
 

@@ -1,7 +1,8 @@
-// Package xmltree reads the XML of submission packages into memory, bounded in
-// bytes, elements and depth, without document types, entities or anything that
-// lies outside of the document. It reads UTF-8 only, as XÖV and METS are
-// written, and keeps the place of every element in the file.
+// Package xmltree reads the XML of submission packages and of invoices into
+// memory, bounded in bytes, elements and depth, without document types, entities
+// or anything that lies outside of the document. It reads UTF-8, as XÖV and METS
+// are written, and other encodings for who asks for them, and keeps the place of
+// every element in the file.
 package xmltree
 
 import (
@@ -19,12 +20,10 @@ import (
 
 // Codes of a Fault.
 const (
-	Malformed = "xml-malformed" // not well-formed, or not UTF-8
+	Malformed = "xml-malformed" // not well-formed, or in an encoding that is not read
 	HasDTD    = "xml-dtd"       // a document type definition, which is never read
 	TooLarge  = "xml-too-large" // above the limits
 )
-
-const maxToken = 4 << 20 // bytes of a text or tag
 
 // A Fault says why a document cannot be read. The same bytes fail again.
 type Fault struct{ Code, Detail string }
@@ -34,19 +33,27 @@ func (f *Fault) Error() string { return f.Code + ": " + f.Detail }
 // Limits bounds a document. A zero field takes the default.
 type Limits struct {
 	Bytes    int64 // default 128 MiB
+	Token    int   // bytes of a text or tag; default 4 MiB
 	Elements int   // that are kept; ten times as many may be left out; default 1,000,000
 	Depth    int   // default 100
+
+	// Charset reads other encodings than UTF-8 by their names. Nil: nobody does.
+	Charset func(label string, r io.Reader) (io.Reader, error)
 }
 
 func (l Limits) withDefaults() Limits {
-	return Limits{cmp.Or(l.Bytes, 128<<20), cmp.Or(l.Elements, 1_000_000), cmp.Or(l.Depth, 100)}
+	if l.Charset == nil {
+		l.Charset = plainASCII
+	}
+	return Limits{cmp.Or(l.Bytes, 128<<20), cmp.Or(l.Token, 4<<20), cmp.Or(l.Elements, 1_000_000), cmp.Or(l.Depth, 100), l.Charset}
 }
 
 // Element is a part of a document.
 type Element struct {
 	Name       xml.Name
 	Attr       []xml.Attr
-	Text       string // its own, trimmed
+	Text       string // its own, without white space at its ends
+	Raw        string // its own, as it is written
 	Children   []*Element
 	Start, End int64 // bytes [Start,End) of the file
 }
@@ -57,15 +64,15 @@ type Element struct {
 func Parse(ctx context.Context, r io.Reader, l Limits, skip func(local string) bool) (*Element, error) {
 	l = l.withDefaults()
 	p := parser{limits: l, skip: skip, src: &source{ctx: ctx, r: r, left: l.Bytes}}
-	in := &bound.Tokens{R: p.src, Most: maxToken}
+	in := &bound.Tokens{R: p.src, Most: l.Token}
 	d := xml.NewDecoder(in)
-	d.CharsetReader = plainASCII
+	d.CharsetReader = l.Charset
 	for {
 		start := d.InputOffset()
 		t, err := d.Token()
 		in.Next()
 		if errors.Is(err, bound.ErrTooMuch) {
-			return nil, &Fault{TooLarge, fmt.Sprintf("a text or tag of more than %d bytes", maxToken)}
+			return nil, &Fault{TooLarge, fmt.Sprintf("a text or tag of more than %d bytes", l.Token)}
 		}
 		if p.src.err != nil {
 			return nil, p.src.err
@@ -109,7 +116,8 @@ func (p *parser) token(t xml.Token, start, end int64) error {
 			return nil
 		}
 		e := p.open[len(p.open)-1]
-		e.Text, e.End = strings.TrimSpace(p.text[len(p.open)-1].String()), end
+		e.Raw, e.End = p.text[len(p.open)-1].String(), end
+		e.Text = strings.TrimSpace(e.Raw)
 		p.open, p.text = p.open[:len(p.open)-1], p.text[:len(p.open)-1]
 	case xml.CharData:
 		switch {
@@ -154,7 +162,7 @@ func malformed(err error) error {
 	if s, ok := errors.AsType[*xml.SyntaxError](err); ok {
 		return &Fault{Malformed, fmt.Sprintf("line %d is not well-formed", s.Line)}
 	}
-	return &Fault{Malformed, "not well-formed, or not in UTF-8"}
+	return &Fault{Malformed, "not well-formed, or in an encoding that is not read here"}
 }
 
 // plainASCII lets pass what is UTF-8 under another name.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"bestand/ingest/sip/xmltree"
+	"bestand/ingest/xmltree"
 )
 
 func TestParse(t *testing.T) {
