@@ -34,6 +34,7 @@ type sortColumn []uint64
 type columnCache struct {
 	mu    sync.Mutex
 	slots map[columnKey]*columnSlot
+	bytes int64
 }
 
 type columnKey struct {
@@ -46,15 +47,15 @@ type columnSlot struct {
 	facet *facetColumn
 	sort  sortColumn
 	err   error
+	bytes int64
 }
 
-func (c *columnCache) slot(segment uint64, field string) *columnSlot {
+func (c *columnCache) slot(k columnKey) *columnSlot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.slots == nil {
 		c.slots = map[columnKey]*columnSlot{}
 	}
-	k := columnKey{segment, field}
 	s := c.slots[k]
 	if s == nil {
 		s = &columnSlot{}
@@ -73,20 +74,46 @@ func (c *columnCache) keep(s *scorch.IndexSnapshot) {
 	defer c.mu.Unlock()
 	for k := range c.slots {
 		if !live[k.segment] {
+			c.bytes -= c.slots[k].bytes
 			delete(c.slots, k)
 		}
 	}
 }
 
+// made counts a new column in, of so many bytes.
+func (c *columnCache) made(k columnKey, s *columnSlot, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.slots[k] == s { // else its segment is gone
+		s.bytes = int64(bytes)
+		c.bytes += s.bytes
+	}
+}
+
+// size is how many bytes the columns take.
+func (c *columnCache) size() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}
+
 func (c *columnCache) facet(seg *scorch.SegmentSnapshot, f Facet) (*facetColumn, error) {
-	s := c.slot(seg.Id(), string(f))
-	s.once.Do(func() { s.facet, s.err = readFacet(seg, string(f)) })
+	k := columnKey{seg.Id(), string(f)}
+	s := c.slot(k)
+	s.once.Do(func() {
+		s.facet, s.err = readFacet(seg, string(f))
+		c.made(k, s, 4*len(s.facet.set))
+	})
 	return s.facet, s.err
 }
 
 func (c *columnCache) sort(seg *scorch.SegmentSnapshot, field string) (sortColumn, error) {
-	s := c.slot(seg.Id(), field)
-	s.once.Do(func() { s.sort, s.err = readSort(seg, field) })
+	k := columnKey{seg.Id(), field}
+	s := c.slot(k)
+	s.once.Do(func() {
+		s.sort, s.err = readSort(seg, field)
+		c.made(k, s, 8*len(s.sort))
+	})
 	return s.sort, s.err
 }
 

@@ -103,6 +103,13 @@ func (w *frequentWords) keep(s *scorch.IndexSnapshot) {
 	}
 }
 
+// total is how many bytes the words take.
+func (w *frequentWords) total() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return int64(w.size)
+}
+
 // levels returns the presence of a word in all documents of a segment that have
 // it, deleted ones included.
 func (w *frequentWords) levels(seg *scorch.SegmentSnapshot, field, term string) ([]uint8, error) {

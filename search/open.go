@@ -38,6 +38,7 @@ type openIndex struct {
 	writer  chan struct{} // holds one token: one writer at a time
 	columns columnCache
 	words   frequentWords
+	writing atomic.Int64 // bytes of memory that the batch under way needs
 
 	users  atomic.Int64
 	unused chan struct{} // a hint that users has come down to zero
@@ -197,6 +198,9 @@ func (o *openIndex) apply(b Batch, l *language, maxText int) error {
 	for _, id := range b.Removed {
 		last.Delete(string(id))
 	}
+	memory := needs(b.Docs, maxText)
+	o.writing.Add(memory)
+	defer o.writing.Add(-memory)
 	pieces := pieces(b.Docs, maxText)
 	if len(pieces) == 1 {
 		if err := fill(last, pieces[0], l, maxText); err != nil {

@@ -18,3 +18,23 @@ func TestLimitHeap(t *testing.T) {
 		t.Errorf("the limit is %d MiB", debug.SetMemoryLimit(-1)>>20)
 	}
 }
+
+func TestHeapLimitFollowsIndexes(t *testing.T) {
+	const mib = 1 << 20
+	limit := heapLimitAfter(heapLimit, 0)
+	if limit != heapLimit {
+		t.Errorf("without indexes %d MiB", limit/mib)
+	}
+	if limit = heapLimitAfter(limit, 400*mib); limit != heapLimit+400*mib {
+		t.Errorf("with 400 MiB of indexes %d MiB", limit/mib)
+	}
+	if limit = heapLimitAfter(limit, 0); limit <= heapLimit+300*mib {
+		t.Errorf("between two batches %d MiB", limit/mib)
+	}
+	for range 100 {
+		limit = heapLimitAfter(limit, 1)
+	}
+	if limit != heapLimit+16*mib {
+		t.Errorf("long after %d MiB", limit/mib)
+	}
+}

@@ -130,6 +130,7 @@ func (s *service) run(ctx context.Context, listener net.Listener, started time.T
 	}
 	s.startWorkers()
 	s.startClock()
+	s.startMemory()
 
 	server := api.HTTPServer(s.api, s.log)
 	failed := make(chan error, 1)
