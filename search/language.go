@@ -45,8 +45,7 @@ func (l *language) sortKey(s string) string {
 	return strings.Join(words, " ")
 }
 
-// analyzer turns text into terms. It implements analysis.Analyzer and may be
-// used concurrently.
+// analyzer turns text into terms. It may be used concurrently.
 type analyzer struct {
 	dictionary *dictionary
 	stop       map[string]bool
@@ -63,19 +62,15 @@ const (
 	breakDistance = 100 // words
 )
 
-// Analyze implements analysis.Analyzer. All terms of one word share its
+// each calls f with the terms of a text in order. All terms of one word share its
 // position; a stop word leaves a gap. Where the word stands in the text is not
 // told, because it would only make the index larger.
-func (a *analyzer) Analyze(text []byte) analysis.TokenStream {
-	s := string(text)
-	estimate := len(s)/6 + 4
-	slab := make([]analysis.Token, 0, estimate)
-	stream := make(analysis.TokenStream, 0, estimate)
+func (a *analyzer) each(s string, f func(term []byte, position int)) {
 	position := 0
 	for {
 		word, i := nextWord(s)
 		if word == "" {
-			return stream
+			return
 		}
 		if strings.IndexByte(s[:i], valueBreak) >= 0 {
 			position += breakDistance
@@ -83,11 +78,7 @@ func (a *analyzer) Analyze(text []byte) analysis.TokenStream {
 		s = s[i+len(word):]
 		position++
 		for _, term := range a.terms(word) {
-			if len(slab) == cap(slab) { // pointers into the full slab stay valid
-				slab = make([]analysis.Token, 0, estimate/4+16)
-			}
-			slab = append(slab, analysis.Token{Term: term, Position: position})
-			stream = append(stream, &slab[len(slab)-1])
+			f(term, position)
 		}
 	}
 }

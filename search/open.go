@@ -244,8 +244,9 @@ func (o *openIndex) anyOf(ids []preservation.RecordID) (bool, error) {
 }
 
 func fill(batch *bleve.Batch, docs []Document, l *language, maxText int) error {
+	known := exactTerms{}
 	for i := range docs {
-		if err := batch.IndexAdvanced(docs[i].fields(l, maxText)); err != nil {
+		if err := batch.IndexAdvanced(docs[i].fields(l, known, maxText)); err != nil {
 			return fmt.Errorf("record %s: %w", docs[i].ID, err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 
 	"bestand/preservation"
 
-	"github.com/blevesearch/bleve/v2/analysis"
 	"github.com/blevesearch/bleve/v2/document"
 	index "github.com/blevesearch/bleve_index_api"
 )
@@ -75,16 +74,16 @@ func fingerprint() string {
 
 // fields builds the index document. The mapping is spelled out here, field by
 // field: nothing is derived from the shape of the data.
-func (d *Document) fields(l *language, maxText int) *document.Document {
+func (d *Document) fields(l *language, known exactTerms, maxText int) *document.Document {
 	doc := document.NewDocument(string(d.ID))
-	text := func(name string, a analysis.Analyzer, values ...string) {
+	text := func(name string, a *analyzer, values ...string) {
 		if s := joined(values); s != "" {
-			doc.AddField(document.NewTextFieldCustom(name, nil, []byte(s), worded, a))
+			doc.AddField(newWordedField(name, a, s))
 		}
 	}
 	keyword := func(name string, o index.FieldIndexingOptions, values ...string) {
-		for i, v := range values {
-			doc.AddField(document.NewTextFieldCustom(name, []uint64{uint64(i)}, []byte(v), o, nil))
+		if len(values) > 0 {
+			doc.AddField(known.field(name, o, values))
 		}
 	}
 	facet := func(f Facet, values ...string) {
@@ -99,18 +98,20 @@ func (d *Document) fields(l *language, maxText int) *document.Document {
 
 	body := clip(dehyphenate(clean(clip(d.Text, maxText))), maxText)
 	all := joined(d.values()) + string(valueBreak) + body
-	doc.AddField(document.NewTextFieldCustom(fieldText, nil, []byte(all), worded, l.index))
+	doc.AddField(newWordedField(fieldText, l.index, all))
 	if body != "" {
 		doc.AddField(document.NewTextFieldCustom(fieldBody, nil, []byte(body), index.StoreField, nil))
 	}
 	text(fieldTitle, l.index, d.Title)
 	text(fieldName, l.names, d.names()...)
 	text(fieldReference, l.names, d.Reference, d.ProducerRecordID, d.Invoice["number"])
+	var numbers []string
 	for _, s := range []string{d.Reference, d.ProducerRecordID, d.Invoice["number"]} {
 		if s = squeeze(s); s != "" {
-			keyword(fieldExact, index.IndexField, s) // with frequencies: it counts for relevance
+			numbers = append(numbers, s)
 		}
 	}
+	keyword(fieldExact, index.IndexField, numbers...) // with frequencies: it counts for relevance
 
 	facet(FacetClass, d.Class)
 	facet(FacetProducer, d.Producer)
@@ -127,9 +128,11 @@ func (d *Document) fields(l *language, maxText int) *document.Document {
 	if len(path) == 0 {
 		path = []string{d.Class}
 	}
-	for _, code := range path {
-		keyword(fieldClassPath, exact, facetValue(code))
+	codes := make([]string, len(path))
+	for i, code := range path {
+		codes[i] = facetValue(code)
 	}
+	keyword(fieldClassPath, exact, codes...)
 
 	keyword(fieldDay, exact, periods(day)...)
 	keyword(fieldOpened, exact, periods(d.Opened)...)
