@@ -70,7 +70,7 @@ func benchIndex(b *testing.B) *Index {
 		}
 		done, _ := strconv.Atoi(at)
 		n := benchRecords()
-		start := time.Now()
+		start, worked := time.Now(), processorTime()
 		for i := done; i < n; {
 			var batch []Document
 			for ; i < n && len(batch) < batchDocs; i++ {
@@ -86,8 +86,8 @@ func benchIndex(b *testing.B) *Index {
 		}
 		bench.records = n - done
 		if bench.records > 0 {
-			b.Logf("indexed %d records in %v (%.0f/s), with generation %v; %d MB", bench.records, bench.took,
-				float64(bench.records)/bench.took.Seconds(), time.Since(start), folderSize(dir)>>20)
+			b.Logf("indexed %d records in %v (%.0f/s), with generation %v and %v of processor time; %d MB", bench.records,
+				bench.took, float64(bench.records)/bench.took.Seconds(), time.Since(start), processorTime()-worked, folderSize(dir)>>20)
 		}
 		start = time.Now()
 		if err := bench.index.Warm(b.Context()); err != nil { // as a Tail does when it has caught up
@@ -140,6 +140,7 @@ func BenchmarkIndex(b *testing.B) {
 	ix, _ := set.Tenant("bench")
 	n, at := 0, ""
 	var took time.Duration
+	worked := processorTime()
 	for b.Loop() {
 		batch := make([]Document, batchDocs)
 		for i := range batch {
@@ -155,6 +156,7 @@ func BenchmarkIndex(b *testing.B) {
 		at = next
 	}
 	b.ReportMetric(float64(n)/took.Seconds(), "records/s")
+	b.ReportMetric(float64((processorTime()-worked).Microseconds())/1000/float64(n), "cpu-ms/record")
 	b.ReportMetric(float64(folderSize(set.dir))/float64(n), "bytes/record")
 }
 
