@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -200,6 +201,14 @@ func TestGuard(t *testing.T) {
 				}
 				if head.ObjectLockMode != test.mode || (head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn) != test.hold {
 					t.Errorf("head shows mode %q and hold %q", head.ObjectLockMode, head.ObjectLockLegalHoldStatus)
+				}
+				got, err := d.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("b"), Key: &key, VersionId: &version, Range: aws.String(""), ChecksumMode: types.ChecksumModeEnabled})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got.Body.Close()
+				if got.ObjectLockMode != head.ObjectLockMode || got.ObjectLockLegalHoldStatus != head.ObjectLockLegalHoldStatus || !reflect.DeepEqual(got.ObjectLockRetainUntilDate, head.ObjectLockRetainUntilDate) {
+					t.Errorf("with the bytes come mode %q, end %v and hold %q", got.ObjectLockMode, got.ObjectLockRetainUntilDate, got.ObjectLockLegalHoldStatus)
 				}
 				many, err := d.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: aws.String("b"), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &key, VersionId: &version}}}})
 				if err != nil || (len(many.Deleted) == 1) != test.want {
