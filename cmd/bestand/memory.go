@@ -49,3 +49,23 @@ func heapLimitAfter(limit, indexes int64) int64 {
 	want := heapLimit + (indexes+step-1)/step*step
 	return max(want, limit-limit/16)
 }
+
+// A rebuild makes much that is gone at once: with this much room beside what lives, in
+// percent of that and in bytes altogether, the collector has little to do.
+const (
+	rebuildRoom = 400
+	rebuildHeap = 1 << 30
+)
+
+// roomForRebuild gives it that room until it is taken back, unless the operator
+// says otherwise by GOGC or GOMEMLIMIT.
+func roomForRebuild() (takeBack func()) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return func() {}
+	}
+	limit, percent := debug.SetMemoryLimit(rebuildHeap), debug.SetGCPercent(rebuildRoom)
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
+}

@@ -34,6 +34,7 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 }
 
 func (a *archive) rebuild(ctx context.Context, stdout io.Writer) (err error) {
+	defer roomForRebuild()()
 	end, err := a.catalog.Load(ctx)
 	if err != nil {
 		return err
