@@ -30,16 +30,17 @@ import (
 type grown struct {
 	testing.TB
 	*archive
-	tenant  *catalog.Tenant
-	source  *synthetic.Source
-	classes []string
-	sealer  *ingest.Sealer
+	tenant   *catalog.Tenant
+	source   *synthetic.Source
+	classes  []string
+	sealer   *ingest.Sealer
+	original int // bytes of one
 }
 
 // grow opens a data folder, which is made if it is not there.
 func grow(b testing.TB, dir string) *grown {
 	b.Helper()
-	g := &grown{TB: b}
+	g := &grown{TB: b, original: 100 << 10}
 	var err error
 	g.archive, err = reopened(b, dir)
 	g.must(err)
@@ -106,13 +107,13 @@ func (g *grown) fill(from, n int, objects bool) time.Duration {
 	return time.Since(begin)
 }
 
-// add archives the i-th record: an original of 100 KiB and its text.
+// add archives the i-th record: an original and its text.
 func (g *grown) add(ctx context.Context, i int, objects bool) error {
 	r, text := g.source.Record(i, func(r int) string { return g.classes[r%len(g.classes)] })
 	r.Tenant = firstTenant
 	r.Files = r.Files[:1]
 	random := rand.New(rand.NewPCG(uint64(i), 1))
-	original := make([]byte, 100<<10)
+	original := make([]byte, g.original)
 	for j := range original {
 		original[j] = byte(random.Uint32())
 	}
