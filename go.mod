@@ -183,3 +183,7 @@ require (
 )
 
 replace github.com/richardlehane/match => ./ingest/format/match
+
+// Later versions build tables whenever a program starts, for half of the time that
+// a child of the service takes to start.
+replace github.com/mattn/go-runewidth => github.com/mattn/go-runewidth v0.0.23

@@ -118,7 +118,7 @@ func (s *officeRound) archive(paths []string) time.Duration {
 				s.Logf("submission is %s: %v", st.Status, st.Problems) // of other documents: a finding takes its time, too
 				break
 			}
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 		}
 	}
 	return time.Since(start)
