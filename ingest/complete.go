@@ -4,33 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"bestand/ingest/format"
+	"bestand/ingest/convert"
 	"bestand/ingest/sandbox"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
-
-// needs are the programs without which a family of formats stays pending.
-var needs = map[format.Family][]string{
-	format.Office: {"soffice", "pdftotext", "pdftoppm"},
-	format.Text:   {"soffice", "pdftotext", "pdftoppm"},
-	format.PDF:    {"qpdf", "gs", "pdftotext", "pdftoppm"},
-	format.HTML:   {"chromium-headless-shell", "pdftotext"},
-	format.Mail:   {"chromium-headless-shell", "pdftotext"},
-	format.MSG:    {"chromium-headless-shell", "pdftotext", "perl"},
-	format.XML:    {"chromium-headless-shell", "pdftotext", "xmllint"},
-	format.Image:  {"pdftotext"},
-}
 
 // able reports whether what a file waits for is here now.
 func (p *Pipeline) able(ctx context.Context, f preservation.Format) bool {
 	if p.PDFA.Works(ctx) != nil {
 		return false
 	}
-	for _, name := range needs[format.FamilyOf(f)] {
+	for _, name := range convert.Needs(f) {
 		if !p.works(ctx, name) {
 			return false
 		}
@@ -50,14 +37,11 @@ func (p *Pipeline) tools(ctx context.Context) string {
 	if p.PDFA.Works(ctx) == nil {
 		have = append(have, "veraPDF")
 	}
-	for _, names := range needs {
-		for _, name := range names {
-			if !slices.Contains(have, name) && p.works(ctx, name) {
-				have = append(have, name)
-			}
+	for _, name := range convert.Programs() {
+		if p.works(ctx, name) {
+			have = append(have, name)
 		}
 	}
-	slices.Sort(have)
 	return strings.Join(have, " ")
 }
 
