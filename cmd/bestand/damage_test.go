@@ -118,6 +118,7 @@ var damages = []struct {
 	{"title in the list", fixity.CodeCatalogMeta, v(`UPDATE record SET title = 'Abrissgenehmigung'`)},
 	{"metadata", fixity.CodeCatalogMeta, v(`UPDATE record SET metadata = replace(metadata, 'Eingang', 'Ausgang'), title = replace(title, 'Eingang', 'Ausgang')`)},
 	{"class", fixity.CodeCatalogMeta, v(`UPDATE record SET class = '21.40'`)},
+	{"format in the list", fixity.CodeCatalogMeta, v(`DELETE FROM record_format`)},
 	{"closure in the list", fixity.CodeCatalogMeta, v(`UPDATE record SET closed = '1990-01-01'`)},
 	{"time of reception", fixity.CodeCatalogMeta, v(`UPDATE record SET received_ms = received_ms - 1`)},
 	{"retention end", fixity.CodeCatalogState, v(`UPDATE record SET retention_end = '1999-12-31', retention_due = '2000-01-01'`)},

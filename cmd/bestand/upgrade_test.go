@@ -97,7 +97,7 @@ func upgrade(t *testing.T, work func(in *installation, archived func() int)) {
 		return int(in.count(t, `SELECT COUNT(*) FROM submission WHERE status = 'archived' AND producer = 'queue'`))
 	}
 	work(in, archived)
-	if n := in.count(t, `SELECT MAX(version_id) FROM goose_db_version`); n < 4 {
+	if n := in.count(t, `SELECT MAX(version_id) FROM goose_db_version`); n < 5 {
 		t.Errorf("schema %d after the upgrade", n)
 	}
 	if n := in.count(t, `SELECT COUNT(*) FROM change GROUP BY tenant, record_id ORDER BY 1 DESC LIMIT 1`); n != 1 {

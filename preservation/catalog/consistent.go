@@ -25,6 +25,11 @@ func (t *Tenant) Contradictions(ctx context.Context, id preservation.RecordID) (
 	if err != nil {
 		return nil, err
 	}
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT format FROM record_format WHERE tenant = $1 AND record_id = $2`, string(t.id), string(id))
+	listed, err := collect(rows, err, func(row scanner) (s string, err error) { return s, row.Scan(&s) })
+	if err != nil {
+		return nil, err
+	}
 	m := e.Metadata
 	var out []string
 	for _, c := range []struct{ column, have, want string }{
@@ -41,6 +46,7 @@ func (t *Tenant) Contradictions(ctx context.Context, id preservation.RecordID) (
 		{"confidentiality", confidentiality, m.Confidentiality},
 		{"parent", parent, string(m.Parent)},
 		{"formats", sorted(found), sorted(formats(e.Files))},
+		{"record_format", sorted(strings.Join(listed, " ")), sorted(formats(e.Files))},
 	} {
 		if c.have != storable(c.want) && c.have != c.want {
 			out = append(out, c.column)

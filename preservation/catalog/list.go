@@ -59,8 +59,12 @@ func (f RecordFilter) where(tenant preservation.TenantID, d dialect) conditions 
 	if f.State != "" {
 		q.and(state+" = %s", f.State)
 	}
-	if f.Format != "" {
-		q.and("formats LIKE %s ESCAPE '!'", "% "+escapeLike.Replace(strings.ToLower(f.Format))+" %")
+	switch format := strings.ToLower(f.Format); {
+	case format == "":
+	case f.Expected > frequent:
+		q.and("formats LIKE %s ESCAPE '!'", "% "+escapeLike.Replace(format)+" %")
+	default:
+		q.and("id IN (SELECT record_id FROM record_format WHERE tenant = $1 AND format = %s)", format)
 	}
 	if f.Kind != "" {
 		q.and(kind+" = %s", f.Kind)

@@ -113,6 +113,9 @@ func (x *tx) commitRecord(tenant preservation.TenantID, c Commit) (bool, error) 
 	if err := x.setFiles(tenant, r, c.Pos); err != nil {
 		return false, err
 	}
+	if err := x.setFormats(tenant, r); err != nil {
+		return false, err
+	}
 	if err := x.addPackage(tenant, c); err != nil {
 		return false, err
 	}
@@ -219,6 +222,22 @@ func scanObject(row scanner) (o RecordObject, err error) {
 	err = row.Scan(&o.Key, &o.Kind, &o.Version, &o.VersionID, &o.Size, &o.SHA256, &stored)
 	o.Stored = fromMS(stored)
 	return o, err
+}
+
+// setFormats has the record found by the formats of its files and no others.
+func (x *tx) setFormats(tenant preservation.TenantID, r preservation.Record) error {
+	if r.Version > 1 {
+		if _, err := x.exec(`DELETE FROM record_format WHERE record_id = $1`, string(r.ID)); err != nil {
+			return err
+		}
+	}
+	for _, f := range strings.Fields(formats(r.Files)) {
+		if _, err := x.exec(`INSERT INTO record_format (tenant, record_id, format) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+			string(tenant), string(r.ID), f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // formats is the list of format identifiers of the originals and renditions,
