@@ -118,7 +118,7 @@ var damages = []struct {
 	{"title in the list", fixity.CodeCatalogMeta, v(`UPDATE record SET title = 'Abrissgenehmigung'`)},
 	{"metadata", fixity.CodeCatalogMeta, v(`UPDATE record SET metadata = replace(metadata, 'Eingang', 'Ausgang'), title = replace(title, 'Eingang', 'Ausgang')`)},
 	{"class", fixity.CodeCatalogMeta, v(`UPDATE record SET class = '21.40'`)},
-	{"format in the list", fixity.CodeCatalogMeta, v(`DELETE FROM record_format`)},
+	{"format in the list", fixity.CodeCatalogMeta, of(`INSERT INTO record_format SELECT tenant, id, 'fmt/1' FROM record WHERE id = $1`)},
 	{"closure in the list", fixity.CodeCatalogMeta, v(`UPDATE record SET closed = '1990-01-01'`)},
 	{"time of reception", fixity.CodeCatalogMeta, v(`UPDATE record SET received_ms = received_ms - 1`)},
 	{"retention end", fixity.CodeCatalogState, v(`UPDATE record SET retention_end = '1999-12-31', retention_due = '2000-01-01'`)},
@@ -127,7 +127,7 @@ var damages = []struct {
 	{"version", fixity.CodeCatalogGone, v(`UPDATE record SET version = 2`)},
 	{"lock in the catalog", fixity.CodeLockShort, v(`UPDATE record SET lock_until_ms = lock_until_ms + 86400000`)},
 	{"record row removed", fixity.CodeCatalogGone, func(t *testing.T, v victim) {
-		for _, q := range []string{`DELETE FROM trigger_event WHERE record_id = $1`, `DELETE FROM file WHERE record_id = $1`, `DELETE FROM record WHERE id = $1`} {
+		for _, q := range []string{`DELETE FROM trigger_event WHERE record_id = $1`, `DELETE FROM file WHERE record_id = $1`, `DELETE FROM record_format WHERE record_id = $1`, `DELETE FROM record WHERE id = $1`} {
 			v.in.change(t, q, v.id)
 		}
 	}},

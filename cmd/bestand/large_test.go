@@ -2,10 +2,13 @@ package main
 
 import (
 	"archive/zip"
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -57,8 +60,58 @@ func (in *installation) many(t *testing.T, begin time.Time, id string) {
 	if peak > serviceMemory {
 		t.Errorf("the service took %d MiB, at most %d are wanted", peak>>20, serviceMemory>>20)
 	}
+	begin = time.Now()
+	c.verified(s.RecordID)
+	peak = in.peak(t)
+	t.Logf("verified within %s, %d MiB in memory at most", time.Since(begin).Round(time.Second), peak>>20)
+	if peak > serviceMemory {
+		t.Errorf("the service took %d MiB while it verified, at most %d are wanted", peak>>20, serviceMemory>>20)
+	}
 	if records := in.audit(t); len(records) != 1 {
 		t.Errorf("%d records", len(records))
+	}
+	in.rebuiltSmall(t)
+}
+
+// rebuiltSmall makes catalog and index anew and wants that to take no more memory
+// than the service may.
+func (in *installation) rebuiltSmall(t *testing.T) {
+	t.Helper()
+	for _, gone := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm", "index"} {
+		if err := os.RemoveAll(filepath.Join(in.dir, gone)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), self, append([]string{"rebuild", "--data", in.dir}, in.flags...)...)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for peak := int64(0); ; {
+		peak = max(peak, memoryPeak(cmd.Process.Pid)) // nothing when it has ended
+		select {
+		case err := <-ended:
+			t.Logf("rebuilt within %s, %d MiB in memory at most", time.Since(begin).Round(time.Second), peak>>20)
+			if err != nil {
+				t.Errorf("rebuild: %v\n%s", err, said.String())
+			}
+			if peak > serviceMemory {
+				t.Errorf("rebuild took %d MiB, at most %d are wanted", peak>>20, serviceMemory>>20)
+			}
+			if records := in.audit(t); len(records) != 1 {
+				t.Errorf("%d records after the rebuild", len(records))
+			}
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }
 
