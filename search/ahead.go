@@ -11,7 +11,8 @@ import (
 // stretch is what a Tail reads from the feed for one batch: one step or several.
 type stretch struct {
 	Batch
-	err error
+	full bool // there is probably more
+	err  error
 }
 
 // How long small steps are gathered into one batch, which costs the same few
@@ -21,6 +22,11 @@ const (
 	gatherTime  = time.Second
 	rebuildTime = 20 * time.Second
 )
+
+// pace is how long the second of two small batches waits. Each makes a segment of
+// its own, and to merge those into larger ones costs more than all else that is
+// done for a record. The first change after a while is seen at once.
+const pace = time.Second
 
 // read reads changes behind a place, up to the size of a batch. An error after
 // the first step is left to the next call.
@@ -38,6 +44,7 @@ func (t *Tail) read(ctx context.Context, after string) stretch {
 		g.add(docs, removed)
 		s.Next = next
 		if g.count() >= t.limit || g.size >= batchBytes || time.Since(start) >= t.gather {
+			s.full = true
 			break
 		}
 	}

@@ -44,6 +44,7 @@ type Tail struct {
 
 	// Of the one goroutine that steps.
 	ahead chan stretch // what comes next is being read, or nil
+	full  bool         // the last batch was
 	purge bool         // removed records may still be in the files
 
 	mu         sync.Mutex
@@ -139,6 +140,9 @@ func (t *Tail) Run(ctx context.Context) error {
 		t.fault = err
 		t.mu.Unlock()
 		if more {
+			if !t.full {
+				rest(ctx, pace)
+			}
 			continue
 		}
 		if err == nil {
@@ -159,6 +163,16 @@ func (t *Tail) Run(ctx context.Context) error {
 		timer.Stop()
 	}
 	return nil
+}
+
+// rest waits, but not longer than ctx.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // CatchUp applies changes until there are no more, and ends at the first fault.
@@ -198,7 +212,9 @@ func (t *Tail) step(ctx context.Context) (more bool, err error) {
 	case s.Next == after:
 		return false, t.purgeRemoved(ctx)
 	}
-	t.readAhead(ctx, s.Next)
+	if t.full = s.full; s.full {
+		t.readAhead(ctx, s.Next)
+	}
 	err = t.index.Apply(ctx, s.Batch)
 	if errors.Is(err, ErrCheckpoint) {
 		t.doubt() // the index was reset meanwhile, or a write that seemed to fail succeeded
