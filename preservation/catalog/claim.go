@@ -42,7 +42,7 @@ func (db *DB) Claim(ctx context.Context, owner string, kinds []string, n int, le
 		}
 		for _, kind := range waiting {
 			// What is asked for while it runs makes it run again; what was asked before does not.
-			rows, err := x.QueryContext(x.ctx, `WITH c AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued' AND kind = $1 AND run_at_ms <= $2
+			rows, err := x.query(`WITH c AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued' AND kind = $1 AND run_at_ms <= $2
 					ORDER BY run_at_ms, id LIMIT $3 `+lock+`)
 				UPDATE job SET state = 'running', owner = $4, lease_ms = $5, attempt = attempt + 1, again = 0
 				WHERE id IN (SELECT id FROM c) RETURNING `+jobColumns, kind, ms(now), n-len(jobs), owner, ms(now.Add(lease)))
@@ -81,7 +81,7 @@ func (x *tx) waiting(kinds []string, now time.Time) ([]string, error) {
 	for i, kind := range kinds {
 		oldest[i] = `SELECT kind, run_at_ms FROM (SELECT kind, run_at_ms FROM job WHERE state = 'queued' AND kind = ` + q.mark(kind) + ` AND run_at_ms <= $1 ORDER BY run_at_ms LIMIT 1) o`
 	}
-	rows, err := x.QueryContext(x.ctx, strings.Join(oldest, " UNION ALL ")+` ORDER BY run_at_ms, kind`, q.args...)
+	rows, err := x.query(strings.Join(oldest, " UNION ALL ")+` ORDER BY run_at_ms, kind`, q.args...)
 	return collect(rows, err, func(row scanner) (kind string, err error) {
 		var at int64
 		return kind, row.Scan(&kind, &at)

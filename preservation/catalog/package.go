@@ -103,7 +103,7 @@ func (t *Tenant) RestorePackageSource(ctx context.Context, id preservation.Submi
 // forgetPackages empties the packages of which no record is left but that one,
 // and none is on its way.
 func (x *tx) forgetPackages(tenant preservation.TenantID, id preservation.RecordID) error {
-	rows, err := x.QueryContext(x.ctx, `SELECT p.id FROM submission p WHERE p.tenant = $1 AND p.status IN ('archived', 'partial', 'rejected')
+	rows, err := x.query(`SELECT p.id FROM submission p WHERE p.tenant = $1 AND p.status IN ('archived', 'partial', 'rejected')
 		AND p.id IN (SELECT parent FROM submission WHERE tenant = $1 AND record_id = $2 AND parent <> '')
 		AND NOT EXISTS (SELECT 1 FROM submission c JOIN record r ON r.id = c.record_id WHERE c.tenant = $1 AND c.parent = p.id AND r.id <> $2)`, string(tenant), string(id))
 	ids, err := collect(rows, err, func(row scanner) (id preservation.SubmissionID, err error) { return id, row.Scan(&id) })

@@ -183,7 +183,7 @@ func (x *tx) setFiles(tenant preservation.TenantID, r preservation.Record, pos m
 	if r.Version == 1 {
 		return nil
 	}
-	rows, err := x.QueryContext(x.ctx, `SELECT id FROM file WHERE record_id = $1`, string(r.ID))
+	rows, err := x.query(`SELECT id FROM file WHERE record_id = $1`, string(r.ID))
 	ids, err := collect(rows, err, func(row scanner) (id preservation.FileID, err error) { return id, row.Scan(&id) })
 	if err != nil {
 		return err

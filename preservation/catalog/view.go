@@ -42,11 +42,11 @@ func (x *Tx) View() View { return View{q: within{x.tx}, tenant: x.tenant} }
 type within struct{ x *tx }
 
 func (w within) QueryContext(_ context.Context, query string, args ...any) (answer, error) {
-	return w.x.QueryContext(w.x.ctx, query, args...)
+	return w.x.query(query, args...)
 }
 
 func (w within) QueryRowContext(_ context.Context, query string, args ...any) scanner {
-	return w.x.QueryRowContext(w.x.ctx, query, args...)
+	return w.x.queryRow(query, args...)
 }
 
 // Audit appends an entry in the same transaction.

@@ -65,6 +65,13 @@ func (x *tx) queryRow(query string, args ...any) *sql.Row {
 	return x.QueryRowContext(x.ctx, query, args...)
 }
 
+func (x *tx) query(query string, args ...any) (*sql.Rows, error) {
+	if s := x.prepared.of(x, query); s != nil {
+		return s.QueryContext(x.ctx, args...)
+	}
+	return x.QueryContext(x.ctx, query, args...)
+}
+
 // write runs fn in a transaction and returns when it is durable. On an error
 // nothing of fn remains, unless the connection to PostgreSQL broke during the
 // commit. fn may run more than once, must have no other effects, and must not
