@@ -42,7 +42,7 @@ chmod -R a+rX "$dest"
 # The class archive (AppCDS) cuts the start from about 2 s to under 1 s. It is
 # bound to these paths and this Java, so it is made in place.
 classpath=$(printf '%s\n' "$dest"/lib/*.jar | LC_ALL=C sort | paste -sd:)
-flags="-Xmx512m -Xss4m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true"
+flags="-Xmx512m -Xss4m -XX:+UseSerialGC -XX:-UsePerfData -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true"
 answer=$(printf '{"path":"%s","flavour":""}\n' "$src/training.pdf" |
 	java $flags -Xlog:disable -XX:ArchiveClassesAtExit="$dest/sidecar.jsa" -cp "$classpath" Sidecar | tail -n 1)
 case $answer in
