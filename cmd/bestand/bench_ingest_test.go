@@ -231,7 +231,7 @@ func (s *serviceUnderTest) ask(req *http.Request, status int, to any) error {
 // drained returns when everything that was accepted has been archived.
 func (s *serviceUnderTest) drained(b *testing.B) {
 	b.Helper()
-	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		var open int
 		for _, status := range []string{"received", "processing", "quarantined", "rejected"} {
 			req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, s.url+"/v1/submissions?limit=1&status="+status, nil)

@@ -16,6 +16,7 @@ import (
 const (
 	pollEvery = 50 * time.Millisecond
 	diskEvery = 4                      // polls between two looks at the disk
+	restEvery = 8                      // polls between two looks at a program that has nothing to do
 	mostFiles = 10_000                 // files and folders that a program may leave in its folder
 	threads   = 16                     // for each process that a program may have
 	leastWork = 100 * time.Millisecond // of processor time: less is waiting
@@ -105,6 +106,9 @@ func (w *watch) watch(ctx context.Context, pid int) {
 			continue
 		case limit = <-w.over:
 		case <-poll.C:
+			if n%restEvery != 0 && w.rests() {
+				continue
+			}
 			if limit = w.look(pid, n%diskEvery == 0); limit == "" {
 				continue
 			}
@@ -118,6 +122,13 @@ func (w *watch) watch(ctx context.Context, pid int) {
 		w.kill(pid)
 		return
 	}
+}
+
+// rests reports whether the program waits for its next lap.
+func (w *watch) rests() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.resting
 }
 
 // look takes stock of the tree and returns the limit that it has passed.
