@@ -13,6 +13,8 @@
 //     name, so that no object is ever visible without its lock (durable).
 //   - A legal hold protects a version also when its retention is over, and a
 //     COMPLIANCE lock is checked again next to the deletion itself (guard).
+//   - A page of a listing takes as long as the page, however many objects there
+//     are, and no object is left out because another one went (cursor).
 //   - A full disk answers "InsufficientStorage", before it is full to the last
 //     byte (space).
 //

@@ -27,6 +27,8 @@ type durable struct {
 	space  space
 	keys   stripes
 	files  *meta.SideCar // where metadata are kept as files, else nil
+
+	bookmarks bookmarks // of listings under way
 }
 
 var _ backend.Backend = (*durable)(nil)

@@ -28,7 +28,7 @@ func openTest(t *testing.T) *durable {
 }
 
 // openTestIn is openTest with metadata in attributes or in files beside.
-func openTestIn(t *testing.T, sidecar bool) *durable {
+func openTestIn(t testing.TB, sidecar bool) *durable {
 	t.Helper()
 	dir := t.TempDir()
 	t.Chdir(dir) // and back when the test ends
