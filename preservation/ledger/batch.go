@@ -15,7 +15,7 @@ const (
 
 // batch gathers what is restored together.
 type batch[T any] struct {
-	rows   func(T) int
+	weigh  func(T) int // in rows
 	commit func(context.Context, []T) error
 
 	mu     sync.Mutex
@@ -24,8 +24,8 @@ type batch[T any] struct {
 	free   chan struct{} // holds a token for each commit under way
 }
 
-func newBatch[T any](rows func(T) int, commit func(context.Context, []T) error) *batch[T] {
-	return &batch[T]{rows: rows, commit: commit, free: make(chan struct{}, batchCommits)}
+func newBatch[T any](weigh func(T) int, commit func(context.Context, []T) error) *batch[T] {
+	return &batch[T]{weigh: weigh, commit: commit, free: make(chan struct{}, batchCommits)}
 }
 
 // add takes an item, and commits when that makes a batch. All wait while commits
@@ -33,7 +33,7 @@ func newBatch[T any](rows func(T) int, commit func(context.Context, []T) error) 
 func (b *batch[T]) add(ctx context.Context, item T) error {
 	return b.put(ctx, func() bool {
 		b.held = append(b.held, item)
-		b.weight += b.rows(item)
+		b.weight += b.weigh(item)
 		return b.weight >= batchRows
 	})
 }

@@ -32,6 +32,18 @@ type past struct {
 	all    []stored
 }
 
+// bytesPerRow is how much of receipts counts as one row of a batch: usual ones are
+// limited by their rows, and those of records with very many files by the memory
+// that they need.
+const bytesPerRow = 2 << 10
+
+func weightOf(p past) (n int) {
+	for _, e := range p.all {
+		n += max(4, int(e.at.Size/bytesPerRow))
+	}
+	return n
+}
+
 // receipted reports whether nothing has happened but that the record was stored,
 // by receipts that prove it.
 func (p past) receipted() bool {
@@ -82,6 +94,7 @@ func (b *rebuild) readEvent(ctx context.Context, o preservation.Object) (_ store
 		err := json.Unmarshal(e.Body, &s.receipt)
 		if s.readable = err == nil && s.receipt.Submission.Valid(); s.readable {
 			s.promised, s.invalid = b.promised(s.receipt)
+			s.Body = nil // it is held until its batch is full
 		}
 	}
 	return s, true, nil

@@ -38,7 +38,8 @@ type Options struct {
 	// Packaged, if set, is shown what of each package is in memory, with the
 	// places of its files.
 	Packaged func(r preservation.Record, at io.ReaderAt, places map[preservation.FileID]int64)
-	// Trigger takes a retention trigger out of an event object, if it is one.
+	// Trigger takes a retention trigger out of an event object, if it is one. Neither
+	// it nor Remains sees the bodies of receipts.
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
 	// Remains tells from the events of a record and the number of its packages
 	// in the bucket whether it was destroyed, and what stays of it.
@@ -83,7 +84,7 @@ func (b *rebuild) count(n *int, more int) {
 func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Options) (Report, error) {
 	b := &rebuild{tenant: t, store: s, opts: o, memory: semaphore.NewWeighted(inMemory)}
 	b.records = newBatch(rowsOf, b.commitRecords)
-	b.receipts = newBatch(func(p past) int { return 4 * len(p.all) }, b.commitReceipts)
+	b.receipts = newBatch(weightOf, b.commitReceipts)
 	if err := b.restoreAudit(ctx); err != nil {
 		return b.Report, fmt.Errorf("restore audit log: %w", err)
 	}
