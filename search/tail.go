@@ -47,6 +47,8 @@ type Tail struct {
 	full  bool         // the last batch was
 	purge bool         // removed records may still be in the files
 
+	removed time.Time // since when they may
+
 	mu         sync.Mutex
 	place      string // of the index, as last seen
 	known      bool   // place is still that of the index
@@ -113,6 +115,10 @@ func (t *Tail) Lag(ctx context.Context) (Lag, error) {
 	return l, nil
 }
 
+// purgeWithin is how long what was removed may stay in the files while there are
+// changes all the time.
+const purgeWithin = 10 * time.Minute
+
 const (
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 30 * time.Second
@@ -139,16 +145,17 @@ func (t *Tail) Run(ctx context.Context) error {
 		t.mu.Lock()
 		t.fault = err
 		t.mu.Unlock()
-		if more {
-			if !t.full {
-				rest(ctx, pace)
-			}
+		if more && t.full {
 			continue
 		}
 		if err == nil {
 			if err := t.index.Warm(ctx); err != nil && ctx.Err() == nil {
 				t.log.WarnContext(ctx, "index is not prepared", "err", err)
 			}
+		}
+		if more {
+			rest(ctx, pace)
+			continue
 		}
 		wake := t.wake
 		if err != nil {
@@ -227,8 +234,12 @@ func (t *Tail) step(ctx context.Context) (more bool, err error) {
 	t.mu.Lock()
 	t.place, t.applied = s.Next, t.index.set.o.Now()
 	t.mu.Unlock()
-	if len(s.Removed) > 0 {
+	if len(s.Removed) > 0 && !t.purge {
 		t.purge, err = t.index.unpurged(ctx)
+		t.removed = time.Now()
+	}
+	if t.purge && time.Since(t.removed) > purgeWithin { // it never catches up
+		return true, t.purgeRemoved(ctx)
 	}
 	return true, err
 }
@@ -250,6 +261,7 @@ func (t *Tail) at(ctx context.Context) (string, error) {
 	if t.purge, err = t.index.unpurged(ctx); err != nil {
 		return "", err
 	}
+	t.removed = time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.place, t.known, t.generation = place, true, generation
