@@ -28,7 +28,8 @@ type durable struct {
 	keys   stripes
 	files  *meta.SideCar // where metadata are kept as files, else nil
 
-	bookmarks bookmarks // of listings under way
+	completions stripes   // apart from keys: they take as long as their objects are large
+	bookmarks   bookmarks // of listings under way
 }
 
 var _ backend.Backend = (*durable)(nil)
@@ -135,7 +136,7 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 	}
 	// One at a time: the backend answers a second call that all is well while the
 	// first is still under way.
-	defer d.keys.lock(*in.Bucket, *in.Key)()
+	defer d.completions.lock(*in.Bucket, *in.Key)()
 	// As in PutObject, the bytes are on disk before the name. An error of a copy is no
 	// reason for the backend to stop, but the end of its context is: that is looked at
 	// once more before the object gets its name.

@@ -32,7 +32,12 @@ func undoCompletions(root string) error {
 	for _, name := range claimed {
 		id, _, _ := strings.Cut(filepath.Base(name), ".")
 		to := filepath.Join(root, filepath.Dir(name), id)
-		if err := os.Rename(filepath.Join(root, name), to); err != nil {
+		name = filepath.Join(root, name)
+		err := os.Rename(name, to)
+		if errors.Is(err, fs.ErrExist) { // parts came meanwhile: nobody was told that any of this is kept
+			err = os.RemoveAll(name)
+		}
+		if err != nil {
 			return fmt.Errorf("undo completion of an upload: %w", err)
 		}
 	}

@@ -59,3 +59,20 @@ func TestCompletionCutOff(t *testing.T) {
 		})
 	}
 }
+
+// An upload that is there under both names keeps nobody from starting.
+func TestCompletionCutOffTwice(t *testing.T) {
+	d := openTest(t)
+	upload := filepath.Join(d.folder.objects, "b", posix.MetaTmpMultipartDir, "sum", "id")
+	for _, dir := range []string{upload, upload + ".etag-1" + beingCompleted} {
+		if err := os.MkdirAll(filepath.Join(dir, "1"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.folder.undoCompletions(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(upload)); err != nil || len(left) != 1 || left[0].Name() != "id" {
+		t.Errorf("%v, %v", left, err)
+	}
+}
