@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -437,6 +438,7 @@ func (c *campaign) compare(group int) {
 	}
 	c.enqueue(c.T, retention.JobEvaluate)
 	c.enqueue(c.T, retention.JobDispose) // what a killed run began is brought to its end
+	c.done(retention.JobEvaluate, retention.JobDispose)
 	c.sweep(c.T)
 	c.expireUploads()
 	claims := c.claims(a)
@@ -472,6 +474,30 @@ func (c *campaign) compare(group int) {
 	}
 	c.installation.serve(c.T)
 	c.renew()
+}
+
+// done waits until jobs are done, also those that wait because something was away
+// when they ran last.
+func (c *campaign) done(kinds ...string) {
+	c.Helper()
+	db, err := catalog.Open(c.Context(), catalog.Config{URL: "sqlite:" + filepath.Join(c.dir, "catalog.db")})
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer db.Close()
+	const longest = 90 * time.Second // of such a wait; who waits longer waits by its own wish
+	for _, kind := range kinds {
+		for end := time.Now().Add(2 * longest); ; pause(c.Context(), 100*time.Millisecond) {
+			j, err := db.Tenant(firstTenant).JobOf(c.Context(), kind, "test")
+			if errors.Is(err, catalog.ErrNotFound) || err == nil && j.RunAt.After(db.Now().Add(longest)) {
+				break
+			}
+			if err != nil || j.Dead || time.Now().After(end) {
+				c.Errorf("job %s: %s, %v", kind, j.Error, err)
+				break
+			}
+		}
+	}
 }
 
 // settle waits for the end of a delivery and wants it to be a good one.
