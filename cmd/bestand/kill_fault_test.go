@@ -121,6 +121,8 @@ type campaign struct {
 	tmp    string
 	turn   map[string]int
 	proof  map[string][]string // of destroyed records
+
+	orphans []string // processes of a service that was killed
 }
 
 // Errorf counts what is wrong.
@@ -238,6 +240,10 @@ func (c *campaign) up() {
 	c.Helper()
 	for end := time.Now().Add(2 * time.Minute); ; pause(c.Context(), 20*time.Millisecond) {
 		if r, err := c.load.do(c.Context(), "GET", "/readyz", nil); err == nil && r.StatusCode == 200 {
+			if left := remain(c.orphans); len(left) > 0 {
+				c.Errorf("still run after the next start: %q", left)
+			}
+			c.orphans = nil
 			return
 		}
 		select {
@@ -336,18 +342,25 @@ func (c *campaign) die(what string) (found []string) {
 		c.Errorf("the service ended by itself with %d:\n%s", code, c.log.tail(10))
 	}
 	c.cmd = nil
+	left := remain(children)
+	if len(left) == 0 {
+		return nil
+	}
+	// Bubblewrap can be hit before it has asked to die with who started it.
+	c.orphans = append(c.orphans, left...)
+	return []string{fmt.Sprintf("%d processes until the next start", len(left))}
+}
+
+// remain waits for the end of processes and returns those that do not end.
+func remain(all []string) []string {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		children = slices.DeleteFunc(children, func(b string) bool {
+		all = slices.DeleteFunc(all, func(b string) bool {
 			pid, _, _ := strings.Cut(b, " ")
 			n, _ := strconv.Atoi(pid)
 			return b == "" || born(n) != b
 		})
-		if len(children) == 0 {
-			return nil
-		}
-		if time.Now().After(end) {
-			c.Errorf("still run after the service was killed: %q", children)
-			return []string{fmt.Sprintf("%d orphans", len(children))}
+		if len(all) == 0 || time.Now().After(end) {
+			return all
 		}
 	}
 }
