@@ -105,7 +105,7 @@ func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	if err := t.Commit(); err != nil {
-		return err
+		return errors.Join(err, ctx.Err()) // a deadline that passed before it is not in err
 	}
 	x.tell()
 	return nil

@@ -2,7 +2,10 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"sync"
+
+	"bestand/preservation"
 )
 
 // Rows, about: as many are restored in one transaction, which costs a small part of
@@ -28,12 +31,22 @@ func newBatch[T any](weigh func(T) int, commit func(context.Context, []T) error)
 	return &batch[T]{weigh: weigh, commit: commit, free: make(chan struct{}, batchCommits)}
 }
 
-// add takes an item, and commits when that makes a batch. All wait while commits
-// lag behind.
+// add takes an item, and commits when that makes a batch: one that is a batch of its
+// own is not joined with others. All wait while commits lag behind.
 func (b *batch[T]) add(ctx context.Context, item T) error {
+	weight := b.weigh(item)
+	if weight >= batchRows {
+		select {
+		case b.free <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { <-b.free }()
+		return b.commit(ctx, []T{item})
+	}
 	return b.put(ctx, func() bool {
 		b.held = append(b.held, item)
-		b.weight += b.weigh(item)
+		b.weight += weight
 		return b.weight >= batchRows
 	})
 }
@@ -60,4 +73,19 @@ func (b *batch[T]) put(ctx context.Context, full func() bool) error {
 	b.held, b.weight = nil, 0
 	b.mu.Unlock()
 	return b.commit(ctx, items)
+}
+
+// halved commits items together, and each half of them by itself when the catalog
+// did not get done with all: its transactions have a limit of time, which a slow
+// database may need for less than a batch. One item is tried once.
+func halved[T any](ctx context.Context, items []T, commit func(context.Context, []T) error) error {
+	err := commit(ctx, items)
+	if len(items) < 2 || ctx.Err() != nil || !errors.Is(err, preservation.ErrUnavailable) {
+		return err
+	}
+	half := len(items) / 2
+	if err := halved(ctx, items[:half], commit); err != nil {
+		return err
+	}
+	return halved(ctx, items[half:], commit)
 }

@@ -103,15 +103,34 @@ func (b *rebuild) readEvent(ctx context.Context, o preservation.Object) (_ store
 // commitReceipts brings the submissions of many records back together. Those of
 // which more is to be said than that are left to restorePast.
 func (b *rebuild) commitReceipts(ctx context.Context, pasts []past) error {
+	var others []past
+	err := halved(ctx, pasts, func(ctx context.Context, part []past) error {
+		more, err := b.restoreReceipted(ctx, part)
+		others = append(others, more...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, b.opts.Parallel))
+	for _, p := range others {
+		g.Go(func() error { return b.restorePast(ctx, p) })
+	}
+	return g.Wait()
+}
+
+// restoreReceipted brings submissions back in one transaction, and returns those of
+// which more is to be said.
+func (b *rebuild) restoreReceipted(ctx context.Context, pasts []past) (others []past, err error) {
 	ids := make([]preservation.RecordID, len(pasts))
 	for i, p := range pasts {
 		ids[i] = p.record
 	}
 	standings, err := b.tenant.Standings(ctx, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var others []past
 	var all []catalog.Restoration
 	for _, p := range pasts {
 		s, ok := standings[p.record]
@@ -128,18 +147,12 @@ func (b *rebuild) commitReceipts(ctx context.Context, pasts []past) error {
 	}
 	switch err := b.tenant.RestoreSubmissions(ctx, all...); {
 	case errors.Is(err, catalog.ErrConflict):
-		others = pasts
+		return pasts, nil
 	case err != nil:
-		return err
-	default:
-		b.count(&b.Events, len(all))
+		return nil, err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(1, b.opts.Parallel))
-	for _, p := range others {
-		g.Go(func() error { return b.restorePast(ctx, p) })
-	}
-	return g.Wait()
+	b.count(&b.Events, len(all))
+	return others, nil
 }
 
 func restorationOf(id preservation.RecordID, m preservation.Metadata, e stored) catalog.Restoration {

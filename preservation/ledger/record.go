@@ -96,10 +96,14 @@ func (b *rebuild) readPackage(ctx context.Context, o preservation.Object) (c cat
 	return c, true, nil
 }
 
-// commitRecords commits the versions of many records together, or each by itself
-// when one of them does not go in.
+// commitRecords commits the versions of many records.
 func (b *rebuild) commitRecords(ctx context.Context, records [][]catalog.Commit) error {
-	all := slices.Concat(records...)
+	return halved(ctx, slices.Concat(records...), b.commitTogether)
+}
+
+// commitTogether commits versions in one transaction, or each by itself when one of
+// them does not go in.
+func (b *rebuild) commitTogether(ctx context.Context, all []catalog.Commit) error {
 	err := b.tenant.CommitRecords(ctx, all...)
 	switch {
 	case errors.Is(err, catalog.ErrDestroyed), errors.Is(err, catalog.ErrConflict):
