@@ -92,7 +92,7 @@ func (f *feed) texts(ctx context.Context, t *catalog.Tenant, docs []search.Docum
 	g.SetLimit(8)
 	for i := range docs {
 		g.Go(func() error {
-			text, ok := f.read.take(docs[i].Record)
+			text, ok := f.read.take(docs[i].Record.ID)
 			var err error
 			if !ok {
 				text, err = recordTextOf(ctx, t, store, docs[i].Record, recordText)

@@ -25,7 +25,7 @@ func newFulltexts() *fulltexts {
 // packaged is ledger.Options.Packaged.
 func (t *fulltexts) packaged(r preservation.Record, at io.ReaderAt, places map[preservation.FileID]int64) {
 	if r.Version > 1 {
-		t.take(r)
+		t.take(r.ID)
 		return
 	}
 	var text []byte
@@ -47,16 +47,19 @@ func (t *fulltexts) packaged(r preservation.Record, at io.ReaderAt, places map[p
 	}
 }
 
+// withdrawn is ledger.Options.Withdrawn.
+func (t *fulltexts) withdrawn(id preservation.RecordID) { t.take(id) }
+
 // take gives the text of a record away, if it is kept.
-func (t *fulltexts) take(r preservation.Record) (string, bool) {
+func (t *fulltexts) take(id preservation.RecordID) (string, bool) {
 	if t == nil {
 		return "", false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	text, ok := t.of[r.ID]
+	text, ok := t.of[id]
 	if ok {
-		delete(t.of, r.ID)
+		delete(t.of, id)
 		t.left += int64(len(text))
 	}
 	return text, ok

@@ -114,7 +114,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 		return ledger.Report{}, err
 	}
 	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: sealCheck(a.trust),
-		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged})
+		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged, Withdrawn: read.withdrawn})
 	if err != nil {
 		return report, err
 	}

@@ -218,6 +218,7 @@ func (b *rebuild) restoreTombstone(ctx context.Context, p past, known bool) (boo
 		return false, nil
 	}
 	b.count(&b.Tombstones, 1)
+	b.withdraw(p.record)
 	if known {
 		for _, key := range packages { // of one that was known as destroyed before, restorePackage has said so
 			b.problem(key, "destroyed-record", survivor)

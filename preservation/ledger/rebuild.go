@@ -36,8 +36,12 @@ type Options struct {
 	// Seal checks the seal of a package over its METS; without it seals are not checked.
 	Seal func(mets, seal []byte) []preservation.Finding
 	// Packaged, if set, is shown what of each package is in memory, with the
-	// places of its files.
+	// places of its files: before it is known whether the catalog takes the record,
+	// since memory does not last until then.
 	Packaged func(r preservation.Record, at io.ReaderAt, places map[preservation.FileID]int64)
+	// Withdrawn, if set, is told of each record that the catalog refused or that
+	// turned out to be destroyed, whether it was shown to Packaged or not.
+	Withdrawn func(preservation.RecordID)
 	// Trigger takes a retention trigger out of an event object, if it is one. Neither
 	// it nor Remains sees the bodies of receipts.
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
@@ -69,6 +73,12 @@ func (b *rebuild) count(n *int, more int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	*n += more
+}
+
+func (b *rebuild) withdraw(id preservation.RecordID) {
+	if b.opts.Withdrawn != nil {
+		b.opts.Withdrawn(id)
+	}
 }
 
 // Rebuild restores everything of a tenant that its bucket holds into the

@@ -120,8 +120,10 @@ func (b *rebuild) commitEach(ctx context.Context, commits []catalog.Commit) erro
 		err := b.tenant.CommitRecord(ctx, c)
 		switch {
 		case errors.Is(err, catalog.ErrDestroyed):
+			b.withdraw(c.Record.ID)
 			b.problem(c.Package.Key, "destroyed-record", survivor)
 		case errors.Is(err, catalog.ErrConflict):
+			b.withdraw(c.Record.ID)
 			b.problem(c.Package.Key, "not-restored", err.Error())
 		case err != nil:
 			return fmt.Errorf("%s: %w", c.Package.Key, err)
