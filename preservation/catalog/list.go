@@ -23,6 +23,8 @@ type RecordFilter struct {
 	// Expected is about how many records match, where it is known. What is
 	// frequent is found sooner along the order of the list than by the filter.
 	Expected int64
+
+	frequentFormat bool // of Format alone
 }
 
 // frequent is from how many records on a list goes along its order: of a million
@@ -61,7 +63,7 @@ func (f RecordFilter) where(tenant preservation.TenantID, d dialect) conditions 
 	}
 	switch format := strings.ToLower(f.Format); {
 	case format == "":
-	case f.Expected > frequent:
+	case f.Expected > frequent, f.frequentFormat:
 		q.and("formats LIKE %s ESCAPE '!'", "% "+escapeLike.Replace(format)+" %")
 	default:
 		q.and("id IN (SELECT record_id FROM record_format WHERE tenant = $1 AND format = %s)", format)
@@ -107,6 +109,12 @@ func (t *Tenant) Records(ctx context.Context, f RecordFilter, sort, after string
 		return nil, "", fmt.Errorf("sort %q: want archived, closed or reference, with - in front for descending: %w", sort, ErrSort)
 	}
 	limit = max(limit, 1)
+	if f.Format != "" && f.Expected == 0 {
+		var err error
+		if f, err = t.expect(ctx, f); err != nil {
+			return nil, "", err
+		}
+	}
 	q := f.where(t.id, t.db.dialect)
 	if after != "" {
 		c, err := decodeCursor(after, order.name)
@@ -138,6 +146,33 @@ func (t *Tenant) Records(ctx context.Context, f RecordFilter, sort, after string
 		c.Text = ReferenceKey(last.Reference)
 	}
 	return list, c.encode(), nil
+}
+
+// expect says of a filter with a format what is frequent in it, which decides where
+// the records are looked for: few with the format by it, few with the rest by that,
+// and else along the order of the list.
+func (t *Tenant) expect(ctx context.Context, f RecordFilter) (RecordFilter, error) {
+	format := conditions{cond: "tenant = $1", args: []any{string(t.id)}}
+	format.and("format = %s", strings.ToLower(f.Format))
+	var err error
+	if f.frequentFormat, err = t.areFrequent(ctx, "record_format", format); err != nil || !f.frequentFormat {
+		return f, err
+	}
+	rest := f
+	rest.Format = ""
+	many, err := t.areFrequent(ctx, "record", rest.where(t.id, t.db.dialect))
+	if many {
+		f.Expected = frequent + 1
+	}
+	return f, err
+}
+
+// areFrequent looks at no more rows that match than it needs to say so.
+func (t *Tenant) areFrequent(ctx context.Context, table string, q conditions) (bool, error) {
+	query := `SELECT COUNT(*) FROM (SELECT 1 FROM ` + table + ` WHERE ` + q.cond + ` LIMIT ` + q.mark(frequent+1) + `) few`
+	var n int64
+	err := t.db.reader.QueryRowContext(ctx, query, q.args...).Scan(&n)
+	return n > frequent, err
 }
 
 // CountRecords counts the records that match a filter.
