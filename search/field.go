@@ -1,7 +1,7 @@
 package search
 
 import (
-	"strings"
+	"encoding/binary"
 
 	index "github.com/blevesearch/bleve_index_api"
 )
@@ -44,12 +44,16 @@ type exactTerms map[string]index.TokenFrequencies
 
 func (e exactTerms) field(name string, o index.FieldIndexingOptions, values []string) *exactField {
 	f := &exactField{field{name: name, options: o, length: len(values)}}
-	key := strings.Join(values, "\x00")
 	counted := !o.SkipFreqNorm()
+	var buf [128]byte
+	key := buf[:1]
 	if counted {
-		key += "\x00\x00" // the same values with frequencies are other terms
+		key[0] = 1 // the same values with frequencies are other terms
 	}
-	if f.terms = e[key]; f.terms != nil {
+	for _, v := range values { // with their lengths, as a value may hold any byte
+		key = append(binary.AppendUvarint(key, uint64(len(v))), v...)
+	}
+	if f.terms = e[string(key)]; f.terms != nil {
 		return f
 	}
 	f.terms = make(index.TokenFrequencies, len(values))
@@ -63,7 +67,7 @@ func (e exactTerms) field(name string, o index.FieldIndexingOptions, values []st
 			t.SetFrequency(t.Frequency() + 1)
 		}
 	}
-	e[key] = f.terms
+	e[string(key)] = f.terms
 	return f
 }
 

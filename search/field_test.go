@@ -2,6 +2,7 @@ package search
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/blevesearch/bleve/v2/analysis"
@@ -52,5 +53,25 @@ func TestFieldsSayWhatTheLibrarysSay(t *testing.T) {
 	f := known.field("f", index.IndexField, []string{"a", "b", "a"})
 	if n := f.terms["a"].Frequency(); f.length != 3 || len(f.terms) != 2 || n != 2 {
 		t.Errorf("a b a: %d terms, %d of them different, a %d times", f.length, len(f.terms), n)
+	}
+}
+
+func TestExactTermsTellValuesApart(t *testing.T) {
+	values := [][]string{nil, {""}, {"", ""}, {"a\x00b"}, {"a", "b"}, {"ab"}, {"\x01a", "b"}, {"a\x01b"}, {"a", "\x01b"},
+		{"a", "b", ""}, {"a", "b\x00\x00"}, {strings.Repeat("a", 300)}, {strings.Repeat("a", 300), "a"}}
+	known := exactTerms{}
+	for range 2 {
+		for _, o := range []index.FieldIndexingOptions{exact, index.IndexField} {
+			for _, v := range values {
+				got := known.field("f", o, v).terms
+				want := exactTerms{}.field("f", o, v).terms
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("%q: %v, want %v", v, got, want)
+				}
+			}
+		}
+	}
+	if want := 2 * len(values); len(known) != want {
+		t.Errorf("%d lists of terms, want %d", len(known), want)
 	}
 }
