@@ -171,7 +171,7 @@ func (c *collector) pick(ctx context.Context, segment int, seg *scorch.SegmentSn
 		scratch.Put(scores)
 	}()
 	if c.scorer != nil {
-		if err := c.scorer.add(seg, docs, *scores); err != nil {
+		if err := c.scorer.add(ctx, seg, docs, *scores); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
-	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
 
 // A word that a hundred thousand records have is found at once, but the library
@@ -20,6 +19,11 @@ import (
 // bytesPerRecord bounds what is kept. With it a million records of half a page
 // have all their frequent words kept; for longer texts it is those used last.
 const bytesPerRecord = 128
+
+// largestShare is which share of the room a single word may take. A word that
+// stands in long texts again and again is not unpacked: it would drive out all
+// others, and only to be driven out by the next.
+const largestShare = 8
 
 // frequentWords keeps what was unpacked of the frequent words of an open index:
 // those used last, within bytesPerRecord for each record of the index.
@@ -54,15 +58,6 @@ type wordKey struct {
 	segment     uint64
 	field, term string
 	positions   bool
-}
-
-type wordSlot struct {
-	once   sync.Once
-	levels []uint8
-	at     positions
-	size   int
-	err    error
-	used   uint64 // by the clock
 }
 
 // positions tells where a word stands in each of the documents that have it, in
@@ -110,37 +105,64 @@ func (w *frequentWords) total() int64 {
 	return int64(w.size)
 }
 
-// levels returns the presence of a word in all documents of a segment that have
-// it, deleted ones included.
-func (w *frequentWords) levels(seg *scorch.SegmentSnapshot, field, term string) ([]uint8, error) {
-	s := w.slot(seg, wordKey{seg.Id(), field, term, false})
-	return s.levels, s.err
+// find returns what is unpacked of a word, and unpacks it first unless only few
+// of the documents that have it are asked for. Where it returns nil, the library
+// is to be asked instead: for the few, or as the word is too large to be kept.
+func (w *frequentWords) find(ctx context.Context, seg *scorch.SegmentSnapshot, k wordKey, few bool) (*wordSlot, error) {
+	for {
+		s, isNew, room := w.slot(k, few)
+		if s == nil {
+			return nil, nil
+		}
+		if isNew {
+			w.unpack(ctx, seg, k, s, room)
+		}
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		switch {
+		case s.tooLarge:
+			return nil, nil
+		case s.err == nil:
+			return s, nil
+		case isNew:
+			return nil, s.err
+		}
+		// Another search was cancelled while it unpacked the word.
+	}
 }
 
-// positions returns the positions of a word in the same way.
-func (w *frequentWords) positions(seg *scorch.SegmentSnapshot, field, term string) (positions, error) {
-	s := w.slot(seg, wordKey{seg.Id(), field, term, true})
-	return s.at, s.err
-}
-
-func (w *frequentWords) slot(seg *scorch.SegmentSnapshot, k wordKey) *wordSlot {
+// slot returns the slot of a word, whether it is new and to be filled, and how
+// many bytes the word may take. For few documents there is only a filled one.
+func (w *frequentWords) slot(k wordKey, few bool) (s *wordSlot, isNew bool, room int) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	s = w.slots[k]
+	if few && (s == nil || !s.filled()) {
+		return nil, false, 0
+	}
 	if w.slots == nil {
 		w.slots = map[wordKey]*wordSlot{}
 	}
-	s := w.slots[k]
-	if s == nil {
-		s = &wordSlot{}
+	if isNew = s == nil; isNew {
+		s = &wordSlot{done: make(chan struct{})}
 		w.slots[k] = s
 	}
 	w.clock++
 	s.used = w.clock
-	w.mu.Unlock()
-	s.once.Do(func() {
-		s.err = s.unpack(seg, k)
+	return s, isNew, w.limit / largestShare
+}
+
+// unpack fills a new slot. What comes to nothing is forgotten.
+func (w *frequentWords) unpack(ctx context.Context, seg *scorch.SegmentSnapshot, k wordKey, s *wordSlot, room int) {
+	s.err = errNotUnpacked // unless it is; the library panics on damaged segments
+	defer func() {
 		w.added(k, s)
-	})
-	return s
+		close(s.done)
+	}()
+	s.err = s.unpack(ctx, seg, k, room)
 }
 
 // added counts a new word in and makes room for it.
@@ -150,7 +172,11 @@ func (w *frequentWords) added(k wordKey, s *wordSlot) {
 	if w.slots[k] != s {
 		return // its segment is gone
 	}
-	s.size = len(s.levels) + len(s.at.stream) + 4*len(s.at.blocks)
+	if s.err != nil {
+		delete(w.slots, k)
+		return
+	}
+	s.size = cap(s.levels) + s.at.size()
 	w.size += s.size
 	if w.size <= w.limit {
 		return
@@ -166,50 +192,6 @@ func (w *frequentWords) added(k wordKey, s *wordSlot) {
 		}
 		w.size -= w.slots[k].size
 		delete(w.slots, k)
-	}
-}
-
-// unpack reads a word's postings.
-func (s *wordSlot) unpack(seg *scorch.SegmentSnapshot, k wordKey) error {
-	dict, err := seg.Segment().Dictionary(k.field)
-	if err != nil {
-		return err
-	}
-	var p postings
-	all, err := p.of(dict, k.term, nil)
-	if err != nil || all == nil {
-		return err
-	}
-	size := int(all.GetCardinality())
-	if !k.positions {
-		s.levels = make([]uint8, 0, size)
-		return eachPosting(p.list, all, all, false, func(p segment.Posting) {
-			s.levels = append(s.levels, uint8(presence(p)))
-		})
-	}
-	s.at.stream = make([]byte, 0, size+size/2)
-	n := 0
-	err = eachPosting(p.list, all, all, true, func(p segment.Posting) {
-		s.at.add(n, p.Locations())
-		n++
-	})
-	s.at.stream = slices.Clip(s.at.stream)
-	return err
-}
-
-// eachPosting calls f for the documents of a list that are in docs; all are the
-// documents of the list.
-func eachPosting(list segment.PostingsList, all, docs *roaring.Bitmap, locations bool, f func(segment.Posting)) error {
-	it := list.Iterator(true, true, locations, nil)
-	if o, ok := it.(segment.OptimizablePostingsIterator); ok && docs != all && o.ActualBitmap() != nil {
-		o.ReplaceActual(roaring.And(all, docs))
-	}
-	for {
-		p, err := it.Next()
-		if err != nil || p == nil {
-			return err
-		}
-		f(p)
 	}
 }
 
@@ -241,17 +223,17 @@ func (w *frequentWords) warm(ctx context.Context, seg *scorch.SegmentSnapshot) e
 	slices.SortFunc(words, func(a, b word) int { return cmp.Compare(b.docs, a.docs) })
 	room := int(seg.FullSize()) * bytesPerRecord / 8 * 7
 	for _, one := range words {
-		levels, err := w.levels(seg, one.field, one.term)
-		if err != nil {
-			return err
-		}
-		room -= len(levels)
-		if one.field == fieldText {
-			at, err := w.positions(seg, one.field, one.term)
+		for _, positions := range []bool{false, true} {
+			if positions && one.field != fieldText {
+				continue
+			}
+			s, err := w.find(ctx, seg, wordKey{seg.Id(), one.field, one.term, positions}, false)
 			if err != nil {
 				return err
 			}
-			room -= len(at.stream)
+			if s != nil {
+				room -= s.size
+			}
 		}
 		if ctx.Err() != nil || room < 0 {
 			break

@@ -178,7 +178,7 @@ func TestFrequentWordsAreBounded(t *testing.T) {
 	l := newLanguage()
 	for _, word := range source().Words[:400] {
 		for _, seg := range s.Segments() {
-			if _, err := w.levels(seg, fieldText, l.query.words(word)[0]); err != nil {
+			if _, err := w.find(t.Context(), seg, wordKey{seg.Id(), fieldText, l.query.words(word)[0], false}, false); err != nil {
 				t.Fatal(err)
 			}
 		}

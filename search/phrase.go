@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -70,7 +71,7 @@ func (m *matcher) phraseIn(seg *scorch.SegmentSnapshot, field string, places [][
 	}
 	for _, w := range p.words {
 		for _, s := range w.sources {
-			if err := s.open(m.frequent, seg, field, p.docs); err != nil {
+			if err := s.open(m.ctx, m.frequent, seg, field, p.docs); err != nil {
 				return phrase{}, err
 			}
 		}
@@ -82,12 +83,19 @@ func (m *matcher) phraseIn(seg *scorch.SegmentSnapshot, field string, places [][
 func (p *phrase) matches(stop func() error) (*roaring.Bitmap, error) {
 	found := roaring.New()
 	var begins, next, buf []int
+	read := 0
 	err := each(p.docs, func(docs []uint32) error {
 		for _, d := range docs {
 			for i, w := range p.words {
 				var err error
 				if next, err = w.begins(d, next[:0]); err != nil {
 					return err
+				}
+				if read += len(next); read >= readsPerCheck {
+					if err := stop(); err != nil {
+						return err
+					}
+					read = 0
 				}
 				if i == 0 {
 					begins, next = next, begins
@@ -154,11 +162,17 @@ type positionSource struct {
 }
 
 // open prepares to read the positions in some documents.
-func (s *positionSource) open(frequent *frequentWords, seg *scorch.SegmentSnapshot, field string, docs *roaring.Bitmap) error {
+func (s *positionSource) open(ctx context.Context, frequent *frequentWords, seg *scorch.SegmentSnapshot, field string, docs *roaring.Bitmap) error {
 	if frequent.include(seg, s.all) {
-		at, err := frequent.positions(seg, field, s.term)
-		s.unpacked = &positionReader{positions: at, docs: s.all, lookUp: few(docs, s.all)}
-		return err
+		few := few(docs, s.all)
+		word, err := frequent.find(ctx, seg, wordKey{seg.Id(), field, s.term, true}, few)
+		if err != nil {
+			return err
+		}
+		if word != nil {
+			s.unpacked = &positionReader{positions: word.at, docs: s.all, lookUp: few}
+			return nil
+		}
 	}
 	s.postings = s.list.list.Iterator(true, true, true, nil)
 	if o, ok := s.postings.(segment.OptimizablePostingsIterator); ok && o.ActualBitmap() != nil {
@@ -172,9 +186,9 @@ func (s *positionSource) at(doc uint32, buf []int) ([]int, error) {
 	if s.unpacked != nil {
 		return s.unpacked.at(doc, buf), nil
 	}
-	for s.postings != nil && (s.pending == nil || s.pending.Number() < uint64(doc)) {
+	if s.postings != nil && (s.pending == nil || s.pending.Number() < uint64(doc)) {
 		var err error
-		if s.pending, err = s.postings.Next(); err != nil {
+		if s.pending, err = s.postings.Advance(uint64(doc)); err != nil {
 			return nil, err
 		}
 		if s.pending == nil {
@@ -218,6 +232,9 @@ func (p *positions) add(n int, locations []segment.Location) {
 		p.stream = append(p.stream, positionIsLast) // no word stands at 0
 	}
 }
+
+// size is how many bytes they take.
+func (p *positions) size() int { return cap(p.stream) + 4*cap(p.blocks) }
 
 // positionReader reads positions of ascending documents.
 type positionReader struct {

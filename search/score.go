@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -119,7 +120,7 @@ func rarity(s *scorch.IndexSnapshot, field, term string, docs uint64) (float64, 
 
 // add adds to scores, by document number, what the documents of a segment have.
 // Scores of other documents are of no meaning.
-func (r *scorer) add(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, scores []float32) error {
+func (r *scorer) add(ctx context.Context, seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, scores []float32) error {
 	var p postings
 	for _, t := range r.terms {
 		if t.weight == 0 {
@@ -137,12 +138,20 @@ func (r *scorer) add(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, scores [
 			continue
 		}
 		if r.frequent.include(seg, all) {
-			err = r.addFrequent(seg, t, all, docs, scores)
-		} else {
-			err = eachPosting(p.list, all, docs, false, func(p segment.Posting) {
-				scores[p.Number()] += t.weight * presence(p).value()
-			})
+			few := few(docs, all)
+			word, err := r.frequent.find(ctx, seg, wordKey{seg.Id(), t.field, t.term, false}, few)
+			if err != nil {
+				return err
+			}
+			if word != nil {
+				t.addUnpacked(word.levels, all, docs, few, scores)
+				continue
+			}
 		}
+		err = eachPosting(ctx, p.list, all, docs, false, func(p segment.Posting) error {
+			scores[p.Number()] += t.weight * presence(p).value()
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -150,18 +159,15 @@ func (r *scorer) add(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap, scores [
 	return nil
 }
 
-// addFrequent is add for a word that all the documents in all have.
-func (r *scorer) addFrequent(seg *scorch.SegmentSnapshot, t weightedTerm, all, docs *roaring.Bitmap, scores []float32) error {
-	levels, err := r.frequent.levels(seg, t.field, t.term)
-	if err != nil {
-		return err
-	}
+// addUnpacked is add for a word whose levels in all documents that have it are
+// known. With lookUp it goes through docs, else through all.
+func (t *weightedTerm) addUnpacked(levels []uint8, all, docs *roaring.Bitmap, lookUp bool, scores []float32) {
 	var values [256]float32
 	for l := range values {
 		values[l] = t.weight * level(l).value()
 	}
-	if few(docs, all) {
-		return each(docs, func(docs []uint32) error {
+	if lookUp {
+		each(docs, func(docs []uint32) error {
 			for _, d := range docs {
 				if all.Contains(d) {
 					scores[d] += values[levels[all.Rank(d)-1]]
@@ -169,9 +175,10 @@ func (r *scorer) addFrequent(seg *scorch.SegmentSnapshot, t weightedTerm, all, d
 			}
 			return nil
 		})
+		return
 	}
 	i := 0
-	return each(all, func(docs []uint32) error {
+	each(all, func(docs []uint32) error {
 		here := levels[i : i+len(docs)]
 		for n, d := range docs {
 			scores[d] += values[here[n]]
