@@ -263,11 +263,15 @@ func (db *DB) Unjam(ctx context.Context, except ...string) (n int64, err error) 
 	return n, err
 }
 
-// TakeBack ends the leases of all running jobs, so that they can be claimed at
-// once. It is for a program that knows that no other works on this catalog.
+// TakeBack ends the leases of all running jobs and of destructions under way, so
+// that they can be claimed at once. It is for a program that knows that no other
+// works on this catalog.
 func (db *DB) TakeBack(ctx context.Context) error {
 	return db.write(ctx, func(x *tx) error {
-		_, err := x.exec(`UPDATE job SET lease_ms = 0 WHERE state = 'running'`)
+		if _, err := x.exec(`UPDATE job SET lease_ms = 0 WHERE state = 'running'`); err != nil {
+			return err
+		}
+		_, err := x.exec(`UPDATE disposal SET try_ms = 0 WHERE phase = 'purging'`)
 		return err
 	})
 }

@@ -243,10 +243,14 @@ func TestDisposalOnItsWay(t *testing.T) {
 		}
 		next := c
 		next.Record.Version, next.Package.Key = 2, preservation.PackageKey(id, 2)
-		d.Phase, d.Attempts = "purging", 1
+		d.Phase, d.Attempts, d.Try = "purging", 1, f.Now().Add(10*time.Minute)
 		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetDisposal(d) }))
 		if err := f.tenant.CommitRecord(t.Context(), next); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("a new version while its bytes are purged: %v", err)
+		}
+		must(t, f.DB.TakeBack(t.Context()))
+		if list, err := f.tenant.View().Disposals(t.Context(), f.Now(), "", 10); err != nil || len(list) != 1 {
+			t.Errorf("an attempt that nobody is at any more: %+v, %v", list, err)
 		}
 		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.CancelDisposal(id) }))
 		if e, err := f.tenant.Record(t.Context(), id); err != nil || e.Status != "live" {
