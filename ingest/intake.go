@@ -74,7 +74,6 @@ type Delivery struct {
 	actor   string
 	req     Request
 	sub     catalog.Submission
-	began   time.Time // when the first file came
 	bytes   int64
 	discard bool // the source is known already: compare only
 	done    bool
@@ -168,9 +167,6 @@ func (in *Intake) maxFiles() int {
 func (d *Delivery) File(ctx context.Context, name string, r io.Reader) (catalog.StagedFile, error) {
 	d.in.receive(d.sub.ID)
 	n := len(d.sub.Files)
-	if n == 0 {
-		d.began = time.Now()
-	}
 	f := catalog.StagedFile{Name: name, Key: fmt.Sprintf("%s%06d", stagingPrefix(d.tenant.ID(), d.sub.ID), n+1)}
 	if len(d.req.Files) > 0 {
 		if n >= len(d.req.Files) {
@@ -296,16 +292,10 @@ func (d *Delivery) repeated(have catalog.Submission) (catalog.Submission, bool, 
 }
 
 // staged makes sure that staging holds every file whole. A delivery may take
-// days, and until it is accepted nothing but its process knows of it. What staging
-// took a moment ago nobody has swept away.
+// days, and until it is accepted nothing but its process knows of it; and there are
+// stores that lose what they have just acknowledged.
 func (d *Delivery) staged(ctx context.Context) error {
-	const (
-		moment = time.Minute
-		few    = 4 // up to here it is faster to ask for each
-	)
-	if time.Since(d.began) < moment {
-		return nil
-	}
+	const few = 4 // up to here it is faster to ask for each
 	have := map[string]int64{}
 	if len(d.sub.Files) > few {
 		for o, err := range d.in.Staging.List(ctx, stagingPrefix(d.tenant.ID(), d.sub.ID)) {
