@@ -1,0 +1,69 @@
+package catalog
+
+import (
+	"slices"
+	"sync"
+)
+
+// broadcast wakes any number of waiters at once.
+type broadcast struct {
+	mu sync.Mutex
+	c  chan struct{}
+}
+
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c == nil {
+		b.c = make(chan struct{})
+	}
+	return b.c
+}
+
+func (b *broadcast) send() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c != nil {
+		close(b.c)
+		b.c = nil
+	}
+}
+
+// bells wakes pools for whose kinds of jobs one was committed.
+type bells struct {
+	mu    sync.Mutex
+	kinds map[chan struct{}][]string
+}
+
+// join returns what is rung after every commit of a job of one of the kinds, once
+// for those in between two looks at it.
+func (b *bells) join(kinds []string) (bell <-chan struct{}, leave func()) {
+	c := make(chan struct{}, 1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.kinds == nil {
+		b.kinds = map[chan struct{}][]string{}
+	}
+	b.kinds[c] = kinds
+	return c, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.kinds, c)
+	}
+}
+
+func (b *bells) ring(kinds []string) {
+	if len(kinds) == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c, theirs := range b.kinds {
+		if slices.ContainsFunc(theirs, func(k string) bool { return slices.Contains(kinds, k) }) {
+			select {
+			case c <- struct{}{}:
+			default: // it has been rung and not yet heard
+			}
+		}
+	}
+}
