@@ -1,6 +1,6 @@
 // Package bound lets readers of hostile files run within the service: it bounds
 // the memory that archive/zip and encoding/xml take before their callers see
-// anything to count.
+// anything to count, and keeps a panic to the job whose file brought it about.
 package bound
 
 import (
