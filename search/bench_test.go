@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -70,6 +71,7 @@ func benchIndex(b *testing.B) *Index {
 		}
 		done, _ := strconv.Atoi(at)
 		n := benchRecords()
+		defer asService()()
 		start, worked := time.Now(), processorTime()
 		for i := done; i < n; {
 			var batch []Document
@@ -97,6 +99,23 @@ func benchIndex(b *testing.B) *Index {
 		b.Logf("prepared in %v, frequent words in %d of at most %d MB", time.Since(start), w.size>>20, w.limit>>20)
 	})
 	return bench.index
+}
+
+// asService gives the collector the room that the service gives it while batches of
+// records are brought in.
+func asService() (takeBack func()) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return func() {}
+	}
+	var batch []Document
+	for i := range batchDocs {
+		batch = append(batch, nth(i))
+	}
+	limit, percent := debug.SetMemoryLimit(160<<20+needs(batch, 1<<20)), debug.SetGCPercent(400)
+	return func() {
+		debug.SetMemoryLimit(limit)
+		debug.SetGCPercent(percent)
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -138,6 +157,7 @@ func BenchmarkIndex(b *testing.B) {
 	}
 	defer set.Close()
 	ix, _ := set.Tenant("bench")
+	defer asService()()
 	n, at := 0, ""
 	var took time.Duration
 	worked := processorTime()

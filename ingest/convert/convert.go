@@ -130,7 +130,8 @@ type Config struct {
 	Image, Mail, MSG, XML Renderer
 	// Working bounds, with what else takes turns by it, how many conversions keep a
 	// processor busy. One gives its turn to the next while its result is validated
-	// and compared, of which there may be as many at a time. Nil: no bound.
+	// and compared, of which there may be one more at a time: a validator that works on
+	// one file should find the next waiting. Nil: no bound.
 	Working   *semaphore.Weighted
 	Workers   int64              // the weight of Working
 	TextLimit int64              // bytes of Result.Text; 2 MiB when 0
@@ -170,7 +171,7 @@ func New(cfg Config) *Converter {
 		cfg.Agent = preservation.Agent{Type: preservation.Software, Name: "bestand"}
 	}
 	return &Converter{cfg: cfg, versions: map[string]string{}, trials: map[string]trial{}, ending: make(chan struct{}),
-		checking: semaphore.NewWeighted(max(1, cfg.Workers))}
+		checking: semaphore.NewWeighted(cfg.Workers + 1)}
 }
 
 // Render makes the rendition of one file, in a session of its own.

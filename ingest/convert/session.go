@@ -17,8 +17,7 @@ const spareFor = time.Minute
 // Session renders the files of one submission.
 //
 // Starting LibreOffice costs several times as much as converting a document, so a
-// session keeps one running, and the next one starts while the session is busy with
-// other things. Submissions stay apart: a process that has seen a document of one
+// session keeps one running, and that of the next one starts meanwhile. Submissions stay apart: a process that has seen a document of one
 // never sees another one's. It comes fresh out of its own sandbox, with a profile that
 // no document has touched, and is killed with its folder at the end of the session.
 //
@@ -77,6 +76,9 @@ func (j *job) warm(ctx context.Context, o order, ext string, fill func(io.Writer
 			return false, ctx.Err()
 		}
 	}
+	if s.w.wait(ctx) == nil {
+		j.prepare(ctx) // a start takes longer than a conversion
+	}
 	made, limit, err := s.w.convert(ctx, o, ext, fill, to)
 	documents := s.w.documents
 	if !made {
@@ -95,7 +97,6 @@ func (j *job) warm(ctx context.Context, o order, ext string, fill func(io.Writer
 	case errors.Is(err, errEnded):
 		return false, nil
 	}
-	j.prepare(ctx)
 	return made, err
 }
 
