@@ -71,7 +71,7 @@ func benchIndex(b *testing.B) *Index {
 		}
 		done, _ := strconv.Atoi(at)
 		n := benchRecords()
-		defer asService()()
+		defer roomy()()
 		start, worked := time.Now(), processorTime()
 		for i := done; i < n; {
 			var batch []Document
@@ -101,17 +101,13 @@ func benchIndex(b *testing.B) *Index {
 	return bench.index
 }
 
-// asService gives the collector the room that the service gives it while batches of
-// records are brought in.
-func asService() (takeBack func()) {
+// roomy gives the collector the room that a rebuild has, which is when records
+// come in large batches.
+func roomy() (takeBack func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
-	var batch []Document
-	for i := range batchDocs {
-		batch = append(batch, nth(i))
-	}
-	limit, percent := debug.SetMemoryLimit(160<<20+needs(batch, 1<<20)), debug.SetGCPercent(400)
+	limit, percent := debug.SetMemoryLimit(1280<<20), debug.SetGCPercent(400)
 	return func() {
 		debug.SetMemoryLimit(limit)
 		debug.SetGCPercent(percent)
@@ -157,7 +153,7 @@ func BenchmarkIndex(b *testing.B) {
 	}
 	defer set.Close()
 	ix, _ := set.Tenant("bench")
-	defer asService()()
+	defer roomy()()
 	n, at := 0, ""
 	var took time.Duration
 	worked := processorTime()

@@ -1,9 +1,8 @@
 package search
 
-// batchMemory is what a document needs while it is brought in, beside some 38 times
-// its text: its words with their places, in the batch, in the segment made of it and
-// in merges, and most of it once more, so that the collector seldom has to look.
-const batchMemory = 192 << 10
+// batchMemory is what lives while a document is brought in, beside some 25 times
+// its text: its words with their places, before they are written.
+const batchMemory = 64 << 10
 
 // Memory is about how many bytes the open indexes need: for what they keep
 // unpacked of their records, and for batches that are being written. Whoever
@@ -28,7 +27,7 @@ func (s *Set) Memory() int64 {
 func needs(docs []Document, maxText int) int64 {
 	n := int64(0)
 	for i := range docs {
-		n += batchMemory + 38*int64(min(len(docs[i].Text), maxText))
+		n += batchMemory + 25*int64(min(len(docs[i].Text), maxText))
 	}
 	return n
 }

@@ -19,22 +19,12 @@ func limitHeap() {
 	}
 }
 
-// With more than this, in bytes, many records are on their way into an index, whose
-// batches live for a second: the collector looks when the limit is near and not, as
-// it would, four times as often.
-const (
-	batchesHeap = heapLimit + 256<<20
-	batchesRoom = 400 // percent of what lives
-)
-
 // startMemory lets the limit follow what the search indexes hold. A collector that
 // works against what lives would take half of the processors and free nothing.
 func (s *service) startMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	usual := debug.SetGCPercent(batchesRoom)
-	debug.SetGCPercent(usual)
 	s.wg.Go(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -47,11 +37,6 @@ func (s *service) startMemory() {
 			if next := heapLimitAfter(limit, s.index.Memory()); next != limit {
 				limit = next
 				debug.SetMemoryLimit(limit)
-				percent := usual
-				if limit > batchesHeap && os.Getenv("GOGC") == "" {
-					percent = batchesRoom
-				}
-				debug.SetGCPercent(percent)
 			}
 		}
 	})
@@ -69,7 +54,7 @@ func heapLimitAfter(limit, indexes int64) int64 {
 // percent of that and in bytes altogether, the collector has little to do.
 const (
 	rebuildRoom = 400
-	rebuildHeap = 1 << 30
+	rebuildHeap = 1280 << 20
 )
 
 // roomForRebuild gives it that room until it is taken back, unless the operator
