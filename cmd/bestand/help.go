@@ -17,7 +17,9 @@ SIGTERM; what is under way goes on at the next start.`,
 metadata.json, if there, is the metadata of the submission; without one the path
 on this machine is its producer_record_id. Sending the same again is safe: what
 was accepted before is not taken in twice.`,
-	"verify": `Checks packages (ZIP) and receipts offline, and lists every finding.`,
+	"verify": `Checks packages (ZIP), receipts (.jws) and evidence records (.er) offline and lists
+every finding. An evidence record is checked against the files after it: a package,
+of which it must cover everything, or single documents, each for itself.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be

@@ -34,7 +34,7 @@ func commands() []command {
 	return []command{
 		{name: "serve", args: "[flags]", help: "run the archive", run: serve},
 		{name: "ingest", args: "--server URL --token-file F [flags] PATH…", help: "hand files and folders over and keep the receipts", run: ingestCommand},
-		{name: "verify", args: "[--trust CA.pem] PACKAGE|RECEIPT.jws…", help: "check packages offline", run: verifyCommand},
+		{name: "verify", args: "[--trust CA.pem] PACKAGE|RECEIPT.jws… | RECORD.er FILE…", help: "check packages, receipts and evidence offline", run: verifyCommand},
 		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
 		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},
 		{name: "rebuild", args: "--data DIR [flags of serve]", help: "restore catalog and index from the bucket alone", run: rebuildCommand},

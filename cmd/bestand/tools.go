@@ -113,14 +113,10 @@ func empty(dir string) error {
 }
 
 func signed(path string) (bool, error) {
-	f, err := os.Open(path)
+	f, size, err := openSized(path)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return false, err
-	}
-	return pades.Signed(context.Background(), f, st.Size())
+	return pades.Signed(context.Background(), f, size)
 }

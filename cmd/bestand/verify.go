@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -26,7 +25,7 @@ type verdictOf struct {
 	Findings []preservation.Finding `json:"findings"`
 }
 
-// verifyCommand checks packages and receipts without any server.
+// verifyCommand checks packages, receipts and evidence records without any server.
 func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("verify", stderr)
 	trust := fs.String("trust", "", "trust anchors `file` (PEM) for seals, time-stamps and receipts")
@@ -42,10 +41,18 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	bad := 0
-	for _, path := range fs.Args() {
+	bad, files := 0, fs.Args()
+	if isEvidence(files[0]) { // the others are what it is about
+		files = files[:1]
+	}
+	for _, path := range files {
 		v := verdictOf{Path: path, OK: true, Trusted: roots != nil}
-		if v.Findings, err = verifyFile(ctx, path, roots); err != nil {
+		if isEvidence(path) {
+			v.Findings, err = verifyEvidence(path, fs.Args()[1:], roots)
+		} else {
+			v.Findings, err = verifyFile(ctx, path, roots)
+		}
+		if err != nil {
 			return err
 		}
 		for _, f := range v.Findings {
@@ -75,7 +82,7 @@ func (v verdictOf) print(w io.Writer) error {
 	case !v.OK:
 		word = "NOT INTACT"
 	case !v.Trusted:
-		word = "consistent, but anybody could have made it: give --trust to have the seal judged"
+		word = "consistent, but anybody could have made it: give --trust to have seals and time-stamps judged"
 	}
 	fmt.Fprintf(w, "%s: %s\n", legible(v.Path), word)
 	for _, f := range v.Findings {
@@ -97,16 +104,12 @@ func verifyFile(ctx context.Context, path string, roots *x509.CertPool) ([]prese
 	if strings.HasSuffix(path, ".jws") {
 		return verifyReceipt(path, roots)
 	}
-	f, err := os.Open(path)
+	f, size, err := openSized(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return aip.Verify(ctx, f, st.Size(), aip.Options{VerifySeal: sealCheck(roots)}), nil
+	return aip.Verify(ctx, f, size, aip.Options{VerifySeal: sealCheck(roots)}), nil
 }
 
 // sealCheck verifies the CAdES signature over METS.
@@ -121,12 +124,7 @@ func sealCheck(roots *x509.CertPool) func(mets, seal []byte) []preservation.Find
 const maxReceipt = 128 << 20
 
 func verifyReceipt(path string, roots *x509.CertPool) ([]preservation.Finding, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	jws, err := io.ReadAll(io.LimitReader(f, maxReceipt+1))
+	jws, err := readUpTo(path, maxReceipt)
 	if err != nil {
 		return nil, err
 	}
