@@ -48,7 +48,7 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	for _, path := range files {
 		v := verdictOf{Path: path, OK: true, Trusted: roots != nil}
 		if isEvidence(path) {
-			v.Findings, err = verifyEvidence(path, fs.Args()[1:], roots)
+			v.Findings, err = verifyEvidence(ctx, path, fs.Args()[1:], roots)
 		} else {
 			v.Findings, err = verifyFile(ctx, path, roots)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto"
 	"crypto/x509"
 	"io"
@@ -21,7 +22,7 @@ func isEvidence(path string) bool {
 // verifyEvidence checks an evidence record against files. A package stands for
 // all that is in it; other files are judged each, with no word on what else the
 // record covers.
-func verifyEvidence(path string, files []string, roots *x509.CertPool) ([]preservation.Finding, error) {
+func verifyEvidence(ctx context.Context, path string, files []string, roots *x509.CertPool) ([]preservation.Finding, error) {
 	der, err := readUpTo(path, evidence.MaxSize)
 	if err != nil {
 		return nil, err
@@ -32,6 +33,7 @@ func verifyEvidence(path string, files []string, roots *x509.CertPool) ([]preser
 	}
 	c := evidence.Check{Trust: timestamp.Trust{Roots: roots}, At: time.Now()}
 	var objects []evidence.Object
+	var findings []preservation.Finding
 	for _, name := range files {
 		f, size, err := openSized(name)
 		if err != nil {
@@ -43,6 +45,8 @@ func verifyEvidence(path string, files []string, roots *x509.CertPool) ([]preser
 			objects = append(objects, object(name, io.NewSectionReader(f, 0, size)))
 			continue
 		}
+		// The record knows digests only; which file is which, the package says.
+		findings = append(findings, aip.Verify(ctx, f, size, aip.Options{VerifySeal: sealCheck(roots)})...)
 		m, err := p.Manifest()
 		if err != nil {
 			return nil, err
@@ -52,7 +56,7 @@ func verifyEvidence(path string, files []string, roots *x509.CertPool) ([]preser
 		}
 		c.Group = true
 	}
-	return record.Verify(objects, c), nil
+	return append(record.Verify(objects, c), findings...), nil
 }
 
 // object reads its bytes anew for every algorithm.

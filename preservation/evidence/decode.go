@@ -15,8 +15,11 @@ import (
 const (
 	MaxSize       = 64 << 20 // bytes of one record
 	maxAlgorithms = 64
-	maxStamps     = 4096 // archive time-stamps in all chains: one a year for forty centuries
-	maxLists      = 256  // of one reduced hash tree: 2^255 leaves
+	maxChains     = 64   // digest algorithms of many centuries; each is hashed with all before it
+	maxStamps     = 1024 // archive time-stamps in all chains
+	minDigest     = 20   // bytes, of SHA-1
+	maxDigest     = 64
+	maxLists      = 256 // of one reduced hash tree: 2^255 leaves
 )
 
 // Decode reads one evidence record, in BER or DER, that fills all of b. It
@@ -57,6 +60,9 @@ func Decode(b []byte) (*Record, error) {
 		}
 		r.Digests = append(r.Digests, a)
 	}
+	if len(r.Digests) == 0 {
+		return bad("digestAlgorithms")
+	}
 	var ok1, ok2 bool
 	if r.CryptoInfos, ok1 = optional(&in, 0); !ok1 {
 		return bad("cryptoInfos")
@@ -77,7 +83,7 @@ func (r *Record) readChains(in cryptobyte.String) error {
 	stamps := 0
 	for !in.Empty() {
 		var chain cryptobyte.String
-		if !in.ReadASN1(&chain, tag.SEQUENCE) {
+		if !in.ReadASN1(&chain, tag.SEQUENCE) || len(r.Chains) >= maxChains {
 			return fmt.Errorf("%w: chain %d", ErrMalformed, len(r.Chains)+1)
 		}
 		var c Chain
@@ -136,10 +142,10 @@ func readStamp(in *cryptobyte.String) (a ArchiveTimeStamp, err error) {
 		var l HashList
 		for !list.Empty() {
 			var digest cryptobyte.String
-			if !list.ReadASN1(&digest, tag.OCTET_STRING) {
+			if !list.ReadASN1(&digest, tag.OCTET_STRING) || len(digest) < minDigest || len(digest) > maxDigest {
 				return a, fmt.Errorf("reducedHashtree")
 			}
-			l = append(l, HashList{digest}...)
+			l = append(l, []byte(digest))
 		}
 		a.Tree = append(a.Tree, l)
 	}

@@ -118,7 +118,7 @@ func TestRecord(t *testing.T) {
 					if got := failed(read.Verify(objects(r), c)); got != nil {
 						t.Fatalf("record %d: %v", r, got)
 					}
-					if got := failed(read.Verify(objects(r + 1), c)); !slices.Contains(got, "not-covered") {
+					if got := failed(read.Verify(objects(r+1), c)); !slices.Contains(got, "not-covered") {
 						t.Fatalf("another record: %v", got)
 					}
 				}

@@ -1,6 +1,7 @@
 package timestamp
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bestand/preservation"
@@ -27,25 +29,30 @@ func (a Algorithm) String() string {
 	return fmt.Sprintf("%s with %d bits", a.Name, a.Bits)
 }
 
-// Algorithms are those on which the token rests: of its imprint and its
-// signature, and of the keys and signatures of the certificates that it
-// carries. A kind of key that is not known here is left out.
+// Algorithms are those on which the token rests: the digests of its imprint, of
+// its signature and of the certificates that it carries, and their keys. A kind
+// of key or signature that is not known here is left out. The signature of a
+// certificate on itself proves nothing and is not among them.
 func (t *Token) Algorithms() []Algorithm {
 	var all []Algorithm
 	add := func(a Algorithm) {
-		for _, b := range all {
-			if a == b {
-				return
-			}
+		if !slices.Contains(all, a) {
+			all = append(all, a)
 		}
-		all = append(all, a)
 	}
-	for _, h := range []crypto.Hash{t.Hash, t.signer.Hash} {
+	hashes := []crypto.Hash{t.Hash, t.signer.Hash, t.signer.SignatureHash()}
+	path := t.path()
+	for _, c := range path {
+		if !bytes.Equal(c.RawIssuer, c.RawSubject) {
+			hashes = append(hashes, certificateHash[c.SignatureAlgorithm])
+		}
+	}
+	for _, h := range hashes {
 		if h != 0 {
 			add(Algorithm{Name: h.String()})
 		}
 	}
-	for _, c := range t.path() {
+	for _, c := range path {
 		switch k := c.PublicKey.(type) {
 		case *rsa.PublicKey:
 			add(Algorithm{"RSA", k.N.BitLen()})
@@ -56,6 +63,14 @@ func (t *Token) Algorithms() []Algorithm {
 		}
 	}
 	return all
+}
+
+// certificateHash is the digest under the signature of a certificate.
+var certificateHash = map[x509.SignatureAlgorithm]crypto.Hash{
+	x509.MD5WithRSA: crypto.MD5, x509.SHA1WithRSA: crypto.SHA1, x509.ECDSAWithSHA1: crypto.SHA1, x509.DSAWithSHA1: crypto.SHA1,
+	x509.SHA256WithRSA: crypto.SHA256, x509.SHA384WithRSA: crypto.SHA384, x509.SHA512WithRSA: crypto.SHA512,
+	x509.SHA256WithRSAPSS: crypto.SHA256, x509.SHA384WithRSAPSS: crypto.SHA384, x509.SHA512WithRSAPSS: crypto.SHA512,
+	x509.ECDSAWithSHA256: crypto.SHA256, x509.ECDSAWithSHA384: crypto.SHA384, x509.ECDSAWithSHA512: crypto.SHA512,
 }
 
 // Expires is when the first certificate of the authority's chain, as far as
@@ -69,26 +84,28 @@ func (t *Token) Expires() (first time.Time) {
 	return first
 }
 
-// path is the signer's certificate with the issuers that the token carries.
-func (t *Token) path() (path []*x509.Certificate) {
+// maxPath bounds the certificates between a signer and its anchor.
+const maxPath = 10
+
+func (t *Token) findPath() (path []*x509.Certificate) {
 	all := t.Certificates()
-	for c := t.Signer(); c != nil && len(path) <= len(all); {
+	for c := t.Signer(); c != nil && len(path) < maxPath; {
 		path = append(path, c)
-		var issuer *x509.Certificate
-		for _, i := range all {
-			if i != c && c.CheckSignatureFrom(i) == nil {
-				issuer = i
-			}
+		i := slices.IndexFunc(all, func(i *x509.Certificate) bool {
+			return bytes.Equal(i.RawSubject, c.RawIssuer) && !slices.ContainsFunc(path, i.Equal) && c.CheckSignatureFrom(i) == nil
+		})
+		if i < 0 {
+			break
 		}
-		c = issuer
+		c = all[i]
 	}
 	return path
 }
 
 // CheckUntil judges whether the token could still be relied on at a later
 // instant: that of the time-stamp that took over from it, or that of the
-// check. Certificates must have been valid until then, and the revocation
-// lists that the token carries must not name them.
+// check. Certificates must have been valid until then, and not revoked by then as
+// far as the revocation lists tell that the token carries.
 func (t *Token) CheckUntil(at time.Time, trust Trust, subject string) []preservation.Finding {
 	unknown := preservation.Failed
 	if trust.Optional {
@@ -98,10 +115,13 @@ func (t *Token) CheckUntil(at time.Time, trust Trust, subject string) []preserva
 	add := func(code string, sev preservation.Severity, detail, clause string) {
 		all = append(all, preservation.Finding{Code: code, Severity: sev, Subject: subject, Detail: detail, Clause: clause})
 	}
+	path := t.path()
 	if trust.Roots != nil {
 		day := at.UTC().Format(time.RFC3339)
-		switch err := t.signed.Chain(t.signer, trust.Roots, at, x509.ExtKeyUsageTimeStamping); {
+		chain, err := t.signed.Path(t.signer, trust.Roots, at, x509.ExtKeyUsageTimeStamping)
+		switch {
 		case err == nil:
+			path = chain
 			add("still-valid", preservation.Passed, "the authority's certificates were valid on "+day, "RFC 4998, 5.2")
 		case errors.Is(err, cms.ErrUnsupported):
 			add("still-valid-unsupported", unknown, err.Error()+": check it with another verifier", "RFC 5280, 6")
@@ -111,36 +131,51 @@ func (t *Token) CheckUntil(at time.Time, trust Trust, subject string) []preserva
 			add("chain-untrusted", unknown, err.Error(), "RFC 5280, 6")
 		}
 	}
-	code, sev, detail := t.revocation()
+	code, sev, detail := t.revocation(path, at)
 	add(code, sev, detail, "RFC 5280, 6.3")
 	return all
 }
 
-// revocation looks for the authority's certificates in the revocation lists
-// that the token carries.
-func (t *Token) revocation() (code string, sev preservation.Severity, detail string) {
-	path := t.path()
+// revocation looks for certificates in the revocation lists that the token
+// carries, of which each must have been in force when the token was made.
+func (t *Token) revocation(path []*x509.Certificate, at time.Time) (code string, sev preservation.Severity, detail string) {
 	if len(path) == 0 {
 		return "revocation-unknown", preservation.Notice, "the token carries no certificate that can be read"
 	}
-	listed := 0
-	for i, c := range path[:max(len(path)-1, 1)] {
-		for _, der := range t.signed.CRLs {
-			list, err := x509.ParseRevocationList(der)
-			if err != nil || i+1 >= len(path) || list.CheckSignatureFrom(path[i+1]) != nil {
+	lists := t.lists()
+	missing := ""
+	for i, c := range path {
+		if bytes.Equal(c.RawIssuer, c.RawSubject) {
+			continue // an anchor is revoked by no list
+		}
+		found := false
+		for _, list := range lists {
+			if i+1 >= len(path) || !bytes.Equal(list.RawIssuer, c.RawIssuer) || list.CheckSignatureFrom(path[i+1]) != nil {
 				continue
 			}
-			listed++
 			for _, e := range list.RevokedCertificateEntries {
-				if e.SerialNumber.Cmp(c.SerialNumber) == 0 {
+				if e.SerialNumber.Cmp(c.SerialNumber) == 0 && e.RevocationTime.Before(at) {
 					return "certificate-revoked", preservation.Failed, fmt.Sprintf("%s was revoked on %s", c.Subject, e.RevocationTime.UTC().Format(time.RFC3339))
 				}
 			}
-			break
+			found = found || list.NextUpdate.IsZero() || !list.NextUpdate.Before(t.Time)
+		}
+		if !found && missing == "" {
+			missing = c.Subject.String()
 		}
 	}
-	if listed == 0 {
-		return "revocation-unknown", preservation.Notice, "the token carries no revocation list of its authority"
+	if missing != "" {
+		return "revocation-unknown", preservation.Notice, "the token carries no revocation list for " + missing + " that was in force when it was made"
 	}
 	return "revocation-checked", preservation.Passed, "the revocation lists in the token do not name the authority's certificates"
+}
+
+// lists are the revocation lists that the token carries and that can be read.
+func (t *Token) lists() (lists []*x509.RevocationList) {
+	for _, der := range t.signed.CRLs {
+		if list, err := x509.ParseRevocationList(der); err == nil {
+			lists = append(lists, list)
+		}
+	}
+	return lists
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 
 	"bestand/preservation/cades/cms"
@@ -25,6 +26,7 @@ type Token struct {
 
 	signed *cms.SignedData
 	signer *cms.Signer
+	path   func() []*x509.Certificate // the signer's certificate with the issuers that the token carries
 }
 
 // tstInfo is TSTInfo (RFC 3161, 2.4.2).
@@ -69,7 +71,7 @@ func Parse(b []byte) (*Token, error) {
 		return nil, fmt.Errorf("time-stamp token: %w: TSTInfo: %v", cms.ErrMalformed, err)
 	}
 	acc := info.Accuracy
-	return &Token{
+	t := &Token{
 		Raw:     sd.Raw,
 		Hash:    cms.HashOf(info.Imprint.Algorithm.Algorithm),
 		Imprint: info.Imprint.Hashed,
@@ -81,7 +83,9 @@ func Parse(b []byte) (*Token, error) {
 		Policy: info.Policy,
 		signed: sd,
 		signer: sd.Signers[0],
-	}, nil
+	}
+	t.path = sync.OnceValue(t.findPath)
+	return t, nil
 }
 
 // Freeze returns a token in the form that is kept for ever: DER, with the

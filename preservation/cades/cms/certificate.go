@@ -86,11 +86,17 @@ func (sd *SignedData) find(s *Signer) *Certificate {
 // The error wraps ErrUnsupported when the certificate cannot be read here, and
 // is an error of crypto/x509 otherwise.
 func (sd *SignedData) Chain(s *Signer, roots *x509.CertPool, at time.Time, use x509.ExtKeyUsage) error {
+	_, err := sd.Path(s, roots, at, use)
+	return err
+}
+
+// Path is Chain, and returns the certificates from that of the signer to the root.
+func (sd *SignedData) Path(s *Signer, roots *x509.CertPool, at time.Time, use x509.ExtKeyUsage) ([]*x509.Certificate, error) {
 	if s.Certificate == nil {
-		return fmt.Errorf("signer's certificate: %w: not included", ErrMismatch)
+		return nil, fmt.Errorf("signer's certificate: %w: not included", ErrMismatch)
 	}
 	if s.Certificate.X509 == nil {
-		return fmt.Errorf("signer's certificate: %w", ErrUnsupported)
+		return nil, fmt.Errorf("signer's certificate: %w", ErrUnsupported)
 	}
 	between := x509.NewCertPool()
 	for _, c := range sd.Certificates {
@@ -101,10 +107,13 @@ func (sd *SignedData) Chain(s *Signer, roots *x509.CertPool, at time.Time, use x
 	if roots == nil {
 		roots = x509.NewCertPool()
 	}
-	_, err := s.Certificate.X509.Verify(x509.VerifyOptions{
+	chains, err := s.Certificate.X509.Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: between, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{use},
 	})
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return chains[0], nil
 }
 
 // Expired reports whether an error of Chain says that a certificate was not

@@ -94,6 +94,16 @@ func (s *Signer) CheckSignature(digest []byte) (err error) {
 	return nil
 }
 
+// SignatureHash is the digest under the signature value; 0 when it is not known, or
+// when the algorithm has one of its own, as Ed25519 has.
+func (s *Signer) SignatureHash() crypto.Hash {
+	h, _, err := s.scheme()
+	if err != nil {
+		return 0
+	}
+	return h
+}
+
 // scheme returns the digest under the signature and, for RSASSA-PSS, its options.
 func (s *Signer) scheme() (crypto.Hash, *rsa.PSSOptions, error) {
 	for _, a := range algorithms {
