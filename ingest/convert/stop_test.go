@@ -16,7 +16,7 @@ import (
 func TestStopBeforeCheck(t *testing.T) {
 	t.Parallel()
 	b := open(t, func(c *Config) { c.Working, c.Workers = semaphore.NewWeighted(1), 1 })
-	if err := b.checking.Acquire(t.Context(), 1); err != nil {
+	if err := b.checking.Acquire(t.Context(), b.cfg.Workers+1); err != nil {
 		t.Fatal(err)
 	}
 	for mime, content := range map[string][]byte{"application/pdf": drawing(square, ""), "text/html": []byte("<p>Bescheid")} {
