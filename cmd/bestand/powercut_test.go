@@ -31,19 +31,10 @@ func TestFaultPowerCut(t *testing.T) {
 }
 
 func powerCut(t *testing.T, after int) {
-	image := filepath.Join(t.TempDir(), "disk")
-	f, err := os.Create(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
-	if err := os.Truncate(image, 512<<20); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(tool(t, "mkfs.ext4"), "-q", "-F", image).CombinedOutput(); err != nil {
-		t.Fatalf("mkfs.ext4: %v: %s", err, out)
-	}
-	disk := storetest.Mount(t, "-o", "loop", image)
+	// A disk within a disk: the outer one can be stopped while the inner one is copied,
+	// or the copy would hold parts of different instants.
+	_, outer := newDisk(t, t.TempDir(), 2<<30)
+	image, disk := newDisk(t, outer, 512<<20)
 	in := install(t) // stopped before the disk goes
 	in.dir = filepath.Join(disk, "data")
 	in.serve(t)
@@ -87,7 +78,14 @@ func powerCut(t *testing.T, after int) {
 	}
 	// What the file system has not written yet stays where it is: in memory.
 	cut := filepath.Join(t.TempDir(), "cut")
-	if out, err := exec.Command("cp", "--sparse=always", image, cut).CombinedOutput(); err != nil {
+	if out, err := exec.Command("fsfreeze", "--freeze", outer).CombinedOutput(); err != nil {
+		t.Fatalf("fsfreeze: %v: %s", err, out)
+	}
+	out, err := exec.Command("cp", "--sparse=always", image, cut).CombinedOutput()
+	if out, err := exec.Command("fsfreeze", "--unfreeze", outer).CombinedOutput(); err != nil {
+		t.Errorf("fsfreeze: %v: %s", err, out)
+	}
+	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	stop()
@@ -120,4 +118,22 @@ func powerCut(t *testing.T, after int) {
 	again.sweep(t)
 	records := again.audit(t)
 	t.Logf("%d deliveries and %d receipts before the cut, %d records after it", len(all), len(receipts), len(records))
+}
+
+// newDisk mounts an empty file system of so many bytes out of a file in a folder.
+func newDisk(t *testing.T, dir string, size int64) (image, mounted string) {
+	t.Helper()
+	image = filepath.Join(dir, "disk")
+	f, err := os.Create(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := os.Truncate(image, size); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(tool(t, "mkfs.ext4"), "-q", "-F", image).CombinedOutput(); err != nil {
+		t.Fatalf("mkfs.ext4: %v: %s", err, out)
+	}
+	return image, storetest.Mount(t, "-o", "loop", image)
 }
