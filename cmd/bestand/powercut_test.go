@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -43,7 +44,13 @@ func powerCut(t *testing.T, after int) {
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	acknowledged := make(chan *handover, 1000)
+	var mu sync.Mutex
+	var acknowledged []*handover
+	sofar := func() []*handover {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(acknowledged)
+	}
 	var senders sync.WaitGroup
 	for i := range 8 {
 		l := &load{name: fmt.Sprint("cut", i), url: a.url, token: a.token}
@@ -52,23 +59,16 @@ func powerCut(t *testing.T, after int) {
 				d := &handover{id: fmt.Sprintf("%s-%d", l.name, n), upload: n%3 == 2}
 				d.metadata, d.files = about(d.id, "63.10", "Eingang "+d.id), []sent{file("daten.bin", blob(d.id))}
 				if l.deliver(ctx, d) && d.submission != "" {
-					select {
-					case acknowledged <- d:
-					case <-ctx.Done(): // nobody reads any more, which on a busy machine is long before the cut
-					}
+					mu.Lock()
+					acknowledged = append(acknowledged, d)
+					mu.Unlock()
 				}
+				pause(ctx, time.Duration(5+3*i)*time.Millisecond) // not in step
 			}
 		})
 	}
-	var all []*handover
-	for len(all) < after {
-		select {
-		case d := <-acknowledged:
-			all = append(all, d)
-		case <-time.After(time.Minute):
-			t.Fatalf("%d of %d deliveries acknowledged within a minute", len(all), after)
-		}
-	}
+	eventually(t, fmt.Sprint(after, " deliveries acknowledged"), func() bool { return len(sofar()) >= after })
+	all := sofar()
 	a.await(all[min(len(all), 10)-1].submission) // some have their receipt, others wait
 	receipts := map[string]string{}
 	for _, d := range all {
@@ -76,7 +76,9 @@ func powerCut(t *testing.T, after int) {
 			receipts[d.id] = string(r.body)
 		}
 	}
-	// What the file system has not written yet stays where it is: in memory.
+	// What the file system has not written yet stays where it is: in memory. Deliveries
+	// go on until the cut, and those before it are to be there, the last one too.
+	all = sofar()
 	cut := filepath.Join(t.TempDir(), "cut")
 	if out, err := exec.Command("fsfreeze", "--freeze", outer).CombinedOutput(); err != nil {
 		t.Fatalf("fsfreeze: %v: %s", err, out)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,9 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if fs.NArg() == 0 {
 		fs.Usage()
 		return usageError{errors.New("which package?")}
+	}
+	if slices.ContainsFunc(fs.Args()[1:], isEvidence) {
+		return usageError{errors.New("an evidence record comes first, and behind it the files that it is about; one record at a time")}
 	}
 	roots, err := readPool(*trust)
 	if err != nil {

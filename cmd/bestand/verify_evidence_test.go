@@ -2,13 +2,21 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto"
+	"crypto/sha512"
+	"encoding/hex"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"bestand/preservation"
+	"bestand/preservation/aip"
+	"bestand/preservation/cades"
 	"bestand/preservation/evidence"
 	"bestand/preservation/pki"
 	"bestand/preservation/timestamp"
@@ -51,6 +59,22 @@ func TestVerifyEvidence(t *testing.T) {
 	}
 	record := write("akte.er", evidence.New(h, tree.Reduced(0, group), token).Encode())
 	anchor, document, other := write("ca.pem", keys.Anchor()), write("bescheid.txt", one), write("other.txt", []byte("Fremd"))
+	pkg, entries := smallPackage(t, keys)
+	group = nil
+	for _, e := range entries {
+		group = append(group, digest(pkg[e.Offset:e.Offset+e.Size]))
+	}
+	if tree, err = evidence.NewTree(h, evidence.GroupDigest(h, group)); err != nil {
+		t.Fatal(err)
+	}
+	if token, err = authority.Stamp(t.Context(), h, tree.Root()); err != nil {
+		t.Fatal(err)
+	}
+	whole := write("paket.er", evidence.New(h, tree.Reduced(0, group), token).Encode())
+	zip, swapped := write("paket.zip", pkg), bytes.Clone(pkg)
+	x, y := entries[0], entries[1] // two documents of one length
+	copy(swapped[x.Offset:], pkg[y.Offset:y.Offset+y.Size])
+	copy(swapped[y.Offset:], pkg[x.Offset:x.Offset+x.Size])
 	for _, c := range []struct {
 		name string
 		args []string
@@ -62,14 +86,49 @@ func TestVerifyEvidence(t *testing.T) {
 		{"another", []string{"--trust", anchor, record, other}, false, "not-covered"},
 		{"nothing", []string{"--trust", anchor, record}, false, "data-missing"},
 		{"without trust", []string{record, document}, true, "anybody could have made it"},
+		{"a package", []string{whole, zip}, true, "group-complete"},
+		{"documents swapped in a package", []string{whole, write("vertauscht.zip", swapped)}, false, "digest-mismatch"},
+		{"another package", []string{record, zip}, false, "group-differs"},
+		{"record behind the package", []string{zip, whole}, false, "comes first"},
 		{"no record", []string{"--trust", anchor, write("leer.er", []byte("nichts")), document}, false, "evidence-malformed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
 			err := run(t.Context(), append([]string{"verify"}, c.args...), &out, &out)
-			if (err == nil) != c.ok || !strings.Contains(out.String(), c.want) {
+			if said := fmt.Sprint(&out, err); (err == nil) != c.ok || !strings.Contains(said, c.want) {
 				t.Errorf("%v\n%s", err, &out)
 			}
 		})
 	}
+}
+
+// smallPackage is a package of two documents of one length, and what is in it.
+func smallPackage(t *testing.T, keys *pki.PKI) ([]byte, []aip.Entry) {
+	t.Helper()
+	now := time.Now().UTC()
+	agent := preservation.Agent{Type: preservation.Software, Name: "test", Version: "1"}
+	r := preservation.Record{ID: preservation.RecordID(preservation.NewID(now)), Tenant: firstTenant, Version: 1,
+		Submission: preservation.SubmissionID(preservation.NewID(now)), Received: now,
+		Metadata: preservation.Metadata{Producer: "dms", Kind: "file", Class: "63.10", Title: "Bauantrag", Confidentiality: "internal"}}
+	content := map[preservation.FileID]string{}
+	for n, text := range []string{"Plan A", "Plan B"} {
+		long := sha512.Sum512([]byte(text))
+		f := preservation.File{ID: preservation.NewFileID(n + 1), Representation: preservation.Original, Name: text + ".txt", Size: int64(len(text)),
+			Digests: preservation.Digests{SHA256: hex256([]byte(text)), SHA512: hex.EncodeToString(long[:])}}
+		f.Path = aip.DataPath(f)
+		r.Files, content[f.ID] = append(r.Files, f), text
+	}
+	var b bytes.Buffer
+	m, err := aip.Write(t.Context(), &b, aip.Package{Record: r, Creator: agent,
+		Events: []preservation.Event{{ID: preservation.NewID(now), Type: preservation.EventReceive, At: now, Outcome: preservation.Success, Agent: agent}},
+		Content: func(id preservation.FileID) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(content[id])), nil
+		},
+		Seal: func(ctx context.Context, mets []byte) ([]byte, error) {
+			return cades.SignReader(ctx, bytes.NewReader(mets), cades.Options{Signer: keys.Seal.Signer, Chain: keys.Seal.Chain, Time: now})
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes(), m.Entries
 }

@@ -10,7 +10,7 @@
 //
 // Two things keep it valid. Time-stamp renewal (RFC 4998, 5.2) stamps the
 // tokens again, before a certificate ends, and reads no data. Hash-tree
-// renewal (5.3) begins a new chain under a new digest algorithm, from the data
+// renewal (also 5.2) begins a new chain under a new digest algorithm, from the data
 // and all earlier chains (Renewed), before the old algorithm is broken.
 //
 // Encoding gives DER. Reading accepts BER of anybody, bounded, and never

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"bytes"
 	"encoding/asn1"
 	"slices"
 )
@@ -169,6 +168,3 @@ func header(b []byte, tag byte, n int) []byte {
 	}
 	return append(b, tag, 0x84, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
-
-// Equal reports whether two records have the same encoding.
-func (r *Record) Equal(s *Record) bool { return bytes.Equal(r.Encode(), s.Encode()) }

@@ -20,6 +20,7 @@ import (
 type authority struct {
 	*timestamp.Authority
 	at    time.Time
+	ca    *x509.Certificate
 	roots *x509.CertPool
 	crl   []byte
 }
@@ -30,7 +31,7 @@ func newAuthority(t testing.TB, at time.Time) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &authority{at: at, roots: keys.Roots()}
+	a := &authority{at: at, ca: keys.CA.Certificate(), roots: keys.Roots()}
 	if a.Authority, err = timestamp.NewAuthority(timestamp.Config{Signer: keys.TSA.Signer, Chain: append(keys.TSA.Chain[:1:1], keys.CA.Certificate()),
 		Now: func() time.Time { return a.at }}); err != nil {
 		t.Fatal(err)
@@ -150,19 +151,8 @@ func TestForty(t *testing.T) {
 	rest := &Suitability{Digest: []Suitable{{Name: "SHA-256"}, {Name: "SHA-384"}, {Name: "SHA-512"}, {Name: "SHA3-512"}}, Signature: []Suitable{{Name: "ECDSA", Bits: 250}}}
 	trust := x509.NewCertPool()
 	open := func(at time.Time) *authority { // each has keys of its own
-		keys, err := pki.Open(t.TempDir(), at, pki.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		a := &authority{at: at}
-		trust.AddCert(keys.CA.Certificate())
-		a.Authority, err = timestamp.NewAuthority(timestamp.Config{Signer: keys.TSA.Signer, Chain: append(keys.TSA.Chain[:1:1], keys.CA.Certificate()), Now: func() time.Time { return a.at }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a.crl, err = keys.CRL(at); err != nil {
-			t.Fatal(err)
-		}
+		a := newAuthority(t, at)
+		trust.AddCert(a.ca)
 		return a
 	}
 	const records, ours = 9, 6

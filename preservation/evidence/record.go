@@ -90,7 +90,7 @@ func (r *Record) Renew(tree []HashList, token []byte) {
 	r.add(last[len(last)-1].Digest.Hash, tree, token, false)
 }
 
-// RenewHashTree adds the chain of a hash-tree renewal (RFC 4998, 5.3): the
+// RenewHashTree adds the chain of a hash-tree renewal (RFC 4998, 5.2): the
 // first list of tree holds Renewed digests of the data.
 func (r *Record) RenewHashTree(h crypto.Hash, tree []HashList, token []byte) {
 	r.add(h, tree, token, true)
@@ -118,12 +118,13 @@ func TokenDigest(h crypto.Hash, token []byte) []byte { return sum(h, token) }
 
 // Renewed is what a hash-tree renewal covers of one object: the new digest of
 // its content joined with that of all chains before, in this order, unsorted
-// (RFC 4998, 5.3, step 4; errata 2 leaves the order open and both verifiers of
-// the field read it so). chains is from ChainsDigest.
+// (RFC 4998, 5.2, step 4 of the hash-tree renewal). RFC 6283 and some verifiers
+// sort the two, which differs when the digest of the content is the larger one.
+// chains is from ChainsDigest.
 func Renewed(h crypto.Hash, digest, chains []byte) []byte { return sum(h, digest, chains) }
 
 // ChainsDigest is the digest of the first n chains as an
-// ArchiveTimeStampSequence in DER (RFC 4998, 5.3, step 3).
+// ArchiveTimeStampSequence in DER (RFC 4998, 5.2, step 3 of the hash-tree renewal).
 func (r *Record) ChainsDigest(h crypto.Hash, n int) []byte {
 	return sum(h, sequence(r.Chains[:n]))
 }

@@ -68,7 +68,7 @@ func (t *Tree) Len() int { return len(t.levels[0]) / t.size }
 func (t *Tree) Leaf(i int) []byte { return t.levels[0][i*t.size : (i+1)*t.size : (i+1)*t.size] }
 
 // Path is the reduced hash tree of the i-th leaf above its group: one list of
-// one sibling for each level that has one (RFC 4998, 4.2.1). What it returns
+// one sibling for each level that has one (RFC 4998, 4.2). What it returns
 // is not to be changed.
 func (t *Tree) Path(i int) []HashList {
 	path := make([]HashList, 0, len(t.levels))

@@ -34,7 +34,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestTreeByHand is the tree of RFC 4998, 4.2.1, with a group and an odd leaf.
+// TestTreeByHand is the tree of RFC 4998, 4.2, with a group and an odd leaf.
 func TestTreeByHand(t *testing.T) {
 	h := crypto.SHA256
 	d := func(s string) []byte { return sum(h, []byte(s)) }

@@ -21,7 +21,7 @@ type Object struct {
 
 // Check says what a record is held against.
 type Check struct {
-	// Roots are the trust anchors of time-stamping authorities. Without them
+	// Trust holds the trust anchors of time-stamping authorities. Without any
 	// their chains stay unjudged, which is a notice.
 	Trust timestamp.Trust
 	// At is the instant at which the last token must still prove something.
