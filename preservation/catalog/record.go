@@ -92,7 +92,7 @@ func (x *tx) commitRecord(tenant preservation.TenantID, c Commit) (bool, error) 
 			title = excluded.title, reference = excluded.reference, reference_key = excluded.reference_key, creator = excluded.creator,
 			opened = excluded.opened, closed = excluded.closed, confidentiality = excluded.confidentiality, personal_data = excluded.personal_data,
 			parent = excluded.parent, metadata = excluded.metadata, formats = excluded.formats, received_ms = excluded.received_ms,
-			changed_ms = excluded.changed_ms, stale = 1,
+			changed_ms = excluded.changed_ms, stale = 1, evidence = 'pending',
 			lock_until_ms = CASE WHEN excluded.lock_until_ms < record.lock_until_ms THEN excluded.lock_until_ms ELSE record.lock_until_ms END
 		WHERE record.tenant = excluded.tenant AND record.version < excluded.version
 			AND NOT EXISTS (SELECT 1 FROM disposal WHERE disposal.record_id = record.id AND disposal.phase <> 'intended')`,

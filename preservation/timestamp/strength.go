@@ -18,8 +18,8 @@ import (
 
 // Algorithm names a digest, or a signature algorithm with its key size.
 type Algorithm struct {
-	Name string // "SHA-256", "RSA", "ECDSA", "Ed25519"
-	Bits int    // of the key; 0 for digests
+	Name string `json:"name"`           // "SHA-256", "RSA", "ECDSA", "Ed25519"
+	Bits int    `json:"bits,omitempty"` // of the key; 0 for digests
 }
 
 func (a Algorithm) String() string {
