@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Keys of the objects in a tenant's bucket. The layout is part of the stored
@@ -11,6 +12,7 @@ import (
 //
 //	aip/<2 hex>/<record-id>/v0001.zip   a version of a record
 //	evt/<record-id>/<id>.json           what happened to it later, the receipt first
+//	er/<yyyy>/<stamp>/leaves.txt, …     an evidence batch or a renewal: what it covers, and its time-stamp token
 //	cfg/<id>.json                       a version of settings, classification, rules, permits; reports of rejected submissions
 //	audit/<yyyy>/<segment>.jsonl        sealed segments of the audit log
 
@@ -33,6 +35,14 @@ func EventKey(id RecordID, event string) string { return EventPrefix(id) + event
 
 // ConfigKey is the key of one configuration document.
 func ConfigKey(id string) string { return "cfg/" + id + ".json" }
+
+// StampPrefix is the common prefix of all evidence.
+const StampPrefix = "er/"
+
+// StampKey is the key of one of the objects of a stamp.
+func StampKey(opened time.Time, stamp, object string) string {
+	return fmt.Sprintf("%s%04d/%s/%s", StampPrefix, opened.UTC().Year(), stamp, object)
+}
 
 // ParsePackageKey is the inverse of PackageKey.
 func ParsePackageKey(key string) (id RecordID, version int, ok bool) {

@@ -2,7 +2,10 @@ package aip
 
 import (
 	"context"
+	"crypto"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 
 	"bestand/preservation"
@@ -75,6 +78,27 @@ type Manifest struct {
 	Version int
 	Size    int64   // bytes of the ZIP
 	Entries []Entry // in the order of the ZIP
+}
+
+// Group returns the digests of all files in the package under SHA-256 or
+// SHA-512, in the order of the ZIP: the data group that an evidence record is about.
+func (m Manifest) Group(h crypto.Hash) ([][]byte, error) {
+	group := make([][]byte, 0, len(m.Entries))
+	for _, e := range m.Entries {
+		text := ""
+		switch h {
+		case crypto.SHA256:
+			text = e.Digests.SHA256
+		case crypto.SHA512:
+			text = e.Digests.SHA512
+		}
+		d, err := hex.DecodeString(text)
+		if err != nil || len(d) != h.Size() {
+			return nil, fmt.Errorf("%w: %s has no digest under %s", ErrInvalid, e.Path, h)
+		}
+		group = append(group, d)
+	}
+	return group, nil
 }
 
 // Entry is one file in a package. Its bytes are those of the ZIP from Offset

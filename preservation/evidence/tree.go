@@ -67,6 +67,11 @@ func (t *Tree) Len() int { return len(t.levels[0]) / t.size }
 // Leaf is the i-th leaf. It is not to be changed.
 func (t *Tree) Leaf(i int) []byte { return t.levels[0][i*t.size : (i+1)*t.size : (i+1)*t.size] }
 
+// Nodes returns the digests of one level in a row, the leaves being level 0, or
+// the root of a tree that is not so high. A node of level k is the root of a tree
+// over the 2^k leaves below it, so a path can be put together from the two.
+func (t *Tree) Nodes(level int) []byte { return slices.Clone(t.levels[min(level, len(t.levels)-1)]) }
+
 // Path is the reduced hash tree of the i-th leaf above its group: one list of
 // one sibling for each level that has one (RFC 4998, 4.2). What it returns
 // is not to be changed.

@@ -56,6 +56,10 @@ type Checker struct {
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
 	// Retention says where a record stood at an instant. Nil: not compared.
 	Retention func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, at time.Time) (catalog.Evaluation, error)
+	// Stamps lists the objects of evidence that must be there, and Stamp compares one
+	// with the catalog, if that knows it. Nil: evidence is not compared.
+	Stamps func(context.Context, *catalog.Tenant) (keys []string, err error)
+	Stamp  func(ctx context.Context, t *catalog.Tenant, key string, content io.Reader) (known bool, findings []preservation.Finding, err error)
 	// Dir is for packages too large to be held in memory.
 	Dir string
 	Now func() time.Time

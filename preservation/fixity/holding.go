@@ -55,12 +55,23 @@ func (c *Checker) Holding(ctx context.Context, t *catalog.Tenant, s preservation
 	for _, d := range docs {
 		h.documents[d.Key] = d
 	}
+	var stamps []string
+	if h.Stamps != nil {
+		if stamps, err = h.Stamps(ctx, t); err != nil {
+			return h.Report, err
+		}
+	}
 	if err := h.bucket(ctx); err != nil {
 		return h.Report, err
 	}
 	for _, d := range docs {
 		if stored[d.Key] && !h.seen[d.Key] {
 			h.fail(d.Key, CodeObjectGone, "the catalog has version %d of %s %s, and says that it stands in the bucket", d.Version, d.Kind, d.Name)
+		}
+	}
+	for _, key := range stamps {
+		if !h.seen[key] {
+			h.fail(key, CodeObjectGone, "without it what it stamped cannot be proved any more")
 		}
 	}
 	return h.Report, h.audit(ctx)
@@ -73,7 +84,7 @@ type holding struct {
 	tenant    *catalog.Tenant
 	store     preservation.Store
 	documents map[string]catalog.Document // by key
-	seen      map[string]bool             // keys below cfg/
+	seen      map[string]bool             // keys below cfg/ and er/
 	entries   int64                       // of the audit log in the bucket
 }
 
@@ -120,7 +131,7 @@ func (h *holding) bucket(ctx context.Context) error {
 				}
 			}
 			continue
-		case "cfg", "audit":
+		case "cfg", "audit", "er":
 		default:
 			h.fail(o.Key, CodeUnknown, "no object of an archive has such a key")
 			continue
@@ -179,7 +190,7 @@ func (h *holding) remains(ctx context.Context, id preservation.RecordID, prefix 
 	return nil
 }
 
-// single checks an object below cfg/ or audit/.
+// single checks an object below cfg/, audit/ or er/.
 func (h *holding) single(ctx context.Context, o preservation.Object, top string) error {
 	o, err := h.store.Stat(ctx, o.Key, o.VersionID)
 	if errors.Is(err, preservation.ErrNotFound) {
@@ -201,6 +212,9 @@ func (h *holding) single(ctx context.Context, o preservation.Object, top string)
 	if o.SHA256 != "" && sum != o.SHA256 {
 		h.fail(o.Key, CodeObjectDigest, "SHA-256 is %s, the store took %s", sum, o.SHA256)
 	}
+	if top == "er" {
+		return h.stamp(ctx, o, io.NewSectionReader(content, 0, o.Size))
+	}
 	data := make([]byte, o.Size)
 	if n, err := content.ReadAt(data, 0); err != nil && err != io.EOF {
 		return err
@@ -212,6 +226,20 @@ func (h *holding) single(ctx context.Context, o preservation.Object, top string)
 	}
 	h.document(o, data)
 	return nil
+}
+
+// stamp compares an object of evidence with the catalog.
+func (h *holding) stamp(ctx context.Context, o preservation.Object, content io.Reader) error {
+	h.seen[o.Key] = true
+	if h.Stamp == nil {
+		return nil
+	}
+	known, findings, err := h.Stamp(ctx, h.tenant, o.Key, content)
+	if !known && err == nil && h.Now().Sub(o.Modified) > settled {
+		h.fail(o.Key, CodeCatalogGone, "the catalog knows no such stamp: run bestand rebuild")
+	}
+	h.add("", findings...)
+	return err
 }
 
 // document compares a version of a configuration document with its row.

@@ -1,0 +1,218 @@
+package proof
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bestand/preservation"
+	"bestand/preservation/aip"
+	"bestand/preservation/catalog"
+	"bestand/preservation/evidence"
+	"bestand/preservation/ledger"
+)
+
+// ErrPending: no stamp covers the version yet. Ask again after the next batch.
+var ErrPending = errors.New("not stamped yet")
+
+// Stamper gives time-stamp tokens in DER over a digest.
+type Stamper interface {
+	Stamp(ctx context.Context, h crypto.Hash, digest []byte) ([]byte, error)
+}
+
+// Notary has records stamped and proves them. Its methods may be called
+// concurrently, in several programs over one catalog as well.
+type Notary struct {
+	Store   func(ctx context.Context, t *catalog.Tenant) (preservation.Store, error)
+	Lock    func(ctx context.Context, t *catalog.Tenant) (preservation.Lock, error)
+	Stamper Stamper
+	// Revocation returns the revocation lists, in DER, that speak of the token's
+	// authority: they are put into the token before anything covers it.
+	Revocation func(ctx context.Context, token []byte) ([][]byte, error)
+	Roots      *x509.CertPool // that tokens must lead to; nil: any
+	Now        func() time.Time
+	Log        *slog.Logger
+	Most       int // leaves of one stamp; 1,000,000 when 0
+
+	busy sync.Map // of channels with the tenants' turns: one batch of each at a time
+}
+
+// JobStamp is the kind of the job that Batch does.
+const JobStamp = "stamp"
+
+// digest is the algorithm of new stamps.
+const digest = crypto.SHA256
+
+const (
+	most  = 1_000_000
+	chunk = 500 // leaves of one transaction
+
+	readers = 8 // packages that are read at a time
+)
+
+// Batch ends the stamps that were cut off, puts all versions that no stamp holds
+// into new ones, and has these stamped. It returns how many versions it stamped.
+// What is wrong with one stamp is said and does not stop the others.
+func (n *Notary) Batch(ctx context.Context, t *catalog.Tenant) (int, error) {
+	unlock, err := n.alone(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	if err := n.markRest(ctx, t); err != nil {
+		return 0, err
+	}
+	total, wrong := n.finishOpen(ctx, t)
+	for wrong == nil || !urgent(ctx, wrong) {
+		s, err := n.fill(ctx, t)
+		if err != nil {
+			return total, errors.Join(wrong, err)
+		}
+		if s.ID == "" {
+			break
+		}
+		leaves, err := n.finish(ctx, t, s.ID)
+		if total += leaves; err != nil {
+			return total, errors.Join(wrong, fmt.Errorf("stamp %s: %w", s.ID, err))
+		}
+	}
+	return total, wrong
+}
+
+// finishOpen ends the stamps that were cut off and returns how many versions of
+// records they hold.
+func (n *Notary) finishOpen(ctx context.Context, t *catalog.Tenant) (versions int, wrong error) {
+	open, err := t.View().OpenStamps(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range open {
+		leaves, err := n.finish(ctx, t, s.ID)
+		if s.Kind == catalog.StampRecords {
+			versions += leaves
+		}
+		if err != nil {
+			wrong = errors.Join(wrong, fmt.Errorf("stamp %s: %w", s.ID, err))
+			if urgent(ctx, err) {
+				break
+			}
+		}
+	}
+	return versions, wrong
+}
+
+// urgent tells errors that would meet every other stamp as well.
+func urgent(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, preservation.ErrUnavailable) || errors.Is(err, preservation.ErrClock)
+}
+
+// alone has one piece of work on a tenant's stamps done at a time.
+func (n *Notary) alone(ctx context.Context, t *catalog.Tenant) (unlock func(), err error) {
+	one, _ := n.busy.LoadOrStore(t.ID(), make(chan struct{}, 1))
+	turn := one.(chan struct{})
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// fill puts versions that no stamp holds into a new one; without an ID when there
+// are none.
+func (n *Notary) fill(ctx context.Context, t *catalog.Tenant) (s catalog.Stamp, err error) {
+	store, err := n.Store(ctx, t)
+	if err != nil {
+		return s, err
+	}
+	limit := n.Most
+	if limit == 0 {
+		limit = most
+	}
+	var after preservation.RecordID
+	version := 0
+	for left := limit; left > 0; {
+		wanting, err := t.View().Unstamped(ctx, after, version, min(chunk, left))
+		if err != nil || len(wanting) == 0 {
+			return s, err
+		}
+		last := wanting[len(wanting)-1]
+		after, version = last.Record, last.Version
+		leaves, err := n.leaves(ctx, store, wanting)
+		if err != nil {
+			return s, err
+		}
+		if len(leaves) == 0 {
+			continue
+		}
+		if s.ID == "" {
+			now := n.Now()
+			s = catalog.Stamp{ID: preservation.NewID(now), Kind: catalog.StampRecords, Digest: digest.String(), Opened: now}
+			if err := t.Update(ctx, func(x *catalog.Tx) error { return x.OpenStamp(s) }); err != nil {
+				return s, err
+			}
+		}
+		err = t.Update(ctx, func(x *catalog.Tx) error { return x.AddLeaves(s, leaves) })
+		if errors.Is(err, catalog.ErrConflict) { // another program ends it: the rest goes into the next
+			return s, nil
+		}
+		if err != nil {
+			return s, err
+		}
+		left -= len(leaves)
+	}
+	return s, nil
+}
+
+// leaves reads the data groups of packages. One that cannot be read waits, and is
+// left for the scrub to say what is wrong with it.
+func (n *Notary) leaves(ctx context.Context, store preservation.Store, packages []catalog.StampPackage) ([]catalog.StampLeaf, error) {
+	found := make([][]byte, len(packages))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, p := range packages {
+		g.Go(func() error {
+			group, err := readGroup(ctx, store, p.RecordObject, digest)
+			switch {
+			case err != nil && !urgent(ctx, err):
+				n.Log.ErrorContext(ctx, "package cannot be stamped", "record", string(p.Record), "version", p.Version, "err", err)
+				return nil
+			case err != nil:
+				return fmt.Errorf("read record %s, version %d: %w", p.Record, p.Version, err)
+			}
+			found[i] = evidence.GroupDigest(digest, group)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var leaves []catalog.StampLeaf
+	for i, p := range packages {
+		if found[i] != nil {
+			leaves = append(leaves, catalog.StampLeaf{Subject: string(p.Record), Version: p.Version, Digest: found[i]})
+		}
+	}
+	return leaves, nil
+}
+
+// readGroup returns the digests of all files in a package: those of the record's
+// files as the sealed package has them, the others from their bytes.
+func readGroup(ctx context.Context, store preservation.Store, o catalog.RecordObject, h crypto.Hash) ([][]byte, error) {
+	p, err := aip.Open(ledger.Remote(ctx, store, preservation.Object{Key: o.Key, VersionID: o.VersionID, Size: o.Size}), o.Size)
+	if err != nil {
+		return nil, err
+	}
+	m, err := p.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	return m.Group(h)
+}
