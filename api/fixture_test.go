@@ -28,6 +28,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/aip"
 	"bestand/preservation/catalog"
+	"bestand/preservation/proof"
 	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
 	"bestand/retention"
@@ -45,6 +46,7 @@ type archive struct {
 	web     *httptest.Server
 	router  routers.Router
 	log     *logText
+	stamps  int // asked for
 }
 
 const (
@@ -91,6 +93,16 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 		Store:   store,
 		Verify: func(context.Context, *catalog.Tenant, preservation.RecordID) ([]preservation.Finding, error) {
 			return []preservation.Finding{{Code: "digest", Severity: preservation.Passed, Detail: "as stored"}}, nil
+		},
+		Evidence: func(context.Context, *catalog.Tenant, preservation.RecordID, int) ([]byte, error) {
+			if a.stamps == 0 {
+				return nil, proof.ErrPending
+			}
+			return []byte("\x30\x00"), nil
+		},
+		Stamp: func(context.Context, *catalog.Tenant) (int, error) {
+			a.stamps++
+			return 1, nil
 		},
 		ReceiptPDF: func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil

@@ -795,6 +795,12 @@ type ListRecordsParams struct {
 // ListRecordsParamsSort defines parameters for ListRecords.
 type ListRecordsParamsSort string
 
+// GetEvidenceParams defines parameters for GetEvidence.
+type GetEvidenceParams struct {
+	// Version The newest one if not given.
+	Version *int `form:"version,omitempty" json:"version,omitempty" validate:"omitempty,min=1"`
+}
+
 // GetFileParams defines parameters for GetFile.
 type GetFileParams struct {
 	Disposition GetFileParamsDisposition `form:"disposition,omitempty" json:"disposition,omitempty,omitzero" validate:"omitempty,oneof=attachment inline"`
@@ -918,6 +924,9 @@ type ServerInterface interface {
 	// ListDisposals Records whose retention has ended, or with `view=destroyed` what was destroyed.
 	// (GET /v1/disposals)
 	ListDisposals(w http.ResponseWriter, r *http.Request, params ListDisposalsParams)
+	// StampPending Time-stamp now what no batch has covered yet.
+	// (POST /v1/evidence/batches)
+	StampPending(w http.ResponseWriter, r *http.Request)
 	// ListHolds Legal holds, newest first.
 	// (GET /v1/holds)
 	ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams)
@@ -948,9 +957,9 @@ type ServerInterface interface {
 	// ListEvents What happened to the record (PREMIS 3), as JSON or XML by Accept.
 	// (GET /v1/records/{id}/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, id RecordID)
-	// GetEvidence The evidence record (RFC 4998).
+	// GetEvidence The evidence record (RFC 4998), in DER.
 	// (GET /v1/records/{id}/evidence)
-	GetEvidence(w http.ResponseWriter, r *http.Request, id RecordID)
+	GetEvidence(w http.ResponseWriter, r *http.Request, id RecordID, params GetEvidenceParams)
 	// GetFile The bytes of a file.
 	// (GET /v1/records/{id}/files/{file_id})
 	GetFile(w http.ResponseWriter, r *http.Request, id RecordID, fileID FileID, params GetFileParams)
@@ -1156,6 +1165,20 @@ func (siw *ServerInterfaceWrapper) ListDisposals(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListDisposals(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StampPending operation middleware
+func (siw *ServerInterfaceWrapper) StampPending(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StampPending(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1600,8 +1623,24 @@ func (siw *ServerInterfaceWrapper) GetEvidence(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEvidenceParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetEvidence(w, r, id)
+		siw.Handler.GetEvidence(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2501,6 +2540,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds", wrapper.ListHolds)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.CreateHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/evidence/batches", wrapper.StampPending)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/permits", wrapper.ListPermits)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/permits", wrapper.ProposePermit)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/permits/{id}/approval", wrapper.ApprovePermit)
@@ -2710,6 +2750,46 @@ type ListDisposalsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDisposalsdefaultApplicationProblemPlusJSONResponse) VisitListDisposalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StampPendingRequestObject struct {
+}
+
+type StampPendingResponseObject interface {
+	VisitStampPendingResponse(w http.ResponseWriter) error
+}
+
+type StampPending200JSONResponse struct {
+	Stamped int `json:"stamped"`
+}
+
+func (response StampPending200JSONResponse) VisitStampPendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StampPendingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StampPendingdefaultApplicationProblemPlusJSONResponse) VisitStampPendingResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3173,11 +3253,32 @@ func (response ListEventsdefaultApplicationProblemPlusJSONResponse) VisitListEve
 }
 
 type GetEvidenceRequestObject struct {
-	ID RecordID `json:"id"`
+	ID     RecordID `json:"id"`
+	Params GetEvidenceParams
 }
 
 type GetEvidenceResponseObject interface {
 	VisitGetEvidenceResponse(w http.ResponseWriter) error
+}
+
+type GetEvidence200ApplicationOctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetEvidence200ApplicationOctetStreamResponse) VisitGetEvidenceResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
 }
 
 type GetEvidence404ApplicationProblemPlusJSONResponse struct {
@@ -4258,6 +4359,9 @@ type StrictServerInterface interface {
 	// ListDisposals Records whose retention has ended, or with `view=destroyed` what was destroyed.
 	// (GET /v1/disposals)
 	ListDisposals(ctx context.Context, request ListDisposalsRequestObject) (ListDisposalsResponseObject, error)
+	// StampPending Time-stamp now what no batch has covered yet.
+	// (POST /v1/evidence/batches)
+	StampPending(ctx context.Context, request StampPendingRequestObject) (StampPendingResponseObject, error)
 	// ListHolds Legal holds, newest first.
 	// (GET /v1/holds)
 	ListHolds(ctx context.Context, request ListHoldsRequestObject) (ListHoldsResponseObject, error)
@@ -4288,7 +4392,7 @@ type StrictServerInterface interface {
 	// ListEvents What happened to the record (PREMIS 3), as JSON or XML by Accept.
 	// (GET /v1/records/{id}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
-	// GetEvidence The evidence record (RFC 4998).
+	// GetEvidence The evidence record (RFC 4998), in DER.
 	// (GET /v1/records/{id}/evidence)
 	GetEvidence(ctx context.Context, request GetEvidenceRequestObject) (GetEvidenceResponseObject, error)
 	// GetFile The bytes of a file.
@@ -4489,6 +4593,30 @@ func (sh *strictHandler) ListDisposals(w http.ResponseWriter, r *http.Request, p
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListDisposalsResponseObject); ok {
 		if err := validResponse.VisitListDisposalsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StampPending operation middleware
+func (sh *strictHandler) StampPending(w http.ResponseWriter, r *http.Request) {
+	var request StampPendingRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.StampPending(ctx, request.(StampPendingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StampPending")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StampPendingResponseObject); ok {
+		if err := validResponse.VisitStampPendingResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -4772,10 +4900,11 @@ func (sh *strictHandler) ListEvents(w http.ResponseWriter, r *http.Request, id R
 }
 
 // GetEvidence operation middleware
-func (sh *strictHandler) GetEvidence(w http.ResponseWriter, r *http.Request, id RecordID) {
+func (sh *strictHandler) GetEvidence(w http.ResponseWriter, r *http.Request, id RecordID, params GetEvidenceParams) {
 	var request GetEvidenceRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetEvidence(ctx, request.(GetEvidenceRequestObject))

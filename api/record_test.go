@@ -154,6 +154,17 @@ func TestEvidence(t *testing.T) {
 	if p := a.do(a.token(ours, "erika", auth.Reader), "GET", path, nil).want(t, 404).problem(t); p.Code != "evidence-pending" || p.Detail == "" {
 		t.Errorf("%+v", p)
 	}
+	if got := decode[struct{ Stamped int }](t, a.do(a.token(ours, "otto", auth.Operator), "POST", "/v1/evidence/batches", nil).want(t, 200)); got.Stamped != 1 {
+		t.Errorf("%+v", got)
+	}
+	reader := a.token(ours, "erika", auth.Reader)
+	r := a.do(reader, "GET", path, nil).want(t, 200)
+	if r.Header.Get("Content-Type") != "application/octet-stream" || string(r.body) != "\x30\x00" {
+		t.Errorf("%s %x", r.Header.Get("Content-Type"), r.body)
+	}
+	a.do(reader, "GET", path+"?version=1", nil).want(t, 200)
+	a.do(reader, "GET", path+"?version=2", nil).want(t, 404)
+	a.do(reader, "GET", path+"?version=0", nil).want(t, 400)
 }
 
 // TestSearch fills the index as its tail would, and finds by text.

@@ -64,6 +64,7 @@ var routes = []route{
 	{"GET /v1/holds", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/holds", roles(auth.RecordsOfficer, auth.Admin), large},
 	{"POST /v1/holds/{id}/release", roles(auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/evidence/batches", roles(auth.Operator, auth.Admin), none},
 	{"GET /v1/permits", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/permits", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
 	{"POST /v1/permits/{id}/approval", roles(auth.Approver), none},
@@ -88,6 +89,11 @@ type Config struct {
 	Store func(context.Context, *catalog.Tenant) (preservation.Store, error)
 	// Verify reads a record back from the store and returns every finding.
 	Verify func(context.Context, *catalog.Tenant, preservation.RecordID) ([]preservation.Finding, error)
+	// Evidence returns the evidence record of a version in DER. proof.ErrPending when
+	// no stamp covers it yet.
+	Evidence func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) ([]byte, error)
+	// Stamp has everything stamped that waits for it, and says how much that was.
+	Stamp func(context.Context, *catalog.Tenant) (int, error)
 	// ReceiptPDF returns the receipt of an archived submission as PDF/A, and its size.
 	ReceiptPDF func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error)
 	// AddTenant adds a municipality with everything it needs: bucket, catalog

@@ -75,7 +75,8 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "GET /v1/records/{id}/files/{file_id}", nil)
 	call(all, "GET /v1/records/{id}/events", nil)
 	call(all, "GET /v1/records/{id}/package", nil)
-	delete(left, "GET /v1/records/{id}/evidence") // which there is none of: TestEvidence
+	call(all, "POST /v1/evidence/batches", nil)
+	call(all, "GET /v1/records/{id}/evidence", nil)
 	call(all, "POST /v1/records/{id}/verification", nil)
 	call(all, "POST /v1/records/{id}/triggers", `{"type":"closure","date":"2020-01-01"}`)
 

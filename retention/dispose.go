@@ -38,8 +38,8 @@ type Disposer struct {
 	// catalog: staging, index, caches. Each is called while the catalog still
 	// knows the record, maybe repeatedly, and returns when nothing is left.
 	Elsewhere []func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error
-	// Leaves returns the evidence leaf of each version, in hex, for the
-	// tombstone. Nil while there is no evidence.
+	// Leaves returns the evidence leaf of each version that has one, in hex, for the
+	// tombstone.
 	Leaves func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) ([]string, error)
 
 	// Clock says why the clock is not good enough to destroy by. Nil: it is.

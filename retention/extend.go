@@ -166,7 +166,7 @@ func (o *Officer) extend(ctx context.Context, t *catalog.Tenant, s preservation.
 }
 
 // proofName is the cursor of the day on which the locks of what is not a record
-// are extended next: configuration, audit log and the remains of destroyed records.
+// are extended next: configuration, audit log, evidence and the remains of destroyed records.
 const proofName = "retention.proof"
 
 // extendProof extends those locks in one pass when its day has come.
@@ -194,7 +194,7 @@ func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preserva
 		}
 		return nil
 	}
-	for _, prefix := range []string{"cfg/", "audit/"} {
+	for _, prefix := range []string{"cfg/", "audit/", preservation.StampPrefix} {
 		if err := move(prefix, func(string) bool { return true }); err != nil {
 			return err
 		}

@@ -15,7 +15,9 @@ import (
 
 // checker verifies records with everything that this installation trusts.
 func (a *archive) checker(dir string) *fixity.Checker {
+	n := a.newNotary()
 	return &fixity.Checker{
+		Stamps: n.Keys, Stamp: n.CheckObject,
 		Seal:    sealCheck(a.trust),
 		Receipt: func(jws string) ([]byte, error) { return ingest.VerifyJWS(jws, a.trust) },
 		Trigger: retention.TriggerOf, Retention: a.officer.EvaluateAt,

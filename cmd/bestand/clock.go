@@ -8,6 +8,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/proof"
 	"bestand/retention"
 )
 
@@ -18,6 +19,8 @@ func schedules() map[string]string {
 	all := retention.Schedules()
 	all["store-audit"] = "*/10 * * * *"
 	all["complete"] = "25 * * * *"
+	all[proof.JobStamp] = "7 * * * *"
+	all[proof.JobRenew] = "20 5 * * *"
 	all["sweep"] = "50 * * * *"
 	all["expire-uploads"] = "40 4 * * *"
 	return all

@@ -17,12 +17,15 @@ var (
 	subDesc      = prometheus.NewDesc("bestand_submissions", "Submissions by tenant and status.", []string{"tenant", "status"}, nil)
 	lagDesc      = prometheus.NewDesc("bestand_index_lag_changes", "Changes that the search index does not show yet.", []string{"tenant"}, nil)
 	lagAgeDesc   = prometheus.NewDesc("bestand_index_lag_seconds", "Age of the oldest change that the search index does not show yet.", []string{"tenant"}, nil)
+	waitingDesc  = prometheus.NewDesc("bestand_evidence_waiting", "Versions of records that no time-stamp covers yet.", []string{"tenant"}, nil)
+	waitDesc     = prometheus.NewDesc("bestand_evidence_waiting_seconds", "Age of the oldest of them; more than a few hours wants a person.", []string{"tenant"}, nil)
+	endsDesc     = prometheus.NewDesc("bestand_evidence_ends_timestamp_seconds", "When the first time-stamp that is not renewed proves nothing any more.", []string{"tenant"}, nil)
 	restartsDesc = prometheus.NewDesc("bestand_objectstore_restarts_total", "Times the embedded object store was started again after a crash.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, restartsDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc, restartsDesc} {
 		ch <- d
 	}
 }
@@ -56,6 +59,17 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		if err == nil {
 			for status, n := range counts {
 				gauge(subDesc, float64(n), string(id), string(status))
+			}
+		}
+		if q, err := g.s.catalog.Tenant(id).View().StampQueue(ctx); err == nil {
+			age := time.Duration(0)
+			if q.Waiting > 0 {
+				age = max(g.s.now().Sub(q.Oldest), 0)
+			}
+			gauge(waitingDesc, float64(q.Waiting), string(id))
+			gauge(waitDesc, age.Seconds(), string(id))
+			if !q.Ends.IsZero() {
+				gauge(endsDesc, float64(q.Ends.Unix()), string(id))
 			}
 		}
 		if lag, err := tail.Lag(ctx); err == nil {

@@ -118,6 +118,10 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err != nil {
 		return report, err
 	}
+	_, problems, err := a.newNotary().Restore(ctx, t)
+	if report.Problems = append(report.Problems, problems...); err != nil {
+		return report, err
+	}
 	return report, t.Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.rebuild", Object: string(id)})
 }
 

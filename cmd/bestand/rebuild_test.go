@@ -30,6 +30,8 @@ func (in *installation) rebuilt(t *testing.T, o office, gone, goneSubmission, he
 	neighbour := &caller{T: t, url: in.url, token: made.Token}
 	neighbour.archive(about("n", "63.10", "Nachbarschaft"), file("a.bin", blob("nebenan")))
 
+	admin.post("/v1/evidence/batches", nil).want(t, 200)
+	neighbour.post("/v1/evidence/batches", nil).want(t, 200)
 	in.settled(t, admin, neighbour)
 	// Reading is noted too, so the log is taken last and compared up to here.
 	before, beside := admin.everything(gone, goneSubmission), neighbour.everything("", "")
@@ -202,6 +204,7 @@ func (c *caller) everything(gone, submission string) map[string]any {
 		see("/v1/records/" + id)
 		see("/v1/records/" + id + "/events")
 		see("/v1/records/" + id + "/package")
+		see("/v1/records/" + id + "/evidence")
 		var h holding
 		if r := c.get("/v1/records/" + id); r.StatusCode == 200 {
 			r.decode(c.T, &h)

@@ -18,6 +18,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
+	"bestand/preservation/proof"
 	"bestand/retention"
 	"bestand/search"
 )
@@ -62,6 +63,7 @@ type service struct {
 	*archive
 	pipeline *ingest.Pipeline
 	disposer *retention.Disposer
+	notary   *proof.Notary
 	index    *search.Set
 	api      *api.Server
 
@@ -89,18 +91,22 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Elsewhere: []func(context.Context, *catalog.Tenant, preservation.RecordID) error{
 			s.pipeline.Forget, s.forgetIndexed,
 		},
+		Leaves: func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) ([]string, error) {
+			return t.View().StampedLeaves(ctx, id)
+		},
 		Packaged: ledger.PackagedRecord,
 		Clock:    a.clock.toDestroy,
 		Gap:      8 * 24 * time.Hour, // runs come every night
 		Share:    a.cfg.DisposeMax,
 	}
+	s.notary = a.newNotary()
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
 	s.api, err = api.New(api.Config{
 		Catalog: a.catalog,
 		Intake:  s.pipeline.Intake,
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
-		Verify: s.verify, ReceiptPDF: s.pipeline.ReceiptPDF,
+		Verify: s.verify, Evidence: s.evidence, Stamp: s.stamp, ReceiptPDF: s.pipeline.ReceiptPDF,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
 		Ready:          s.parts(),
@@ -213,6 +219,8 @@ func (s *service) startWorkers() {
 	handlers := retention.Handlers(s.officer, s.disposer)
 	handlers["store-audit"] = s.storeAudit
 	handlers["complete"] = s.timely(s.pipeline.Complete)
+	handlers[proof.JobStamp] = s.timely(countless(s.notary.Batch))
+	handlers[proof.JobRenew] = s.timely(countless(s.notary.Renew))
 	handlers["unstage"] = s.pipeline.Unstage
 	handlers["report"] = s.pipeline.Report
 	handlers["sweep"] = s.timely(s.pipeline.Sweep) // by a wrong clock it would take what has just come

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/proof"
+	"bestand/preservation/timestamp"
+)
+
+// notary has records stamped and proves them.
+func (a *archive) newNotary() *proof.Notary {
+	return &proof.Notary{Store: a.store, Lock: a.officer.ProofLock, Stamper: a.stamper, Revocation: a.revocation,
+		Roots: a.trust, Now: a.now, Log: a.log}
+}
+
+// listTime is how long the revocation lists of an authority may take.
+const listTime = 30 * time.Second
+
+// revocation returns the lists that speak of a token's authority: our own, or
+// those that its certificates name.
+func (a *archive) revocation(ctx context.Context, token []byte) ([][]byte, error) {
+	if a.cfg.TSAURL == "" {
+		crl, err := a.keys.CRL(a.now())
+		return [][]byte{crl}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	lists, err := timestamp.RevocationLists(ctx, http.DefaultClient, token)
+	if err != nil {
+		err = preservation.Down(preservation.PartTSA, err)
+	}
+	return lists, err
+}
+
+// countless is the handler of a job whose outcome the audit log tells.
+func countless(do func(context.Context, *catalog.Tenant) (int, error)) catalog.Handler {
+	return func(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+		_, err := do(ctx, t)
+		return err
+	}
+}
+
+// stamp has everything of a tenant stamped that waits for it.
+func (s *service) stamp(ctx context.Context, t *catalog.Tenant) (int, error) {
+	if err := s.clock.doubt(ctx); err != nil {
+		return 0, err
+	}
+	return s.notary.Batch(ctx, t)
+}
+
+// evidence is the evidence record of one version in DER.
+func (s *service) evidence(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) ([]byte, error) {
+	r, err := s.notary.Record(ctx, t, id, version)
+	if err != nil {
+		return nil, err
+	}
+	return r.Encode(), nil
+}
