@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	"bestand/ingest"
 	"bestand/preservation"
 	"bestand/preservation/aip"
+	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 	"bestand/preservation/proof"
 	"bestand/preservation/s3"
@@ -103,6 +105,11 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 		Stamp: func(context.Context, *catalog.Tenant) (int, error) {
 			a.stamps++
 			return 1, nil
+		},
+		Audit: func(context.Context, *catalog.Tenant) iter.Seq2[audit.Segment, error] {
+			return func(yield func(audit.Segment, error) bool) {
+				yield(audit.Segment{Name: audit.Key(time.Now(), 1, 2), Content: []byte("{}\n"), Seal: []byte("\x30\x00")}, nil)
+			}
 		},
 		ReceiptPDF: func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -18,6 +19,7 @@ import (
 	"bestand/api/auth"
 	"bestand/ingest"
 	"bestand/preservation"
+	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 	"bestand/retention"
 	"bestand/search"
@@ -72,6 +74,7 @@ var routes = []route{
 	{"GET /v1/disposals", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 
 	{"GET /v1/audit", roles(auth.Auditor, auth.Admin), none},
+	{"GET /v1/audit/export", roles(auth.Auditor, auth.Admin), none},
 	{"GET /v1/tokens", roles(auth.Auditor, auth.Admin), none},
 	{"POST /v1/tokens", roles(auth.Admin), small},
 	{"POST /v1/tokens/{id}/revoke", roles(auth.Admin), none},
@@ -94,6 +97,8 @@ type Config struct {
 	Evidence func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) ([]byte, error)
 	// Stamp has everything stamped that waits for it, and says how much that was.
 	Stamp func(context.Context, *catalog.Tenant) (int, error)
+	// Audit yields the audit log as the bucket holds it.
+	Audit func(context.Context, *catalog.Tenant) iter.Seq2[audit.Segment, error]
 	// ReceiptPDF returns the receipt of an archived submission as PDF/A, and its size.
 	ReceiptPDF func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error)
 	// AddTenant adds a municipality with everything it needs: bucket, catalog

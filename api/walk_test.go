@@ -93,6 +93,7 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "GET /v1/disposals", nil)
 
 	call(all, "GET /v1/audit", nil)
+	call(all, "GET /v1/audit/export", nil)
 	identified(call(all, "POST /v1/tokens", `{"actor":"x","roles":["reader"]}`))
 	call(all, "GET /v1/tokens", nil)
 	call(all, "POST /v1/tokens/{id}/revoke", nil)

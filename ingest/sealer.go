@@ -45,11 +45,11 @@ func (s *Sealer) stamper(set catalog.Settings) cades.Stamper {
 	return s.Stamper
 }
 
-// METS returns the detached CAdES signature over METS.xml, which through its
-// digests covers the whole package.
-func (s *Sealer) METS(ctx context.Context, mets []byte, set catalog.Settings) ([]byte, error) {
+// Detached returns the detached CAdES signature over content: METS.xml, which
+// through its digests covers the whole package, or a segment of the audit log.
+func (s *Sealer) Detached(ctx context.Context, content []byte, set catalog.Settings) ([]byte, error) {
 	h := crypto.SHA256.New()
-	h.Write(mets)
+	h.Write(content)
 	return cades.Sign(ctx, h.Sum(nil), cades.Options{Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Time: s.Now()})
 }
 

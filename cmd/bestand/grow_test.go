@@ -156,7 +156,7 @@ func (g *grown) storePackage(ctx context.Context, c *catalog.Commit, contents ma
 			return io.NopCloser(bytes.NewReader(contents[id])), nil
 		},
 		Seal: func(ctx context.Context, mets []byte) ([]byte, error) {
-			return g.sealer.METS(ctx, mets, catalog.Settings{Seal: "B-B"})
+			return g.sealer.Detached(ctx, mets, catalog.Settings{Seal: "B-B"})
 		},
 	})
 	if err != nil {

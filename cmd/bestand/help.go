@@ -24,6 +24,12 @@ of which it must cover everything, or single documents, each for itself.`,
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be
 stopped; of a running one POST /v1/records/{id}/verification verifies a record.`,
+	"audit": `verify checks the audit log of all tenants, with the service stopped: the chain of
+hashes without a gap, seals, evidence records, the catalog against the bucket. With
+segments or folders of an export it needs no archive; seals (.p7s) and evidence records
+(.er) beside them are found by name. It ends with code 1 if anything does not hold.
+export writes the segments with both into a folder, from a running service with an
+auditor's token. bestand audit verify --help shows the flags.`,
 	"clock": `Says which time this machine has, which the archive believed last, and whether
 destructions have stopped for it. While the clock is in doubt nothing is destroyed
 and nothing is made that states its time for good. A person who knows that the

@@ -36,6 +36,7 @@ func commands() []command {
 		{name: "ingest", args: "--server URL --token-file F [flags] PATH…", help: "hand files and folders over and keep the receipts", run: ingestCommand},
 		{name: "verify", args: "[--trust CA.pem] PACKAGE|RECEIPT.jws… | RECORD.er FILE…", help: "check packages, receipts and evidence offline", run: verifyCommand},
 		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
+		{name: "audit", args: "verify|export [flags] [FILE…]", help: "check the audit log, here or as exported, and hand it out", run: auditCommand, plain: true},
 		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},
 		{name: "rebuild", args: "--data DIR [flags of serve]", help: "restore catalog and index from the bucket alone", run: rebuildCommand},
 		{name: "doctor", args: "[--json]", help: "say which external parts are here and what is lost without them", run: doctorCommand},

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/ledger"
 	"bestand/preservation/proof"
 	"bestand/preservation/timestamp"
 )
@@ -44,12 +46,38 @@ func countless(do func(context.Context, *catalog.Tenant) (int, error)) catalog.H
 	}
 }
 
-// stamp has everything of a tenant stamped that waits for it.
+// stamp has everything of a tenant stamped that waits for it, and the audit log up to
+// now with it. What is wrong with the log does not keep records waiting.
 func (s *service) stamp(ctx context.Context, t *catalog.Tenant) (int, error) {
 	if err := s.clock.doubt(ctx); err != nil {
 		return 0, err
 	}
-	return s.notary.Batch(ctx, t)
+	wrong := s.storeAudit(ctx, t)
+	n, err := s.notary.Batch(ctx, t)
+	return n, errors.Join(wrong, err)
+}
+
+// storeAudit keeps the newest entries of the audit log in the bucket, and seals them
+// unless the clock is in doubt.
+func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant) error {
+	store, err := s.store(ctx, t)
+	if err != nil {
+		return err
+	}
+	lock, err := s.officer.ProofLock(ctx, t)
+	if err != nil {
+		return err
+	}
+	if err := ledger.StoreAudit(ctx, t, store, lock); err != nil {
+		return err
+	}
+	info, err := t.Info(ctx)
+	if err != nil || s.clock.doubt(ctx) != nil {
+		return err
+	}
+	return ledger.SealAudit(ctx, t, store, lock, func(ctx context.Context, content []byte) ([]byte, error) {
+		return s.pipeline.Sealer.Detached(ctx, content, info.Settings)
+	})
 }
 
 // evidence is the evidence record of one version in DER.

@@ -106,7 +106,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Catalog: a.catalog,
 		Intake:  s.pipeline.Intake,
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
-		Verify: s.verify, Evidence: s.evidence, Stamp: s.stamp, ReceiptPDF: s.pipeline.ReceiptPDF,
+		Verify: s.verify, Evidence: s.evidence, Stamp: s.stamp, Audit: s.notary.Segments, ReceiptPDF: s.pipeline.ReceiptPDF,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
 		Ready:          s.parts(),
@@ -217,9 +217,9 @@ const underWay = 4
 // which must not wait behind them.
 func (s *service) startWorkers() {
 	handlers := retention.Handlers(s.officer, s.disposer)
-	handlers["store-audit"] = s.storeAudit
+	handlers["store-audit"] = func(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error { return s.storeAudit(ctx, t) }
 	handlers["complete"] = s.timely(s.pipeline.Complete)
-	handlers[proof.JobStamp] = s.timely(countless(s.notary.Batch))
+	handlers[proof.JobStamp] = s.timely(countless(s.stamp))
 	handlers[proof.JobRenew] = s.timely(countless(s.notary.Renew))
 	handlers["unstage"] = s.pipeline.Unstage
 	handlers["report"] = s.pipeline.Report
@@ -250,19 +250,6 @@ func (s *service) timely(do catalog.Handler) catalog.Handler {
 		}
 		return do(ctx, t, j)
 	}
-}
-
-// storeAudit keeps the newest entries of the audit log in the bucket.
-func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
-	store, err := s.store(ctx, t)
-	if err != nil {
-		return err
-	}
-	lock, err := s.officer.ProofLock(ctx, t)
-	if err != nil {
-		return err
-	}
-	return ledger.StoreAudit(ctx, t, store, lock)
 }
 
 func (s *service) knownClass(ctx context.Context, t *catalog.Tenant, code string) (bool, error) {

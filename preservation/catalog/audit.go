@@ -2,42 +2,15 @@ package catalog
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/audit"
 )
 
-// AuditEntry says who did what to which object. Entries hold identifiers, no
-// content and no personal data of the archived records.
-type AuditEntry struct {
-	Seq    int64             `json:"seq"`
-	At     time.Time         `json:"at"`
-	Actor  string            `json:"actor"`
-	Action string            `json:"action"` // object.verb, such as record.read
-	Object string            `json:"object"`
-	Detail map[string]string `json:"detail,omitempty"`
-	Prev   string            `json:"prev"` // Hash of the entry before, empty in the first
-	Hash   string            `json:"hash"` // SHA-256 over the canonical form of all the other fields
-}
-
-// Sum computes the hash that chains the entry to its predecessor: SHA-256 over
-// the JSON array [tenant, seq, milliseconds, actor, action, object, detail, prev].
-func (e AuditEntry) Sum(tenant preservation.TenantID) string {
-	d := e.Detail
-	if d == nil {
-		d = map[string]string{}
-	}
-	b, err := json.Marshal([]any{tenant, e.Seq, e.At.UnixMilli(), e.Actor, e.Action, e.Object, d, e.Prev})
-	if err != nil {
-		panic(err) // strings and numbers always encode
-	}
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:])
-}
+// AuditEntry is an entry of the audit log.
+type AuditEntry = audit.Entry
 
 // Audit appends an entry. Reads of content are audited before they are answered.
 func (t *Tenant) Audit(ctx context.Context, e AuditEntry) error {
@@ -92,7 +65,7 @@ func scanAudit(row scanner) (e AuditEntry, err error) {
 func (t *Tenant) VerifyAudit(ctx context.Context) ([]preservation.Finding, error) {
 	var out []preservation.Finding
 	bad := func(seq int64, code, detail string) {
-		out = append(out, preservation.Finding{Code: code, Severity: preservation.Failed, Subject: fmt.Sprintf("audit entry %d", seq), Detail: detail})
+		out = append(out, preservation.Finding{Code: code, Severity: preservation.Failed, Subject: fmt.Sprintf("audit entry %d", seq), Detail: detail, Clause: audit.Clause})
 	}
 	known, err := t.auditHead(ctx) // the log must reach up to here at least
 	if err != nil {
@@ -106,16 +79,16 @@ func (t *Tenant) VerifyAudit(ctx context.Context) ([]preservation.Finding, error
 		}
 		for _, e := range page {
 			if e.Seq != last+1 {
-				bad(e.Seq, "audit-gap", fmt.Sprintf("entries %d to %d are missing", last+1, e.Seq-1))
+				bad(e.Seq, audit.CodeGap, fmt.Sprintf("entries %d to %d are missing", last+1, e.Seq-1))
 			}
 			if e.Prev != prev {
-				bad(e.Seq, "audit-chain", "does not follow its predecessor")
+				bad(e.Seq, audit.CodeChain, "does not follow its predecessor")
 			}
 			if e.Sum(t.id) != e.Hash {
-				bad(e.Seq, "audit-changed", "was changed after it was written")
+				bad(e.Seq, audit.CodeChanged, "was changed after it was written")
 			}
 			if e.Seq == known.Seq && e.Hash != known.Hash {
-				bad(e.Seq, "audit-chain", "is not the entry that the head of the log names")
+				bad(e.Seq, audit.CodeChain, "is not the entry that the head of the log names")
 			}
 			prev, last = e.Hash, e.Seq
 		}

@@ -14,12 +14,6 @@ func (t *Tenant) AuditStored(ctx context.Context) (seq int64, err error) {
 	return seq, found(err, "tenant", string(t.id))
 }
 
-// SetAuditStored notes that entries up to seq stand in the bucket.
-func (x *Tx) SetAuditStored(seq int64) error {
-	_, err := x.tx.exec(`UPDATE audit_head SET stored = $2 WHERE tenant = $1 AND stored < $2`, string(x.tenant), seq)
-	return err
-}
-
 // RestoreAudit brings back entries that were read from the bucket. Those that
 // are there already stay as they are; the log goes on behind the last.
 func (x *Tx) RestoreAudit(entries []AuditEntry) error {

@@ -35,9 +35,9 @@ type Stamp struct {
 type StampKind string
 
 const (
-	StampRecords StampKind = "records" // versions of records, for the first time
+	StampRecords StampKind = "records" // versions of records and segments of the audit log, for the first time
 	StampTokens  StampKind = "tokens"  // tokens of earlier stamps: time-stamp renewal
-	StampRenewed StampKind = "renewed" // versions of records with all chains before: hash-tree renewal
+	StampRenewed StampKind = "renewed" // the same with all chains before: hash-tree renewal
 )
 
 // StampState is how far a stamp has come.
@@ -51,8 +51,8 @@ const (
 
 // StampLeaf is a leaf of a stamp.
 type StampLeaf struct {
-	Subject string // a record, or the stamp whose token it is
-	Version int    // of the record; 0 for a token
+	Subject string // a record, the key of a segment of the audit log, or the stamp whose token it is
+	Version int    // of the record; 0 for the others
 	Digest  []byte
 }
 
@@ -245,12 +245,9 @@ func (x *Tx) AddLeaves(s Stamp, leaves []StampLeaf) error {
 	}
 	for _, l := range leaves {
 		if s.Kind == StampRecords {
-			n, err := x.tx.exec(`UPDATE record_object SET stamp = $4 WHERE tenant = $1 AND record_id = $2 AND version = $3 AND kind = 'package' AND stamp = ''`,
-				string(x.tenant), l.Subject, l.Version, s.ID)
-			if err != nil {
+			if held, err := x.hold(s.ID, l); err != nil {
 				return err
-			}
-			if n == 0 {
+			} else if !held {
 				continue
 			}
 		}
@@ -358,8 +355,7 @@ func (x *Tx) RestoreLeaves(s Stamp, from int, leaves []StampLeaf) error {
 		if s.Kind != StampRecords {
 			continue
 		}
-		if _, err := x.tx.exec(`UPDATE record_object SET stamp = $4 WHERE tenant = $1 AND record_id = $2 AND version = $3 AND kind = 'package' AND stamp = ''`,
-			string(x.tenant), l.Subject, l.Version, s.ID); err != nil {
+		if _, err := x.hold(s.ID, l); err != nil {
 			return err
 		}
 	}

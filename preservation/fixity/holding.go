@@ -3,6 +3,8 @@ package fixity
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"strings"
 
 	"bestand/preservation"
+	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 )
 
@@ -44,7 +47,7 @@ func (r *Report) fail(subject, code, format string, args ...any) {
 // every byte, one record at a time, and may run for long; an error says that store
 // or catalog could not be asked, and how far it came is in the report.
 func (c *Checker) Holding(ctx context.Context, t *catalog.Tenant, s preservation.Store) (Report, error) {
-	h := &holding{Checker: c, tenant: t, store: s, documents: map[string]catalog.Document{}, seen: map[string]bool{}}
+	h := &holding{Checker: c, tenant: t, store: s, documents: map[string]catalog.Document{}, seen: map[string]bool{}, sealed: map[string]bool{}}
 	if err := h.records(ctx); err != nil {
 		return h.Report, err
 	}
@@ -86,6 +89,7 @@ type holding struct {
 	documents map[string]catalog.Document // by key
 	seen      map[string]bool             // keys below cfg/ and er/
 	entries   int64                       // of the audit log in the bucket
+	sealed    map[string]bool             // keys of its seals that must be there
 }
 
 // records verifies each record that the catalog knows.
@@ -270,16 +274,13 @@ func sameJSON(a, b []byte) bool {
 
 // segment compares a segment of the audit log with the log.
 func (h *holding) segment(ctx context.Context, key string, data []byte) error {
-	var entries []catalog.AuditEntry
-	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
-		var e catalog.AuditEntry
-		if err := dec.Decode(&e); err == io.EOF {
-			break
-		} else if err != nil {
-			h.fail(key, CodeEvent, "no segment of an audit log: %v", err)
-			return nil
-		}
-		entries = append(entries, e)
+	if of, ok := strings.CutSuffix(key, audit.SealSuffix); ok {
+		return h.seal(ctx, of, data)
+	}
+	_, entries, err := audit.Decode(data)
+	if err != nil {
+		h.fail(key, CodeEvent, "no segment of an audit log: %v", err)
+		return nil
 	}
 	if len(entries) == 0 {
 		h.fail(key, CodeEvent, "a segment without entries")
@@ -297,6 +298,42 @@ func (h *holding) segment(ctx context.Context, key string, data []byte) error {
 		}
 	}
 	h.entries += int64(len(entries))
+	row, err := h.tenant.View().AuditSegment(ctx, key)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound): // written again by a former release, after a crash
+		return nil
+	case err != nil:
+		return err
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != row.SHA256 {
+		h.fail(key, CodeObjectDigest, "the catalog says that its SHA-256 is %s", row.SHA256)
+	}
+	if row.Seal != "" {
+		h.sealed[key+audit.SealSuffix] = true
+	}
+	return nil
+}
+
+// seal verifies the seal of a segment of the audit log, which stands right before it.
+func (h *holding) seal(ctx context.Context, segment string, p7s []byte) error {
+	delete(h.sealed, segment+audit.SealSuffix)
+	_, body, err := h.store.Get(ctx, segment, "")
+	if errors.Is(err, preservation.ErrNotFound) {
+		h.fail(segment, CodeObjectGone, "there is its seal, and no segment")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, audit.MaxSegment))
+	if err != nil {
+		return err
+	}
+	for _, f := range h.Seal(data, p7s) {
+		f.Subject = segment + audit.SealSuffix
+		h.add("", f)
+	}
 	return nil
 }
 
@@ -308,6 +345,9 @@ func (h *holding) audit(ctx context.Context) error {
 		return err
 	}
 	h.add("", findings...)
+	for key := range h.sealed {
+		h.fail(key, CodeObjectGone, "the catalog says that the segment was sealed")
+	}
 	stored, err := h.tenant.AuditStored(ctx)
 	if err != nil {
 		return err

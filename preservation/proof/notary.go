@@ -58,7 +58,7 @@ const (
 )
 
 // Batch ends the stamps that were cut off, puts all versions that no stamp holds
-// into new ones, and has these stamped. It returns how many versions it stamped.
+// into new ones, with the sealed segments of the audit log, and has these stamped. It returns how many versions it stamped.
 // What is wrong with one stamp is said and does not stop the others.
 func (n *Notary) Batch(ctx context.Context, t *catalog.Tenant) (int, error) {
 	unlock, err := n.alone(ctx, t)
@@ -78,9 +78,12 @@ func (n *Notary) Batch(ctx context.Context, t *catalog.Tenant) (int, error) {
 		if s.ID == "" {
 			break
 		}
-		leaves, err := n.finish(ctx, t, s.ID)
-		if total += leaves; err != nil {
+		if _, err = n.finish(ctx, t, s.ID); err != nil {
 			return total, errors.Join(wrong, fmt.Errorf("stamp %s: %w", s.ID, err))
+		}
+		stamped, err := t.View().StampVersions(ctx, s.ID)
+		if total += stamped; err != nil {
+			return total, errors.Join(wrong, err)
 		}
 	}
 	return total, wrong
@@ -94,9 +97,11 @@ func (n *Notary) finishOpen(ctx context.Context, t *catalog.Tenant) (versions in
 		return 0, err
 	}
 	for _, s := range open {
-		leaves, err := n.finish(ctx, t, s.ID)
-		if s.Kind == catalog.StampRecords {
-			versions += leaves
+		_, err := n.finish(ctx, t, s.ID)
+		if err == nil && s.Kind == catalog.StampRecords {
+			var stamped int
+			stamped, err = t.View().StampVersions(ctx, s.ID)
+			versions += stamped
 		}
 		if err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("stamp %s: %w", s.ID, err))
@@ -125,50 +130,64 @@ func (n *Notary) alone(ctx context.Context, t *catalog.Tenant) (unlock func(), e
 	}
 }
 
-// fill puts versions that no stamp holds into a new one; without an ID when there
-// are none.
+// fill puts versions that no stamp holds into a new one, and segments of the audit log
+// with them; without an ID when there are none.
 func (n *Notary) fill(ctx context.Context, t *catalog.Tenant) (s catalog.Stamp, err error) {
 	store, err := n.Store(ctx, t)
 	if err != nil {
 		return s, err
 	}
-	limit := n.Most
-	if limit == 0 {
-		limit = most
+	left := n.Most
+	if left == 0 {
+		left = most
 	}
 	var after preservation.RecordID
 	version := 0
-	for left := limit; left > 0; {
+	for left > 0 {
 		wanting, err := t.View().Unstamped(ctx, after, version, min(chunk, left))
-		if err != nil || len(wanting) == 0 {
+		if err != nil {
 			return s, err
+		}
+		if len(wanting) == 0 {
+			err = n.addSegments(ctx, t, store, &s, min(chunk, left))
+			return s, ended(err)
 		}
 		last := wanting[len(wanting)-1]
 		after, version = last.Record, last.Version
 		leaves, err := n.leaves(ctx, store, wanting)
-		if err != nil {
-			return s, err
-		}
-		if len(leaves) == 0 {
-			continue
-		}
-		if s.ID == "" {
-			now := n.Now()
-			s = catalog.Stamp{ID: preservation.NewID(now), Kind: catalog.StampRecords, Digest: digest.String(), Opened: now}
-			if err := t.Update(ctx, func(x *catalog.Tx) error { return x.OpenStamp(s) }); err != nil {
-				return s, err
-			}
-		}
-		err = t.Update(ctx, func(x *catalog.Tx) error { return x.AddLeaves(s, leaves) })
-		if errors.Is(err, catalog.ErrConflict) { // another program ends it: the rest goes into the next
-			return s, nil
+		if err == nil {
+			err = n.add(ctx, t, &s, leaves)
 		}
 		if err != nil {
-			return s, err
+			return s, ended(err)
 		}
 		left -= len(leaves)
 	}
 	return s, nil
+}
+
+// add adds leaves to a stamp, which it opens where there is none yet.
+func (n *Notary) add(ctx context.Context, t *catalog.Tenant, s *catalog.Stamp, leaves []catalog.StampLeaf) error {
+	if len(leaves) == 0 {
+		return nil
+	}
+	if s.ID == "" {
+		now := n.Now()
+		s.ID, s.Kind, s.Digest, s.Opened = preservation.NewID(now), catalog.StampRecords, digest.String(), now
+		if err := t.Update(ctx, func(x *catalog.Tx) error { return x.OpenStamp(*s) }); err != nil {
+			return err
+		}
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error { return x.AddLeaves(*s, leaves) })
+}
+
+// ended takes it for no error that another program ends a stamp: the rest goes into
+// the next.
+func ended(err error) error {
+	if errors.Is(err, catalog.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 // leaves reads the data groups of packages. One that cannot be read waits, and is

@@ -16,7 +16,11 @@ import (
 // stamp covers it yet. It reads the package's own files, a part of each tree and
 // the tokens, however large the archive is.
 func (n *Notary) Record(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (*evidence.Record, error) {
-	places, err := t.View().StampPlaces(ctx, string(id), version)
+	return n.record(ctx, t, string(id), version)
+}
+
+func (n *Notary) record(ctx context.Context, t *catalog.Tenant, subject string, version int) (*evidence.Record, error) {
+	places, err := t.View().StampPlaces(ctx, subject, version)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +42,7 @@ func (n *Notary) Record(ctx context.Context, t *catalog.Tenant, id preservation.
 		if err != nil {
 			return nil, err
 		}
-		group, err := n.group(ctx, t, id, version, h)
+		group, err := n.group(ctx, t, subject, version, h)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +66,7 @@ func (n *Notary) Record(ctx context.Context, t *catalog.Tenant, id preservation.
 		}
 	}
 	if r == nil {
-		return nil, fmt.Errorf("record %s, version %d: %w", id, version, ErrPending)
+		return nil, fmt.Errorf("%s, version %d: %w", subject, version, ErrPending)
 	}
 	return r, nil
 }
@@ -118,12 +122,17 @@ func reducedTree(ctx context.Context, t *catalog.Tenant, s catalog.Stamp, p cata
 	return append(reduced, high.Path(first)...), nil
 }
 
-// group returns the digests of the files of one version under an algorithm.
-func (n *Notary) group(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int, h crypto.Hash) ([][]byte, error) {
+// group returns the digests of the files of one version under an algorithm, or with
+// version 0 of a segment of the audit log.
+func (n *Notary) group(ctx context.Context, t *catalog.Tenant, subject string, version int, h crypto.Hash) ([][]byte, error) {
 	store, err := n.Store(ctx, t)
 	if err != nil {
 		return nil, err
 	}
+	if version == 0 {
+		return segmentGroup(ctx, store, subject, h)
+	}
+	id := preservation.RecordID(subject)
 	objects, err := t.Objects(ctx, id)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,182 @@
+package proof
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"bestand/preservation"
+	"bestand/preservation/audit"
+	"bestand/preservation/catalog"
+)
+
+// Codes of findings about the audit log, beside those of package audit.
+const (
+	CodeAuditMissing = "audit-missing" // the catalog knows it, the bucket does not have it
+	CodeAuditUnknown = "audit-unknown" // the other way round
+	CodeAuditDiffers = "audit-differs" // bucket and catalog have something else
+	CodeAuditWaiting = "audit-waiting" // notice: entries that no segment has yet
+)
+
+// Segments yields what the bucket holds of the audit log, with seals and evidence
+// records, oldest first.
+func (n *Notary) Segments(ctx context.Context, t *catalog.Tenant) iter.Seq2[audit.Segment, error] {
+	return func(yield func(audit.Segment, error) bool) {
+		store, err := n.Store(ctx, t)
+		if err != nil {
+			yield(audit.Segment{}, err)
+			return
+		}
+		last := ""
+		for o, err := range store.Versions(ctx, audit.Prefix) {
+			var s audit.Segment
+			if err == nil {
+				if strings.HasSuffix(o.Key, audit.SealSuffix) && !o.Marker {
+					continue
+				}
+				s, err = n.segment(ctx, t, store, o)
+			}
+			if o.Marker || o.Key == last {
+				s.Fault = "the key has more than one version, or a delete marker: something wrote here that must not"
+			}
+			if last = o.Key; !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (n *Notary) segment(ctx context.Context, t *catalog.Tenant, store preservation.Store, o preservation.Object) (s audit.Segment, err error) {
+	s.Name = o.Key
+	if o.Marker {
+		return s, nil
+	}
+	if s.Content, err = whole(ctx, store, o.Key, o.VersionID); err != nil {
+		return s, err
+	}
+	s.Seal, err = whole(ctx, store, o.Key+audit.SealSuffix, "")
+	if err != nil && !errors.Is(err, preservation.ErrNotFound) {
+		return s, err
+	}
+	s.Evidence, err = n.Segment(ctx, t, o.Key)
+	switch {
+	case errors.Is(err, ErrPending):
+	case errors.Is(err, preservation.ErrCorrupt), errors.Is(err, preservation.ErrNotFound):
+		s.Fault = fmt.Sprintf("its evidence cannot be made: %v", err)
+	case err != nil:
+		return s, err
+	}
+	return s, nil
+}
+
+// whole reads a segment or a seal.
+func whole(ctx context.Context, store preservation.Store, key, version string) ([]byte, error) {
+	_, body, err := store.Get(ctx, key, version)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, audit.MaxSegment+1))
+	if err == nil && len(data) > audit.MaxSegment {
+		err = fmt.Errorf("%s: %w: more than %d bytes", key, preservation.ErrCorrupt, audit.MaxSegment)
+	}
+	return data, err
+}
+
+// VerifyAudit verifies the whole audit log of a tenant: the chain of hashes in the
+// catalog and in the bucket, that both have the same, seals and evidence. It reports
+// the findings of each segment under its key, and those about the catalog under
+// "catalog". An error says that store or catalog could not be asked.
+func (n *Notary) VerifyAudit(ctx context.Context, t *catalog.Tenant, roots *x509.CertPool, report func(name string, findings []preservation.Finding) error) error {
+	rows := map[string]catalog.AuditSegment{}
+	for after := ""; ; {
+		page, err := t.View().AuditSegments(ctx, after, 1000)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			rows[r.Key], after = r, r.Key
+		}
+		if len(page) < 1000 {
+			break
+		}
+	}
+	chain := audit.Chain{Check: audit.Check{Tenant: t.ID(), Roots: roots, At: n.Now()}}
+	for s, err := range n.Segments(ctx, t) {
+		if err != nil {
+			return err
+		}
+		found := chain.Add(s)
+		more, err := n.compare(ctx, t, s, rows)
+		if err != nil {
+			return err
+		}
+		delete(rows, s.Name)
+		if err := report(s.Name, append(found, more...)); err != nil {
+			return err
+		}
+	}
+	found, err := t.VerifyAudit(ctx)
+	if err != nil {
+		return err
+	}
+	for key := range rows {
+		found = append(found, auditFinding(preservation.Failed, CodeAuditMissing, key, "the catalog says that it stands in the bucket"))
+	}
+	rest, err := t.AuditLog(ctx, chain.Last.Seq, "", audit.MaxEntries)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		found = append(found, auditFinding(preservation.Notice, CodeAuditWaiting, "", fmt.Sprintf("the entries from %d on are in the catalog alone; within minutes they go to the bucket", rest[0].Seq)))
+	}
+	return report("catalog", found)
+}
+
+// compare holds a segment of the bucket against the catalog.
+func (n *Notary) compare(ctx context.Context, t *catalog.Tenant, s audit.Segment, rows map[string]catalog.AuditSegment) (found []preservation.Finding, err error) {
+	differs := func(format string, args ...any) {
+		found = append(found, auditFinding(preservation.Failed, CodeAuditDiffers, s.Name, fmt.Sprintf(format, args...)))
+	}
+	row, known := rows[s.Name]
+	switch {
+	case !known:
+		// Of a former release, or written and not noted yet: the chain says whether it belongs here.
+		found = append(found, auditFinding(preservation.Notice, CodeAuditUnknown, s.Name, "the catalog does not know this segment"))
+	case digestOf(s.Content) != row.SHA256:
+		differs("SHA-256 is %s, the catalog has noted %s", digestOf(s.Content), row.SHA256)
+	}
+	if known && row.Seal != "" && digestOf(s.Seal) != row.Seal {
+		differs("the seal is another one than the catalog has noted, or is missing")
+	}
+	_, entries, _ := audit.Decode(s.Content) // what is wrong with it, the chain says
+	if len(entries) == 0 {
+		return found, nil
+	}
+	log, err := t.AuditLog(ctx, entries[0].Seq-1, "", len(entries))
+	if err != nil {
+		return found, err
+	}
+	for i, e := range entries {
+		if i >= len(log) || log[i].Seq != e.Seq || log[i].Hash != e.Hash {
+			differs("entry %d and those behind it are others in the catalog, or are missing there", e.Seq)
+			break
+		}
+	}
+	return found, nil
+}
+
+func digestOf(data []byte) string {
+	h := sha256.Sum256(data)
+	return hex.EncodeToString(h[:])
+}
+
+func auditFinding(sev preservation.Severity, code, subject, detail string) preservation.Finding {
+	return preservation.Finding{Code: code, Severity: sev, Subject: subject, Detail: detail, Clause: audit.Clause}
+}

@@ -1,0 +1,67 @@
+package proof
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/audit"
+	"bestand/preservation/catalog"
+	"bestand/preservation/evidence"
+)
+
+// Segments of the audit log are leaves of the same stamps as records: the data group
+// of a segment and its seal, under the segment's key and version 0.
+
+// idle is after how long segments that no record goes with get a stamp of their own:
+// what stamping itself writes to the log must not have the next batch stamped.
+const idle = 24 * time.Hour
+
+// Segment puts together the evidence record of a segment of the audit log over its
+// content and its seal: ErrPending when no stamp covers it yet.
+func (n *Notary) Segment(ctx context.Context, t *catalog.Tenant, key string) (*evidence.Record, error) {
+	return n.record(ctx, t, key, 0)
+}
+
+// addSegments adds to a stamp the sealed segments that none holds, or to a new one
+// those that have waited for long.
+func (n *Notary) addSegments(ctx context.Context, t *catalog.Tenant, store preservation.Store, s *catalog.Stamp, most int) error {
+	waiting, err := t.View().WaitingAudit(ctx, true, most)
+	if err != nil || len(waiting) == 0 || s.ID == "" && n.Now().Sub(waiting[0].Stored) < idle {
+		return err
+	}
+	var leaves []catalog.StampLeaf
+	for _, w := range waiting {
+		group, err := segmentGroup(ctx, store, w.Key, digest)
+		if err != nil && !urgent(ctx, err) {
+			n.Log.ErrorContext(ctx, "segment of the audit log cannot be stamped", "key", w.Key, "err", err)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", w.Key, err)
+		}
+		leaves = append(leaves, catalog.StampLeaf{Subject: w.Key, Digest: evidence.GroupDigest(digest, group)})
+	}
+	return n.add(ctx, t, s, leaves)
+}
+
+// segmentGroup returns the digests of a segment and of its seal.
+func segmentGroup(ctx context.Context, store preservation.Store, key string, h crypto.Hash) (group [][]byte, err error) {
+	for _, k := range []string{key, key + audit.SealSuffix} {
+		body, err := store.Open(ctx, k, "", 0, -1)
+		if err != nil {
+			return nil, err
+		}
+		w := h.New()
+		_, err = io.Copy(w, body)
+		if err := errors.Join(err, body.Close()); err != nil {
+			return nil, err
+		}
+		group = append(group, w.Sum(nil))
+	}
+	return group, nil
+}
