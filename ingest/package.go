@@ -53,7 +53,9 @@ func pack(ctx context.Context, w *work) error {
 	manifest, err := aip.Write(ctx, io.MultiWriter(out, h), aip.Package{
 		Record: rec, Events: merge(reception, w.events), Creator: agent,
 		Content: func(id preservation.FileID) (io.ReadCloser, error) { return os.Open(paths[id]) },
-		Seal:    func(ctx context.Context, mets []byte) ([]byte, error) { return w.p.Sealer.Detached(ctx, mets, w.settings) },
+		Seal: func(ctx context.Context, mets []byte) ([]byte, error) {
+			return w.p.Sealer.Detached(ctx, mets, w.settings)
+		},
 	})
 	if err != nil {
 		return err
