@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what Bestand runs beside itself on Debian 12: the converters from
-# Debian's packages, pinned to the versions that were tested, and the veraPDF
-# sidecar from Maven Central. Safe to repeat; does nothing where nothing is missing.
-# bestand doctor says what is lost without each part.
+# Debian's packages, pinned to the versions that were tested, and from Maven Central
+# the veraPDF sidecar and the foreign judges of the tests. Safe to repeat; does
+# nothing where nothing is missing. bestand doctor says what is lost without each part.
 set -euf
 cd "$(dirname "$0")/.."
 
@@ -44,10 +44,13 @@ if [ -n "$missing" ]; then
 	rm -f "$log"
 fi
 
-sidecar=/usr/local/lib/bestand/verapdf
-if [ "$(id -u)" -ne 0 ] && [ ! -w "$(dirname "$sidecar")" ] && command -v sudo >/dev/null; then
-	sudo sh ingest/verapdf/sidecar/install.sh "$sidecar"
-else
-	sh ingest/verapdf/sidecar/install.sh "$sidecar"
-fi
+# What Debian has not: veraPDF beside the program, and the judges of the tests.
+built=/usr/local/lib/bestand
+for part in verapdf=ingest/verapdf/sidecar judge=preservation/evidence/judge; do
+	if [ "$(id -u)" -ne 0 ] && [ ! -w "$built" ] && command -v sudo >/dev/null; then
+		sudo sh "${part#*=}/install.sh" "$built/${part%%=*}"
+	else
+		sh "${part#*=}/install.sh" "$built/${part%%=*}"
+	fi
+done
 echo "setup: complete"

@@ -1,13 +1,21 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
+	"encoding/hex"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/preservation/evidence"
+	"bestand/preservation/evidence/judge"
+	"bestand/preservation/timestamp"
 )
 
 // TestEvidence asks for evidence as a user does and has it judged offline: with
@@ -62,4 +70,57 @@ func TestEvidence(t *testing.T) {
 	if said, err := verify(foreign); err == nil || !strings.Contains(said, "not-covered") {
 		t.Errorf("another package: %v\n%s", err, said)
 	}
+	whole := unpack(t, pkg)
+	ca := filepath.Join(in.dir, "keys", "ca.pem")
+	for _, l := range judge.Libraries {
+		if err := l.Record(t, record, ca, time.Now(), true, whole...); err != nil {
+			t.Errorf("%s on the package: %v", l, err)
+		}
+		if err := l.Record(t, record, ca, time.Now(), false, single); err != nil {
+			t.Errorf("%s on one document: %v", l, err)
+		}
+		if l.Record(t, record, ca, time.Now(), false, foreign) == nil {
+			t.Errorf("%s accepts what was not stamped", l)
+		}
+	}
+	e, err := evidence.Decode(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := timestamp.Parse(e.Chains[0][0].Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for digest, ok := range map[string]bool{hex.EncodeToString(token.Imprint): true, hex256([]byte("other")): false} {
+		out, err := exec.Command(tool(t, "openssl"), "ts", "-verify", "-token_in", "-in", write("token.tst", token.Raw), "-digest", digest, "-CAfile", ca).CombinedOutput()
+		if (err == nil) != ok {
+			t.Errorf("openssl on the token: %v\n%s", err, out)
+		}
+	}
+}
+
+// unpack writes what is in a package, METS and its seal included, into files.
+func unpack(t *testing.T, pkg string) (paths []string) {
+	t.Helper()
+	z, err := zip.OpenReader(pkg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	dir := t.TempDir()
+	for i, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, filepath.Join(dir, strconv.Itoa(i)))
+		if err := os.WriteFile(paths[i], content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return paths
 }
