@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"bestand/preservation/catalog"
 	"bestand/preservation/proof"
 )
 
@@ -42,4 +44,34 @@ func (s *server) StampPending(ctx context.Context, _ StampPendingRequestObject) 
 		return nil, err
 	}
 	return StampPending200JSONResponse{Stamped: n}, nil
+}
+
+// ListRenewals says what has to be renewed, today or on a day to come.
+func (s *server) ListRenewals(ctx context.Context, request ListRenewalsRequestObject) (ListRenewalsResponseObject, error) {
+	at := s.now()
+	if day := request.Params.At; !day.IsZero() {
+		at = day.In(time.UTC)
+	}
+	due, err := s.config.Due(ctx, s.tenant(ctx), at)
+	if err != nil {
+		return nil, err
+	}
+	return ListRenewals200JSONResponse{Items: list(due)}, nil
+}
+
+// RenewEvidence has renewed what is due.
+func (s *server) RenewEvidence(ctx context.Context, _ RenewEvidenceRequestObject) (RenewEvidenceResponseObject, error) {
+	due, err := s.config.Due(ctx, s.tenant(ctx), s.now())
+	if err != nil {
+		return nil, err
+	}
+	if len(due) > 0 {
+		if err := s.tenant(ctx).Enqueue(ctx, catalog.Job{Kind: proof.JobRenew, Key: "scheduled"}); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.audit(ctx, "evidence.renew", "", map[string]string{"due": fmt.Sprint(len(due))}); err != nil {
+		return nil, err
+	}
+	return RenewEvidence202JSONResponse{Items: list(due)}, nil
 }

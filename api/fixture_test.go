@@ -111,6 +111,12 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 				yield(audit.Segment{Name: audit.Key(time.Now(), 1, 2), Content: []byte("{}\n"), Seal: []byte("\x30\x00")}, nil)
 			}
 		},
+		Due: func(_ context.Context, _ *catalog.Tenant, at time.Time) ([]proof.Due, error) {
+			if at.Year() < 2040 {
+				return nil, nil
+			}
+			return []proof.Due{{Renewal: proof.HashTree, Digest: "SHA-256", Stamps: 1, Versions: 2, To: "SHA-512", End: at, Why: "SHA-256 is suitable until then"}}, nil
+		},
 		ReceiptPDF: func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil
 		},

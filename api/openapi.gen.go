@@ -19,6 +19,7 @@ import (
 
 	"bestand/api/auth"
 	"bestand/preservation"
+	"bestand/preservation/proof"
 	"bestand/retention"
 
 	"github.com/oapi-codegen/runtime"
@@ -463,6 +464,9 @@ type RecordSummary struct {
 	Title string `json:"title"`
 }
 
+// Renewal defines model for Renewal.
+type Renewal = proof.Due
+
 // Retention defines model for Retention.
 type Retention struct {
 	// Beneath The state it would have without its holds.
@@ -744,6 +748,11 @@ type ListDisposalsParams struct {
 // ListDisposalsParamsView defines parameters for ListDisposals.
 type ListDisposalsParamsView string
 
+// ListRenewalsParams defines parameters for ListRenewals.
+type ListRenewalsParams struct {
+	At Date `form:"at,omitempty" json:"at,omitempty,omitzero"`
+}
+
 // ListHoldsParams defines parameters for ListHolds.
 type ListHoldsParams struct {
 	// Limit At most so many; 50 if not given.
@@ -930,6 +939,12 @@ type ServerInterface interface {
 	// StampPending Time-stamp now what no batch has covered yet.
 	// (POST /v1/evidence/batches)
 	StampPending(w http.ResponseWriter, r *http.Request)
+	// ListRenewals What has to be renewed so that old time-stamps go on proving something.
+	// (GET /v1/evidence/renewals)
+	ListRenewals(w http.ResponseWriter, r *http.Request, params ListRenewalsParams)
+	// RenewEvidence Renew now what is due.
+	// (POST /v1/evidence/renewals)
+	RenewEvidence(w http.ResponseWriter, r *http.Request)
 	// ListHolds Legal holds, newest first.
 	// (GET /v1/holds)
 	ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams)
@@ -1196,6 +1211,53 @@ func (siw *ServerInterfaceWrapper) StampPending(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.StampPending(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRenewals operation middleware
+func (siw *ServerInterfaceWrapper) ListRenewals(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRenewalsParams
+
+	// ------------- Optional query parameter "at" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "at", r.URL.Query(), &params.At, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "at"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "at", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRenewals(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RenewEvidence operation middleware
+func (siw *ServerInterfaceWrapper) RenewEvidence(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RenewEvidence(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2558,6 +2620,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.CreateHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/evidence/batches", wrapper.StampPending)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/evidence/renewals", wrapper.ListRenewals)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/evidence/renewals", wrapper.RenewEvidence)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/permits", wrapper.ListPermits)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/permits", wrapper.ProposePermit)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/permits/{id}/approval", wrapper.ApprovePermit)
@@ -2852,6 +2916,87 @@ type StampPendingdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StampPendingdefaultApplicationProblemPlusJSONResponse) VisitStampPendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRenewalsRequestObject struct {
+	Params ListRenewalsParams
+}
+
+type ListRenewalsResponseObject interface {
+	VisitListRenewalsResponse(w http.ResponseWriter) error
+}
+
+type ListRenewals200JSONResponse struct {
+	Items []Renewal `json:"items"`
+}
+
+func (response ListRenewals200JSONResponse) VisitListRenewalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRenewalsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListRenewalsdefaultApplicationProblemPlusJSONResponse) VisitListRenewalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewEvidenceRequestObject struct {
+}
+
+type RenewEvidenceResponseObject interface {
+	VisitRenewEvidenceResponse(w http.ResponseWriter) error
+}
+
+type RenewEvidence202JSONResponse struct {
+	Items []Renewal `json:"items"`
+}
+
+func (response RenewEvidence202JSONResponse) VisitRenewEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewEvidencedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenewEvidencedefaultApplicationProblemPlusJSONResponse) VisitRenewEvidenceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4427,6 +4572,12 @@ type StrictServerInterface interface {
 	// StampPending Time-stamp now what no batch has covered yet.
 	// (POST /v1/evidence/batches)
 	StampPending(ctx context.Context, request StampPendingRequestObject) (StampPendingResponseObject, error)
+	// ListRenewals What has to be renewed so that old time-stamps go on proving something.
+	// (GET /v1/evidence/renewals)
+	ListRenewals(ctx context.Context, request ListRenewalsRequestObject) (ListRenewalsResponseObject, error)
+	// RenewEvidence Renew now what is due.
+	// (POST /v1/evidence/renewals)
+	RenewEvidence(ctx context.Context, request RenewEvidenceRequestObject) (RenewEvidenceResponseObject, error)
 	// ListHolds Legal holds, newest first.
 	// (GET /v1/holds)
 	ListHolds(ctx context.Context, request ListHoldsRequestObject) (ListHoldsResponseObject, error)
@@ -4706,6 +4857,56 @@ func (sh *strictHandler) StampPending(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(StampPendingResponseObject); ok {
 		if err := validResponse.VisitStampPendingResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRenewals operation middleware
+func (sh *strictHandler) ListRenewals(w http.ResponseWriter, r *http.Request, params ListRenewalsParams) {
+	var request ListRenewalsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRenewals(ctx, request.(ListRenewalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRenewals")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRenewalsResponseObject); ok {
+		if err := validResponse.VisitListRenewalsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RenewEvidence operation middleware
+func (sh *strictHandler) RenewEvidence(w http.ResponseWriter, r *http.Request) {
+	var request RenewEvidenceRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RenewEvidence(ctx, request.(RenewEvidenceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenewEvidence")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RenewEvidenceResponseObject); ok {
+		if err := validResponse.VisitRenewEvidenceResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -19,6 +19,7 @@ import (
 	"bestand/api/auth"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/proof"
 	"bestand/search"
 )
 
@@ -165,6 +166,18 @@ func TestEvidence(t *testing.T) {
 	a.do(reader, "GET", path+"?version=1", nil).want(t, 200)
 	a.do(reader, "GET", path+"?version=2", nil).want(t, 404)
 	a.do(reader, "GET", path+"?version=0", nil).want(t, 400)
+
+	operator := a.token(ours, "otto", auth.Operator)
+	for query, want := range map[string]int{"": 0, "?at=2039-12-31": 0, "?at=2040-01-01": 1} {
+		if got := decode[struct{ Items []proof.Due }](t, a.do(operator, "GET", "/v1/evidence/renewals"+query, nil).want(t, 200)); len(got.Items) != want {
+			t.Errorf("%s: %+v", query, got)
+		}
+	}
+	if p := a.do(operator, "GET", "/v1/evidence/renewals?at=2040", nil).want(t, 400).problem(t); len(p.Errors) != 1 || p.Errors[0].Field != "at" {
+		t.Errorf("%+v", p)
+	}
+	a.do(reader, "POST", "/v1/evidence/renewals", nil).want(t, 403)
+	a.do(operator, "POST", "/v1/evidence/renewals", nil).want(t, 202)
 }
 
 // TestSearch fills the index as its tail would, and finds by text.

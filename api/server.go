@@ -21,6 +21,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
+	"bestand/preservation/proof"
 	"bestand/retention"
 	"bestand/search"
 )
@@ -67,6 +68,8 @@ var routes = []route{
 	{"POST /v1/holds", roles(auth.RecordsOfficer, auth.Admin), large},
 	{"POST /v1/holds/{id}/release", roles(auth.RecordsOfficer, auth.Admin), small},
 	{"POST /v1/evidence/batches", roles(auth.Operator, auth.Admin), none},
+	{"GET /v1/evidence/renewals", roles(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},
+	{"POST /v1/evidence/renewals", roles(auth.Operator, auth.Admin), none},
 	{"GET /v1/permits", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/permits", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
 	{"POST /v1/permits/{id}/approval", roles(auth.Approver), none},
@@ -99,6 +102,8 @@ type Config struct {
 	Stamp func(context.Context, *catalog.Tenant) (int, error)
 	// Audit yields the audit log as the bucket holds it.
 	Audit func(context.Context, *catalog.Tenant) iter.Seq2[audit.Segment, error]
+	// Due says what has to be renewed at an instant.
+	Due func(ctx context.Context, t *catalog.Tenant, at time.Time) ([]proof.Due, error)
 	// ReceiptPDF returns the receipt of an archived submission as PDF/A, and its size.
 	ReceiptPDF func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error)
 	// AddTenant adds a municipality with everything it needs: bucket, catalog

@@ -65,7 +65,7 @@ func TestParameterTags(t *testing.T) {
 		t.Fatal(err)
 	}
 	params := map[string]reflect.Type{}
-	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListHoldsParams{},
+	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListRenewalsParams{}, ListHoldsParams{},
 		ListDisposalsParams{}, ListAuditParams{}, ListTokensParams{}} {
 		params[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}

@@ -76,6 +76,8 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "GET /v1/records/{id}/events", nil)
 	call(all, "GET /v1/records/{id}/package", nil)
 	call(all, "POST /v1/evidence/batches", nil)
+	call(all, "GET /v1/evidence/renewals", nil)
+	call(all, "POST /v1/evidence/renewals", nil)
 	call(all, "GET /v1/records/{id}/evidence", nil)
 	call(all, "POST /v1/records/{id}/verification", nil)
 	call(all, "POST /v1/records/{id}/triggers", `{"type":"closure","date":"2020-01-01"}`)

@@ -14,6 +14,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/cades"
 	"bestand/preservation/catalog"
+	"bestand/preservation/evidence"
 	"bestand/preservation/objectstore"
 	"bestand/preservation/pki"
 	"bestand/preservation/s3"
@@ -39,6 +40,7 @@ type archive struct {
 	seal     pki.Identity
 	stamper  cades.Stamper
 	trust    *x509.CertPool
+	suitable *evidence.Suitability // of algorithms
 	officer  *retention.Officer
 
 	mu      sync.Mutex
@@ -76,6 +78,9 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	}
 	if err := a.openKeys(); err != nil {
 		return a, fmt.Errorf("keys: %w", err)
+	}
+	if a.suitable, err = readSuitable(cfg.Algorithms); err != nil {
+		return a, err
 	}
 	url := cfg.Catalog
 	if url == "" {

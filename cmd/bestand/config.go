@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 
 	"bestand/ingest"
 	"bestand/preservation"
+	"bestand/preservation/evidence"
+	"bestand/preservation/proof"
 )
 
 // Config is everything that can be set. It is loaded once: from a YAML file,
@@ -55,6 +58,8 @@ type Config struct {
 	TSAUser      string
 	TSAPassword  string
 	TrustFile    string
+	Digest       string
+	Algorithms   string
 
 	Clamd      string
 	VeraPDF    string
@@ -96,6 +101,8 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.TSAUser, "tsa-user", "", "user name at the time-stamping service")
 	fs.StringVar(&c.TSAPassword, "tsa-password-file", "", "`file` with the password at the time-stamping service")
 	fs.StringVar(&c.TrustFile, "trust-file", "", "`file` (PEM) with the roots of the time-stamping service and of former seals, against which everything is verified")
+	fs.StringVar(&c.Digest, "evidence-digest", crypto.SHA256.String(), "digest `algorithm` of new evidence: "+strings.Join(digestNames(), ", ")+"; a better one takes over in time when it ends")
+	fs.StringVar(&c.Algorithms, "algorithms", "", "`file` (JSON) with a newer table of algorithms and their ends than the program's own")
 	fs.StringVar(&c.Clamd, "clamd", "", "malware scanner: unix:PATH or tcp:HOST:PORT (default: none, recorded as not scanned)")
 	fs.StringVar(&c.VeraPDF, "verapdf", "", "`folder` of the veraPDF sidecar (default: where the set-up script puts it)")
 	fs.BoolVar(&c.OCR, "ocr", false, "read the text of scans for search (tesseract, German)")
@@ -244,6 +251,12 @@ func (c *Config) check() []error {
 	if c.TSAURL != "" && c.TrustFile == "" {
 		bad("trust-file", "with --tsa-url the root certificate of the time-stamping service must be given, else no token can be verified")
 	}
+	if c.digest() == 0 {
+		bad("evidence-digest", "%q: %s", c.Digest, strings.Join(digestNames(), ", "))
+	}
+	if _, err := readSuitable(c.Algorithms); err != nil {
+		bad("algorithms", "%v", err)
+	}
 	if c.S3Timeout < time.Second {
 		bad("s3-timeout", "at least 1s")
 	}
@@ -281,6 +294,40 @@ func (c *Config) proxies() []netip.Prefix {
 		out = append(out, netip.MustParsePrefix(p))
 	}
 	return out
+}
+
+// digest is the algorithm of new evidence, 0 when there is none of the name.
+func (c *Config) digest() crypto.Hash {
+	for _, h := range proof.Digests() {
+		if h.String() == c.Digest {
+			return h
+		}
+	}
+	return 0
+}
+
+func digestNames() (names []string) {
+	for _, h := range proof.Digests() {
+		names = append(names, h.String())
+	}
+	return names
+}
+
+// readSuitable reads a table of algorithms; no file gives the program's own.
+func readSuitable(path string) (*evidence.Suitability, error) {
+	if path == "" {
+		return evidence.BuiltIn(), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s, err := evidence.ReadSuitability(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
 }
 
 // path is a place in the data folder.

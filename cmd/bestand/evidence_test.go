@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -39,6 +40,14 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("again: %+v", made)
 	}
 	admin.as("leserin", "reader").post("/v1/evidence/batches", nil).refused(t, 403, "forbidden", "")
+	var verified struct {
+		Passed   bool
+		Findings []struct{ Code string }
+	}
+	admin.post("/v1/records/"+r.ID+"/verification", nil).want(t, 200).decode(t, &verified)
+	if !verified.Passed || !strings.Contains(fmt.Sprint(verified), "group-complete") {
+		t.Errorf("verified: %+v", verified)
+	}
 
 	dir := t.TempDir()
 	write := func(name string, content []byte) string {
@@ -123,4 +132,85 @@ func unpack(t *testing.T, pkg string) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// TestHashTreeRenewal has SHA-256 come to its end: the operator sees it beforehand,
+// and every record is proved under SHA-512 in the end, after a rebuild too.
+func TestHashTreeRenewal(t *testing.T) {
+	in := install(t)
+	in.serve(t)
+	admin := in.admin(t)
+	var records []string
+	for n := range 3 {
+		_, r := admin.archive(about(fmt.Sprint(n), "63.10", "Bauantrag"), file("gutachten.bin", blob("Gutachten"+fmt.Sprint(n))))
+		records = append(records, r.ID)
+	}
+	evidenceOf := func(args ...string) string {
+		t.Helper()
+		var out bytes.Buffer
+		err := run(t.Context(), append([]string{"evidence", args[0], "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile)}, args[1:]...), &out, &out)
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return out.String()
+	}
+	later := time.Now().AddDate(4, 10, 0).Format(time.DateOnly)
+	for _, x := range []struct{ args, want string }{
+		{"stamp", "3 versions"}, {"due", "nothing"}, {"renew", "nothing"}, {"due --at " + later, "1 time-stamps over hash trees under SHA-256"},
+	} {
+		if said := evidenceOf(strings.Fields(x.args)...); !strings.Contains(said, x.want) {
+			t.Errorf("%s: %s", x.args, said)
+		}
+	}
+	in.stop(t)
+
+	end := time.Now().AddDate(0, 2, 0).Format(time.DateOnly)
+	table := filepath.Join(t.TempDir(), "algorithms.json")
+	if err := os.WriteFile(table, []byte(`{"format":"bestand-algorithms/1","digest":[{"name":"SHA-256","until":"`+end+`"},{"name":"SHA-512"}],"signature":[{"name":"ECDSA","bits":250}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in.flags = []string{"--algorithms", table}
+	in.serve(t)
+	if said := evidenceOf("due"); !strings.Contains(said, "SHA-256 go to SHA-512: 3 versions") {
+		t.Error(said)
+	}
+	evidenceOf("renew")
+	for deadline := time.Now().Add(time.Minute); strings.Contains(evidenceOf("due"), "go to SHA-512"); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(evidenceOf("due"))
+		}
+	}
+	// The signature of the embedded authority rests on SHA-256 as well.
+	if said := evidenceOf("due"); !strings.Contains(said, "under SHA-512") || !strings.Contains(said, "it waits: the time-stamping authority") {
+		t.Error(said)
+	}
+	proved := func() {
+		t.Helper()
+		admin := in.admin(t)
+		for _, id := range records {
+			e, err := evidence.Decode(admin.get("/v1/records/"+id+"/evidence").want(t, 200).body)
+			if err != nil || len(e.Chains) != 2 || e.Chains[1][0].Digest.String() != "SHA-512" {
+				t.Fatalf("record %s: %v, %d chains", id, err, len(e.Chains))
+			}
+			var verified struct{ Passed bool }
+			if admin.post("/v1/records/"+id+"/verification", nil).want(t, 200).decode(t, &verified); !verified.Passed {
+				t.Errorf("record %s is not proved", id)
+			}
+		}
+	}
+	proved()
+	in.stop(t)
+	for _, name := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm", "index"} {
+		if err := os.RemoveAll(filepath.Join(in.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, command := range []string{"rebuild", "check"} {
+		var out bytes.Buffer
+		if err := run(t.Context(), append([]string{command, "--data", in.dir}, in.flags...), &out, &out); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, &out)
+		}
+	}
+	in.serve(t)
+	proved()
 }

@@ -68,9 +68,9 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 			}
 			gauge(waitingDesc, float64(q.Waiting), string(id))
 			gauge(waitDesc, age.Seconds(), string(id))
-			if !q.Ends.IsZero() {
-				gauge(endsDesc, float64(q.Ends.Unix()), string(id))
-			}
+		}
+		if end, _, err := g.s.notary.End(ctx, g.s.catalog.Tenant(id)); err == nil && !end.IsZero() {
+			gauge(endsDesc, float64(end.Unix()), string(id))
 		}
 		if lag, err := tail.Lag(ctx); err == nil {
 			gauge(lagDesc, float64(lag.Changes), string(id))

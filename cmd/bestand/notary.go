@@ -16,7 +16,7 @@ import (
 // notary has records stamped and proves them.
 func (a *archive) newNotary() *proof.Notary {
 	return &proof.Notary{Store: a.store, Lock: a.officer.ProofLock, Stamper: a.stamper, Revocation: a.revocation,
-		Roots: a.trust, Now: a.now, Log: a.log}
+		Roots: a.trust, Digest: a.cfg.digest(), Suitable: a.suitable, Now: a.now, Log: a.log}
 }
 
 // listTime is how long the revocation lists of an authority may take.
@@ -78,6 +78,15 @@ func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant) error {
 	return ledger.SealAudit(ctx, t, store, lock, func(ctx context.Context, content []byte) ([]byte, error) {
 		return s.pipeline.Sealer.Detached(ctx, content, info.Settings)
 	})
+}
+
+// renew keeps the evidence of a tenant alive.
+func (s *service) renew(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+	_, err := s.notary.Renew(ctx, t)
+	if err == nil {
+		_, err = s.notary.Rehash(ctx, t)
+	}
+	return err
 }
 
 // evidence is the evidence record of one version in DER.

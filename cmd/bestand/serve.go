@@ -106,7 +106,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Catalog: a.catalog,
 		Intake:  s.pipeline.Intake,
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
-		Verify: s.verify, Evidence: s.evidence, Stamp: s.stamp, Audit: s.notary.Segments, ReceiptPDF: s.pipeline.ReceiptPDF,
+		Verify: s.verify, Evidence: s.evidence, Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments, ReceiptPDF: s.pipeline.ReceiptPDF,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
 		Ready:          s.parts(),
@@ -220,7 +220,6 @@ func (s *service) startWorkers() {
 	handlers["store-audit"] = func(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error { return s.storeAudit(ctx, t) }
 	handlers["complete"] = s.timely(s.pipeline.Complete)
 	handlers[proof.JobStamp] = s.timely(countless(s.stamp))
-	handlers[proof.JobRenew] = s.timely(countless(s.notary.Renew))
 	handlers["unstage"] = s.pipeline.Unstage
 	handlers["report"] = s.pipeline.Report
 	handlers["sweep"] = s.timely(s.pipeline.Sweep) // by a wrong clock it would take what has just come
@@ -231,10 +230,13 @@ func (s *service) startWorkers() {
 		protect[kind] = handlers[kind]
 		delete(handlers, kind)
 	}
+	// A hash-tree renewal reads everything, which may take days.
+	renew := map[string]catalog.Handler{proof.JobRenew: s.timely(s.renew)}
 	pools := []*catalog.Pool{
 		{DB: s.catalog, Handlers: map[string]catalog.Handler{catalog.JobProcess: s.timely(s.pipeline.Process)}, Workers: underWay * s.cfg.Workers, Log: s.log},
 		{DB: s.catalog, Handlers: protect, Workers: 1, Log: s.log},
 		{DB: s.catalog, Handlers: handlers, Workers: 2, Log: s.log},
+		{DB: s.catalog, Handlers: renew, Workers: 1, Log: s.log},
 	}
 	for _, p := range pools {
 		s.wg.Go(func() { p.Run(s.live) })
@@ -288,7 +290,12 @@ func (s *service) verify(ctx context.Context, t *catalog.Tenant, id preservation
 	if err != nil {
 		return nil, err
 	}
-	return s.checker(s.pipeline.WorkDir).Record(ctx, t, store, id)
+	findings, err := s.checker(s.pipeline.WorkDir).Record(ctx, t, store, id)
+	if err != nil {
+		return nil, err
+	}
+	proved, err := s.notary.Prove(ctx, t, id)
+	return append(findings, proved...), err
 }
 
 func newLog(cfg *Config, w io.Writer) *slog.Logger {

@@ -72,19 +72,6 @@ func (x *Tx) SealAudit(key, sha256 string) error {
 	return err
 }
 
-// hold gives what a leaf stands for to a stamp: a version of a record, or with
-// version 0 a segment of the audit log. It reports false when another stamp has it, or
-// it is gone.
-func (x *Tx) hold(stamp string, l StampLeaf) (bool, error) {
-	if l.Version == 0 {
-		n, err := x.tx.exec(`UPDATE audit_segment SET stamp = $3 WHERE tenant = $1 AND key = $2 AND stamp = ''`, string(x.tenant), l.Subject, stamp)
-		return n > 0, err
-	}
-	n, err := x.tx.exec(`UPDATE record_object SET stamp = $4 WHERE tenant = $1 AND record_id = $2 AND version = $3 AND kind = 'package' AND stamp = ''`,
-		string(x.tenant), l.Subject, l.Version, stamp)
-	return n > 0, err
-}
-
 // StampVersions counts the leaves of a stamp that are versions of records.
 func (v View) StampVersions(ctx context.Context, id string) (n int, err error) {
 	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM stamp_leaf WHERE tenant = $1 AND stamp = $2 AND version > 0`, string(v.tenant), id).Scan(&n)

@@ -26,6 +26,7 @@ type Stamp struct {
 	Imprint []byte // the digest of the token, which a renewal stamps
 	Covered string // the stamp that covers this one's token; empty: none does
 	Opened  time.Time
+	Since   time.Time             // of a hash-tree renewal: tokens up to this time are in the chains that it covers
 	Stamped time.Time             // of the token
 	Expires time.Time             // when the first certificate in the token ends
 	Rests   []timestamp.Algorithm // on what the token rests
@@ -54,6 +55,7 @@ type StampLeaf struct {
 	Subject string // a record, the key of a segment of the audit log, or the stamp whose token it is
 	Version int    // of the record; 0 for the others
 	Digest  []byte
+	Before  string // of a hash-tree renewal: the stamp that holds the version until now
 }
 
 // StampPlace is where a version of a record stands in a stamp.
@@ -63,16 +65,16 @@ type StampPlace struct {
 	Digest []byte
 }
 
-const stampColumns = `id, kind, digest, state, leaves, nodes, imprint, covered_by, algorithms, opened_ms, stamped_ms, expires_ms`
+const stampColumns = `id, kind, digest, state, leaves, nodes, imprint, covered_by, algorithms, opened_ms, since_ms, stamped_ms, expires_ms`
 
 func scanStamp(row scanner) (s Stamp, err error) {
 	var rests string
-	var opened, stamped, expires int64
-	err = row.Scan(&s.ID, &s.Kind, &s.Digest, &s.State, &s.Leaves, &s.Nodes, &s.Imprint, &s.Covered, &rests, &opened, &stamped, &expires)
+	var opened, since, stamped, expires int64
+	err = row.Scan(&s.ID, &s.Kind, &s.Digest, &s.State, &s.Leaves, &s.Nodes, &s.Imprint, &s.Covered, &rests, &opened, &since, &stamped, &expires)
 	if err == nil && rests != "" {
 		s.Rests, err = fromJSON[[]timestamp.Algorithm](rests)
 	}
-	s.Opened, s.Stamped, s.Expires = fromMS(opened), fromMS(stamped), fromMS(expires)
+	s.Opened, s.Since, s.Stamped, s.Expires = fromMS(opened), fromMS(since), fromMS(stamped), fromMS(expires)
 	return s, err
 }
 
@@ -138,19 +140,14 @@ func (v View) Unstamped(ctx context.Context, after preservation.RecordID, versio
 type StampQueue struct {
 	Waiting int64     // versions of records that no stamp holds
 	Oldest  time.Time // when the first of them was stored
-	Ends    time.Time // when the first token that none covers ends; zero: there is none
 }
 
-// StampQueue says what waits for a time-stamp or for a renewal.
+// StampQueue says what waits for a time-stamp.
 func (v View) StampQueue(ctx context.Context) (q StampQueue, err error) {
-	var oldest, ends int64
+	var oldest int64
 	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(stored_ms), 0) FROM record_object WHERE tenant = $1 AND kind = 'package' AND stamp = ''`,
 		string(v.tenant)).Scan(&q.Waiting, &oldest)
-	if err == nil {
-		err = v.q.QueryRowContext(ctx, `SELECT COALESCE(MIN(expires_ms), 0) FROM stamp WHERE tenant = $1 AND state = 'stamped' AND covered_by = '' AND expires_ms > 0`,
-			string(v.tenant)).Scan(&ends)
-	}
-	q.Oldest, q.Ends = fromMS(oldest), fromMS(ends)
+	q.Oldest = fromMS(oldest)
 	return q, err
 }
 
@@ -215,10 +212,13 @@ func (v View) Bare(ctx context.Context) ([]Bare, error) {
 	})
 }
 
-// OpenStamp adds an empty stamp.
+// OpenStamp adds an empty stamp, one after the other.
 func (x *Tx) OpenStamp(s Stamp) error {
-	_, err := x.tx.exec(`INSERT INTO stamp (tenant, id, kind, digest, state, nodes, imprint, opened_ms) VALUES ($1, $2, $3, $4, 'filling', $5, $5, $6)`,
-		string(x.tenant), s.ID, string(s.Kind), s.Digest, []byte{}, ms(s.Opened))
+	if _, err := x.tx.exec(`UPDATE tenant SET name = name WHERE id = $1`, string(x.tenant)); err != nil {
+		return err
+	}
+	_, err := x.tx.exec(`INSERT INTO stamp (tenant, id, kind, digest, state, nodes, imprint, opened_ms, since_ms) VALUES ($1, $2, $3, $4, 'filling', $5, $5, $6, $7)`,
+		string(x.tenant), s.ID, string(s.Kind), s.Digest, []byte{}, ms(s.Opened), ms(s.Since))
 	return err
 }
 
@@ -244,7 +244,7 @@ func (x *Tx) AddLeaves(s Stamp, leaves []StampLeaf) error {
 		return err
 	}
 	for _, l := range leaves {
-		if s.Kind == StampRecords {
+		if s.Kind != StampTokens {
 			if held, err := x.hold(s.ID, l); err != nil {
 				return err
 			} else if !held {
@@ -340,8 +340,9 @@ func (x *Tx) SetStamped(id string, from, to int) error {
 // RestoreStamp adds a stamp that the bucket tells of, full and without a token.
 // One that is there already stays as it is.
 func (x *Tx) RestoreStamp(s Stamp) error {
-	_, err := x.tx.exec(`INSERT INTO stamp (tenant, id, kind, digest, state, leaves, nodes, imprint, opened_ms) VALUES ($1, $2, $3, $4, 'full', $5, $6, $6, $7)
-		ON CONFLICT (tenant, id) DO UPDATE SET state = 'full', leaves = excluded.leaves WHERE stamp.state = 'filling'`, string(x.tenant), s.ID, string(s.Kind), s.Digest, s.Leaves, []byte{}, ms(s.Opened))
+	_, err := x.tx.exec(`INSERT INTO stamp (tenant, id, kind, digest, state, leaves, nodes, imprint, opened_ms, since_ms) VALUES ($1, $2, $3, $4, 'full', $5, $6, $6, $7, $8)
+		ON CONFLICT (tenant, id) DO UPDATE SET state = 'full', leaves = excluded.leaves WHERE stamp.state = 'filling'`,
+		string(x.tenant), s.ID, string(s.Kind), s.Digest, s.Leaves, []byte{}, ms(s.Opened), ms(s.Since))
 	return err
 }
 
@@ -352,10 +353,10 @@ func (x *Tx) RestoreLeaves(s Stamp, from int, leaves []StampLeaf) error {
 			string(x.tenant), s.ID, from+i, l.Subject, l.Version, l.Digest); err != nil {
 			return err
 		}
-		if s.Kind != StampRecords {
+		if s.Kind == StampTokens {
 			continue
 		}
-		if _, err := x.hold(s.ID, l); err != nil {
+		if err := x.holdAgain(s, l); err != nil {
 			return err
 		}
 	}

@@ -79,6 +79,45 @@ func TestStamp(t *testing.T) {
 			t.Errorf("%+v, at %+v, last %v", got, places, last)
 		}
 
+		// A hash-tree renewal takes both versions over, and nothing is bare under the old
+		// algorithm any more.
+		aged, err := view.Aged(ctx, "SHA-256", "", 0, 10)
+		must(t, err)
+		if len(aged) != 2 || aged[0].Stamp != first.ID {
+			t.Fatalf("aged: %+v", aged)
+		}
+		tree := catalog.Stamp{ID: preservation.NewID(begun.Add(2 * time.Second)), Kind: catalog.StampRenewed, Digest: "SHA-512", Opened: begun.Add(2 * time.Second)}
+		for i := range leaves {
+			leaves[i].Before = aged[i].Stamp
+		}
+		update(t, f, func(x *catalog.Tx) (err error) {
+			tree, err = x.OpenRenewal(tree)
+			return errors.Join(err, x.AddLeaves(tree, leaves), x.FillStamp(tree.ID))
+		})
+		if !tree.Since.Equal(renewal.Stamped) {
+			t.Errorf("since %s", tree.Since)
+		}
+		retire := func(want int64) {
+			t.Helper()
+			update(t, f, func(x *catalog.Tx) error {
+				n, err := x.Retire("SHA-256")
+				if n != want {
+					t.Errorf("%d tokens retired, want %d", n, want)
+				}
+				return err
+			})
+		}
+		retire(0)
+		if c, err := view.AgedCount(ctx, "SHA-256"); c.Versions != 2 || c.Bytes == 0 || err != nil {
+			t.Errorf("under way: %+v, %v", c, err)
+		}
+		tree.Nodes, tree.Imprint, tree.Token, tree.Stamped = first.Nodes, first.Nodes, first.Token, begun.Add(2*time.Second)
+		update(t, f, func(x *catalog.Tx) error { _, err := x.FinishStamp(tree); return err })
+		if c, err := view.AgedCount(ctx, "SHA-256"); c.Versions != 0 || err != nil {
+			t.Errorf("left: %+v, %v", c, err)
+		}
+		retire(1)
+
 		// What stands in the catalog stays as it is when the bucket tells of it again.
 		update(t, f, func(x *catalog.Tx) error {
 			return errors.Join(x.RestoreStamp(first), x.RestoreLeaves(first, 0, leaves))

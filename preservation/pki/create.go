@@ -28,6 +28,7 @@ type Algorithm string
 // and evidence records are half the size.
 const (
 	ECP256  Algorithm = "ec-p256"
+	ECP384  Algorithm = "ec-p384" // signs with SHA-384
 	RSA3072 Algorithm = "rsa-3072"
 )
 
@@ -188,8 +189,10 @@ func newKey(a Algorithm) (crypto.Signer, error) {
 	switch a {
 	case "", ECP256:
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case ECP384:
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case RSA3072:
 		return rsa.GenerateKey(rand.Reader, 3072)
 	}
-	return nil, fmt.Errorf("key algorithm %q: want %s or %s", a, ECP256, RSA3072)
+	return nil, fmt.Errorf("key algorithm %q: want %s, %s or %s", a, ECP256, ECP384, RSA3072)
 }

@@ -91,7 +91,7 @@ func BenchmarkRecord(b *testing.B) {
 
 func (a *archive) leaf(p catalog.StampPackage) catalog.StampLeaf {
 	a.Helper()
-	leaves, err := proof.Leaves(a.notary, a.Context(), a.bucket, []catalog.StampPackage{p})
+	leaves, err := proof.Leaves(a.notary, a.Context(), a.bucket, crypto.SHA256, []catalog.StampPackage{p})
 	a.must(err)
 	return leaves[0]
 }

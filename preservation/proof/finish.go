@@ -157,13 +157,14 @@ type head struct {
 	Digest string                `json:"digest"`
 	Leaves int                   `json:"leaves"`
 	Opened time.Time             `json:"opened"`
+	Since  time.Time             `json:"since,omitzero"`
 }
 
 const headFormat = "bestand-stamp/1"
 
 func writeTo(ctx context.Context, w io.Writer, t *catalog.Tenant, s catalog.Stamp) error {
 	b := bufio.NewWriter(w)
-	if err := json.NewEncoder(b).Encode(head{headFormat, t.ID(), s.ID, s.Kind, s.Digest, s.Leaves, s.Opened.UTC()}); err != nil {
+	if err := json.NewEncoder(b).Encode(head{headFormat, t.ID(), s.ID, s.Kind, s.Digest, s.Leaves, s.Opened.UTC(), s.Since.UTC()}); err != nil {
 		return err
 	}
 	err := eachLeaf(ctx, t, s, func(l catalog.StampLeaf) error {
@@ -304,13 +305,4 @@ func judge(raw []byte, h crypto.Hash, root []byte, roots *x509.CertPool) (*times
 		}
 	}
 	return token, nil
-}
-
-func hashOf(name string) (crypto.Hash, error) {
-	for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256, crypto.SHA3_384, crypto.SHA3_512} {
-		if h.String() == name {
-			return h, nil
-		}
-	}
-	return 0, fmt.Errorf("digest algorithm %q: %w", name, evidence.ErrUnsupported)
 }

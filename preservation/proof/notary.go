@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -13,10 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bestand/preservation"
-	"bestand/preservation/aip"
 	"bestand/preservation/catalog"
 	"bestand/preservation/evidence"
-	"bestand/preservation/ledger"
 )
 
 // ErrPending: no stamp covers the version yet. Ask again after the next batch.
@@ -36,19 +35,18 @@ type Notary struct {
 	// Revocation returns the revocation lists, in DER, that speak of the token's
 	// authority: they are put into the token before anything covers it.
 	Revocation func(ctx context.Context, token []byte) ([][]byte, error)
-	Roots      *x509.CertPool // that tokens must lead to; nil: any
+	Roots      *x509.CertPool        // that tokens must lead to; nil: any
+	Digest     crypto.Hash           // of new stamps, as long as it is suitable; SHA-256 when 0
+	Suitable   *evidence.Suitability // nil: the table that is built in
 	Now        func() time.Time
 	Log        *slog.Logger
 	Most       int // leaves of one stamp; 1,000,000 when 0
 
-	busy sync.Map // of channels with the tenants' turns: one batch of each at a time
+	busy sync.Map // of channels with the turns of a tenant's work
 }
 
 // JobStamp is the kind of the job that Batch does.
 const JobStamp = "stamp"
-
-// digest is the algorithm of new stamps.
-const digest = crypto.SHA256
 
 const (
 	most  = 1_000_000
@@ -58,10 +56,11 @@ const (
 )
 
 // Batch ends the stamps that were cut off, puts all versions that no stamp holds
-// into new ones, with the sealed segments of the audit log, and has these stamped. It returns how many versions it stamped.
-// What is wrong with one stamp is said and does not stop the others.
+// into new ones, with the sealed segments of the audit log, and has these stamped.
+// It returns how many versions it stamped. What is wrong with one stamp is said and
+// does not stop the others.
 func (n *Notary) Batch(ctx context.Context, t *catalog.Tenant) (int, error) {
-	unlock, err := n.alone(ctx, t)
+	unlock, err := n.alone(ctx, t, stamping)
 	if err != nil {
 		return 0, err
 	}
@@ -90,13 +89,16 @@ func (n *Notary) Batch(ctx context.Context, t *catalog.Tenant) (int, error) {
 }
 
 // finishOpen ends the stamps that were cut off and returns how many versions of
-// records they hold.
+// records they hold. A hash-tree renewal goes on by itself, in Rehash.
 func (n *Notary) finishOpen(ctx context.Context, t *catalog.Tenant) (versions int, wrong error) {
 	open, err := t.View().OpenStamps(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for _, s := range open {
+		if s.Kind == catalog.StampRenewed {
+			continue
+		}
 		_, err := n.finish(ctx, t, s.ID)
 		if err == nil && s.Kind == catalog.StampRecords {
 			var stamped int
@@ -118,9 +120,15 @@ func urgent(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, preservation.ErrUnavailable) || errors.Is(err, preservation.ErrClock)
 }
 
-// alone has one piece of work on a tenant's stamps done at a time.
-func (n *Notary) alone(ctx context.Context, t *catalog.Tenant) (unlock func(), err error) {
-	one, _ := n.busy.LoadOrStore(t.ID(), make(chan struct{}, 1))
+// What of a tenant is done by one at a time.
+const (
+	stamping  = "stamping"  // tokens, whose times must ascend
+	rehashing = "rehashing" // packages are read; takes long, and comes before stamping
+)
+
+// alone waits for the turn of a tenant's work.
+func (n *Notary) alone(ctx context.Context, t *catalog.Tenant, work string) (unlock func(), err error) {
+	one, _ := n.busy.LoadOrStore(work+" "+string(t.ID()), make(chan struct{}, 1))
 	turn := one.(chan struct{})
 	select {
 	case turn <- struct{}{}:
@@ -137,26 +145,23 @@ func (n *Notary) fill(ctx context.Context, t *catalog.Tenant) (s catalog.Stamp, 
 	if err != nil {
 		return s, err
 	}
-	left := n.Most
-	if left == 0 {
-		left = most
-	}
+	h := n.algorithm()
 	var after preservation.RecordID
 	version := 0
-	for left > 0 {
+	for left := n.most(); left > 0; {
 		wanting, err := t.View().Unstamped(ctx, after, version, min(chunk, left))
 		if err != nil {
 			return s, err
 		}
 		if len(wanting) == 0 {
-			err = n.addSegments(ctx, t, store, &s, min(chunk, left))
+			err = n.addSegments(ctx, t, store, &s, h, min(chunk, left))
 			return s, ended(err)
 		}
 		last := wanting[len(wanting)-1]
 		after, version = last.Record, last.Version
-		leaves, err := n.leaves(ctx, store, wanting)
+		leaves, err := n.leaves(ctx, store, h, wanting)
 		if err == nil {
-			err = n.add(ctx, t, &s, leaves)
+			err = n.add(ctx, t, &s, h, leaves)
 		}
 		if err != nil {
 			return s, ended(err)
@@ -167,13 +172,13 @@ func (n *Notary) fill(ctx context.Context, t *catalog.Tenant) (s catalog.Stamp, 
 }
 
 // add adds leaves to a stamp, which it opens where there is none yet.
-func (n *Notary) add(ctx context.Context, t *catalog.Tenant, s *catalog.Stamp, leaves []catalog.StampLeaf) error {
+func (n *Notary) add(ctx context.Context, t *catalog.Tenant, s *catalog.Stamp, h crypto.Hash, leaves []catalog.StampLeaf) error {
 	if len(leaves) == 0 {
 		return nil
 	}
 	if s.ID == "" {
 		now := n.Now()
-		s.ID, s.Kind, s.Digest, s.Opened = preservation.NewID(now), catalog.StampRecords, digest.String(), now
+		s.ID, s.Kind, s.Digest, s.Opened = preservation.NewID(now), catalog.StampRecords, h.String(), now
 		if err := t.Update(ctx, func(x *catalog.Tx) error { return x.OpenStamp(*s) }); err != nil {
 			return err
 		}
@@ -192,22 +197,18 @@ func ended(err error) error {
 
 // leaves reads the data groups of packages. One that cannot be read waits, and is
 // left for the scrub to say what is wrong with it.
-func (n *Notary) leaves(ctx context.Context, store preservation.Store, packages []catalog.StampPackage) ([]catalog.StampLeaf, error) {
+func (n *Notary) leaves(ctx context.Context, store preservation.Store, h crypto.Hash, packages []catalog.StampPackage) ([]catalog.StampLeaf, error) {
 	found := make([][]byte, len(packages))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for i, p := range packages {
 		g.Go(func() error {
-			group, err := readGroup(ctx, store, p.RecordObject, digest)
-			switch {
-			case err != nil && !urgent(ctx, err):
-				n.Log.ErrorContext(ctx, "package cannot be stamped", "record", string(p.Record), "version", p.Version, "err", err)
+			group, err := readGroup(ctx, store, p.RecordObject, h)
+			if err == nil {
+				found[i] = evidence.GroupDigest(h, group)
 				return nil
-			case err != nil:
-				return fmt.Errorf("read record %s, version %d: %w", p.Record, p.Version, err)
 			}
-			found[i] = evidence.GroupDigest(digest, group)
-			return nil
+			return n.later(ctx, string(p.Record), p.Version, err)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -222,16 +223,13 @@ func (n *Notary) leaves(ctx context.Context, store preservation.Store, packages 
 	return leaves, nil
 }
 
-// readGroup returns the digests of all files in a package: those of the record's
-// files as the sealed package has them, the others from their bytes.
-func readGroup(ctx context.Context, store preservation.Store, o catalog.RecordObject, h crypto.Hash) ([][]byte, error) {
-	p, err := aip.Open(ledger.Remote(ctx, store, preservation.Object{Key: o.Key, VersionID: o.VersionID, Size: o.Size}), o.Size)
-	if err != nil {
-		return nil, err
+// later lets what cannot be read wait, unless others could not be either.
+func (n *Notary) later(ctx context.Context, subject string, version int, err error) error {
+	if urgent(ctx, err) {
+		return fmt.Errorf("read %s, version %d: %w", subject, version, err)
 	}
-	m, err := p.Manifest()
-	if err != nil {
-		return nil, err
-	}
-	return m.Group(h)
+	n.Log.ErrorContext(ctx, "it cannot be stamped", "subject", subject, "version", version, "err", err)
+	return nil
 }
+
+func (n *Notary) most() int { return cmp.Or(n.Most, most) }

@@ -25,7 +25,6 @@ import (
 	"bestand/preservation/evidence"
 	"bestand/preservation/pki"
 	"bestand/preservation/proof"
-	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
 	"bestand/preservation/timestamp"
 )
@@ -37,12 +36,13 @@ type archive struct {
 	testing.TB
 	*catalog.Tenant
 	notary *proof.Notary
-	bucket *s3.Bucket
+	bucket preservation.Store
 	keys   *pki.PKI
 	trust  *x509.CertPool // of all keys so far
 	now    time.Time      // zero: that of the machine
 	lock   preservation.Lock
 	tsa    *authority
+	strong pki.Algorithm // of new keys
 }
 
 // authority stamps until it is told to fail.
@@ -62,9 +62,9 @@ func (a *authority) Stamp(ctx context.Context, h crypto.Hash, digest []byte) ([]
 
 func newArchive(t testing.TB) *archive {
 	a := &archive{TB: t, Tenant: newCatalog(t), lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour).UTC().Truncate(time.Second)}}
-	var err error
-	a.bucket, err = storetest.Client(t, storetest.Embedded(t)).Bucket(t.Context(), "tenant-"+tenant)
+	bucket, err := storetest.Client(t, storetest.Embedded(t)).Bucket(t.Context(), "tenant-"+tenant)
 	a.must(err)
+	a.bucket = bucket
 	a.trust, a.tsa = x509.NewCertPool(), &authority{}
 	a.newKeys()
 	a.notary = a.newNotary()
@@ -83,7 +83,7 @@ func (a *archive) clock() time.Time {
 func (a *archive) newKeys() {
 	a.Helper()
 	var err error
-	a.keys, err = pki.Open(filepath.Join(a.TempDir(), "keys"), a.clock(), pki.Options{})
+	a.keys, err = pki.Open(filepath.Join(a.TempDir(), "keys"), a.clock(), pki.Options{Algorithm: a.strong})
 	a.must(err)
 	a.trust.AddCert(a.keys.CA.Certificate())
 	a.tsa.Authority, err = timestamp.NewAuthority(timestamp.Config{Signer: a.keys.TSA.Signer, Chain: append(a.keys.TSA.Chain[:1:1], a.keys.CA.Certificate()), Now: a.clock})
@@ -179,7 +179,7 @@ func (a *archive) proves(t *catalog.Tenant, id preservation.RecordID, pkg []byte
 			return w.Sum(nil), nil
 		}})
 	}
-	for _, f := range read.Verify(all, evidence.Check{Trust: timestamp.Trust{Roots: a.trust}, At: a.clock(), Group: true}) {
+	for _, f := range read.Verify(all, evidence.Check{Trust: timestamp.Trust{Roots: a.trust}, At: a.clock(), Group: true, Suitable: a.notary.Suitable}) {
 		if f.Severity != preservation.Passed {
 			a.Errorf("record %s: %+v", id, f)
 		}
@@ -335,7 +335,7 @@ func TestRenew(t *testing.T) {
 			t.Fatalf("before its time: %d, %v", n, err)
 		}
 		a.now = a.now.AddDate(4, 9, 0)
-		due, err := a.notary.Due(t.Context(), a.Tenant)
+		due, err := a.notary.Due(t.Context(), a.Tenant, a.now)
 		a.must(err)
 		if len(due) != 1 || due[0].Stamps != want || due[0].Why == "" {
 			t.Errorf("due: %+v", due)
@@ -352,20 +352,27 @@ func TestRenew(t *testing.T) {
 			add()
 		}
 	}
-	fresh := newCatalog(t)
+	a.restored(packages)
+}
+
+// restored proves records from the bucket alone.
+func (a *archive) restored(packages map[preservation.RecordID][]byte) *catalog.Tenant {
+	a.Helper()
+	fresh := newCatalog(a)
 	for id := range packages {
-		e, err := a.EntriesByID(t.Context(), []preservation.RecordID{id})
+		e, err := a.EntriesByID(a.Context(), []preservation.RecordID{id})
 		a.must(err)
-		o, err := a.Objects(t.Context(), id)
+		o, err := a.Objects(a.Context(), id)
 		a.must(err)
-		a.must(fresh.CommitRecord(t.Context(), catalog.Commit{Record: e[0].Record, Lock: a.lock, Package: o[0]}))
+		a.must(fresh.CommitRecord(a.Context(), catalog.Commit{Record: e[0].Record, Lock: a.lock, Package: o[0]}))
 	}
-	if _, problems, err := a.notary.Restore(t.Context(), fresh); err != nil || len(problems) > 0 {
-		t.Fatal(problems, err)
+	if _, problems, err := a.notary.Restore(a.Context(), fresh); err != nil || len(problems) > 0 {
+		a.Fatal(problems, err)
 	}
 	for id, pkg := range packages {
 		a.proves(fresh, id, pkg)
 	}
+	return fresh
 }
 
 // TestTwoNotaries has two programs stamp over one catalog while records come.
@@ -442,7 +449,7 @@ func TestFailedRenewals(t *testing.T) {
 	if _, err := a.notary.Renew(t.Context(), a.Tenant); err != nil {
 		t.Fatal(err)
 	}
-	if due, err := a.notary.Due(t.Context(), a.Tenant); err != nil || len(due) != 0 {
+	if due, err := a.notary.Due(t.Context(), a.Tenant, a.now); err != nil || len(due) != 0 {
 		t.Errorf("still due: %+v, %v", due, err)
 	}
 	a.proves(a.Tenant, c.Record.ID, pkg)

@@ -54,6 +54,15 @@ func (n *Notary) Restore(ctx context.Context, t *catalog.Tenant) (stamps int, pr
 			err = t.Update(ctx, func(x *catalog.Tx) error { return x.Cover(s.ID) })
 		}
 	}
+	digests := map[string]bool{}
+	for _, s := range done {
+		digests[s.Digest] = true
+	}
+	for d := range digests {
+		if err == nil {
+			err = t.Update(ctx, func(x *catalog.Tx) error { _, err := x.Retire(d); return err })
+		}
+	}
 	return stamps, problems, errors.Join(err, n.markRest(ctx, t))
 }
 
@@ -74,7 +83,7 @@ func (n *Notary) restoreLeaves(ctx context.Context, t *catalog.Tenant, store pre
 	if h.Tenant != t.ID() {
 		return &notStamp{fmt.Errorf("of tenant %q", h.Tenant)}
 	}
-	s := catalog.Stamp{ID: h.Stamp, Kind: h.Kind, Digest: h.Digest, Leaves: h.Leaves, Opened: h.Opened}
+	s := catalog.Stamp{ID: h.Stamp, Kind: h.Kind, Digest: h.Digest, Leaves: h.Leaves, Opened: h.Opened, Since: h.Since}
 	if err := t.Update(ctx, func(x *catalog.Tx) error { return x.RestoreStamp(s) }); err != nil {
 		return err
 	}

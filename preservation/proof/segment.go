@@ -24,19 +24,23 @@ const idle = 24 * time.Hour
 // Segment puts together the evidence record of a segment of the audit log over its
 // content and its seal: ErrPending when no stamp covers it yet.
 func (n *Notary) Segment(ctx context.Context, t *catalog.Tenant, key string) (*evidence.Record, error) {
-	return n.record(ctx, t, key, 0)
+	store, err := n.Store(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return newAssembly(t).record(ctx, key, 0, time.Time{}, func(h crypto.Hash) ([][]byte, error) { return segmentGroup(ctx, store, key, h) })
 }
 
 // addSegments adds to a stamp the sealed segments that none holds, or to a new one
 // those that have waited for long.
-func (n *Notary) addSegments(ctx context.Context, t *catalog.Tenant, store preservation.Store, s *catalog.Stamp, most int) error {
+func (n *Notary) addSegments(ctx context.Context, t *catalog.Tenant, store preservation.Store, s *catalog.Stamp, h crypto.Hash, most int) error {
 	waiting, err := t.View().WaitingAudit(ctx, true, most)
 	if err != nil || len(waiting) == 0 || s.ID == "" && n.Now().Sub(waiting[0].Stored) < idle {
 		return err
 	}
 	var leaves []catalog.StampLeaf
 	for _, w := range waiting {
-		group, err := segmentGroup(ctx, store, w.Key, digest)
+		group, err := segmentGroup(ctx, store, w.Key, h)
 		if err != nil && !urgent(ctx, err) {
 			n.Log.ErrorContext(ctx, "segment of the audit log cannot be stamped", "key", w.Key, "err", err)
 			continue
@@ -44,9 +48,9 @@ func (n *Notary) addSegments(ctx context.Context, t *catalog.Tenant, store prese
 		if err != nil {
 			return fmt.Errorf("read %s: %w", w.Key, err)
 		}
-		leaves = append(leaves, catalog.StampLeaf{Subject: w.Key, Digest: evidence.GroupDigest(digest, group)})
+		leaves = append(leaves, catalog.StampLeaf{Subject: w.Key, Digest: evidence.GroupDigest(h, group)})
 	}
-	return n.add(ctx, t, s, leaves)
+	return n.add(ctx, t, s, h, leaves)
 }
 
 // segmentGroup returns the digests of a segment and of its seal.

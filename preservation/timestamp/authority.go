@@ -154,10 +154,11 @@ func (a *Authority) token(req *timestamp.Request) ([]byte, error) {
 		return nil, preservation.Down(preservation.PartTSA, err)
 	}
 	info := a.info(req, serial, at)
-	h := crypto.SHA256.New()
-	h.Write(info)
+	h := cms.HashFor(a.signer.Public())
+	sum := h.New()
+	sum.Write(info)
 	s := cms.Signing{
-		ContentType: cms.OIDTSTInfo, Content: info, Digest: h.Sum(nil), Hash: crypto.SHA256,
+		ContentType: cms.OIDTSTInfo, Content: info, Digest: sum.Sum(nil), Hash: h,
 		Signer: a.signer, Certificate: a.chain[0],
 	}
 	if req.Certificates {

@@ -31,6 +31,18 @@ type Signing struct {
 	Unsigned func(signature []byte) ([]Attribute, error)
 }
 
+// HashFor is the digest algorithm that goes with a key: one of the strength of
+// its curve, and SHA-256 otherwise.
+func HashFor(key crypto.PublicKey) crypto.Hash {
+	if k, ok := key.(*ecdsa.PublicKey); ok && k.Curve.Params().BitSize > 256 {
+		if k.Curve.Params().BitSize > 384 {
+			return crypto.SHA512
+		}
+		return crypto.SHA384
+	}
+	return crypto.SHA256
+}
+
 // Sign writes a ContentInfo with a SignedData of one signer in DER: RSA with
 // PKCS #1 v1.5, or ECDSA. It verifies the signature before it returns it.
 func Sign(s Signing) ([]byte, error) {

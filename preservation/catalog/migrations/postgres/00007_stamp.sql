@@ -14,6 +14,7 @@ CREATE TABLE stamp (
   algorithms TEXT COLLATE "C" NOT NULL DEFAULT '',
   covered_by TEXT COLLATE "C" NOT NULL DEFAULT '',
   opened_ms  BIGINT NOT NULL,
+  since_ms   BIGINT NOT NULL DEFAULT 0,
   stamped_ms BIGINT NOT NULL DEFAULT 0,
   expires_ms BIGINT NOT NULL DEFAULT 0,
   marked     BIGINT NOT NULL DEFAULT 0 CHECK (marked IN (0, 1)),

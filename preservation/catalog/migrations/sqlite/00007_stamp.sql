@@ -14,6 +14,7 @@ CREATE TABLE stamp (
   algorithms TEXT NOT NULL DEFAULT '',
   covered_by TEXT NOT NULL DEFAULT '',
   opened_ms  INTEGER NOT NULL,
+  since_ms   INTEGER NOT NULL DEFAULT 0,
   stamped_ms INTEGER NOT NULL DEFAULT 0,
   expires_ms INTEGER NOT NULL DEFAULT 0,
   marked     INTEGER NOT NULL DEFAULT 0 CHECK (marked IN (0, 1)),

@@ -1,0 +1,120 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"bestand/preservation"
+)
+
+// AgedPackage is the package of a version that a hash-tree renewal has to read.
+type AgedPackage struct {
+	StampPackage
+	Stamp string // the newest that holds the version
+}
+
+// Aged lists the versions of records whose newest hash tree is of one digest
+// algorithm and stamped, in the order of records behind a place.
+func (v View) Aged(ctx context.Context, digest string, after preservation.RecordID, version, limit int) ([]AgedPackage, error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT o.record_id, o.key, o.kind, o.version, o.version_id, o.size, o.sha256, o.stored_ms, o.stamp
+		FROM record_object o JOIN stamp s ON s.tenant = o.tenant AND s.id = o.stamp
+		WHERE o.tenant = $1 AND o.kind = 'package' AND s.digest = $2 AND s.state = 'stamped' AND (o.record_id, o.version) > ($3, $4)
+		ORDER BY o.record_id, o.version LIMIT $5`, string(v.tenant), digest, string(after), version, limit)
+	return collect(rows, err, func(row scanner) (p AgedPackage, err error) {
+		var stored int64
+		err = row.Scan(&p.Record, &p.Key, &p.Kind, &p.Version, &p.VersionID, &p.Size, &p.SHA256, &stored, &p.Stamp)
+		p.Stored = fromMS(stored)
+		return p, err
+	})
+}
+
+// AgedAudit does the same for segments of the audit log, behind a key.
+func (v View) AgedAudit(ctx context.Context, digest, after string, limit int) ([]AuditSegment, error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT a.key, a.first_seq, a.last_seq, a.sha256, a.seal, a.stamp, a.stored_ms
+		FROM audit_segment a JOIN stamp s ON s.tenant = a.tenant AND s.id = a.stamp
+		WHERE a.tenant = $1 AND s.digest = $2 AND s.state = 'stamped' AND a.key > $3 ORDER BY a.key LIMIT $4`, string(v.tenant), digest, after, limit)
+	return collect(rows, err, scanSegment)
+}
+
+// AgedCount is how much rests on hash trees of one digest algorithm.
+type AgedCount struct {
+	Versions int   // of records
+	Bytes    int64 // of their packages
+	Segments int   // of the audit log
+}
+
+// AgedCount says how much Aged and AgedAudit would list in all, with what a
+// hash-tree renewal holds that has no token yet.
+func (v View) AgedCount(ctx context.Context, digest string) (c AgedCount, err error) {
+	const old = ` AND (s.digest = $2 AND s.state = 'stamped' OR s.kind = 'renewed' AND s.state <> 'stamped')`
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*), CAST(COALESCE(SUM(o.size), 0) AS BIGINT) FROM record_object o JOIN stamp s ON s.tenant = o.tenant AND s.id = o.stamp
+		WHERE o.tenant = $1 AND o.kind = 'package'`+old, string(v.tenant), digest).Scan(&c.Versions, &c.Bytes)
+	if err == nil {
+		err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_segment a JOIN stamp s ON s.tenant = a.tenant AND s.id = a.stamp
+			WHERE a.tenant = $1`+old, string(v.tenant), digest).Scan(&c.Segments)
+	}
+	return c, err
+}
+
+// OpenRenewal adds an empty stamp for a hash-tree renewal, and returns it with
+// Since. ErrConflict while a time-stamp renewal is open, whose token could
+// become part of the chains or not: end that first.
+func (x *Tx) OpenRenewal(s Stamp) (Stamp, error) {
+	if err := x.OpenStamp(s); err != nil {
+		return s, err
+	}
+	var open int
+	var since int64
+	err := x.tx.queryRow(`SELECT COUNT(CASE WHEN state <> 'stamped' AND kind = 'tokens' THEN 1 END), COALESCE(MAX(stamped_ms), 0) FROM stamp WHERE tenant = $1`,
+		string(x.tenant)).Scan(&open, &since)
+	if err == nil && open > 0 {
+		err = fmt.Errorf("a time-stamp renewal is under way: %w", ErrConflict)
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Since = fromMS(since)
+	_, err = x.tx.exec(`UPDATE stamp SET since_ms = $3 WHERE tenant = $1 AND id = $2`, string(x.tenant), s.ID, since)
+	return s, err
+}
+
+// Retire ends the care for the tokens of one digest algorithm, once hash-tree
+// renewals hold everything that rested on them: the newest one counts as what
+// covers them. It reports how many tokens that are.
+func (x *Tx) Retire(digest string) (int64, error) {
+	return x.tx.exec(`UPDATE stamp SET covered_by = (SELECT n.id FROM stamp n WHERE n.tenant = $1 AND n.kind = 'renewed' AND n.state = 'stamped' ORDER BY n.stamped_ms DESC LIMIT 1)
+		WHERE tenant = $1 AND digest = $2 AND covered_by = '' AND state = 'stamped'
+		AND stamped_ms <= (SELECT COALESCE(MAX(n.since_ms), 0) FROM stamp n WHERE n.tenant = $1 AND n.kind = 'renewed' AND n.state = 'stamped' AND n.digest <> $2)
+		AND NOT EXISTS (SELECT 1 FROM stamp n WHERE n.tenant = $1 AND n.kind = 'renewed' AND n.state <> 'stamped')
+		AND NOT EXISTS (SELECT 1 FROM record_object o JOIN stamp s ON s.tenant = o.tenant AND s.id = o.stamp
+			WHERE o.tenant = $1 AND o.kind = 'package' AND s.digest = $2)
+		AND NOT EXISTS (SELECT 1 FROM audit_segment a JOIN stamp s ON s.tenant = a.tenant AND s.id = a.stamp WHERE a.tenant = $1 AND s.digest = $2)`, string(x.tenant), digest)
+}
+
+// hold gives what a leaf stands for to a stamp: a version of a record, or with
+// version 0 a segment of the audit log. It reports false when another stamp has it
+// by now, or it is gone.
+func (x *Tx) hold(stamp string, l StampLeaf) (bool, error) {
+	if l.Version == 0 {
+		n, err := x.tx.exec(`UPDATE audit_segment SET stamp = $3 WHERE tenant = $1 AND key = $2 AND stamp = $4`, string(x.tenant), l.Subject, stamp, l.Before)
+		return n > 0, err
+	}
+	n, err := x.tx.exec(`UPDATE record_object SET stamp = $4 WHERE tenant = $1 AND record_id = $2 AND version = $3 AND kind = 'package' AND stamp = $5`,
+		string(x.tenant), l.Subject, l.Version, stamp, l.Before)
+	return n > 0, err
+}
+
+// holdAgain does that for a leaf that the bucket tells of: the newest hash-tree
+// renewal has it, or else its batch.
+func (x *Tx) holdAgain(s Stamp, l StampLeaf) error {
+	if l.Version == 0 {
+		_, err := x.tx.exec(`UPDATE audit_segment SET stamp = $3 WHERE tenant = $1 AND key = $2
+			AND (stamp = '' OR (SELECT since_ms FROM stamp WHERE stamp.tenant = $1 AND stamp.id = audit_segment.stamp) < $4)`,
+			string(x.tenant), l.Subject, s.ID, ms(s.Since))
+		return err
+	}
+	_, err := x.tx.exec(`UPDATE record_object SET stamp = $4 WHERE tenant = $1 AND record_id = $2 AND version = $3 AND kind = 'package'
+		AND (stamp = '' OR (SELECT since_ms FROM stamp WHERE stamp.tenant = $1 AND stamp.id = record_object.stamp) < $5)`,
+		string(x.tenant), l.Subject, l.Version, s.ID, ms(s.Since))
+	return err
+}

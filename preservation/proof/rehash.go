@@ -1,0 +1,264 @@
+package proof
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/evidence"
+)
+
+// Rehash does the hash-tree renewals that are due (RFC 4998, 5.2): every package
+// whose newest hash tree is of an algorithm that ends is read again, held against
+// what was stamped, and put into a new tree under another algorithm together with
+// all that proved it before. It returns how many versions of records it renewed.
+//
+// It may take days. Batches and time-stamp renewals go on beside it, and when it
+// is cut off, what it has read by then counts: the rest is done the next time. A
+// package that cannot be read, or is not what was stamped, is never renewed: it is
+// said in the log, and stays due.
+func (n *Notary) Rehash(ctx context.Context, t *catalog.Tenant) (int, error) {
+	unlock, err := n.alone(ctx, t, rehashing)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	open, err := t.View().OpenStamps(ctx)
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, s := range open {
+		if s.Kind == catalog.StampRenewed {
+			leaves, err := n.finishAlone(ctx, t, s.ID)
+			if total += leaves; err != nil {
+				return total, fmt.Errorf("renewal %s: %w", s.ID, err)
+			}
+		}
+	}
+	due, err := n.dueNow(ctx, t, HashTree)
+	if err != nil {
+		return total, err
+	}
+	for _, d := range due {
+		leaves, err := n.rehash(ctx, t, d)
+		if total += leaves; err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// finishAlone ends a stamp in the turn of those that want tokens, and returns how
+// many versions of records it holds.
+func (n *Notary) finishAlone(ctx context.Context, t *catalog.Tenant, id string) (int, error) {
+	unlock, err := n.alone(ctx, t, stamping)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	if _, err := n.finish(ctx, t, id); err != nil {
+		return 0, err
+	}
+	return t.View().StampVersions(ctx, id)
+}
+
+// cursor is how far a hash-tree renewal has come.
+type cursor struct {
+	record  preservation.RecordID
+	version int
+	segment string // of the audit log, behind all records
+}
+
+// rehash renews everything that rests on one digest algorithm.
+func (n *Notary) rehash(ctx context.Context, t *catalog.Tenant, d Due) (total int, err error) {
+	h, err := hashOf(d.To)
+	if err != nil {
+		return 0, err
+	}
+	n.Log.InfoContext(ctx, "hash-tree renewal begins", "tenant", string(t.ID()), "from", d.Digest, "to", d.To, "versions", d.Versions, "bytes", d.Bytes)
+	for at := (cursor{}); ; {
+		s, err := n.refill(ctx, t, d.Digest, h, &at)
+		if err != nil {
+			return total, err
+		}
+		if s.ID == "" {
+			break
+		}
+		versions, err := n.finishAlone(ctx, t, s.ID)
+		if total += versions; err != nil {
+			return total, fmt.Errorf("renewal %s: %w", s.ID, err)
+		}
+		n.Log.InfoContext(ctx, "hash-tree renewal goes on", "tenant", string(t.ID()), "renewed", total, "of", d.Versions)
+	}
+	left, err := t.View().AgedCount(ctx, d.Digest)
+	if err != nil {
+		return total, err
+	}
+	if left != (catalog.AgedCount{}) {
+		n.Log.ErrorContext(ctx, "hash-tree renewal is not complete: these could not be renewed; verify them",
+			"tenant", string(t.ID()), "versions", left.Versions, "segments", left.Segments, "end", d.End)
+	}
+	return total, t.Update(ctx, func(x *catalog.Tx) error {
+		if _, err := x.Retire(d.Digest); err != nil {
+			return err
+		}
+		return x.Audit(catalog.AuditEntry{Actor: "system", Action: "evidence.rehashed", Object: d.Digest,
+			Detail: map[string]string{"to": d.To, "versions": fmt.Sprint(total), "left": fmt.Sprint(left.Versions + left.Segments)}})
+	})
+}
+
+// refill puts what lies behind a place into a new stamp, which has no ID when
+// there is nothing, and moves the place on.
+func (n *Notary) refill(ctx context.Context, t *catalog.Tenant, digest string, h crypto.Hash, at *cursor) (s catalog.Stamp, err error) {
+	store, err := n.Store(ctx, t)
+	if err != nil {
+		return s, err
+	}
+	var r *renewer
+	for left := n.most(); left > 0; {
+		aged, next, err := n.aged(ctx, t, store, digest, *at, min(chunk, left))
+		if err != nil || len(aged) == 0 {
+			return s, err
+		}
+		if r == nil {
+			if s, err = n.openRenewal(ctx, t, h); err != nil {
+				return catalog.Stamp{}, err
+			}
+			r = &renewer{hash: h, since: s.Since, know: newAssembly(t)}
+		}
+		leaves, err := n.renewed(ctx, r, aged)
+		if err == nil {
+			err = t.Update(ctx, func(x *catalog.Tx) error { return x.AddLeaves(s, leaves) })
+		}
+		if err != nil {
+			return s, ended(err)
+		}
+		*at, left = next, left-len(leaves)
+	}
+	return s, nil
+}
+
+// old is something whose newest hash tree is of an algorithm that ends.
+type old struct {
+	subject string
+	version int
+	stamp   string // that holds it
+	read    func(ctx context.Context, algorithms []crypto.Hash) (map[crypto.Hash][][]byte, error)
+}
+
+// aged lists what lies behind a place, versions of records and then segments of the
+// audit log, and the place behind it.
+func (n *Notary) aged(ctx context.Context, t *catalog.Tenant, store preservation.Store, digest string, at cursor, limit int) (all []old, next cursor, err error) {
+	packages, err := t.View().Aged(ctx, digest, at.record, at.version, limit)
+	for _, p := range packages {
+		at.record, at.version = p.Record, p.Version
+		all = append(all, old{string(p.Record), p.Version, p.Stamp, func(ctx context.Context, algorithms []crypto.Hash) (map[crypto.Hash][][]byte, error) {
+			_, groups, err := readAll(ctx, store, p.RecordObject, algorithms)
+			return groups, err
+		}})
+	}
+	if err != nil || len(all) > 0 {
+		return all, at, err
+	}
+	segments, err := t.View().AgedAudit(ctx, digest, at.segment, limit)
+	for _, s := range segments {
+		at.segment = s.Key
+		all = append(all, old{s.Key, 0, s.Stamp, func(ctx context.Context, algorithms []crypto.Hash) (map[crypto.Hash][][]byte, error) {
+			groups := map[crypto.Hash][][]byte{}
+			for _, h := range algorithms {
+				var err error
+				if groups[h], err = segmentGroup(ctx, store, s.Key, h); err != nil {
+					return nil, err
+				}
+			}
+			return groups, nil
+		}})
+	}
+	return all, at, err
+}
+
+// openRenewal opens a stamp when no time-stamp renewal is under way.
+func (n *Notary) openRenewal(ctx context.Context, t *catalog.Tenant, h crypto.Hash) (s catalog.Stamp, err error) {
+	unlock, err := n.alone(ctx, t, stamping)
+	if err != nil {
+		return s, err
+	}
+	defer unlock()
+	if _, err := n.finishOpen(ctx, t); err != nil {
+		return s, err
+	}
+	now := n.Now()
+	s = catalog.Stamp{ID: preservation.NewID(now), Kind: catalog.StampRenewed, Digest: h.String(), Opened: now}
+	return s, t.Update(ctx, func(x *catalog.Tx) error {
+		s, err = x.OpenRenewal(s)
+		return err
+	})
+}
+
+// renewer makes the leaves of a hash-tree renewal.
+type renewer struct {
+	hash  crypto.Hash
+	since time.Time // the tokens up to then are covered
+
+	mu   sync.Mutex
+	know *assembly
+}
+
+// renewed returns the leaves of what can be read and is what was stamped.
+func (n *Notary) renewed(ctx context.Context, r *renewer, aged []old) ([]catalog.StampLeaf, error) {
+	found := make([][]byte, len(aged))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, o := range aged {
+		g.Go(func() (err error) {
+			if found[i], err = r.leaf(ctx, o); err != nil {
+				return n.later(ctx, o.subject, o.version, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var leaves []catalog.StampLeaf
+	for i, o := range aged {
+		if found[i] != nil {
+			leaves = append(leaves, catalog.StampLeaf{Subject: o.subject, Version: o.version, Digest: found[i], Before: o.stamp})
+		}
+	}
+	return leaves, nil
+}
+
+// leaf reads all that one leaf stands for, holds it against what was stamped, and
+// joins its new digests with that of everything that proved it before (RFC 4998,
+// 5.2, steps 1 to 4 of the hash-tree renewal).
+func (r *renewer) leaf(ctx context.Context, o old) ([]byte, error) {
+	r.mu.Lock()
+	batches, renewals, err := r.know.places(ctx, o.subject, o.version)
+	r.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	groups, err := o.read(ctx, algorithms(append(batches, renewals...), r.hash))
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	record, err := r.know.record(ctx, o.subject, o.version, r.since, func(h crypto.Hash) ([][]byte, error) { return groups[h], nil })
+	if err != nil {
+		return nil, err
+	}
+	members, chains := groups[r.hash], record.ChainsDigest(r.hash, len(record.Chains))
+	for i := range members {
+		members[i] = evidence.Renewed(r.hash, members[i], chains)
+	}
+	return evidence.GroupDigest(r.hash, members), nil
+}
