@@ -282,6 +282,18 @@ type FileID = preservation.FileID
 // Finding defines model for Finding.
 type Finding = preservation.Finding
 
+// Fixity defines model for Fixity.
+type Fixity struct {
+	// Checked When the record was last read back whole; storing it does.
+	Checked time.Time `json:"checked"`
+
+	// Findings What is wrong and is so still.
+	Findings []Finding `json:"findings"`
+
+	// Status damaged: something stored is not what was stored, or is not there.
+	Status string `json:"status"`
+}
+
 // Format defines model for Format.
 type Format = preservation.Format
 
@@ -404,6 +416,7 @@ type Record struct {
 	Evidence        Evidence          `json:"evidence"`
 	Extra           map[string]string `json:"extra,omitempty,omitzero"`
 	Files           []File            `json:"files"`
+	Fixity          Fixity            `json:"fixity"`
 	ID              RecordID          `json:"id"`
 	Keywords        []string          `json:"keywords,omitempty,omitzero"`
 	Kind            string            `json:"kind,omitempty,omitzero"`

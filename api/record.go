@@ -32,6 +32,11 @@ func (s *server) GetRecord(ctx context.Context, request GetRecordRequestObject) 
 		return nil, err
 	}
 	v.Retention = evaluation(where)
+	checked, err := s.tenant(ctx).View().Checked(ctx, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	v.Fixity = fixityOf(checked)
 	return GetRecord200JSONResponse(v), nil
 }
 
@@ -42,6 +47,14 @@ func evaluation(e retention.Evaluation) Retention {
 		Trigger: known(e.Trigger), TriggeredOn: e.TriggeredOn, Start: e.Start, End: known(e.End), DueFrom: e.DueFrom, Ceiling: e.Ceiling,
 		Holds: list(e.Holds), Reasons: e.Reasons,
 	}
+}
+
+func fixityOf(c catalog.Check) Fixity {
+	f := Fixity{Status: "intact", Checked: c.At, Findings: list(c.Findings)}
+	if len(c.Findings) > 0 {
+		f.Status = "damaged"
+	}
+	return f
 }
 
 // known is nil, which is null in JSON, for a zero value.

@@ -8,6 +8,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/fixity"
 	"bestand/preservation/proof"
 	"bestand/retention"
 )
@@ -21,6 +22,7 @@ func schedules() map[string]string {
 	all["complete"] = "25 * * * *"
 	all[proof.JobStamp] = "7 * * * *"
 	all[proof.JobRenew] = "20 5 * * *"
+	all[fixity.JobScrub] = "35 * * * *"
 	all["sweep"] = "50 * * * *"
 	all["expire-uploads"] = "40 4 * * *"
 	return all

@@ -51,6 +51,9 @@ type Config struct {
 	LockHorizon int
 	LockShort   int
 
+	ScrubPeriod int
+	ScrubRate   int64
+
 	SealKey      string
 	SealPassword string
 	SealMaxBytes int64
@@ -94,6 +97,8 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.LockMode, "lock-mode", string(preservation.Compliance), "Object Lock of new objects: COMPLIANCE, or GOVERNANCE for pilots, which an approved destruction need not wait for")
 	fs.IntVar(&c.LockHorizon, "lock-horizon", 90, "`days` that objects are locked ahead; extended while the record is kept")
 	fs.IntVar(&c.LockShort, "lock-short", 14, "`days` of lock for records past their retention end, or without a known one, until somebody decides")
+	fs.IntVar(&c.ScrubPeriod, "scrub-period", 90, "`days` in which everything stored is read back once and compared")
+	fs.Int64Var(&c.ScrubRate, "scrub-rate", 16<<20, "most `bytes` per second that are read for that")
 	fs.StringVar(&c.SealKey, "seal-key", "", "PKCS#12 `file` with the seal key and its certificates (default: a self-made, not qualified one)")
 	fs.StringVar(&c.SealPassword, "seal-password-file", "", "`file` with the password of the seal key")
 	fs.Int64Var(&c.SealMaxBytes, "seal-max-bytes", 256<<20, "PDF files above this size in `bytes` get no seal of their own; the package's seal covers them")
@@ -242,6 +247,12 @@ func (c *Config) check() []error {
 	}
 	if c.LockShort < 1 || c.LockHorizon < c.LockShort {
 		bad("lock-horizon", "must not be shorter than lock-short, which is at least 1 day")
+	}
+	if c.ScrubPeriod < 1 {
+		bad("scrub-period", "at least 1 day")
+	}
+	if c.ScrubRate < 1<<10 {
+		bad("scrub-rate", "at least 1024 bytes per second; what cannot be read within the period shows as the age of the oldest check")
 	}
 	if c.TSAURL != "" {
 		if u, err := url.Parse(c.TSAURL); err != nil || u.Scheme != "http" && u.Scheme != "https" {

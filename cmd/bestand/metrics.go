@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"bestand/preservation/fixity"
 )
 
 // gauges asks catalog and indexes for their state when somebody looks.
@@ -20,12 +22,18 @@ var (
 	waitingDesc  = prometheus.NewDesc("bestand_evidence_waiting", "Versions of records that no time-stamp covers yet.", []string{"tenant"}, nil)
 	waitDesc     = prometheus.NewDesc("bestand_evidence_waiting_seconds", "Age of the oldest of them; more than a few hours wants a person.", []string{"tenant"}, nil)
 	endsDesc     = prometheus.NewDesc("bestand_evidence_ends_timestamp_seconds", "When the first time-stamp that is not renewed proves nothing any more.", []string{"tenant"}, nil)
+	objectsDesc  = prometheus.NewDesc("bestand_fixity_objects_total", "Objects that were read back and compared since the start.", nil, nil)
+	findingsDesc = prometheus.NewDesc("bestand_fixity_findings", "What is stored and is not what was stored; anything but 0 wants a person.", []string{"tenant"}, nil)
+	damagedDesc  = prometheus.NewDesc("bestand_fixity_damaged_records", "Records that findings are about.", []string{"tenant"}, nil)
+	oldestDesc   = prometheus.NewDesc("bestand_fixity_oldest_check_timestamp_seconds", "When the record was last read back that waits longest; older than --scrub-period wants a person.", []string{"tenant"}, nil)
+	roundDesc    = prometheus.NewDesc("bestand_fixity_last_round_timestamp_seconds", "When the last full round ended, in which every record was read back.", []string{"tenant"}, nil)
 	restartsDesc = prometheus.NewDesc("bestand_objectstore_restarts_total", "Times the embedded object store was started again after a crash.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc, restartsDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc,
+		objectsDesc, findingsDesc, damagedDesc, oldestDesc, roundDesc, restartsDesc} {
 		ch <- d
 	}
 }
@@ -52,6 +60,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	if g.s.embedded != nil {
 		ch <- prometheus.MustNewConstMetric(restartsDesc, prometheus.CounterValue, float64(g.s.embedded.Restarts()))
 	}
+	ch <- prometheus.MustNewConstMetric(objectsDesc, prometheus.CounterValue, float64(g.s.scrub.Limit.Objects()))
 	g.s.mu.Lock()
 	defer g.s.mu.Unlock()
 	for id, tail := range g.s.tails {
@@ -71,6 +80,16 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 		if end, _, err := g.s.notary.End(ctx, g.s.catalog.Tenant(id)); err == nil && !end.IsZero() {
 			gauge(endsDesc, float64(end.Unix()), string(id))
+		}
+		if f, err := g.s.catalog.Tenant(id).View().Fixity(ctx); err == nil {
+			gauge(findingsDesc, float64(f.Findings), string(id))
+			gauge(damagedDesc, float64(f.Damaged), string(id))
+			if !f.Oldest.IsZero() {
+				gauge(oldestDesc, float64(f.Oldest.Unix()), string(id))
+			}
+		}
+		if r, err := fixity.LastRound(ctx, g.s.catalog.Tenant(id)); err == nil && !r.Ended.IsZero() {
+			gauge(roundDesc, float64(r.Ended.Unix()), string(id))
 		}
 		if lag, err := tail.Lag(ctx); err == nil {
 			gauge(lagDesc, float64(lag.Changes), string(id))

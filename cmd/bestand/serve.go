@@ -17,6 +17,7 @@ import (
 	"bestand/ingest"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/fixity"
 	"bestand/preservation/ledger"
 	"bestand/preservation/proof"
 	"bestand/retention"
@@ -64,6 +65,7 @@ type service struct {
 	pipeline *ingest.Pipeline
 	disposer *retention.Disposer
 	notary   *proof.Notary
+	scrub    *fixity.Scrub
 	index    *search.Set
 	api      *api.Server
 
@@ -100,6 +102,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Share:    a.cfg.DisposeMax,
 	}
 	s.notary = a.newNotary()
+	s.scrub = s.newScrub()
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
 	s.api, err = api.New(api.Config{
@@ -235,6 +238,8 @@ func (s *service) startWorkers() {
 	pools := []*catalog.Pool{
 		{DB: s.catalog, Handlers: map[string]catalog.Handler{catalog.JobProcess: s.timely(s.pipeline.Process)}, Workers: underWay * s.cfg.Workers, Log: s.log},
 		{DB: s.catalog, Handlers: protect, Workers: 1, Log: s.log},
+		// A scrub reads slowly, and for as long as it has something to read.
+		{DB: s.catalog, Handlers: map[string]catalog.Handler{fixity.JobScrub: s.timely(s.scrub.Run)}, Workers: 1, Log: s.log},
 		{DB: s.catalog, Handlers: handlers, Workers: 2, Log: s.log},
 		{DB: s.catalog, Handlers: renew, Workers: 1, Log: s.log},
 	}

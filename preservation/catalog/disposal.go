@@ -128,6 +128,7 @@ func (x *Tx) Destroy(s Tombstone) error {
 	for _, q := range []string{
 		`DELETE FROM record WHERE tenant = $1 AND id = $2`, // takes files, triggers and the disposal with it
 		`DELETE FROM record_object WHERE tenant = $1 AND record_id = $2`,
+		`DELETE FROM finding WHERE tenant = $1 AND record_id = $2`,
 		`DELETE FROM event WHERE tenant = $1 AND record_id = $2 AND record_id <> ''`,
 		`DELETE FROM event WHERE tenant = $1 AND submission <> '' AND submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2)`,
 		`DELETE FROM submission_file WHERE submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2)`,

@@ -86,8 +86,8 @@ func (x *tx) commitRecord(tenant preservation.TenantID, c Commit) (bool, error) 
 	now := ms(x.db.now())
 	// The lock of a record is the earliest of those on its objects.
 	added, err := x.exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key,
-			creator, opened, closed, confidentiality, personal_data, parent, metadata, formats, received_ms, archived_ms, changed_ms, lock_mode, lock_until_ms)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+			creator, opened, closed, confidentiality, personal_data, parent, metadata, formats, received_ms, archived_ms, changed_ms, lock_mode, lock_until_ms, checked_ms)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $21)
 		ON CONFLICT (id) DO UPDATE SET version = excluded.version, submission = excluded.submission, kind = excluded.kind, class = excluded.class,
 			title = excluded.title, reference = excluded.reference, reference_key = excluded.reference_key, creator = excluded.creator,
 			opened = excluded.opened, closed = excluded.closed, confidentiality = excluded.confidentiality, personal_data = excluded.personal_data,

@@ -10,7 +10,8 @@
 // could not be asked, which says nothing about the record.
 //
 // Checker.Record looks at one record, Checker.Holding at everything that a tenant
-// has in its bucket and in the catalog.
+// has in its bucket and in the catalog. Scrub does the same in portions, for good,
+// and keeps what it finds.
 package fixity
 
 import (
@@ -31,6 +32,7 @@ const (
 	CodeObjectGone   = "object-missing"       // the catalog names it, the store has no such version
 	CodeObjectDigest = "object-digest"        // its bytes are not those that were stored
 	CodeObjectSize   = "object-size"          //
+	CodeUnread       = "object-unreadable"    // the store has it and does not give its bytes
 	CodeSurplus      = "surplus-version"      // a key has more than one version, or a delete marker
 	CodeUnknown      = "unknown-object"       // in the bucket, and the catalog does not know it
 	CodeLockGone     = "lock-missing"         // nothing forbids its deletion

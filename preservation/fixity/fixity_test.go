@@ -41,6 +41,7 @@ type archived struct {
 	receipt string        // key
 	behind  *minio.Client // another client of the bucket, which does what no part of the archive does
 	file    string        // file of the package in the store's folder
+	objects string        // folder of the bucket in it
 	catalog string        // file of the database
 }
 
@@ -104,9 +105,13 @@ func archive(t *testing.T) archived {
 			return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(srv.Endpoint(), "unix:"))
 		}}})
 	must(err)
-	a.file = filepath.Join(dir, "objects", "archive", key)
+	a.objects = filepath.Join(dir, "objects", "archive")
+	a.file = a.object(key)
 	return a
 }
+
+// object is the file of an object.
+func (a archived) object(key string) string { return filepath.Join(a.objects, key) }
 
 // edit changes a file in place, as a disk or a person with root would, and
 // leaves its extended attributes as they are.
@@ -122,10 +127,6 @@ func edit(t *testing.T, path string, fn func([]byte) []byte) {
 }
 
 func TestRecord(t *testing.T) {
-	flip := func(b []byte) []byte {
-		b[bytes.Index(b, []byte("Baugenehmigung"))] ^= 1
-		return b
-	}
 	row := func(query string) func(*testing.T, archived) {
 		return func(t *testing.T, a archived) {
 			db, err := sql.Open("sqlite", a.catalog)
@@ -144,7 +145,7 @@ func TestRecord(t *testing.T) {
 		want   []string // codes of failed findings, each at least once
 	}{
 		{"intact", func(*testing.T, archived) {}, nil},
-		{"flipped bit", func(t *testing.T, a archived) { edit(t, a.file, flip) }, []string{fixity.CodeObjectDigest, aip.CodeDigest}},
+		{"flipped bit", func(t *testing.T, a archived) { edit(t, a.file, flipBit) }, []string{fixity.CodeObjectDigest, aip.CodeDigest}},
 		{"cut off", func(t *testing.T, a archived) { edit(t, a.file, func(b []byte) []byte { return b[:len(b)-100] }) },
 			[]string{fixity.CodeObjectSize, fixity.CodeObjectDigest, aip.CodeNotPackage}},
 		{"removed", func(t *testing.T, a archived) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"bestand/preservation"
@@ -47,37 +48,31 @@ func (r *Report) fail(subject, code, format string, args ...any) {
 // every byte, one record at a time, and may run for long; an error says that store
 // or catalog could not be asked, and how far it came is in the report.
 func (c *Checker) Holding(ctx context.Context, t *catalog.Tenant, s preservation.Store) (Report, error) {
-	h := &holding{Checker: c, tenant: t, store: s, documents: map[string]catalog.Document{}, seen: map[string]bool{}, sealed: map[string]bool{}}
+	h := &holding{Checker: c, tenant: t, store: s}
 	if err := h.records(ctx); err != nil {
 		return h.Report, err
 	}
-	docs, stored, err := t.View().AllDocuments(ctx)
-	if err != nil {
-		return h.Report, err
+	return h.Report, h.rest(ctx, Place{}, nil)
+}
+
+// Place is how far a look at a bucket has come.
+type Place struct {
+	Key     string `json:"key"`     // the last that was looked at; empty at the beginning
+	Entries int64  `json:"entries"` // of the audit log up to there
+}
+
+// placeEvery is after how many objects Rest tells where it is.
+const placeEvery = 500
+
+// Rest verifies everything in a tenant's bucket that Record does not, from a place
+// on. It tells now and then where it is, with what failed since it last told: a
+// look that was broken off goes on there, and an error of tell ends it.
+func (c *Checker) Rest(ctx context.Context, t *catalog.Tenant, s preservation.Store, from Place, tell func(Place, Report) error) error {
+	h := &holding{Checker: c, tenant: t, store: s}
+	if err := h.rest(ctx, from, tell); err != nil {
+		return err
 	}
-	for _, d := range docs {
-		h.documents[d.Key] = d
-	}
-	var stamps []string
-	if h.Stamps != nil {
-		if stamps, err = h.Stamps(ctx, t); err != nil {
-			return h.Report, err
-		}
-	}
-	if err := h.bucket(ctx); err != nil {
-		return h.Report, err
-	}
-	for _, d := range docs {
-		if stored[d.Key] && !h.seen[d.Key] {
-			h.fail(d.Key, CodeObjectGone, "the catalog has version %d of %s %s, and says that it stands in the bucket", d.Version, d.Kind, d.Name)
-		}
-	}
-	for _, key := range stamps {
-		if !h.seen[key] {
-			h.fail(key, CodeObjectGone, "without it what it stamped cannot be proved any more")
-		}
-	}
-	return h.Report, h.audit(ctx)
+	return tell(h.place, h.Report)
 }
 
 // holding is one look at everything that a tenant has.
@@ -87,9 +82,70 @@ type holding struct {
 	tenant    *catalog.Tenant
 	store     preservation.Store
 	documents map[string]catalog.Document // by key
-	seen      map[string]bool             // keys below cfg/ and er/
-	entries   int64                       // of the audit log in the bucket
-	sealed    map[string]bool             // keys of its seals that must be there
+	expected  []string                    // keys that must be there and were not met yet, in their order
+	place     Place
+}
+
+// rest looks at everything that belongs to no record of the catalog.
+func (h *holding) rest(ctx context.Context, from Place, tell func(Place, Report) error) error {
+	docs, stored, err := h.tenant.View().AllDocuments(ctx)
+	if err != nil {
+		return err
+	}
+	h.place, h.documents, h.expected = from, map[string]catalog.Document{}, nil
+	for _, d := range docs {
+		if h.documents[d.Key] = d; stored[d.Key] {
+			h.expected = append(h.expected, d.Key)
+		}
+	}
+	if h.Stamps != nil {
+		stamps, err := h.Stamps(ctx, h.tenant)
+		if err != nil {
+			return err
+		}
+		h.expected = append(h.expected, stamps...)
+	}
+	slices.Sort(h.expected)
+	for len(h.expected) > 0 && h.expected[0] <= from.Key {
+		h.expected = h.expected[1:]
+	}
+	if err := h.bucket(ctx, tell); err != nil {
+		return err
+	}
+	if err := h.missing(ctx, ""); err != nil {
+		return err
+	}
+	return h.audit(ctx)
+}
+
+// expect wants a key that stands behind the present place.
+func (h *holding) expect(key string) {
+	i, there := slices.BinarySearch(h.expected, key)
+	if !there {
+		h.expected = slices.Insert(h.expected, i, key)
+	}
+}
+
+// missing looks at what was expected before a key and was not met; before all
+// others for the empty one.
+func (h *holding) missing(ctx context.Context, before string) error {
+	for ; len(h.expected) > 0 && (before == "" || h.expected[0] < before); h.expected = h.expected[1:] {
+		key := h.expected[0]
+		switch _, err := h.store.Stat(ctx, key, ""); {
+		case err == nil: // the listing left it out
+			continue
+		case !errors.Is(err, preservation.ErrNotFound):
+			return err
+		}
+		if d, ok := h.documents[key]; ok {
+			h.fail(key, CodeObjectGone, "the catalog has version %d of %s %s, and says that it stands in the bucket", d.Version, d.Kind, d.Name)
+		} else if strings.HasSuffix(key, audit.SealSuffix) {
+			h.fail(key, CodeObjectGone, "the catalog says that the segment was sealed")
+		} else {
+			h.fail(key, CodeObjectGone, "without it what it stamped cannot be proved any more")
+		}
+	}
+	return nil
 }
 
 // records verifies each record that the catalog knows.
@@ -117,14 +173,28 @@ func (h *holding) records(ctx context.Context) error {
 }
 
 // bucket looks at every object that belongs to no record of the catalog.
-func (h *holding) bucket(ctx context.Context) error {
+func (h *holding) bucket(ctx context.Context, tell func(Place, Report) error) error {
+	begin := h.place.Key
 	var last preservation.Object
 	var folder string
 	for o, err := range h.store.Versions(ctx, "") {
 		if err != nil {
 			return err
 		}
+		if begin != "" && o.Key <= begin {
+			continue
+		}
+		if err := h.missing(ctx, o.Key); err != nil {
+			return err
+		}
+		if tell != nil && h.Objects >= placeEvery && o.Key != h.place.Key {
+			if err := tell(h.place, h.Report); err != nil {
+				return err
+			}
+			h.Report = Report{}
+		}
 		h.Objects++
+		h.place.Key = o.Key
 		top, _, _ := strings.Cut(o.Key, "/")
 		switch top {
 		case "aip", "evt":
@@ -139,6 +209,9 @@ func (h *holding) bucket(ctx context.Context) error {
 		default:
 			h.fail(o.Key, CodeUnknown, "no object of an archive has such a key")
 			continue
+		}
+		if !o.Marker && len(h.expected) > 0 && h.expected[0] == o.Key {
+			h.expected = h.expected[1:]
 		}
 		if o.Key == last.Key || o.Marker {
 			h.fail(o.Key, CodeSurplus, "more than one version, or a delete marker: something wrote here that must not")
@@ -234,7 +307,6 @@ func (h *holding) single(ctx context.Context, o preservation.Object, top string)
 
 // stamp compares an object of evidence with the catalog.
 func (h *holding) stamp(ctx context.Context, o preservation.Object, content io.Reader) error {
-	h.seen[o.Key] = true
 	if h.Stamp == nil {
 		return nil
 	}
@@ -248,7 +320,6 @@ func (h *holding) stamp(ctx context.Context, o preservation.Object, content io.R
 
 // document compares a version of a configuration document with its row.
 func (h *holding) document(o preservation.Object, data []byte) {
-	h.seen[o.Key] = true
 	c, err := preservation.DecodeConfigObject(data)
 	if err != nil {
 		h.fail(o.Key, CodeEvent, "%v", err)
@@ -297,7 +368,7 @@ func (h *holding) segment(ctx context.Context, key string, data []byte) error {
 			h.fail(key, "audit-chain", "entry %d is another one in the catalog, or is missing there", e.Seq)
 		}
 	}
-	h.entries += int64(len(entries))
+	h.place.Entries += int64(len(entries))
 	row, err := h.tenant.View().AuditSegment(ctx, key)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound): // written again by a former release, after a crash
@@ -309,14 +380,13 @@ func (h *holding) segment(ctx context.Context, key string, data []byte) error {
 		h.fail(key, CodeObjectDigest, "the catalog says that its SHA-256 is %s", row.SHA256)
 	}
 	if row.Seal != "" {
-		h.sealed[key+audit.SealSuffix] = true
+		h.expect(key + audit.SealSuffix)
 	}
 	return nil
 }
 
 // seal verifies the seal of a segment of the audit log, which stands right before it.
 func (h *holding) seal(ctx context.Context, segment string, p7s []byte) error {
-	delete(h.sealed, segment+audit.SealSuffix)
 	_, body, err := h.store.Get(ctx, segment, "")
 	if errors.Is(err, preservation.ErrNotFound) {
 		h.fail(segment, CodeObjectGone, "there is its seal, and no segment")
@@ -345,15 +415,12 @@ func (h *holding) audit(ctx context.Context) error {
 		return err
 	}
 	h.add("", findings...)
-	for key := range h.sealed {
-		h.fail(key, CodeObjectGone, "the catalog says that the segment was sealed")
-	}
 	stored, err := h.tenant.AuditStored(ctx)
 	if err != nil {
 		return err
 	}
-	if h.entries < stored {
-		h.fail("audit/", CodeObjectGone, "the bucket has %d entries of the audit log, the catalog says that the first %d are there", h.entries, stored)
+	if h.place.Entries < stored {
+		h.fail("audit/", CodeObjectGone, "the bucket has %d entries of the audit log, the catalog says that the first %d are there", h.place.Entries, stored)
 	}
 	return nil
 }

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/fixity"
+)
+
+// newScrub reads everything back while the service runs.
+func (s *service) newScrub() *fixity.Scrub {
+	return &fixity.Scrub{
+		Checker: s.checker(s.pipeline.WorkDir),
+		Store:   s.store,
+		Event: func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, e preservation.Event) error {
+			return s.officer.AddEvent(ctx, t, id, preservation.EventObject{Record: id, Event: e})
+		},
+		Period: time.Duration(s.cfg.ScrubPeriod) * 24 * time.Hour,
+		Limit:  fixity.NewLimit(s.cfg.ScrubRate),
+		Log:    s.log,
+	}
+}
