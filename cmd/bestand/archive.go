@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,15 +140,35 @@ func (a *archive) openKeys() (err error) {
 		}
 	}
 	if a.cfg.TSAURL != "" {
-		password, err := readSecret(a.cfg.TSAPassword)
-		if err != nil {
-			return err
-		}
-		a.stamper = &timestamp.Client{URL: a.cfg.TSAURL, User: a.cfg.TSAUser, Password: password, Roots: a.trust, Now: a.now}
-		return nil
+		a.stamper, err = a.authorities()
+		return err
 	}
 	a.stamper, err = timestamp.NewAuthority(timestamp.Config{Signer: a.keys.TSA.Signer, Chain: a.keys.TSA.Chain, Now: a.now})
 	return err
+}
+
+// authorities are the time-stamping services of others.
+func (a *archive) authorities() (*timestamp.Preferred, error) {
+	secret, err := readSecret(a.cfg.TSAPassword)
+	if err != nil {
+		return nil, err
+	}
+	urls, users, passwords := several(a.cfg.TSAURL), several(a.cfg.TSAUser), strings.Split(secret, "\n")
+	if secret != "" && len(passwords) != len(users) {
+		return nil, fmt.Errorf("%s: want a password a line, as many as --tsa-user has names: %d", a.cfg.TSAPassword, len(users))
+	}
+	p := &timestamp.Preferred{Now: a.now, Log: a.log}
+	for i, u := range urls {
+		c := &timestamp.Client{URL: u, Roots: a.trust, Now: a.now}
+		if i < len(users) {
+			c.User = users[i]
+		}
+		if i < len(passwords) {
+			c.Password = strings.TrimSpace(passwords[i])
+		}
+		p.Clients = append(p.Clients, c)
+	}
+	return p, nil
 }
 
 func (a *archive) openStore(ctx context.Context) (err error) {

@@ -102,9 +102,9 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.SealKey, "seal-key", "", "PKCS#12 `file` with the seal key and its certificates (default: a self-made, not qualified one)")
 	fs.StringVar(&c.SealPassword, "seal-password-file", "", "`file` with the password of the seal key")
 	fs.Int64Var(&c.SealMaxBytes, "seal-max-bytes", 256<<20, "PDF files above this size in `bytes` get no seal of their own; the package's seal covers them")
-	fs.StringVar(&c.TSAURL, "tsa-url", "", "RFC 3161 time-stamping service `URL` (default: the embedded, not qualified one)")
-	fs.StringVar(&c.TSAUser, "tsa-user", "", "user name at the time-stamping service")
-	fs.StringVar(&c.TSAPassword, "tsa-password-file", "", "`file` with the password at the time-stamping service")
+	fs.StringVar(&c.TSAURL, "tsa-url", "", "RFC 3161 time-stamping service `URL`, or several in the order of preference with commas between (default: the embedded, not qualified one)")
+	fs.StringVar(&c.TSAUser, "tsa-user", "", "user name at the time-stamping service, or one for each with commas between")
+	fs.StringVar(&c.TSAPassword, "tsa-password-file", "", "`file` with the password at the time-stamping service, or one for each in lines")
 	fs.StringVar(&c.TrustFile, "trust-file", "", "`file` (PEM) with the roots of the time-stamping service and of former seals, against which everything is verified")
 	fs.StringVar(&c.Digest, "evidence-digest", crypto.SHA256.String(), "digest `algorithm` of new evidence: "+strings.Join(digestNames(), ", ")+"; a better one takes over in time when it ends")
 	fs.StringVar(&c.Algorithms, "algorithms", "", "`file` (JSON) with a newer table of algorithms and their ends than the program's own")
@@ -254,10 +254,13 @@ func (c *Config) check() []error {
 	if c.ScrubRate < 1<<10 {
 		bad("scrub-rate", "at least 1024 bytes per second; what cannot be read within the period shows as the age of the oldest check")
 	}
-	if c.TSAURL != "" {
-		if u, err := url.Parse(c.TSAURL); err != nil || u.Scheme != "http" && u.Scheme != "https" {
-			bad("tsa-url", "%q is not an http(s) URL", c.TSAURL)
+	for _, s := range several(c.TSAURL) {
+		if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			bad("tsa-url", "%q is not an http(s) URL", s)
 		}
+	}
+	if users := len(several(c.TSAUser)); users > 0 && users != len(several(c.TSAURL)) {
+		bad("tsa-user", "%d names for %d services", users, len(several(c.TSAURL)))
 	}
 	if c.TSAURL != "" && c.TrustFile == "" {
 		bad("trust-file", "with --tsa-url the root certificate of the time-stamping service must be given, else no token can be verified")
@@ -339,6 +342,18 @@ func readSuitable(path string) (*evidence.Suitability, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+// several splits a setting that may have several values.
+func several(v string) []string {
+	if v == "" {
+		return nil
+	}
+	all := strings.Split(v, ",")
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	return all
 }
 
 // path is a place in the data folder.

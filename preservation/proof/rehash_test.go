@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 	"bestand/preservation/evidence"
 	"bestand/preservation/pki"
 	"bestand/preservation/proof"
@@ -139,37 +138,20 @@ func TestRehashCutOff(t *testing.T) {
 	}
 	a.now = time.Date(2031, 9, 1, 0, 0, 0, 0, time.UTC)
 	a.newKeys()
-	bucket, renewed := a.bucket, 0
-	for round := 0; ; round++ {
-		if round > 30 {
-			t.Fatal("it does not come to an end")
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var reads atomic.Int64
-		a.bucket = &watched{Store: bucket, read: func() {
-			if reads.Add(1) == int64(5+round) {
-				cancel()
-			}
-		}}
-		n, err := a.notary.Rehash(ctx, a.Tenant)
+	renewed, rounds := 0, 0
+	a.cut(func(ctx context.Context, tn *catalog.Tenant) error {
+		n, err := a.notary.Rehash(ctx, tn)
 		renewed += n
-		cancel()
-		a.bucket = bucket
-		for id, pkg := range packages {
-			a.proves(a.Tenant, id, pkg)
-		}
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		if round == 2 {
+		if rounds++; rounds == 20 {
 			if n, err := a.notary.Renew(t.Context(), a.Tenant); n == 0 || err != nil {
 				t.Fatal(n, err)
 			}
+			for id, pkg := range packages {
+				a.proves(a.Tenant, id, pkg)
+			}
 		}
-	}
+		return err
+	})
 	if due, err := a.notary.Due(t.Context(), a.Tenant, a.now); len(due) > 0 || err != nil {
 		t.Errorf("%+v, %v", due, err)
 	}
@@ -177,17 +159,6 @@ func TestRehashCutOff(t *testing.T) {
 		t.Errorf("%d of %d versions renewed", renewed, len(packages))
 	}
 	a.restored(packages)
-}
-
-// watched tells of every read.
-type watched struct {
-	preservation.Store
-	read func()
-}
-
-func (w *watched) Open(ctx context.Context, key, version string, off, n int64) (io.ReadCloser, error) {
-	w.read()
-	return w.Store.Open(ctx, key, version, off, n)
 }
 
 // TestRehashOfDamage never renews what is not what was stamped.
