@@ -199,6 +199,17 @@ func TestHashTreeRenewal(t *testing.T) {
 		}
 	}
 	proved()
+	dir := t.TempDir()
+	for name, path := range map[string]string{"akte.er": "/evidence", "akte.zip": "/package"} {
+		if err := os.WriteFile(filepath.Join(dir, name), in.admin(t).get("/v1/records/"+records[0]+path).want(t, 200).body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, l := range judge.Libraries {
+		if err := l.Record(t, filepath.Join(dir, "akte.er"), filepath.Join(in.dir, "keys", "ca.pem"), time.Now(), true, unpack(t, filepath.Join(dir, "akte.zip"))...); err != nil {
+			t.Errorf("%s: %v", l, err)
+		}
+	}
 	in.stop(t)
 	for _, name := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm", "index"} {
 		if err := os.RemoveAll(filepath.Join(in.dir, name)); err != nil {

@@ -6,3 +6,15 @@ var FeedQueries = map[string][]any{
 	feedBehind: {"a", 0, 7},
 	feedEnd:    {"a"},
 }
+
+// StampQueries are how SQLite is asked for what waits and what ages, with arguments
+// and the way that each must take.
+var StampQueries = []struct {
+	Query, Way string
+	Args       []any
+}{
+	{unstamped, "record_object_unstamped", []any{"a", "b", 1, 500}},
+	{lastStamped, "stamp_time", []any{"a"}},
+	{bareTokens, "stamp_bare", []any{"a"}},
+	{aged, "record_object USING PRIMARY KEY (tenant=? AND record_id>?)", []any{"a", "SHA-256", "b", 1, 500}},
+}

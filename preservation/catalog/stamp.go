@@ -118,16 +118,23 @@ func (v View) Unmarked(ctx context.Context) ([]Stamp, error) {
 // one has to be later.
 func (v View) LastStamped(ctx context.Context) (time.Time, error) {
 	var at int64
-	err := v.q.QueryRowContext(ctx, `SELECT COALESCE(MAX(stamped_ms), 0) FROM stamp WHERE tenant = $1`, string(v.tenant)).Scan(&at)
+	err := v.q.QueryRowContext(ctx, lastStamped, string(v.tenant)).Scan(&at)
 	return fromMS(at), err
 }
+
+// Questions that must not look at everything.
+const (
+	unstamped = `SELECT record_id, key, kind, version, version_id, size, sha256, stored_ms FROM record_object
+		WHERE tenant = $1 AND kind = 'package' AND stamp = '' AND (record_id, version) > ($2, $3) ORDER BY record_id, version LIMIT $4`
+	lastStamped = `SELECT COALESCE(MAX(stamped_ms), 0) FROM stamp WHERE tenant = $1`
+	bareTokens  = `SELECT digest, algorithms, COALESCE(MIN(NULLIF(expires_ms, 0)), 0), COUNT(*) FROM stamp
+		WHERE tenant = $1 AND state = 'stamped' AND covered_by = '' GROUP BY digest, algorithms ORDER BY digest, algorithms`
+)
 
 // Unstamped lists versions of records that no stamp holds, in the order of
 // records behind a place, with their packages.
 func (v View) Unstamped(ctx context.Context, after preservation.RecordID, version, limit int) ([]StampPackage, error) {
-	rows, err := v.q.QueryContext(ctx, `SELECT record_id, key, kind, version, version_id, size, sha256, stored_ms FROM record_object
-		WHERE tenant = $1 AND kind = 'package' AND stamp = '' AND (record_id, version) > ($2, $3) ORDER BY record_id, version LIMIT $4`,
-		string(v.tenant), string(after), version, limit)
+	rows, err := v.q.QueryContext(ctx, unstamped, string(v.tenant), string(after), version, limit)
 	return collect(rows, err, func(row scanner) (p StampPackage, err error) {
 		var stored int64
 		err = row.Scan(&p.Record, &p.Key, &p.Kind, &p.Version, &p.VersionID, &p.Size, &p.SHA256, &stored)
@@ -199,8 +206,7 @@ type Bare struct {
 
 // Bare says of all tokens that none covers on what they rest.
 func (v View) Bare(ctx context.Context) ([]Bare, error) {
-	rows, err := v.q.QueryContext(ctx, `SELECT digest, algorithms, COALESCE(MIN(NULLIF(expires_ms, 0)), 0), COUNT(*) FROM stamp
-		WHERE tenant = $1 AND state = 'stamped' AND covered_by = '' GROUP BY digest, algorithms ORDER BY digest, algorithms`, string(v.tenant))
+	rows, err := v.q.QueryContext(ctx, bareTokens, string(v.tenant))
 	return collect(rows, err, func(row scanner) (b Bare, err error) {
 		var rests string
 		var expires int64

@@ -13,13 +13,16 @@ type AgedPackage struct {
 	Stamp string // the newest that holds the version
 }
 
+// A join would have SQLite look at all stamps for every page.
+const aged = `SELECT record_id, key, kind, version, version_id, size, sha256, stored_ms, stamp FROM record_object
+	WHERE tenant = $1 AND kind = 'package' AND (record_id, version) > ($3, $4)
+	AND (SELECT digest FROM stamp s WHERE s.tenant = $1 AND s.id = record_object.stamp AND s.state = 'stamped') = $2
+	ORDER BY record_id, version LIMIT $5`
+
 // Aged lists the versions of records whose newest hash tree is of one digest
 // algorithm and stamped, in the order of records behind a place.
 func (v View) Aged(ctx context.Context, digest string, after preservation.RecordID, version, limit int) ([]AgedPackage, error) {
-	rows, err := v.q.QueryContext(ctx, `SELECT o.record_id, o.key, o.kind, o.version, o.version_id, o.size, o.sha256, o.stored_ms, o.stamp
-		FROM record_object o JOIN stamp s ON s.tenant = o.tenant AND s.id = o.stamp
-		WHERE o.tenant = $1 AND o.kind = 'package' AND s.digest = $2 AND s.state = 'stamped' AND (o.record_id, o.version) > ($3, $4)
-		ORDER BY o.record_id, o.version LIMIT $5`, string(v.tenant), digest, string(after), version, limit)
+	rows, err := v.q.QueryContext(ctx, aged, string(v.tenant), digest, string(after), version, limit)
 	return collect(rows, err, func(row scanner) (p AgedPackage, err error) {
 		var stored int64
 		err = row.Scan(&p.Record, &p.Key, &p.Kind, &p.Version, &p.VersionID, &p.Size, &p.SHA256, &stored, &p.Stamp)

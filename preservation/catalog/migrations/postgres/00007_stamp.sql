@@ -22,6 +22,7 @@ CREATE TABLE stamp (
 );
 CREATE INDEX stamp_open ON stamp(tenant, id) WHERE state <> 'stamped';
 CREATE INDEX stamp_unmarked ON stamp(tenant, id) WHERE state = 'stamped' AND kind = 'records' AND marked = 0;
+CREATE INDEX stamp_time ON stamp(tenant, stamped_ms, id);
 CREATE INDEX stamp_bare ON stamp(tenant, id) WHERE state = 'stamped' AND covered_by = '';
 
 -- Apart, so that a renewal does not write every token anew.

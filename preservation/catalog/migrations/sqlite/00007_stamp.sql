@@ -22,6 +22,7 @@ CREATE TABLE stamp (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stamp_open ON stamp(tenant, id) WHERE state <> 'stamped';
 CREATE INDEX stamp_unmarked ON stamp(tenant, id) WHERE state = 'stamped' AND kind = 'records' AND marked = 0;
+CREATE INDEX stamp_time ON stamp(tenant, stamped_ms, id);
 CREATE INDEX stamp_bare ON stamp(tenant, id) WHERE state = 'stamped' AND covered_by = '';
 
 -- Apart, so that a renewal does not write every token anew.
@@ -48,7 +49,10 @@ CREATE INDEX record_object_unstamped ON record_object(tenant, record_id, version
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('stamp',         'stamp_open',              '2 2 1'),
   ('stamp',         'stamp_unmarked',          '2 2 1'),
-  ('stamp',         'stamp_bare',              '50000 50000 1'),
+  ('stamp',         'stamp',                   '400000 400000 1'),
+  ('stamp',         'stamp_time',              '400000 400000 1 1'),
+  ('stamp',         'stamp_bare',              '10000 10000 1'),
   ('stamp_leaf',    'stamp_leaf_subject',      '1000000 1000000 1 1 1'),
+  ('record_object', 'record_object',           '5000000 5000000 5 1'),
   ('record_object', 'record_object_unstamped', '10000 10000 1 1');
 ANALYZE sqlite_schema;
