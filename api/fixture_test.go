@@ -117,6 +117,9 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 			}
 			return []proof.Due{{Renewal: proof.HashTree, Digest: "SHA-256", Stamps: 1, Versions: 2, To: "SHA-512", End: at, Why: "SHA-256 is suitable until then"}}, nil
 		},
+		Receipt: func(_ context.Context, _ *catalog.Tenant, sub catalog.Submission) (string, error) {
+			return sub.Receipt, nil
+		},
 		ReceiptPDF: func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil
 		},

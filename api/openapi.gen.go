@@ -287,6 +287,12 @@ type Fixity struct {
 	// Checked When the record was last read back whole; storing it does.
 	Checked time.Time `json:"checked"`
 
+	// Copies Verified by reading them back: 2 when the second copy has every object of the record.
+	Copies int `json:"copies"`
+
+	// CopyChecked When the second copy was last read back whole.
+	CopyChecked time.Time `json:"copy_checked,omitempty,omitzero"`
+
 	// Findings What is wrong and is so still.
 	Findings []Finding `json:"findings"`
 

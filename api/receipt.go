@@ -21,7 +21,11 @@ func (s *server) GetReceipt(ctx context.Context, request GetReceiptRequestObject
 		return nil, s.orDestroyed(ctx, sub.RecordID, catalog.ErrDestroyed)
 	}
 	if request.Params.Format != GetReceiptParamsFormatPdf {
-		return GetReceipt200ApplicationJoseResponse{Body: strings.NewReader(sub.Receipt), ContentLength: int64(len(sub.Receipt))}, nil
+		jws, err := s.config.Receipt(ctx, t, sub)
+		if err != nil {
+			return nil, err
+		}
+		return GetReceipt200ApplicationJoseResponse{Body: strings.NewReader(jws), ContentLength: int64(len(jws))}, nil
 	}
 	pdf, size, err := s.config.ReceiptPDF(ctx, t, sub)
 	if err != nil {

@@ -37,6 +37,9 @@ func (s *server) GetRecord(ctx context.Context, request GetRecordRequestObject) 
 		return nil, err
 	}
 	v.Fixity = fixityOf(checked)
+	if v.Fixity.Copies, v.Fixity.CopyChecked, err = s.tenant(ctx).View().Copies(ctx, e.ID); err != nil {
+		return nil, err
+	}
 	return GetRecord200JSONResponse(v), nil
 }
 

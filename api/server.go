@@ -104,6 +104,8 @@ type Config struct {
 	Audit func(context.Context, *catalog.Tenant) iter.Seq2[audit.Segment, error]
 	// Due says what has to be renewed at an instant.
 	Due func(ctx context.Context, t *catalog.Tenant, at time.Time) ([]proof.Due, error)
+	// Receipt returns the newest receipt of an archived submission, as compact JWS.
+	Receipt func(context.Context, *catalog.Tenant, catalog.Submission) (string, error)
 	// ReceiptPDF returns the receipt of an archived submission as PDF/A, and its size.
 	ReceiptPDF func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error)
 	// AddTenant adds a municipality with everything it needs: bucket, catalog
@@ -115,6 +117,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Ready asks the parts that a request needs, by name.
 	Ready map[string]func(context.Context) error
+	// Details tells what else there is to know of the state, of parts without which
+	// requests are answered. Nil: nothing.
+	Details func(context.Context) map[string]string
 	// Metrics is where the interface registers its own and what /metrics shows.
 	Metrics *prometheus.Registry
 	Now     func() time.Time // time.Now when nil

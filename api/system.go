@@ -27,6 +27,8 @@ func (s *server) serveSystem(t table) {
 type readiness struct {
 	Ready  bool              `json:"ready"`
 	Checks map[string]string `json:"checks"`
+
+	Details map[string]string `json:"details,omitempty"` // of parts that nothing waits for
 }
 
 const readyTimeout = 5 * time.Second
@@ -50,6 +52,9 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 				answer.Checks[name], answer.Ready = "failed", false
 			}
 		})
+	}
+	if s.config.Details != nil {
+		answer.Details = s.config.Details(ctx)
 	}
 	wg.Wait()
 	status := http.StatusOK

@@ -161,7 +161,7 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 	now := p.Now().UTC().Truncate(time.Millisecond)
 	r := Receipt{Format: ReceiptFormat, Tenant: t.ID(), Submission: id, Producer: sub.Metadata.Producer,
 		Received: sub.Received.UTC(), Time: now, SourceDeletion: "not_yet", Problems: ledger.Bare(sub.Problems)}
-	missing := 0
+	missing, waiting := 0, 0
 	for _, x := range sub.Problems {
 		if x.Severity == preservation.Failed {
 			missing++
@@ -185,8 +185,12 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 			r.Records = append(r.Records, rec)
 		}
 		r.Copies = part.Copies
-		if part.SourceDeletion != "allowed" {
+		switch {
+		case part.SourceDeletion == "allowed":
+		case unusable(part.Problems):
 			missing++
+		default:
+			waiting++ // for the second copy: the later receipt of each record says when it is there
 		}
 	}
 	status := catalog.Archived
@@ -195,6 +199,8 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 		status = catalog.Rejected
 	case missing > 0:
 		status = catalog.Partial
+	case waiting > 0:
+		status = catalog.Archived
 	default:
 		r.SourceDeletion = "allowed"
 	}

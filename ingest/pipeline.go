@@ -59,6 +59,10 @@ type Pipeline struct {
 
 	// EnforcedBy says in receipts what enforces the locks of the store.
 	EnforcedBy string
+	// SecondCopy names where second copies of the buckets are kept; empty: there are none.
+	SecondCopy string
+	// AddEvent keeps an event of an archived record in bucket and catalog.
+	AddEvent func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, e preservation.EventObject) error
 	// Boundary, when set, is called after every step with its name. An error ends
 	// the attempt as a crash at this point would.
 	Boundary func(step string) error

@@ -32,6 +32,7 @@ type Receipt struct {
 	Copies           int                       `json:"copies"`          // verified by reading back
 	SourceDeletion   string                    `json:"source_deletion"` // allowed | not_yet
 	Problems         []preservation.Finding    `json:"problems,omitempty"`
+	Follows          string                    `json:"follows,omitempty"` // of a later receipt: SHA-256 of the compact JWS of the first
 }
 
 // ReceiptRecord names a record, its package and its original files.
@@ -152,7 +153,7 @@ func (w *work) compose(now time.Time) Receipt {
 		Received: w.record.Received.UTC(), Time: now, Copies: 1, SourceDeletion: "allowed", Problems: w.problems.list,
 		Lock: ReceiptLock{Mode: w.lock.Mode, Until: w.lock.Until.UTC(), EnforcedBy: w.p.EnforcedBy},
 	}
-	if a := w.settings.ReceiptAfter; a != "" && a != "stored" || unusable(w.problems.list) {
+	if w.p.after(w.settings) != afterStored || unusable(w.problems.list) {
 		r.SourceDeletion = "not_yet"
 	}
 	rec := ReceiptRecord{ID: w.record.ID, Version: w.record.Version,

@@ -24,7 +24,11 @@ var receiptTemplate = template.Must(template.New("receipt").Parse(receiptPage))
 // is made from it anew each time. convert.ErrMissing when there is no browser to
 // print it with.
 func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) (io.ReadCloser, int64, error) {
-	r, err := p.Sealer.ReadReceipt(sub.Receipt)
+	jws, err := p.NewestReceipt(ctx, t, sub)
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := p.Sealer.ReadReceipt(jws)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -34,6 +34,7 @@ const (
 	EventPackage    EventType = "information package creation"
 	EventStore      EventType = "ingestion end" // the receipt
 	EventFixity     EventType = "fixity check"
+	EventReplicate  EventType = "replication"      // the second copy has it
 	EventHold       EventType = "legal hold"       // set or released (not in the vocabulary)
 	EventRetention  EventType = "retention change" // (not in the vocabulary)
 	EventQuarantine EventType = "quarantine"       //

@@ -116,3 +116,12 @@ type Purger interface {
 	// and calling again goes on. A key that does not exist is not an error.
 	Purge(ctx context.Context, key string) error
 }
+
+// Mender writes an object again that is damaged or lost. The one that is damaged
+// stays, under its lock, as the evidence of the damage. Package fixity is its only
+// user in the product.
+type Mender interface {
+	// Replace is Put, also where the key is taken: as a new version, which is then
+	// the newest.
+	Replace(ctx context.Context, key string, r io.Reader, o PutOptions) (Object, error)
+}

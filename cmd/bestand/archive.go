@@ -18,6 +18,7 @@ import (
 	"bestand/preservation/evidence"
 	"bestand/preservation/objectstore"
 	"bestand/preservation/pki"
+	"bestand/preservation/replica"
 	"bestand/preservation/s3"
 	"bestand/preservation/timestamp"
 	"bestand/retention"
@@ -34,6 +35,7 @@ type archive struct {
 	lock     *os.File // of the data folder
 	embedded *objectstore.Server
 	s3       *s3.Client
+	second   *second                       // nil: there is no second copy
 	probed   <-chan []preservation.Finding // what promised waits for
 	staging  *s3.Staging
 	catalog  *catalog.DB
@@ -100,11 +102,17 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	if err := a.openStore(ctx); err != nil {
 		return a, fmt.Errorf("object store: %w", err)
 	}
+	if err := a.openSecond(); err != nil {
+		return a, fmt.Errorf("second copy: %w", err)
+	}
 	if a.embedded == nil {
 		a.clock.peer = a.s3.Clock
 		if err := a.clock.look(ctx); err != nil {
 			return a, err
 		}
+	}
+	if err := a.giveUpCopies(ctx); err != nil {
+		return a, err
 	}
 	if cfg.Catalog == "" { // in the data folder, which is ours alone
 		if err := a.catalog.TakeBack(ctx); err != nil {
@@ -292,7 +300,11 @@ func (a *archive) bucket(ctx context.Context, t preservation.TenantID) (*s3.Buck
 }
 
 func (a *archive) store(ctx context.Context, t *catalog.Tenant) (preservation.Store, error) {
-	return a.bucket(ctx, t.ID())
+	b, err := a.bucket(ctx, t.ID())
+	if err != nil || a.second == nil {
+		return b, err
+	}
+	return &replica.Store{Store: b, Tenant: t}, nil
 }
 
 // addTenant adds a municipality with everything it needs. What an interruption

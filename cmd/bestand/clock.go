@@ -10,6 +10,7 @@ import (
 	"bestand/preservation/catalog"
 	"bestand/preservation/fixity"
 	"bestand/preservation/proof"
+	"bestand/preservation/replica"
 	"bestand/retention"
 )
 
@@ -34,7 +35,11 @@ func (s *service) schedule(ctx context.Context, id preservation.TenantID) error 
 	if err != nil {
 		return err
 	}
-	for kind, spec := range schedules() {
+	all := schedules()
+	if s.copier != nil {
+		all[replica.JobCopy] = "* * * * *"
+	}
+	for kind, spec := range all {
 		next, err := retention.Next(spec, zone, s.now())
 		if err != nil {
 			return err

@@ -47,6 +47,15 @@ type Config struct {
 	S3BucketPrefix string
 	S3Timeout      time.Duration
 
+	CopyEndpoint     string
+	CopyAccessKey    string
+	CopySecretFile   string
+	CopyRegion       string
+	CopySecure       bool
+	CopyCAFile       string
+	CopyBucketPrefix string
+	CopyGone         bool
+
 	LockMode    string
 	LockHorizon int
 	LockShort   int
@@ -77,7 +86,7 @@ type Config struct {
 
 // secret settings are never printed. They name files, but a value given in the
 // wrong place must not end up in a log either.
-var secret = []string{"s3-access-key"}
+var secret = []string{"s3-access-key", "copy-access-key"}
 
 func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.Data, "data", "data", "`folder` of everything that this installation keeps locally")
@@ -94,6 +103,14 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.S3CAFile, "s3-ca-file", "", "CA certificates `file` (PEM) of the S3 service")
 	fs.StringVar(&c.S3BucketPrefix, "s3-bucket-prefix", "bestand", "buckets are PREFIX-TENANT and PREFIX-staging")
 	fs.DurationVar(&c.S3Timeout, "s3-timeout", 5*time.Minute, "how long the S3 service may make no progress while content moves; the answer to a large upload waits for its disks")
+	fs.StringVar(&c.CopyEndpoint, "copy-endpoint", "", "`host:port` of another S3 service with Object Lock, which gets a second copy of everything (default: there is none)")
+	fs.StringVar(&c.CopyAccessKey, "copy-access-key", "", "access key of the second copy")
+	fs.StringVar(&c.CopySecretFile, "copy-secret-file", "", "`file` with the secret key of the second copy")
+	fs.StringVar(&c.CopyRegion, "copy-region", "us-east-1", "region of the second copy")
+	fs.BoolVar(&c.CopySecure, "copy-secure", true, "speak HTTPS to the second copy")
+	fs.StringVar(&c.CopyCAFile, "copy-ca-file", "", "CA certificates `file` (PEM) of the second copy")
+	fs.StringVar(&c.CopyBucketPrefix, "copy-bucket-prefix", "bestand", "buckets of the second copy are PREFIX-TENANT")
+	fs.BoolVar(&c.CopyGone, "copy-gone", false, "the second copy that there was is gone for good, with all that was in it: destructions need not wait for it any more")
 	fs.StringVar(&c.LockMode, "lock-mode", string(preservation.Compliance), "Object Lock of new objects: COMPLIANCE, or GOVERNANCE for pilots, which an approved destruction need not wait for")
 	fs.IntVar(&c.LockHorizon, "lock-horizon", 90, "`days` that objects are locked ahead; extended while the record is kept")
 	fs.IntVar(&c.LockShort, "lock-short", 14, "`days` of lock for records past their retention end, or without a known one, until somebody decides")
@@ -240,6 +257,7 @@ func (c *Config) check() []error {
 	if !preservation.TenantID(c.S3BucketPrefix).Valid() {
 		bad("s3-bucket-prefix", "%q: lower-case letters, digits and hyphens", c.S3BucketPrefix)
 	}
+	out = append(out, c.checkCopy()...)
 	switch preservation.LockMode(c.LockMode) {
 	case preservation.Compliance, preservation.Governance:
 	default:
@@ -281,6 +299,7 @@ func (c *Config) check() []error {
 		bad("log-level", "%q: debug, info, warn or error", c.LogLevel)
 	}
 	for name, path := range map[string]string{"tls-cert": c.TLSCert, "tls-key": c.TLSKey, "s3-secret-file": c.S3SecretFile, "s3-ca-file": c.S3CAFile,
+		"copy-secret-file": c.CopySecretFile, "copy-ca-file": c.CopyCAFile,
 		"seal-key": c.SealKey, "seal-password-file": c.SealPassword, "tsa-password-file": c.TSAPassword, "trust-file": c.TrustFile} {
 		if path == "" {
 			continue
@@ -288,6 +307,35 @@ func (c *Config) check() []error {
 		if _, err := os.Stat(path); err != nil {
 			bad(name, "%v", err)
 		}
+	}
+	return out
+}
+
+// checkCopy returns the problems of the second copy.
+func (c *Config) checkCopy() (out []error) {
+	bad := func(name, format string, args ...any) {
+		out = append(out, fmt.Errorf(name+": "+format, args...))
+	}
+	if c.CopyEndpoint == "" {
+		if c.CopyAccessKey != "" || c.CopySecretFile != "" {
+			bad("copy-endpoint", "keys of a second copy are given and no endpoint")
+		}
+		return out
+	}
+	if c.CopyAccessKey == "" || c.CopySecretFile == "" {
+		bad("copy-endpoint", "a second copy needs --copy-access-key and --copy-secret-file")
+	}
+	if strings.Contains(c.CopyEndpoint, "://") {
+		bad("copy-endpoint", "host:port without a scheme; --copy-secure=false is for plain HTTP")
+	}
+	if !preservation.TenantID(c.CopyBucketPrefix).Valid() {
+		bad("copy-bucket-prefix", "%q: lower-case letters, digits and hyphens", c.CopyBucketPrefix)
+	}
+	if c.CopyEndpoint == c.S3Endpoint && c.CopyBucketPrefix == c.S3BucketPrefix {
+		bad("copy-endpoint", "these are the buckets of the archive itself: a second copy belongs to another place")
+	}
+	if c.CopyGone {
+		bad("copy-gone", "contradicts --copy-endpoint: leave one of them away")
 	}
 	return out
 }

@@ -106,7 +106,7 @@ func examine(ctx context.Context, cfg *Config) []external {
 		out = append(out, examineWarm(ctx, box))
 	}
 	out = append(out, examinePDFA(ctx, cfg, box), examineScanner(ctx, cfg))
-	return append(out, examineStore(cfg))
+	return append(out, examineStore(cfg), examineCopy(ctx, cfg))
 }
 
 // firstVersion finds the version in what a program prints.
@@ -173,6 +173,28 @@ func examineScanner(ctx context.Context, cfg *Config) external {
 	if tells, err := s.TellsLimits(ctx); err == nil && !tells {
 		p.Version += "; it calls clean what its limits kept it from reading: set AlertExceedsMax yes in clamd.conf"
 	}
+	return p
+}
+
+// examineCopy asks the endpoint of the second copy, if there is one.
+func examineCopy(ctx context.Context, cfg *Config) external {
+	p := external{Name: "second copy", Lost: "what a disaster takes from the object store is lost; no record is destroyed while its copy cannot be reached", Get: "--copy-endpoint: another S3 service with Object Lock, at another place"}
+	a := &archive{cfg: cfg, now: time.Now}
+	err := a.openSecond()
+	switch {
+	case err == nil && a.second == nil:
+		p.Found, p.Version = true, "not configured (--copy-endpoint): there is one copy"
+		return p
+	case err == nil:
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		defer cancel()
+		_, err = a.second.client.Buckets(ctx)
+	}
+	if err != nil {
+		p.Lost += "; it cannot be reached or refuses the account: " + err.Error()
+		return p
+	}
+	p.Found, p.Version = true, a.second.place
 	return p
 }
 

@@ -27,13 +27,17 @@ var (
 	damagedDesc  = prometheus.NewDesc("bestand_fixity_damaged_records", "Records that findings are about.", []string{"tenant"}, nil)
 	oldestDesc   = prometheus.NewDesc("bestand_fixity_oldest_check_timestamp_seconds", "When the record was last read back that waits longest; older than --scrub-period wants a person.", []string{"tenant"}, nil)
 	roundDesc    = prometheus.NewDesc("bestand_fixity_last_round_timestamp_seconds", "When the last full round ended, in which every record was read back.", []string{"tenant"}, nil)
+	copyLagDesc  = prometheus.NewDesc("bestand_copy_lag_objects", "Objects that the second copy does not have as the archive does.", []string{"tenant"}, nil)
+	copyAgeDesc  = prometheus.NewDesc("bestand_copy_lag_seconds", "Age of the oldest change that the second copy lacks; more than a day wants a person.", []string{"tenant"}, nil)
+	copiedDesc   = prometheus.NewDesc("bestand_copied_objects_total", "Objects that were written to the second copy since the start.", nil, nil)
+	copiedBDesc  = prometheus.NewDesc("bestand_copied_bytes_total", "Bytes that were written to the second copy since the start.", nil, nil)
 	restartsDesc = prometheus.NewDesc("bestand_objectstore_restarts_total", "Times the embedded object store was started again after a crash.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc,
-		objectsDesc, findingsDesc, damagedDesc, oldestDesc, roundDesc, restartsDesc} {
+		objectsDesc, findingsDesc, damagedDesc, oldestDesc, roundDesc, copyLagDesc, copyAgeDesc, copiedDesc, copiedBDesc, restartsDesc} {
 		ch <- d
 	}
 }
@@ -61,6 +65,11 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(restartsDesc, prometheus.CounterValue, float64(g.s.embedded.Restarts()))
 	}
 	ch <- prometheus.MustNewConstMetric(objectsDesc, prometheus.CounterValue, float64(g.s.scrub.Limit.Objects()))
+	if g.s.copier != nil {
+		objects, bytes := g.s.copier.Copied()
+		ch <- prometheus.MustNewConstMetric(copiedDesc, prometheus.CounterValue, float64(objects))
+		ch <- prometheus.MustNewConstMetric(copiedBDesc, prometheus.CounterValue, float64(bytes))
+	}
 	g.s.mu.Lock()
 	defer g.s.mu.Unlock()
 	for id, tail := range g.s.tails {
@@ -90,6 +99,14 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 		if r, err := fixity.LastRound(ctx, g.s.catalog.Tenant(id)); err == nil && !r.Ended.IsZero() {
 			gauge(roundDesc, float64(r.Ended.Unix()), string(id))
+		}
+		if l, err := g.s.catalog.Tenant(id).View().CopyLag(ctx); err == nil && g.s.copier != nil {
+			age := time.Duration(0)
+			if l.Objects > 0 {
+				age = max(g.s.now().Sub(l.Since), 0)
+			}
+			gauge(copyLagDesc, float64(l.Objects), string(id))
+			gauge(copyAgeDesc, age.Seconds(), string(id))
 		}
 		if lag, err := tail.Lag(ctx); err == nil {
 			gauge(lagDesc, float64(lag.Changes), string(id))

@@ -10,18 +10,6 @@ import (
 	"bestand/preservation/fixity"
 )
 
-// hasJob has a job done now that comes by the clock otherwise.
-func (in *installation) hasJob(t *testing.T, kind string) {
-	t.Helper()
-	in.change(t, `INSERT INTO job (id, tenant, kind, key, state, run_at_ms, created_ms) VALUES ($1, $2, $3, 'test', 'queued', 0, 0)`,
-		preservation.NewID(time.Now()), string(firstTenant), kind)
-	eventually(t, kind, func() bool {
-		var n int
-		in.query(t, `SELECT COUNT(*) FROM job WHERE kind = $1 AND key = 'test'`, []any{kind}, &n)
-		return n == 0
-	})
-}
-
 // TestScrubShows: what a scrub finds in the running service is seen by whoever looks
 // at the record, by the monitoring and in the log, and is gone when it is mended.
 func TestScrubShows(t *testing.T) {
@@ -44,7 +32,7 @@ func TestScrubShows(t *testing.T) {
 	}
 	scrub := func() {
 		in.change(t, `UPDATE record SET checked_ms = checked_ms - 86400001`)
-		in.hasJob(t, fixity.JobScrub)
+		in.enqueue(t, fixity.JobScrub)
 	}
 	flip := func() { edit(t, victim{in, r.ID}.pkg(), func(b []byte) []byte { b[len(b)/2] ^= 1; return b }) }
 	scrub()

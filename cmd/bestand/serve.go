@@ -20,6 +20,7 @@ import (
 	"bestand/preservation/fixity"
 	"bestand/preservation/ledger"
 	"bestand/preservation/proof"
+	"bestand/preservation/replica"
 	"bestand/retention"
 	"bestand/search"
 )
@@ -66,6 +67,7 @@ type service struct {
 	disposer *retention.Disposer
 	notary   *proof.Notary
 	scrub    *fixity.Scrub
+	copier   *replica.Copier // nil: there is no second copy
 	index    *search.Set
 	api      *api.Server
 
@@ -89,7 +91,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		MaxFiles: a.cfg.MaxFiles, MaxBytes: a.cfg.MaxUpload, Log: a.log}
 	s.disposer = &retention.Disposer{
 		Officer: a.officer,
-		Vault:   func(ctx context.Context, t *catalog.Tenant) (retention.Vault, error) { return a.bucket(ctx, t.ID()) },
+		Vault:   a.vault,
 		Elsewhere: []func(context.Context, *catalog.Tenant, preservation.RecordID) error{
 			s.pipeline.Forget, s.forgetIndexed,
 		},
@@ -102,6 +104,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Share:    a.cfg.DisposeMax,
 	}
 	s.notary = a.newNotary()
+	s.copier = s.newCopier()
 	s.scrub = s.newScrub()
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
@@ -109,10 +112,12 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Catalog: a.catalog,
 		Intake:  s.pipeline.Intake,
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
-		Verify: s.verify, Evidence: s.evidence, Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments, ReceiptPDF: s.pipeline.ReceiptPDF,
+		Verify: s.verify, Evidence: s.evidence, Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments,
+		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
 		Ready:          s.parts(),
+		Details:        s.details,
 		Metrics:        metrics,
 		Now:            a.now,
 		Log:            a.log,
@@ -242,6 +247,9 @@ func (s *service) startWorkers() {
 		{DB: s.catalog, Handlers: map[string]catalog.Handler{fixity.JobScrub: s.timely(s.scrub.Run)}, Workers: 1, Log: s.log},
 		{DB: s.catalog, Handlers: handlers, Workers: 2, Log: s.log},
 		{DB: s.catalog, Handlers: renew, Workers: 1, Log: s.log},
+	}
+	if s.copier != nil {
+		pools = append(pools, &catalog.Pool{DB: s.catalog, Handlers: map[string]catalog.Handler{replica.JobCopy: s.timely(s.copier.Run)}, Workers: 1, Log: s.log})
 	}
 	for _, p := range pools {
 		s.wg.Go(func() { p.Run(s.live) })

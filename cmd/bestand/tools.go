@@ -65,7 +65,12 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 		Working: working, Workers: int64(a.cfg.Workers), Sandbox: box, Validator: validator, Signed: signed, Image: image.Renderer(box, language),
 		Mail: mail.Renderer(box, printer), MSG: mail.MSGRenderer(box, printer), XML: invoice.Renderer(box, printer),
 	})
+	secondCopy := ""
+	if a.second != nil {
+		secondCopy = a.second.place
+	}
 	return &ingest.Pipeline{
+		SecondCopy: secondCopy, AddEvent: a.officer.AddEvent,
 		Staging: a.staging, Store: a.store, Lock: a.officer.Lock, ProofLock: a.officer.ProofLock,
 		Packages: &sip.Reader{},
 		Format:   identifier.In(box), Scanner: scanner, Convert: converter, PDFA: validator,

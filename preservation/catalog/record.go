@@ -22,6 +22,7 @@ type RecordObject struct {
 	Size      int64
 	SHA256    string
 	Stored    time.Time
+	Copied    time.Time // when the second copy was seen to have it; zero: not yet
 }
 
 // Entry is a record as the catalog knows it: its newest version and its state.
@@ -212,15 +213,17 @@ func (t *Tenant) AddObject(ctx context.Context, id preservation.RecordID, o Reco
 
 // Objects lists the objects of a record, packages first, each kind in order of keys.
 func (t *Tenant) Objects(ctx context.Context, id preservation.RecordID) ([]RecordObject, error) {
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT key, kind, version, version_id, size, sha256, stored_ms FROM record_object
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+objectColumns+` FROM record_object
 		WHERE tenant = $1 AND record_id = $2 ORDER BY kind DESC, key`, string(t.id), string(id))
 	return collect(rows, err, scanObject)
 }
 
+const objectColumns = `key, kind, version, version_id, size, sha256, stored_ms, copied_ms`
+
 func scanObject(row scanner) (o RecordObject, err error) {
-	var stored int64
-	err = row.Scan(&o.Key, &o.Kind, &o.Version, &o.VersionID, &o.Size, &o.SHA256, &stored)
-	o.Stored = fromMS(stored)
+	var stored, copied int64
+	err = row.Scan(&o.Key, &o.Kind, &o.Version, &o.VersionID, &o.Size, &o.SHA256, &stored, &copied)
+	o.Stored, o.Copied = fromMS(stored), fromMS(copied)
 	return o, err
 }
 

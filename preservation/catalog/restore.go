@@ -74,7 +74,7 @@ func (x *tx) restoreSubmission(tenant preservation.TenantID, s Submission) error
 // Unreceipted lists packages of records whose receipt is not known, in the order
 // of their keys behind one of them.
 func (t *Tenant) Unreceipted(ctx context.Context, after string, limit int) ([]RecordObject, error) {
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT key, kind, version, version_id, size, sha256, stored_ms FROM record_object o
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+objectColumns+` FROM record_object o
 		WHERE o.tenant = $1 AND o.kind = 'package' AND o.key > $2 AND NOT EXISTS (SELECT 1 FROM submission s
 			WHERE s.tenant = o.tenant AND s.record_id = o.record_id AND s.record_version = o.version AND s.receipt <> '')
 		ORDER BY o.key LIMIT $3`, string(t.id), after, limit)

@@ -29,7 +29,8 @@ type Settings struct {
 	NoRendition string `json:"no_rendition,omitempty"`
 	// Seal is the level of seals: "B-B" or "B-T" (default).
 	Seal string `json:"seal,omitempty"`
-	// ReceiptAfter says when the sender may delete its copy: "stored" (default).
+	// ReceiptAfter says when the sender may delete its copy: "stored", or "replicated"
+	// once the second copy was read back, which is the default where there is one.
 	ReceiptAfter string `json:"receipt_after,omitempty"`
 	// Zone is the time zone of schedules and retention; Europe/Berlin by default.
 	Zone string `json:"zone,omitempty"`

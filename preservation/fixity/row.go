@@ -143,8 +143,11 @@ func (r *check) event(ctx context.Context, content io.ReaderAt, size int64, o ca
 			r.fail(e.Event.ID, CodeCatalogEvent, "the catalog does not have this trigger of the retention as it was reported")
 		}
 	}
-	if e.Event.Type == preservation.EventStore {
+	switch e.Event.Type {
+	case preservation.EventStore:
 		return r.receipt(ctx, o.Key, e)
+	case preservation.EventReplicate:
+		r.later(o.Key, e)
 	}
 	return nil
 }
@@ -169,6 +172,45 @@ type signed struct {
 	} `json:"records"`
 }
 
+// vouched checks that a receipt names a package that there is, by its signature too.
+func (r *check) vouched(key string, body ledger.Receipt) (good bool) {
+	pkg, ok := r.packages[body.Version]
+	switch {
+	case !ok:
+		r.fail(key, CodeReceipt, "it receipts version %d, of which the catalog has no package", body.Version)
+	case pkg.Key != body.Package || pkg.SHA256 != body.PackageSHA256:
+		r.fail(key, CodeReceipt, "SHA-256 of version %d is %s, receipted was %s", body.Version, pkg.SHA256, body.PackageSHA256)
+	default:
+		good = true
+	}
+	if r.Receipt == nil {
+		return good
+	}
+	payload, err := r.Receipt(body.JWS)
+	var s signed
+	if err == nil {
+		err = json.Unmarshal(payload, &s)
+	}
+	switch {
+	case err != nil:
+		r.fail(key, CodeReceipt, "its signature does not hold: %v", err)
+	case s.Tenant != r.entry.Tenant || s.Submission != body.Submission || len(s.Records) != 1 || s.Records[0].ID != r.entry.ID ||
+		s.Records[0].Version != body.Version || s.Records[0].Package.SHA256 != body.PackageSHA256 || s.Records[0].Package.Key != body.Package:
+		r.fail(key, CodeReceipt, "what was signed is another package")
+	}
+	return good
+}
+
+// later checks the receipt that was signed when the second copy was there.
+func (r *check) later(key string, e preservation.EventObject) {
+	var body ledger.Receipt
+	if err := json.Unmarshal(e.Body, &body); err != nil || body.JWS == "" || !body.Submission.Valid() {
+		r.fail(key, CodeReceipt, "no receipt is in it")
+		return
+	}
+	r.vouched(key, body)
+}
+
 // receipt checks what was receipted: the signature, the package that it names,
 // and that the producer's submission gives out this very receipt.
 func (r *check) receipt(ctx context.Context, key string, e preservation.EventObject) error {
@@ -177,28 +219,8 @@ func (r *check) receipt(ctx context.Context, key string, e preservation.EventObj
 		r.fail(key, CodeReceipt, "no receipt is in it")
 		return nil
 	}
-	pkg, ok := r.packages[body.Version]
-	switch {
-	case !ok:
-		r.fail(key, CodeReceipt, "it receipts version %d, of which the catalog has no package", body.Version)
-	case pkg.Key != body.Package || pkg.SHA256 != body.PackageSHA256:
-		r.fail(key, CodeReceipt, "SHA-256 of version %d is %s, receipted was %s", body.Version, pkg.SHA256, body.PackageSHA256)
-	default:
+	if r.vouched(key, body) {
 		r.receipts[body.Version] = true
-	}
-	if r.Receipt != nil {
-		payload, err := r.Receipt(body.JWS)
-		var s signed
-		if err == nil {
-			err = json.Unmarshal(payload, &s)
-		}
-		switch {
-		case err != nil:
-			r.fail(key, CodeReceipt, "its signature does not hold: %v", err)
-		case s.Tenant != r.entry.Tenant || s.Submission != body.Submission || len(s.Records) != 1 || s.Records[0].ID != r.entry.ID ||
-			s.Records[0].Version != body.Version || s.Records[0].Package.SHA256 != body.PackageSHA256 || s.Records[0].Package.Key != body.Package:
-			r.fail(key, CodeReceipt, "what was signed is another package")
-		}
 	}
 	sub, err := r.tenant.SubmissionRow(ctx, body.Submission)
 	switch {

@@ -26,6 +26,7 @@ type Bucket struct {
 var (
 	_ preservation.Store  = (*Bucket)(nil)
 	_ preservation.Purger = (*Bucket)(nil)
+	_ preservation.Mender = (*Bucket)(nil)
 )
 
 // Bucket opens a bucket and creates it when it is missing. It refuses one

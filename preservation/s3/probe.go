@@ -188,7 +188,7 @@ func (p *probe) wait(ctx context.Context, l preservation.Lock) error {
 
 func (p *probe) put(ctx context.Context, name string, body []byte, l preservation.Lock) (preservation.Object, error) {
 	sum := sha256.Sum256(body)
-	o, err := p.bucket.put(ctx, p.prefix+name, bytes.NewReader(body), preservation.PutOptions{Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Lock: l})
+	o, err := p.bucket.put(ctx, p.prefix+name, bytes.NewReader(body), preservation.PutOptions{Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Lock: l}, false)
 	if err != nil && p.over(l) {
 		return o, errExpired // which many a store refuses
 	}

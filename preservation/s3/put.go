@@ -25,14 +25,23 @@ const lookFirst = 1 << 20
 // attempt got through, and Extend with the wanted lock makes the adoption
 // complete whatever state that attempt was interrupted in.
 func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
-	obj, err := b.put(ctx, key, r, o)
+	obj, err := b.put(ctx, key, r, o, false)
 	if err != nil {
 		return preservation.Object{}, fmt.Errorf("put %s: %w", key, err)
 	}
 	return obj, nil
 }
 
-func (b *Bucket) put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
+// Replace implements preservation.Mender.
+func (b *Bucket) Replace(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
+	obj, err := b.put(ctx, key, r, o, true)
+	if err != nil {
+		return preservation.Object{}, fmt.Errorf("replace %s: %w", key, err)
+	}
+	return obj, nil
+}
+
+func (b *Bucket) put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions, again bool) (preservation.Object, error) {
 	lock, err := wholeSeconds(o.Lock)
 	switch {
 	case err != nil:
@@ -48,7 +57,7 @@ func (b *Bucket) put(ctx context.Context, key string, r io.Reader, o preservatio
 	if err != nil || len(digest) != sha256.Size {
 		return preservation.Object{}, fmt.Errorf("SHA-256 is needed, as hex: %q", o.SHA256)
 	}
-	if o.Size >= lookFirst {
+	if o.Size >= lookFirst && !again {
 		if _, err := b.client.stat(ctx, b.name, key, ""); err == nil {
 			return preservation.Object{}, preservation.ErrExists
 		} else if !errors.Is(err, preservation.ErrNotFound) {
@@ -62,7 +71,9 @@ func (b *Bucket) put(ctx context.Context, key string, r io.Reader, o preservatio
 		DisableMultipart:     true,
 		DisableContentSha256: true, // the checksum below is signed instead
 	}
-	opts.SetMatchETagExcept("*") // only where there is nothing yet
+	if !again {
+		opts.SetMatchETagExcept("*") // only where there is nothing yet
+	}
 	body := newChecked(r, o.Size, digest)
 	var version string
 	if o.Size <= b.client.maxSingle {
@@ -71,7 +82,7 @@ func (b *Bucket) put(ctx context.Context, key string, r io.Reader, o preservatio
 		opts.UserMetadata = checksum(digest)
 		version, err = b.single(ctx, key, body, o.Size, opts)
 	} else {
-		version, err = b.parts(ctx, key, body, o.Size, opts)
+		version, err = b.parts(ctx, key, body, o.Size, opts, again)
 	}
 	if cause := body.stop(); cause != nil { // of whatever else failed
 		return preservation.Object{}, cause
@@ -93,10 +104,10 @@ func (b *Bucket) single(ctx context.Context, key string, body io.Reader, size in
 // parts uploads what is too large for one PUT. The condition is sent with the
 // completion; not every store honours it there, so the versions are counted
 // afterwards: of several the oldest is the object.
-func (b *Bucket) parts(ctx context.Context, key string, body io.Reader, size int64, opts minio.PutObjectOptions) (string, error) {
+func (b *Bucket) parts(ctx context.Context, key string, body io.Reader, size int64, opts minio.PutObjectOptions, again bool) (string, error) {
 	info, err := b.client.multipart(ctx, b.name, key, body, partBuffer(size), opts)
-	if err != nil {
-		return "", err
+	if err != nil || again {
+		return info.VersionID, err
 	}
 	var oldest preservation.Object
 	for v, err := range b.Versions(ctx, key) {

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/replica"
+	"bestand/preservation/s3"
+	"bestand/retention"
+)
+
+// second is the endpoint of the second copy. It may be away at any time, also at the
+// start: nothing but copying and destruction waits for it.
+type second struct {
+	client *s3.Client
+	place  string
+	name   func(preservation.TenantID) string // of a bucket
+
+	mu      sync.Mutex
+	kept    bool // it was tried out and keeps its promises
+	buckets map[preservation.TenantID]*s3.Bucket
+}
+
+// openSecond prepares the connection, if one is configured.
+func (a *archive) openSecond() error {
+	if a.cfg.CopyEndpoint == "" {
+		return nil
+	}
+	c := s3.Config{Endpoint: a.cfg.CopyEndpoint, AccessKey: a.cfg.CopyAccessKey, Region: a.cfg.CopyRegion, Secure: a.cfg.CopySecure, Now: a.now,
+		ProbeBucket: a.cfg.CopyBucketPrefix + "-probe", Spool: a.cfg.path("spool"), Stall: a.cfg.S3Timeout,
+		BypassGovernance: a.cfg.LockMode == string(preservation.Governance)}
+	var err error
+	if c.SecretKey, err = readSecret(a.cfg.CopySecretFile); err != nil {
+		return err
+	}
+	if c.RootCAs, err = readPool(a.cfg.CopyCAFile); err != nil {
+		return err
+	}
+	client, err := s3.Dial(c)
+	if err != nil {
+		return err
+	}
+	a.second = &second{client: client, place: a.cfg.CopyEndpoint + "/" + a.cfg.CopyBucketPrefix, buckets: map[preservation.TenantID]*s3.Bucket{},
+		name: func(t preservation.TenantID) string { return a.cfg.CopyBucketPrefix + "-" + string(t) }}
+	return nil
+}
+
+// bucket opens the second copy of a tenant's bucket, once. A store that would not
+// keep a copy as an archive needs it is refused.
+func (s *second) bucket(ctx context.Context, t preservation.TenantID) (*s3.Bucket, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.buckets[t]; b != nil {
+		return b, nil
+	}
+	if err := s.promised(ctx); err != nil {
+		return nil, fmt.Errorf("second copy at %s: %w", s.place, err)
+	}
+	b, err := s.client.Bucket(ctx, s.name(t))
+	if err != nil {
+		return nil, fmt.Errorf("second copy at %s: %w", s.place, err)
+	}
+	s.buckets[t] = b
+	return b, nil
+}
+
+func (s *second) promised(ctx context.Context) (err error) {
+	if s.kept {
+		return nil
+	}
+	if _, err := s.client.Buckets(ctx); err != nil {
+		return fmt.Errorf("cannot be reached or refuses the account; check --copy-endpoint, --copy-secure and the keys: %w", err)
+	}
+	for _, f := range s.client.Probe(ctx) {
+		if f.Severity == preservation.Failed {
+			err = errors.Join(err, fmt.Errorf("%s: %s", f.Code, f.Detail))
+		}
+	}
+	s.kept = err == nil
+	return err
+}
+
+// vault is what a tenant's records are destroyed in: every copy of its bucket. While
+// one of them cannot be reached nothing is destroyed.
+func (a *archive) vault(ctx context.Context, t *catalog.Tenant) (retention.Vault, error) {
+	b, err := a.bucket(ctx, t.ID())
+	if err != nil {
+		return nil, err
+	}
+	if a.second == nil {
+		last, err := replica.Surveyed(ctx, t.View())
+		if err == nil && last.Place != "" {
+			err = fmt.Errorf("nothing is destroyed: there is a second copy at %s; name it (--copy-endpoint), or say that it is gone (--copy-gone)", last.Place)
+		}
+		return b, err
+	}
+	c, err := a.second.bucket(ctx, t.ID())
+	if err != nil {
+		return nil, err
+	}
+	return &replica.Vault{Store: replica.Store{Store: b, Tenant: t}, Primary: b, Copy: c}, nil
+}
+
+// giveUpCopies forgets second copies that are gone, as the configuration says.
+func (a *archive) giveUpCopies(ctx context.Context) error {
+	if !a.cfg.CopyGone {
+		return nil
+	}
+	tenants, err := a.catalog.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, info := range tenants {
+		if err := replica.GiveUp(ctx, a.catalog.Tenant(info.ID), "operator"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newCopier keeps the second copies up to date; nil when there are none.
+func (s *service) newCopier() *replica.Copier {
+	if s.second == nil {
+		return nil
+	}
+	return &replica.Copier{
+		Store: s.store,
+		Copy: func(ctx context.Context, t *catalog.Tenant) (preservation.Store, error) {
+			return s.second.bucket(ctx, t.ID())
+		},
+		Place: s.second.place,
+		Seen:  s.pipeline.Replicated,
+		Now:   s.now, Log: s.log,
+	}
+}
+
+// details tells what stands beside the readiness: a second copy that lags behind, or
+// is away, keeps nobody from delivering.
+func (s *service) details(ctx context.Context) map[string]string {
+	if s.copier == nil {
+		return nil
+	}
+	s.mu.Lock()
+	var tenants []preservation.TenantID
+	for id := range s.tails {
+		tenants = append(tenants, id)
+	}
+	s.mu.Unlock()
+	var lag catalog.CopyLag
+	for _, id := range tenants {
+		l, err := s.catalog.Tenant(id).View().CopyLag(ctx)
+		if err != nil {
+			return map[string]string{"copy": "not known"}
+		}
+		if lag.Objects += l.Objects; !l.Since.IsZero() && (lag.Since.IsZero() || l.Since.Before(lag.Since)) {
+			lag.Since = l.Since
+		}
+	}
+	if lag.Objects == 0 {
+		return map[string]string{"copy": "complete"}
+	}
+	return map[string]string{"copy": fmt.Sprintf("%d objects behind, since %s", lag.Objects, lag.Since.UTC().Format(time.RFC3339))}
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bestand/ingest"
+	"bestand/preservation"
+	"bestand/preservation/objectstore"
+	"bestand/preservation/replica"
+	"bestand/preservation/s3"
+	"bestand/preservation/storetest"
+	"bestand/retention"
+)
+
+// twofold is an installation with a second copy at a store of its own, reached through
+// a proxy that can go wrong.
+type twofold struct {
+	*installation
+	way    *storetest.Hostile
+	dir2   string     // folder of the first tenant's bucket in the second store
+	bucket *s3.Bucket // the second copy
+}
+
+func withCopy(t *testing.T, flags ...string) twofold {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	store, err := objectstore.Supervise(ctx, objectstore.Options{Dir: dir, Listen: "127.0.0.1:0", Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // before the folder is removed, after the service has ended
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := store.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	in := install(t)
+	h := storetest.NewHostile(t, store.Endpoint())
+	access, secret := store.Credentials()
+	file := filepath.Join(in.dir, "copy-secret")
+	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in.flags = append([]string{"--copy-endpoint", h.Address, "--copy-access-key", access, "--copy-secret-file", file, "--copy-secure=false", "--copy-bucket-prefix", "zweit"}, flags...)
+	name := "zweit-" + string(firstTenant)
+	client, err := s3.Dial(s3.Config{Endpoint: "http://" + store.Endpoint(), AccessKey: access, SecretKey: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := client.Bucket(ctx, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return twofold{in, h, filepath.Join(dir, "objects", name), bucket}
+}
+
+// stored reads what lies in the folder of a bucket.
+func stored(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		key, _ := filepath.Rel(dir, path)
+		b, err := os.ReadFile(path)
+		all[key] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// equal wants both buckets to hold the same.
+func (in twofold) equal(t *testing.T) {
+	t.Helper()
+	one, two := stored(t, in.object("")), stored(t, in.dir2)
+	for key, b := range one {
+		if two[key] != b {
+			t.Errorf("%s: %d bytes, the second copy has %d", key, len(b), len(two[key]))
+		}
+	}
+	for key := range two {
+		if _, ok := one[key]; !ok {
+			t.Errorf("%s: only in the second copy", key)
+		}
+	}
+}
+
+func (in twofold) stat(t *testing.T, key string) preservation.Object {
+	t.Helper()
+	o, err := in.bucket.Stat(t.Context(), key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// away lets the second endpoint refuse everything.
+func (in twofold) away() {
+	in.way.Plan("away", storetest.Wrong{For: func(*http.Request) bool { return true }, Do: storetest.Refuse(503, "ServiceUnavailable")})
+}
+
+// receipt is what the receipt of a submission says now.
+func (in twofold) receipt(c *caller, id string) (r ingest.Receipt) {
+	c.Helper()
+	v := &verifier{T: c.T, ca: filepath.Join(in.dir, "keys", "ca.pem")}
+	if err := json.Unmarshal(v.signed(string(c.get("/v1/submissions/"+id+"/receipt").want(c.T, 200).body)), &r); err != nil {
+		c.Fatal(err)
+	}
+	return r
+}
+
+// TestSecondCopy: everything is in both places, also after an outage, with its holds;
+// a receipt says so; and what is destroyed is destroyed in both.
+func TestSecondCopy(t *testing.T) {
+	t.Parallel()
+	in := withCopy(t, "--lock-mode", string(preservation.Governance))
+	in.serve(t)
+	admin := in.admin(t)
+	o := newOffice(admin)
+	sub, r := admin.archive(about("1", parentContacts, "Beratung", "closed", "2010-07-31"), file("a.bin", blob("Antrag")))
+	first := in.receipt(admin, sub.ID)
+	if first.Copies != 1 || first.SourceDeletion != "not_yet" {
+		t.Errorf("first receipt: %+v", first)
+	}
+	in.enqueue(t, replica.JobCopy)
+	in.enqueue(t, replica.JobCopy) // the later receipt itself
+	if later := in.receipt(admin, sub.ID); later.Copies != 2 || later.SourceDeletion != "allowed" || later.Follows == "" || later.Records[0].Package != first.Records[0].Package {
+		t.Errorf("later receipt: %+v", later)
+	}
+	admin.verified(r.ID)
+	in.enqueue(t, "store-audit")
+	in.enqueue(t, replica.JobCopy)
+	in.equal(t)
+	key := preservation.PackageKey(preservation.RecordID(r.ID), 1)
+	if there := in.stat(t, key); there.Lock.Mode != preservation.Governance || there.Lock.Until.Before(first.Lock.Until) {
+		t.Errorf("lock of the copy: %+v, of the record %+v", there.Lock, first.Lock)
+	}
+
+	in.away()
+	_, during := admin.archive(about("2", "63.10", "Bauantrag"), file("b.bin", blob("Während")))
+	hold := o.hold(t, r.ID)
+	if ready := admin.get("/readyz").want(t, 200); !strings.Contains(string(ready.body), "behind") {
+		t.Errorf("readiness %s", ready.body)
+	}
+	if metrics := string(admin.get("/metrics").body); strings.Contains(metrics, `bestand_copy_lag_objects{tenant="musterstadt"} 0`) || !strings.Contains(metrics, "bestand_copy_lag_seconds{") {
+		t.Error("the metrics show no lag")
+	}
+	in.way.Heal("away")
+	in.enqueue(t, replica.JobCopy)
+	in.enqueue(t, replica.JobCopy)
+	in.stat(t, preservation.PackageKey(preservation.RecordID(during.ID), 1))
+	if !in.stat(t, key).Hold {
+		t.Error("the hold has not reached the copy")
+	}
+	o.release(t, hold)
+	in.enqueue(t, replica.JobCopy)
+	if in.stat(t, key).Hold {
+		t.Error("the release has not reached the copy")
+	}
+	eventually(t, "it is due", func() bool { return len(admin.due()) == 1 })
+	o.permit(t, true, parentContacts)
+
+	in.away()
+	in.enqueue(t, retention.JobDispose)
+	admin.get("/v1/records/"+r.ID).want(t, 200)
+	in.way.Heal("away")
+	eventually(t, "destruction", func() bool {
+		in.enqueue(t, retention.JobDispose)
+		return admin.get("/v1/records/"+r.ID).StatusCode == 410
+	})
+	in.enqueue(t, replica.JobCopy)
+	for path, content := range stored(t, in.dir2) {
+		if strings.Contains(path, r.ID) && !strings.HasPrefix(path, "evt/") || strings.Contains(content, "Antrag|") {
+			t.Errorf("%s is left in the copy", path)
+		}
+	}
+	in.equal(t)
+
+	// Without its endpoint nothing is destroyed, until a person says that it is gone.
+	_, next := admin.archive(about("3", parentContacts, "Beratung", "closed", "2010-07-31"), file("a.bin", blob("Antrag")))
+	eventually(t, "it is due", func() bool { return len(admin.due()) == 1 })
+	for _, c := range []struct {
+		flags  []string
+		status int
+	}{{nil, 200}, {[]string{"--copy-gone"}, 410}} {
+		in.stop(t)
+		in.flags = append([]string{"--lock-mode", string(preservation.Governance)}, c.flags...)
+		in.serve(t)
+		admin = in.admin(t)
+		in.enqueue(t, retention.JobDispose)
+		admin.get("/v1/records/"+next.ID).want(t, c.status)
+	}
+	if in.log.count("--copy-gone") == 0 {
+		t.Error("nobody was told what to do")
+	}
+	if _, said, code := program(t, "config", "check", "--data", in.dir, "--copy-gone", "--copy-endpoint", "x:1"); code == 0 || !strings.Contains(said, "copy-gone") {
+		t.Errorf("%d %s", code, said)
+	}
+}
+
+// hold forbids the destruction of a record, and waits until that stands in the store.
+func (o office) hold(t *testing.T, id string) string {
+	t.Helper()
+	var h struct{ ID string }
+	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"records": []string{id}}, "authority": "Amtsgericht", "reason": "Verfahren 3 C 12/24",
+		"review": time.Now().AddDate(1, 0, 0).Format(time.DateOnly)}).want(t, 201).decode(t, &h)
+	eventually(t, "the hold stands", func() bool { return o.officer.record(id).Retention.State == retention.Held })
+	return h.ID
+}
+
+func (o office) release(t *testing.T, hold string) {
+	t.Helper()
+	o.officer.post("/v1/holds/"+hold+"/release", map[string]any{"reason": "Verfahren beendet"}).want(t, 200)
+}
+
+// TestKilledCopying kills the service when some objects are on their way to the
+// second copy. The next start brings all of them, and each is what it was.
+func TestKilledCopying(t *testing.T) {
+	t.Parallel()
+	in := withCopy(t)
+	in.serve(t)
+	admin := in.admin(t)
+	var ids []string
+	for i := range 4 {
+		_, r := admin.archive(about(fmt.Sprint(i), "63.10", "Bauantrag"), file("a.bin", blob(fmt.Sprint(i))))
+		ids = append(ids, r.ID)
+	}
+	in.stop(t)
+	var once sync.Once
+	written := make(chan struct{})
+	in.way.Plan("late", storetest.Wrong{ // what was written is not answered any more
+		For: func(r *http.Request) bool { return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/aip/") },
+		Do: func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+			honest.ServeHTTP(w, r)
+			once.Do(func() { close(written) })
+			<-r.Context().Done()
+		}})
+	in.serve(t)
+	in.change(t, `INSERT INTO job (id, tenant, kind, key, state, run_at_ms, created_ms) VALUES ('now', $1, 'copy', 'now', 'queued', 0, 0)`, string(firstTenant))
+	select {
+	case <-written:
+	case <-time.After(90 * time.Second):
+		t.Fatal("nothing was copied")
+	}
+	in.kill(t)
+	in.way.Heal("late")
+	in.serve(t)
+	in.endLeases(t)
+	for range 3 { // the later receipts, and they themselves
+		in.enqueue(t, replica.JobCopy)
+	}
+	for _, id := range ids {
+		in.stat(t, preservation.PackageKey(preservation.RecordID(id), 1))
+	}
+	in.stop(t)
+	one, two := stored(t, in.object("aip")), stored(t, filepath.Join(in.dir2, "aip"))
+	if len(one) != 4 || len(two) != 4 {
+		t.Fatalf("%d and %d packages", len(one), len(two))
+	}
+	for key, b := range one {
+		if !bytes.Equal([]byte(b), []byte(two[key])) {
+			t.Errorf("%s differs", key)
+		}
+	}
+}

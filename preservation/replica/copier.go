@@ -1,0 +1,372 @@
+package replica
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// JobCopy is the job whose handler is Copier.Run. It comes every minute.
+const JobCopy = "copy"
+
+// Copier brings to the second copy what it lacks.
+type Copier struct {
+	// Store opens the bucket of a tenant, and Copy its second copy.
+	Store func(context.Context, *catalog.Tenant) (preservation.Store, error)
+	Copy  func(context.Context, *catalog.Tenant) (preservation.Store, error)
+	// Place names the second copy: what was copied to another place does not count.
+	Place string
+	// Seen is told of each object of a record that the second copy was seen to have for
+	// the first time, maybe again. Nil: nobody is.
+	Seen func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, o catalog.RecordObject) error
+	Now  func() time.Time
+	Log  *slog.Logger
+
+	objects, bytes atomic.Int64
+	// fault fails at a named boundary, in tests.
+	fault func(boundary string) error
+}
+
+const (
+	batch    = 100           // keys at a time
+	parallel = 6             // of them under way
+	longest  = 2 * time.Hour // until another attempt at an object
+)
+
+// Copied is how many objects and bytes were written to second copies since the start.
+func (c *Copier) Copied() (objects, bytes int64) { return c.objects.Load(), c.bytes.Load() }
+
+// Run is the handler of the job "copy": it brings over everything that is due. It
+// is interrupted at any point without harm. preservation.ErrUnavailable when the
+// second copy cannot be reached.
+func (c *Copier) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+	from, err := c.Store(ctx, t)
+	if err != nil {
+		return err
+	}
+	to, err := c.Copy(ctx, t)
+	if err != nil {
+		return fmt.Errorf("second copy: %w", err)
+	}
+	r := &run{c, t, from, to}
+	if err := r.survey(ctx); err != nil {
+		return fmt.Errorf("survey of the second copy: %w", err)
+	}
+	for {
+		due, err := t.CopiesDue(ctx, batch)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		if err := r.bringAll(ctx, due); err != nil {
+			return err
+		}
+	}
+}
+
+// run is one run for one tenant.
+type run struct {
+	*Copier
+	t        *catalog.Tenant
+	from, to preservation.Store
+}
+
+// bringAll brings objects over. One that does not go is put off, so that it holds
+// nothing up; when none goes the second copy is away.
+func (r *run) bringAll(ctx context.Context, due []catalog.CopyDue) error {
+	errs := make([]error, len(due))
+	rows := make([]*seen, len(due))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, d := range due {
+		g.Go(func() error {
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				rows[i], errs[i] = r.bring(ctx, d.Key)
+			}
+			return nil
+		})
+	}
+	g.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	failed := 0
+	var away error
+	for _, err := range errs {
+		if err != nil {
+			failed++
+		}
+		if errors.Is(err, preservation.ErrUnavailable) {
+			away = err
+		}
+	}
+	if failed == len(due) && away != nil {
+		return fmt.Errorf("second copy: %w", away)
+	}
+	err := r.t.Update(ctx, func(x *catalog.Tx) error {
+		for i, d := range due {
+			if errs[i] != nil {
+				pause := min(time.Minute<<min(d.Tries, 10), longest)
+				if err := x.CopyFailed(d, errs[i], r.Now().Add(pause)); err != nil {
+					return err
+				}
+				continue
+			}
+			if s := rows[i]; s != nil {
+				if _, err := x.CopySeen(s.record, s.object.Key); err != nil {
+					return err
+				}
+			}
+			if err := x.Copied(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, err := range errs {
+		if err != nil {
+			r.Log.ErrorContext(ctx, "second copy: an object was not copied; it is tried again", "tenant", string(r.t.ID()), "key", due[i].Key, "tries", due[i].Tries+1, "err", err)
+		}
+	}
+	return r.tell(ctx, rows)
+}
+
+// tell says which objects of records are in both places now.
+func (r *run) tell(ctx context.Context, rows []*seen) error {
+	for _, s := range rows {
+		if s == nil || r.Seen == nil || !s.object.Copied.IsZero() {
+			continue
+		}
+		if err := r.Seen(ctx, r.t, s.record, s.object); err != nil {
+			// The object is copied, and asked for once more so that it is told again.
+			if nerr := r.t.Update(ctx, func(x *catalog.Tx) error { return x.NeedCopy(s.object.Key) }); nerr != nil {
+				return nerr
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// seen is an object of a record that the second copy has.
+type seen struct {
+	record preservation.RecordID
+	object catalog.RecordObject
+}
+
+// RecordOf names the record that an object belongs to; none: the key is not one of
+// a record.
+func RecordOf(key string) (preservation.RecordID, bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) < 3 || parts[0] != "aip" && parts[0] != "evt" {
+		return "", false
+	}
+	id := preservation.RecordID(parts[len(parts)-2])
+	return id, id.Valid()
+}
+
+// errUnlocked: there is no lock to copy.
+var errUnlocked = errors.New("no lock is in force on it; the scrub says so too")
+
+// bring makes the copy of one object what the object is.
+func (r *run) bring(ctx context.Context, key string) (*seen, error) {
+	var known *seen
+	want := preservation.Object{Key: key}
+	var state catalog.Retention
+	id, ofRecord := RecordOf(key)
+	if ofRecord {
+		row, err := r.t.Object(ctx, id, key)
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			known = &seen{id, row}
+			want.VersionID, want.SHA256 = row.VersionID, row.SHA256
+		}
+		if state, err = r.t.View().Retention(ctx, id); err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			return nil, err
+		}
+	}
+	have, err := r.from.Stat(ctx, key, want.VersionID)
+	if errors.Is(err, preservation.ErrNotFound) {
+		return nil, nil // destroyed, or lost: the scrub looks for what is lost
+	}
+	if err != nil {
+		return nil, err
+	}
+	if want.SHA256 == "" {
+		want.SHA256 = have.SHA256
+	}
+	lock := have.Lock
+	if !lock.Until.After(r.Now()) && state.LockUntil.After(r.Now()) && state.Status == "live" {
+		lock = preservation.Lock{Mode: state.LockMode, Until: state.LockUntil} // it was lost, and is not lost here
+	}
+	there, err := r.to.Stat(ctx, key, "")
+	switch {
+	case errors.Is(err, preservation.ErrNotFound):
+		// Of a record that is being destroyed nothing more comes but the proof of it.
+		if ofRecord && known != nil && state.Status != "live" {
+			return nil, nil
+		}
+		if lock.Mode == preservation.Unlocked || !lock.Until.After(r.Now()) {
+			return nil, errUnlocked
+		}
+		if there, err = r.write(ctx, have, want.SHA256, lock); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	case known == nil || known.object.Copied.IsZero():
+		if err := r.same(ctx, have, there, want.SHA256); err != nil {
+			return nil, err
+		}
+	}
+	if lock.Mode != preservation.Unlocked && lock.Until.After(r.Now()) {
+		if err := r.to.Extend(ctx, key, there.VersionID, lock); err != nil {
+			return nil, err
+		}
+	}
+	if there.Hold != have.Hold {
+		if err := r.to.SetHold(ctx, key, there.VersionID, have.Hold); err != nil {
+			return nil, err
+		}
+	}
+	return known, nil
+}
+
+// write copies the bytes of an object, which have to have the digest, if there is one
+// to be had.
+func (r *run) write(ctx context.Context, o preservation.Object, digest string, lock preservation.Lock) (preservation.Object, error) {
+	if digest == "" {
+		sum, err := sumOf(ctx, r.from, o)
+		if err != nil {
+			return preservation.Object{}, err
+		}
+		digest = sum
+	}
+	body, err := r.from.Open(ctx, o.Key, o.VersionID, 0, -1)
+	if err != nil {
+		return preservation.Object{}, err
+	}
+	defer body.Close()
+	source := &counted{r: body, h: sha256.New()}
+	there, err := r.to.Put(ctx, o.Key, source, preservation.PutOptions{Size: o.Size, SHA256: digest, Lock: lock, ContentType: o.ContentType})
+	if errors.Is(err, preservation.ErrCorrupt) && source.n == o.Size && hex.EncodeToString(source.h.Sum(nil)) != digest {
+		return there, fmt.Errorf("the bucket holds other bytes than were stored, which are not copied: %w", err)
+	}
+	if err != nil {
+		return there, err
+	}
+	if err := r.at("written"); err != nil {
+		return there, err
+	}
+	r.objects.Add(1)
+	r.bytes.Add(o.Size)
+	return there, nil
+}
+
+// same reads an object back that the second copy has already, from an attempt before
+// or from elsewhere.
+func (r *run) same(ctx context.Context, have, there preservation.Object, digest string) error {
+	if digest == "" {
+		sum, err := sumOf(ctx, r.from, have)
+		if err != nil {
+			return err
+		}
+		digest = sum
+	}
+	sum, err := sumOf(ctx, r.to, there)
+	if err == nil && sum != digest {
+		err = fmt.Errorf("%w: the second copy has other bytes there (SHA-256 %s, stored was %s)", preservation.ErrCorrupt, sum, digest)
+	}
+	return err
+}
+
+func sumOf(ctx context.Context, s preservation.Store, o preservation.Object) (string, error) {
+	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, body); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// counted knows what was read through it.
+type counted struct {
+	r io.Reader
+	n int64
+	h hash.Hash
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	c.h.Write(p[:n])
+	return n, err
+}
+
+func (c *Copier) at(boundary string) error {
+	if c.fault == nil {
+		return nil
+	}
+	return c.fault(boundary)
+}
+
+// surveyName is the cursor of the last survey.
+const surveyName = "copy.survey"
+
+// Survey is how far the last look for what the second copy lacks has come.
+type Survey struct {
+	Place string    `json:"place"` // the second copy
+	Ended time.Time `json:"ended"`
+}
+
+// Surveyed tells of the last survey; its Place is empty when there never was a second
+// copy, or it was given up.
+func Surveyed(ctx context.Context, v catalog.View) (s Survey, err error) {
+	text, err := v.Cursor(ctx, surveyName)
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &s)
+	}
+	return s, err
+}
+
+func setSurvey(x *catalog.Tx, s Survey) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return x.SetCursor(surveyName, string(text))
+}
+
+// GiveUp forgets a second copy that is none any more.
+func GiveUp(ctx context.Context, t *catalog.Tenant, actor string) error {
+	s, err := Surveyed(ctx, t.View())
+	if err != nil || s.Place == "" {
+		return err
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		return errors.Join(x.ForgetCopies(), x.SetCursor(surveyName, ""),
+			x.Audit(catalog.AuditEntry{Actor: actor, Action: "copy.give-up", Object: string(t.ID()), Detail: map[string]string{"place": s.Place}}))
+	})
+}

@@ -1,0 +1,89 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// Store is a bucket of which a second copy is kept: whatever changes in it is noted.
+// A note is durable when the call returns. One that is lost with a call that failed
+// comes with the next attempt, which finds the object there.
+type Store struct {
+	preservation.Store
+	Tenant *catalog.Tenant
+}
+
+func (s *Store) note(ctx context.Context, key string) error {
+	return s.Tenant.Update(ctx, func(x *catalog.Tx) error { return x.NeedCopy(key) })
+}
+
+// Put implements preservation.Store.
+func (s *Store) Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
+	obj, err := s.Store.Put(ctx, key, r, o)
+	if err != nil && !errors.Is(err, preservation.ErrExists) {
+		return obj, err
+	}
+	if nerr := s.note(ctx, key); nerr != nil {
+		return preservation.Object{}, nerr
+	}
+	return obj, err
+}
+
+// Extend implements preservation.Store.
+func (s *Store) Extend(ctx context.Context, key, version string, l preservation.Lock) error {
+	if err := s.Store.Extend(ctx, key, version, l); err != nil {
+		return err
+	}
+	return s.note(ctx, key)
+}
+
+// SetHold implements preservation.Store.
+func (s *Store) SetHold(ctx context.Context, key, version string, on bool) error {
+	if err := s.Store.SetHold(ctx, key, version, on); err != nil {
+		return err
+	}
+	return s.note(ctx, key)
+}
+
+// Bucket is what both copies are.
+type Bucket interface {
+	preservation.Store
+	preservation.Purger
+}
+
+// Vault is a bucket and its second copy, from which objects are destroyed. It reads
+// and writes as the Store does.
+type Vault struct {
+	Store
+	Primary Bucket
+	Copy    Bucket
+}
+
+// Versions lists what either of the two has, so that what only the copy has is
+// destroyed too.
+func (v *Vault) Versions(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error] {
+	return func(yield func(preservation.Object, error) bool) {
+		for _, b := range []Bucket{v.Primary, v.Copy} {
+			for o, err := range b.Versions(ctx, prefix) {
+				if !yield(o, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Purge implements preservation.Purger. The copy goes first: while it cannot be
+// reached, or is locked, the object stays.
+func (v *Vault) Purge(ctx context.Context, key string) error {
+	if err := v.Copy.Purge(ctx, key); err != nil {
+		return fmt.Errorf("second copy: %w", err)
+	}
+	return v.Primary.Purge(ctx, key)
+}
