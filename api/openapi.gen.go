@@ -235,6 +235,12 @@ type Event = preservation.Event
 
 // Evidence defines model for Evidence.
 type Evidence struct {
+	// Digest Algorithm of its newest hash tree.
+	Digest string `json:"digest,omitempty,omitzero"`
+
+	// Stamped Since when the newest version is proved.
+	Stamped time.Time `json:"stamped,omitempty,omitzero"`
+
 	// Status pending: sealed, but in no evidence batch yet.
 	Status string `json:"status"`
 }

@@ -32,6 +32,10 @@ func (s *server) GetRecord(ctx context.Context, request GetRecordRequestObject) 
 		return nil, err
 	}
 	v.Retention = evaluation(where)
+	v.Evidence.Stamped, v.Evidence.Digest, err = s.tenant(ctx).View().Stamped(ctx, e.ID, e.Version)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, err
+	}
 	checked, err := s.tenant(ctx).View().Checked(ctx, e.ID)
 	if err != nil {
 		return nil, err
@@ -117,6 +121,9 @@ func record(e catalog.Entry) Record {
 		Confidentiality: e.Confidentiality, PersonalData: e.PersonalData, Keywords: e.Keywords, Extra: e.Extra, Parent: known(e.Parent),
 		Received: e.Received, Archived: e.Archived, Evidence: Evidence{Status: e.Evidence}, Lock: Lock{Mode: e.Lock.Mode, Until: e.Lock.Until},
 		Files: make([]File, len(e.Files)), Links: recordLinks(e.ID),
+	}
+	if e.Evidence == "stamped" {
+		v.Links["evidence"] = v.Links["self"] + "/evidence"
 	}
 	for _, p := range e.Subjects {
 		v.Subjects = append(v.Subjects, Subject{Name: p.Name, Born: p.Born, Died: p.Died, ID: p.ID})

@@ -40,6 +40,16 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("again: %+v", made)
 	}
 	admin.as("leserin", "reader").post("/v1/evidence/batches", nil).refused(t, 403, "forbidden", "")
+	var told struct {
+		Evidence struct {
+			Status, Digest string
+			Stamped        time.Time
+		}
+	}
+	admin.get("/v1/records/"+r.ID).want(t, 200).decode(t, &told)
+	if told.Evidence.Status != "stamped" || told.Evidence.Digest != "SHA-256" || time.Since(told.Evidence.Stamped).Abs() > time.Minute {
+		t.Errorf("%+v", told)
+	}
 	var verified struct {
 		Passed   bool
 		Findings []struct{ Code string }

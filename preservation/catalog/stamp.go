@@ -180,6 +180,23 @@ func (v View) StampPlaces(ctx context.Context, subject string, version int) ([]S
 	return collect(rows, err, func(row scanner) (p StampPlace, err error) { return p, row.Scan(&p.Stamp, &p.Pos, &p.Digest) })
 }
 
+// Stamped says since when a version of a record is proved, and under which digest
+// algorithm its newest hash tree is. ErrNotFound while no stamp covers it.
+func (v View) Stamped(ctx context.Context, id preservation.RecordID, version int) (since time.Time, digest string, err error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT s.stamped_ms, s.digest FROM stamp_leaf l JOIN stamp s ON s.tenant = l.tenant AND s.id = l.stamp
+		WHERE l.tenant = $1 AND l.subject = $2 AND l.version = $3 AND s.state = 'stamped' ORDER BY s.stamped_ms DESC`, string(v.tenant), string(id), version)
+	all, err := collect(rows, err, func(row scanner) (s Stamp, err error) {
+		var at int64
+		err = row.Scan(&at, &s.Digest)
+		s.Stamped = fromMS(at)
+		return s, err
+	})
+	if err != nil || len(all) == 0 {
+		return since, "", errors.Join(err, ErrNotFound)
+	}
+	return all[len(all)-1].Stamped, all[0].Digest, nil
+}
+
 // StampedLeaves returns the leaf of each version of a record in the first stamp
 // that holds it, in hex.
 func (v View) StampedLeaves(ctx context.Context, id preservation.RecordID) ([]string, error) {

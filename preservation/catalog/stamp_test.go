@@ -117,6 +117,12 @@ func TestStamp(t *testing.T) {
 			t.Errorf("left: %+v, %v", c, err)
 		}
 		retire(1)
+		if at, digest, err := view.Stamped(ctx, preservation.RecordID(leaves[0].Subject), 1); !at.Equal(first.Stamped) || digest != "SHA-512" || err != nil {
+			t.Errorf("since %s under %s, %v", at, digest, err)
+		}
+		if _, _, err := view.Stamped(ctx, preservation.RecordID(leaves[0].Subject), 2); !errors.Is(err, catalog.ErrNotFound) {
+			t.Errorf("version 2: %v", err)
+		}
 
 		// What stands in the catalog stays as it is when the bucket tells of it again.
 		update(t, f, func(x *catalog.Tx) error {
