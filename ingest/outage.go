@@ -19,8 +19,8 @@ const (
 	workReserve = 32 << 20
 	workShare   = 2
 
-	// stampPause is how long nothing is converted after a time-stamp could not be
-	// had: the work would be for nothing.
+	// stampPause is how long nothing is converted after a time-stamp or its
+	// validation data could not be had: the work would be for nothing.
 	stampPause = 15 * time.Second
 )
 
@@ -63,7 +63,7 @@ func (p *Pipeline) room(sub catalog.Submission) error {
 }
 
 // outage says of an error that it is one of this machine, and remembers that no
-// time-stamps can be had.
+// complete seals can be had.
 func (p *Pipeline) outage(err error) error {
 	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, e) {
@@ -76,7 +76,7 @@ func (p *Pipeline) outage(err error) error {
 		}
 	}
 	var o *preservation.Outage
-	if errors.As(err, &o) && o.Part == preservation.PartTSA {
+	if errors.As(err, &o) && (o.Part == preservation.PartTSA || o.Part == preservation.PartRevocation) {
 		p.mu.Lock()
 		p.stampless.until, p.stampless.err = p.Now().Add(stampPause), o
 		p.mu.Unlock()

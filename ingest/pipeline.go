@@ -69,7 +69,7 @@ type Pipeline struct {
 
 	mu    sync.Mutex
 	tried map[preservation.RecordID]string // completed in vain, with these tools
-	// stampless is the last time that no time-stamp could be had.
+	// stampless is the last time that no time-stamp, or no validation data, could be had.
 	stampless struct {
 		until time.Time
 		err   error

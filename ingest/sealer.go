@@ -21,8 +21,10 @@ import (
 type Sealer struct {
 	Signer crypto.Signer
 	Chain  []*x509.Certificate // the first belongs to Signer
-	// Stamper gives time-stamps for level B-T.
+	// Stamper gives time-stamps for level B-T and higher.
 	Stamper cades.Stamper
+	// Revocation gives the validation data for level B-LT.
+	Revocation pades.Revocation
 	// Name stands in the PDF seals as the one who sealed.
 	Name string
 	// Drafter reads the PDFs to be sealed.
@@ -39,7 +41,7 @@ func (s *Sealer) Subject() string { return s.Chain[0].Subject.String() }
 
 // stamper is nil where the tenant wants seals without time-stamps.
 func (s *Sealer) stamper(set catalog.Settings) cades.Stamper {
-	if set.Seal == "B-B" {
+	if set.Seal == string(pades.LevelB) {
 		return nil
 	}
 	return s.Stamper
@@ -53,13 +55,16 @@ func (s *Sealer) Detached(ctx context.Context, content []byte, set catalog.Setti
 	return cades.Sign(ctx, h.Sum(nil), cades.Options{Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Time: s.Now()})
 }
 
-// PDF writes a copy of a PDF with an invisible PAdES signature and returns the
-// level reached. Errors as for pades.Seal.
-func (s *Sealer) PDF(ctx context.Context, in, out string, set catalog.Settings) (level string, err error) {
-	r, err := pades.Seal(ctx, in, out, pades.Options{
+// PDF writes a copy of a PDF with an invisible PAdES signature and says which level
+// it has, and why no higher one where the tenant wants one. Errors as for pades.Seal.
+func (s *Sealer) PDF(ctx context.Context, in, out string, set catalog.Settings) (pades.Report, error) {
+	o := pades.Options{
 		Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Name: s.Name, Reason: "Archivsiegel", Now: s.Now(), MaxBytes: s.MaxPDF, Drafter: s.Drafter.Draft,
-	})
-	return r.Level, err
+	}
+	if set.Seal == "" || set.Seal == string(pades.LevelLT) {
+		o.Revocation = s.Revocation
+	}
+	return pades.Seal(ctx, in, out, o)
 }
 
 // JWS signs a payload in compact form (RFC 7515) with the certificate chain in

@@ -64,7 +64,7 @@ func seal(ctx context.Context, w *work) error {
 
 func (w *work) seal(ctx context.Context, f *file) error {
 	sealed := f.path + ".sealed.pdf"
-	level, err := w.p.Sealer.PDF(ctx, f.path, sealed, w.settings)
+	report, err := w.p.Sealer.PDF(ctx, f.path, sealed, w.settings)
 	if errors.Is(err, pades.ErrTooLarge) {
 		w.finding(f, preservation.Event{Type: preservation.EventSeal, Outcome: preservation.Warning, Code: "too-large-to-seal", Agent: agent,
 			Detail: "no seal of its own for its size; the seal of the package covers it"})
@@ -90,7 +90,12 @@ func (w *work) seal(ctx context.Context, f *file) error {
 		}
 	}
 	f.path = sealed
-	w.note(preservation.Event{Type: preservation.EventSeal, Outcome: preservation.Success, Agent: agent, Files: []preservation.FileID{f.ID},
-		Detail: "PAdES " + level + ", by " + w.p.Sealer.Subject()})
+	e := preservation.Event{Type: preservation.EventSeal, Outcome: preservation.Success, Agent: agent, Files: []preservation.FileID{f.ID},
+		Detail: "PAdES " + string(report.Level) + ", by " + w.p.Sealer.Subject()}
+	if report.Lower != "" { // nothing that the producer could change: no finding of the submission
+		e.Outcome, e.Code = preservation.Warning, "seal-level"
+		e.Detail += "; no higher level: " + report.Lower
+	}
+	w.note(e)
 	return nil
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/pki"
+	"bestand/preservation/revocation"
 	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
 	"bestand/preservation/timestamp"
@@ -129,7 +131,8 @@ func (w *workshop) equip(veraPDF, clamd string) {
 	}
 	drafter := draft.New(box)
 	w.Cleanup(func() { drafter.Close() })
-	w.Sealer = &Sealer{Signer: keys.Seal.Signer, Chain: keys.Seal.Chain, Stamper: stamper, Name: "Bestand", Trust: keys.Roots(),
+	source := &revocation.Source{Now: w.Now, Own: func(*x509.Certificate) ([]byte, error) { return keys.CRL(w.Now()) }}
+	w.Sealer = &Sealer{Signer: keys.Seal.Signer, Chain: keys.Seal.Chain, Stamper: stamper, Revocation: source.Material, Name: "Bestand", Trust: keys.Roots(),
 		Drafter: drafter, MaxPDF: 100 << 20, Now: w.Now}
 }
 

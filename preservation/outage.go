@@ -15,7 +15,9 @@ const (
 	PartDisk    Part = "the disk of the archive"
 	PartScanner Part = "the malware scanner"
 	PartTSA     Part = "the time-stamping service"
-	PartMachine Part = "this machine" // too busy, or out of processes
+	// PartRevocation: those who say whether certificates were revoked.
+	PartRevocation Part = "the revocation service"
+	PartMachine    Part = "this machine" // too busy, or out of processes
 )
 
 // Outage is the error of a part that cannot do its work now. It is an

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"bestand/preservation/objectstore"
 	"bestand/preservation/pki"
 	"bestand/preservation/replica"
+	"bestand/preservation/revocation"
 	"bestand/preservation/s3"
 	"bestand/preservation/timestamp"
 	"bestand/retention"
@@ -44,6 +46,7 @@ type archive struct {
 	stamper  cades.Stamper
 	trust    *x509.CertPool
 	suitable *evidence.Suitability // of algorithms
+	validity *revocation.Source    // of certificates
 	officer  *retention.Officer
 
 	mu      sync.Mutex
@@ -138,13 +141,13 @@ func (a *archive) openKeys() (err error) {
 		}
 		a.trust.AddCert(a.seal.Chain[len(a.seal.Chain)-1])
 	}
+	a.validity = &revocation.Source{Now: a.now, Own: a.ownList}
 	if a.cfg.TrustFile != "" {
-		pem, err := os.ReadFile(a.cfg.TrustFile)
-		if err != nil {
+		if a.validity.Anchors, err = readCertificates(a.cfg.TrustFile); err != nil {
 			return err
 		}
-		if !a.trust.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("%s: no certificate in it", a.cfg.TrustFile)
+		for _, c := range a.validity.Anchors {
+			a.trust.AddCert(c)
 		}
 	}
 	if a.cfg.TSAURL != "" {
@@ -177,6 +180,32 @@ func (a *archive) authorities() (*timestamp.Preferred, error) {
 		p.Clients = append(p.Clients, c)
 	}
 	return p, nil
+}
+
+// readCertificates reads the certificates of a PEM file.
+func readCertificates(path string) (all []*x509.Certificate, err error) {
+	rest, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: certificate %d: %w", path, len(all)+1, err)
+		}
+		all = append(all, c)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: no certificate in it", path)
+	}
+	return all, nil
 }
 
 func (a *archive) openStore(ctx context.Context) (err error) {

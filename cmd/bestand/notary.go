@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
-	"net/http"
-	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
 	"bestand/preservation/proof"
+	"bestand/preservation/revocation"
 	"bestand/preservation/timestamp"
 )
 
@@ -19,23 +19,34 @@ func (a *archive) newNotary() *proof.Notary {
 		Roots: a.trust, Digest: a.cfg.digest(), Suitable: a.suitable, Now: a.now, Log: a.log}
 }
 
-// listTime is how long the revocation lists of an authority may take.
-const listTime = 30 * time.Second
-
-// revocation returns the lists that speak of a token's authority: our own, or
-// those that its certificates name.
+// revocation returns the lists that speak of a token's authority.
 func (a *archive) revocation(ctx context.Context, token []byte) ([][]byte, error) {
-	if a.cfg.TSAURL == "" {
-		crl, err := a.keys.CRL(a.now())
-		return [][]byte{crl}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, listTime)
-	defer cancel()
-	lists, err := timestamp.RevocationLists(ctx, http.DefaultClient, token)
+	t, err := timestamp.Parse(token)
 	if err != nil {
-		err = preservation.Down(preservation.PartTSA, err)
+		return nil, err
+	}
+	lists, err := a.validity.Lists(ctx, t.Path())
+	if err != nil {
+		err = preservation.Down(preservation.PartRevocation, err)
 	}
 	return lists, err
+}
+
+// validation returns what seals of level B-LT carry about a signer.
+func (a *archive) validation(ctx context.Context, path []*x509.Certificate) (revocation.Material, error) {
+	m, err := a.validity.Material(ctx, path)
+	if err != nil && !errors.Is(err, revocation.ErrNone) {
+		err = preservation.Down(preservation.PartRevocation, err)
+	}
+	return m, err
+}
+
+// ownList is the list of the embedded authority; of others there is none here.
+func (a *archive) ownList(issuer *x509.Certificate) ([]byte, error) {
+	if !issuer.Equal(a.keys.CA.Certificate()) {
+		return nil, nil
+	}
+	return a.keys.CRL(a.now())
 }
 
 // countless is the handler of a job whose outcome the audit log tells.

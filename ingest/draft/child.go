@@ -2,7 +2,6 @@ package draft
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -28,11 +27,16 @@ type request struct {
 // An answer is a byte that says what it is, four of its length, and its body.
 const (
 	answerReady   = 'r' // the child has begun; no body
+	answerPart    = 'p' // asks for a part of the document: eight bytes of its offset, four of its length
 	answerUpdate  = 'u'
 	answerRefusal = 'n' // why, in words
 )
 
-const maxRefusal = 500 // bytes
+const (
+	maxRefusal = 500       // bytes
+	part       = 256 << 10 // bytes of a document that are asked for at once
+	parts      = 64        // that the child keeps
+)
 
 var errAnswer = errors.New("malformed answer")
 
@@ -66,8 +70,8 @@ func ask(w io.Writer, q request) error {
 	return err
 }
 
-// Child drafts the documents that stdin holds, each after its request, and answers
-// on stdout. It ends with its input.
+// Child drafts the documents that are asked for on stdin, and answers on stdout. Of a
+// document it asks for the parts that it needs. It ends with its input.
 func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
 	if len(args) > 0 {
 		fmt.Fprintln(os.Stderr, "this command is for the program itself")
@@ -98,11 +102,11 @@ func serve(in *bufio.Reader, out io.Writer) error {
 		if err := json.Unmarshal(line, &q); err != nil {
 			return err
 		}
-		document := make([]byte, q.Size)
-		if _, err := io.ReadFull(in, document); err != nil {
-			return err
+		document := &remote{in: in, out: out, size: q.Size, kept: map[int64][]byte{}}
+		update, err := pades.Draft(document, q.Size, q.Form)
+		if document.err != nil {
+			return document.err
 		}
-		update, err := pades.Draft(bytes.NewReader(document), q.Size, q.Form)
 		if err != nil {
 			why := err.Error()
 			err = answer(out, answerRefusal, []byte(why[:min(len(why), maxRefusal)]))
@@ -113,6 +117,69 @@ func serve(in *bufio.Reader, out io.Writer) error {
 			return err
 		}
 	}
+}
+
+// remote is a document that the other side of the pipes reads.
+type remote struct {
+	in   io.Reader
+	out  io.Writer
+	size int64
+	kept map[int64][]byte // parts by their offset
+	err  error            // of the pipes
+}
+
+func (r *remote) ReadAt(p []byte, at int64) (n int, err error) {
+	if at < 0 {
+		return 0, errors.New("negative offset")
+	}
+	for n < len(p) {
+		if at >= r.size {
+			return n, io.EOF
+		}
+		b, err := r.part(at - at%part)
+		if err != nil {
+			r.err = err
+			return n, err
+		}
+		m := copy(p[n:], b[at%part:])
+		n, at = n+m, at+int64(m)
+	}
+	return n, nil
+}
+
+func (r *remote) part(at int64) ([]byte, error) {
+	if b := r.kept[at]; b != nil {
+		return b, nil
+	}
+	b := make([]byte, min(part, r.size-at))
+	if err := answer(r.out, answerPart, wanted(at, len(b))); err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(r.in, b); err != nil {
+		return nil, err
+	}
+	if len(r.kept) == parts {
+		clear(r.kept)
+	}
+	r.kept[at] = b
+	return b, nil
+}
+
+// wanted is the body of an answerPart.
+func wanted(at int64, n int) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, uint64(at)), uint32(n))
+}
+
+// readWanted reads the body of an answerPart about a document of so many bytes.
+func readWanted(body []byte, size int64) (at int64, n int, err error) {
+	if len(body) != 12 {
+		return 0, 0, errAnswer
+	}
+	at, n = int64(binary.BigEndian.Uint64(body)), int(binary.BigEndian.Uint32(body[8:]))
+	if at < 0 || n > part || at > size-int64(n) {
+		return 0, 0, errAnswer
+	}
+	return at, n, nil
 }
 
 // legible makes one line of what a child says, without what would disturb a reader.

@@ -15,23 +15,23 @@ import (
 const (
 	idleFor   = time.Minute // kept when nobody asks
 	documents = 500         // of one process, so that nothing adds up
-	large     = 8 << 20     // bytes of a document above which it has a process of its own
 	tries     = 3           // when somebody kills the process
-)
 
-// memory is what a process may take for a document of so many bytes: 6 to 7 for
-// each byte as measured, and what the program itself has.
-func memory(size int64) int64 { return 256<<20 + 10*max(size, 2*large) }
+	// memory is what the process may take, and so all seals together: it asks for the
+	// parts of a document that it needs, and has done with one before the next begins.
+	memory = 400 << 20
+)
 
 // Drafter makes drafts, one at a time: each takes milliseconds. Its methods may be
 // called concurrently.
 type Drafter struct {
 	box    *sandbox.Sandbox
-	limits sandbox.Limits // without memory
+	limits sandbox.Limits
 
 	turn    chan struct{} // held by who uses what follows
 	p       *process      // nil while none runs
 	last    time.Time     // when it was used
+	peak    int64         // see Peak
 	closed  bool
 	idle    *time.Timer
 	running sync.WaitGroup // everything of processes
@@ -40,7 +40,7 @@ type Drafter struct {
 // New returns a drafter. It starts no process.
 func New(box *sandbox.Sandbox) *Drafter {
 	d := &Drafter{box: box, turn: make(chan struct{}, 1),
-		limits: sandbox.Limits{CPU: time.Minute, FileSize: 1 << 20, Output: -1, Processes: 4}}
+		limits: sandbox.Limits{CPU: time.Minute, Memory: memory, FileSize: 1 << 20, Output: -1, Processes: 4}}
 	d.idle = time.AfterFunc(idleFor, d.rest)
 	return d
 }
@@ -78,18 +78,15 @@ func (d *Drafter) draft(ctx context.Context, in io.ReaderAt, size int64, f pades
 	if d.closed {
 		return nil, false, errors.New("drafter is closed")
 	}
-	if size > large {
-		d.drop()
-	}
 	if d.p == nil {
-		if d.p, err = d.start(memory(size)); err != nil {
+		if d.p, err = d.start(); err != nil {
 			return nil, true, err
 		}
 	}
 	p := d.p
 	p.used++
 	update, err = p.draft(ctx, in, size, f)
-	if err != nil && !errors.Is(err, pades.ErrUnsupported) || p.used == documents || size > large {
+	if err != nil && !errors.Is(err, pades.ErrUnsupported) || p.used == documents {
 		d.drop()
 	}
 	d.last = time.Now()
@@ -101,6 +98,7 @@ func (d *Drafter) draft(ctx context.Context, in io.ReaderAt, size int64, f pades
 func (d *Drafter) drop() {
 	if d.p != nil {
 		d.p.kill()
+		d.peak = max(d.peak, d.p.result.MaxRSS)
 		d.p = nil
 	}
 }
@@ -112,6 +110,13 @@ func (d *Drafter) rest() {
 	if time.Since(d.last) >= idleFor {
 		d.drop()
 	}
+}
+
+// Peak returns the bytes of memory that the largest process took which has ended.
+func (d *Drafter) Peak() int64 {
+	d.turn <- struct{}{}
+	defer func() { <-d.turn }()
+	return d.peak
 }
 
 // Close ends the process. Nothing can be drafted afterwards.

@@ -37,7 +37,7 @@ type process struct {
 	used  int // documents
 }
 
-func (d *Drafter) start(memory int64) (*process, error) {
+func (d *Drafter) start() (*process, error) {
 	dir, err := os.MkdirTemp("", "draft-")
 	if err != nil {
 		return nil, err
@@ -50,12 +50,10 @@ func (d *Drafter) start(memory int64) (*process, error) {
 	out, stdout := io.Pipe()
 	run, cancel := context.WithCancel(context.Background())
 	p := &process{dir: dir, in: in, out: bufio.NewReader(out), laps: make(chan bool), cancel: cancel, ended: make(chan struct{})}
-	limits := d.limits
-	limits.Memory = memory
 	d.running.Go(func() { // ends with the process
 		defer close(p.ended)
 		p.result, p.err = d.box.Run(run, sandbox.Command{
-			Name: sandbox.Self, Args: []string{ChildArg}, Dir: dir, Stdin: stdin, Stdout: stdout, Limits: limits, Laps: p.laps,
+			Name: sandbox.Self, Args: []string{ChildArg}, Dir: dir, Stdin: stdin, Stdout: stdout, Limits: d.limits, Laps: p.laps,
 		})
 		stdin.Close()
 		stdout.Close()
@@ -79,29 +77,47 @@ func (p *process) draft(ctx context.Context, in io.ReaderAt, size int64, f pades
 	if err := ask(p.in, request{Size: size, Form: f}); err != nil {
 		return nil, p.end("does not listen", err)
 	}
-	document := &reader{r: io.NewSectionReader(in, 0, size)}
-	if n, err := io.Copy(p.in, document); document.err != nil || n != size {
-		p.cancel()
-		if document.err == nil && n != size && err == nil {
-			document.err = io.ErrUnexpectedEOF
-		}
-		if document.err != nil {
-			return nil, document.err
-		}
-		return nil, p.end("does not listen", err)
-	}
-	kind, body, err := readAnswer(p.out, pades.MaxDraft+2*f.Room)
+	kind, body, err := p.answer(in, size, pades.MaxDraft+2*f.Room)
 	if err != nil {
-		return nil, p.end("does not answer", err)
-	}
-	if kind != answerUpdate && kind != answerRefusal {
-		return nil, p.end("does not answer", errAnswer)
+		return nil, err
 	}
 	p.lap(false) // the next document sees when it has ended
 	if kind == answerRefusal {
 		return nil, fmt.Errorf("%w: %s", pades.ErrUnsupported, legible(body))
 	}
 	return body, nil
+}
+
+// answer reads the answer about a document and gives the parts of it that are asked
+// for until then.
+func (p *process) answer(in io.ReaderAt, size int64, most int) (kind byte, body []byte, err error) {
+	for {
+		if kind, body, err = readAnswer(p.out, most); err != nil {
+			return 0, nil, p.end("does not answer", err)
+		}
+		switch kind {
+		case answerUpdate, answerRefusal:
+			return kind, body, nil
+		case answerPart:
+		default:
+			return 0, nil, p.end("does not answer", errAnswer)
+		}
+		at, n, err := readWanted(body, size)
+		if err != nil {
+			return 0, nil, p.end("does not answer", err)
+		}
+		b := make([]byte, n)
+		if m, err := in.ReadAt(b, at); m < n {
+			p.cancel()
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, nil, err
+		}
+		if _, err := p.in.Write(b); err != nil {
+			return 0, nil, p.end("does not listen", err)
+		}
+	}
 }
 
 // lap begins or ends the work on a document, for the limits.
@@ -141,18 +157,4 @@ func (p *process) kill() {
 	<-p.ended
 	p.in.Close() // may be closed already
 	os.RemoveAll(p.dir)
-}
-
-// reader remembers its error, to tell it from that of the one it is copied to.
-type reader struct {
-	r   io.Reader
-	err error
-}
-
-func (r *reader) Read(b []byte) (int, error) {
-	n, err := r.r.Read(b)
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return n, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/cades/cms"
+	"bestand/preservation/revocation"
 	"bestand/preservation/timestamp"
 )
 
@@ -24,6 +25,9 @@ type Trust struct {
 	// At is the instant at which certificates must be valid, unless a trusted
 	// time-stamp proves that the signature is older.
 	At time.Time
+	// Material came beside the signature for its validation: in a PDF that of its
+	// security store. What the signature carries itself counts as well.
+	Material revocation.Material
 	// Optional is for the signatures of strangers: signers outside Roots, and
 	// algorithms that cannot be checked here, are a notice instead of a failure.
 	Optional bool
@@ -53,6 +57,7 @@ func Verify(signature []byte, content io.Reader, t Trust) []preservation.Finding
 	if err != nil {
 		return []preservation.Finding{failed("cms-malformed", "", err.Error(), "RFC 5652, 5.1")}
 	}
+	sd.Include(t.Material.Certificates)
 	if len(sd.Signers) == 0 {
 		return []preservation.Finding{failed("signer-missing", "", "nobody has signed", "RFC 5652, 5.1")}
 	}
@@ -108,7 +113,17 @@ func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject st
 			}
 		}
 	}
-	return append(found, sd.CheckChain(s, t.Roots, at, x509.ExtKeyUsageAny, t.unknown(), subject)...)
+	found = append(found, sd.CheckChain(s, t.Roots, at, x509.ExtKeyUsageAny, t.unknown(), subject)...)
+	if t.asksRevocation(sd.CRLs) {
+		found = append(found, sd.CheckRevocation(s, t.Material, t.Roots, at, at, x509.ExtKeyUsageAny, subject))
+	}
+	return found
+}
+
+// asksRevocation: of the signatures of strangers everything is said. Our own
+// packages carry no revocation data; evidence records do.
+func (t Trust) asksRevocation(lists [][]byte) bool {
+	return t.Optional || len(lists)+len(t.Material.Lists)+len(t.Material.Answers) > 0
 }
 
 // checkStamp checks a signature time-stamp and returns its time when it is
@@ -122,9 +137,13 @@ func checkStamp(token, signature []byte, t Trust, subject string) ([]preservatio
 		return []preservation.Finding{{Code: "imprint-unsupported", Severity: t.unknown(), Subject: subject,
 			Detail: "digest algorithm of the imprint: check it with another verifier", Clause: "RFC 3161, 2.4.2"}}, time.Time{}
 	}
+	tok.Include(t.Material.Certificates)
 	h := tok.Hash.New()
 	h.Write(signature)
 	found := tok.Check(tok.Hash, h.Sum(nil), t.stamps(), subject)
+	if t.asksRevocation(nil) {
+		found = append(found, tok.CheckRevocation(t.Material, t.stamps().Roots, t.At, subject))
+	}
 	trusted := false
 	for _, f := range found {
 		if f.Severity == preservation.Failed {
@@ -136,6 +155,25 @@ func checkStamp(token, signature []byte, t Trust, subject string) ([]preservatio
 		return found, time.Time{}
 	}
 	return found, tok.Time
+}
+
+// Stamps returns the time-stamps over the signatures in a CMS. A broken one is
+// left out; Verify tells.
+func Stamps(signature []byte) (all []*timestamp.Token, err error) {
+	sd, err := cms.Parse(signature)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sd.Signers {
+		for _, a := range s.Unsigned {
+			for _, v := range a.Values {
+				if tok, err := timestamp.Parse(v); err == nil && a.Type.Equal(cms.OIDSignatureTimeStamp) {
+					all = append(all, tok)
+				}
+			}
+		}
+	}
+	return all, nil
 }
 
 func failed(code, subject, detail, clause string) preservation.Finding {

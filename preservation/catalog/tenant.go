@@ -27,7 +27,8 @@ type Settings struct {
 	// converted: "archive" (default) keeps the original with the finding,
 	// "quarantine" waits for a person.
 	NoRendition string `json:"no_rendition,omitempty"`
-	// Seal is the level of seals: "B-B" or "B-T" (default).
+	// Seal is the level of seals: "B-B", "B-T" or "B-LT" (default), which only PDF
+	// files reach.
 	Seal string `json:"seal,omitempty"`
 	// ReceiptAfter says when the sender may delete its copy: "stored", or "replicated"
 	// once the second copy was read back, which is the default where there is one.

@@ -1,19 +1,18 @@
 // Package pades seals PDF documents with an invisible PAdES signature and
-// checks the signatures that PDF documents carry (EN 319 142-1, levels B-B and
-// B-T).
+// checks the signatures that PDF documents carry (EN 319 142-1, levels B-B to
+// B-LTA).
 //
 // The archive seals only renditions that it made itself, before they are
 // stored. Signed documents of others are never touched: Signed finds them,
 // Verify reports on them.
 //
-// A seal is an incremental update behind the unchanged bytes of the document.
-// The structure of the update comes from pdfsign; the signature in it is that
-// of package cades, because pdfsign's own is not PAdES. What the update did to
-// the document is checked afterwards, and a document that it would change in
-// any other way is refused.
-//
-// The update that brings revocation data for level B-LT (a DSS dictionary,
-// EN 319 142-1, 5.4.2) would follow the seal in the same file; see Seal.
+// A seal is an incremental update behind the unchanged bytes of the document:
+// its signature field and the catalog that names it. Draft makes it, with room for
+// the signature, and makes sure that a reader finds nothing else changed; a
+// document that it would change in any other way is refused. For level B-LT a
+// second update brings what the certification authorities say about the
+// certificates (DSS dictionary, 5.4.2). Both are there before the document is
+// stored. Level B-LTA, a time-stamp over all of it, is for copies: Archive.
 package pades
 
 import "errors"

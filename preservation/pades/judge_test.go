@@ -8,32 +8,45 @@ import (
 	"time"
 
 	"bestand/preservation/evidence/judge"
+	"bestand/preservation/pades"
 	"bestand/preservation/pki"
 )
 
-// TestLevels has EU DSS name the level of a seal (EN 319 142-1, 6) and judge it.
+// TestLevels has EU DSS name the level of a seal (EN 319 142-1, 6) and judge it. From
+// level B-LT on it is given the anchor alone.
 func TestLevels(t *testing.T) {
 	for _, a := range []pki.Algorithm{pki.ECP256, pki.RSA3072} {
 		r, stranger := newRig(t, a), newRig(t, a)
+		alone := filepath.Join(t.TempDir(), "anchor.pem")
+		write(t, alone, r.Anchor())
+		plain := r.options()
+		plain.Stamper = nil
 		for name, doc := range documents() {
-			for level, stamped := range map[string]bool{"PAdES-BASELINE-B": false, "PAdES-BASELINE-T": true} {
+			for level, c := range map[string]struct {
+				with  pades.Options
+				trust string
+			}{
+				"PAdES-BASELINE-B":   {plain, r.anchors(t)},
+				"PAdES-BASELINE-T":   {r.options(), r.anchors(t)},
+				"PAdES-BASELINE-LT":  {r.longTerm(), alone},
+				"PAdES-BASELINE-LTA": {r.longTerm(), alone},
+			} {
 				t.Run(string(a)+" "+name+" "+level, func(t *testing.T) {
-					o := r.options()
-					if !stamped {
-						o.Stamper = nil
+					path, _ := r.seal(t, doc, c.with)
+					if level == "PAdES-BASELINE-LTA" {
+						path, _ = r.archived(t, path)
 					}
-					path, _ := r.seal(t, doc, o)
-					judged := func(trust rig) judge.Signature {
-						all := judge.Signatures(t, path, trust.anchors(t), time.Now())
+					judged := func(trust string) judge.Signature {
+						all := judge.Signatures(t, path, trust, time.Now())
 						if len(all) != 1 {
 							t.Fatalf("DSS finds %d signatures", len(all))
 						}
 						return all[0]
 					}
-					if s := judged(r); s.Level != level || s.Indication != "TOTAL_PASSED" {
+					if s := judged(c.trust); s.Level != level || s.Indication != "TOTAL_PASSED" {
 						t.Errorf("DSS: %+v", s)
 					}
-					if s := judged(stranger); s.Indication != "INDETERMINATE" {
+					if s := judged(stranger.anchors(t)); s.Indication != "INDETERMINATE" {
 						t.Errorf("DSS under another anchor: %+v", s)
 					}
 				})

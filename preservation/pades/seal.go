@@ -9,12 +9,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/cades"
+	"bestand/preservation/revocation"
 )
 
 // Options say how a document is sealed.
@@ -22,6 +24,11 @@ type Options struct {
 	Signer  crypto.Signer       // RSA or ECDSA
 	Chain   []*x509.Certificate // the first belongs to Signer, the rest lead to the root
 	Stamper cades.Stamper       // level B-T; nil means B-B
+
+	// Revocation, beside a Stamper, gives the validation data of a signer's path:
+	// level B-LT. Where it says revocation.ErrNone the document gets level B-T; its
+	// other errors are worth another try.
+	Revocation Revocation
 
 	// Name, Reason and Location are shown to readers of the document; empty
 	// ones are left out.
@@ -35,15 +42,18 @@ type Options struct {
 	Drafter Drafter
 }
 
+// Revocation gives what is to be kept for the validation of a signature whose
+// certificate begins the path.
+type Revocation func(ctx context.Context, path []*x509.Certificate) (revocation.Material, error)
+
 // DefaultMaxBytes bounds the documents that are sealed.
 const DefaultMaxBytes = 64 << 20
 
 // Report says what Seal made.
 type Report struct {
-	Level  string // "B-B" or "B-T"
-	Signer string // subject of the certificate
-	Size   int64  // of the sealed document, in bytes
-	SHA256 string // of the sealed document, lower-case hex
+	Level Level
+	Lower string // why no higher level than B-T could be had; else empty
+	Size  int64  // of the sealed document, in bytes
 }
 
 const (
@@ -69,9 +79,6 @@ func Seal(ctx context.Context, in, out string, o Options) (rep Report, err error
 	if err != nil {
 		return rep, fmt.Errorf("seal: %w", err)
 	}
-	if to, err := os.Stat(out); err == nil && os.SameFile(fi, to) {
-		return rep, fmt.Errorf("seal %s: cannot be sealed in its own place", in)
-	}
 	limit := o.MaxBytes
 	if limit == 0 {
 		limit = DefaultMaxBytes
@@ -79,14 +86,27 @@ func Seal(ctx context.Context, in, out string, o Options) (rep Report, err error
 	if fi.Size() > limit {
 		return rep, fmt.Errorf("seal %s: %w: %d bytes, at most %d", in, ErrTooLarge, fi.Size(), limit)
 	}
+	rep, err = replaceFile(fi, out, func(w *os.File) (Report, error) { return seal(ctx, f, fi.Size(), w, o) })
+	if err != nil {
+		err = fmt.Errorf("seal %s: %w", in, err)
+	}
+	return rep, err
+}
+
+// replaceFile has a file out written, which cannot be the one that is read. After
+// an error there is no such file.
+func replaceFile(in os.FileInfo, out string, write func(*os.File) (Report, error)) (rep Report, err error) {
+	if to, err := os.Stat(out); err == nil && os.SameFile(in, to) {
+		return rep, errors.New("the copy cannot have its own place")
+	}
 	w, err := os.OpenFile(out, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return rep, fmt.Errorf("seal %s: %w", in, err)
+		return rep, err
 	}
-	rep, err = seal(ctx, f, fi.Size(), w, o)
+	rep, err = write(w)
 	if err = errors.Join(err, w.Close()); err != nil {
 		os.Remove(out)
-		return Report{}, fmt.Errorf("seal %s: %w", in, err)
+		return Report{}, err
 	}
 	return rep, nil
 }
@@ -106,8 +126,22 @@ func seal(ctx context.Context, f *os.File, size int64, out *os.File, o Options) 
 	if draft == nil {
 		draft = func(_ context.Context, in io.ReaderAt, size int64, f Form) ([]byte, error) { return Draft(in, size, f) }
 	}
-	if _, err := io.Copy(out, io.NewSectionReader(f, 0, size)); err != nil {
+	h := sha256.New()
+	if err := copyTo(io.MultiWriter(out, h), f, size); err != nil {
 		return rep, err
+	}
+	rep = Report{Level: LevelB, Size: size}
+	if o.Stamper != nil {
+		rep.Level = LevelT
+	}
+	var m revocation.Material
+	if o.Stamper != nil && o.Revocation != nil {
+		// Before the time-stamp, which may cost something and would be for nothing.
+		if m, err = gather(ctx, o.Revocation, o.Chain, o.Now); errors.Is(err, revocation.ErrNone) {
+			rep.Lower = err.Error()
+		} else if err != nil {
+			return rep, err
+		}
 	}
 	form := Form{Name: o.Name, Reason: o.Reason, Location: o.Location, Now: o.Now, Room: signatureRoom}
 	for _, c := range o.Chain {
@@ -116,85 +150,146 @@ func seal(ctx context.Context, f *os.File, size int64, out *os.File, o Options) 
 	if o.Stamper != nil {
 		form.Room += stampRoom
 	}
-	for last := false; ; last = true {
-		u := update{offset: size}
-		if u.bytes, err = draft(ctx, f, size, form); err != nil {
+	cms, err := fill(out, &rep.Size, form.Room, func(room int) (u update, err error) {
+		form.Room = room
+		u.offset = size
+		if u.bytes, err = draft(ctx, f, size, form); err == nil {
+			err = u.findHole()
+		}
+		return u, err
+	}, func(u update) ([]byte, error) { return u.sign(ctx, h, o) })
+	if err != nil {
+		return rep, err
+	}
+	if o.Stamper != nil && o.Revocation != nil && rep.Lower == "" {
+		if err := prolong(ctx, out, &rep, cms, m, o); err != nil {
 			return rep, err
 		}
-		if err := u.findHole(); err != nil {
-			return rep, err
+	}
+	return rep, check(ctx, out, rep)
+}
+
+// copyTo copies a document of so many bytes.
+func copyTo(w io.Writer, r io.ReaderAt, size int64) error {
+	_, err := io.CopyBuffer(w, io.NewSectionReader(r, 0, size), make([]byte, min(size+1, 1<<20)))
+	return err
+}
+
+// gather gets the validation data of a path, none of whose certificates may have
+// been revoked.
+func gather(ctx context.Context, get Revocation, path []*x509.Certificate, now time.Time) (revocation.Material, error) {
+	m, err := get(ctx, path)
+	if err == nil {
+		if f := m.Check(m.Certificates, now, now, ""); f.Severity == preservation.Failed {
+			err = errors.New(f.Detail)
 		}
-		cms, err := u.sign(ctx, f, out, o)
+	}
+	return m, err
+}
+
+// prolong puts the validation data of the seal and of its time-stamp behind it.
+func prolong(ctx context.Context, out *os.File, rep *Report, cms []byte, m revocation.Material, o Options) error {
+	stamps, err := cades.Stamps(cms)
+	if err != nil {
+		return err
+	}
+	for _, t := range stamps {
+		more, err := gather(ctx, o.Revocation, t.Path(), o.Now)
+		if errors.Is(err, revocation.ErrNone) {
+			rep.Lower = err.Error()
+			return nil
+		}
 		if err != nil {
-			return rep, err
+			return err
 		}
-		if len(cms) <= u.room() {
-			if rep, err = u.finish(cms, out, o); err != nil {
-				return rep, err
+		m.Add(more)
+	}
+	rep.Level = LevelLT
+	return appendMaterial(out, &rep.Size, m)
+}
+
+// appendMaterial puts validation data behind a document of so many bytes.
+func appendMaterial(out *os.File, size *int64, m revocation.Material) error {
+	f, err := readFile(out, *size)
+	if err != nil {
+		return err
+	}
+	b, err := f.addMaterial(m)
+	if err != nil {
+		return err
+	}
+	if _, err := out.WriteAt(b, *size); err != nil {
+		return err
+	}
+	*size += int64(len(b))
+	return nil
+}
+
+// fill puts a signature into the room that an update leaves for it, and the update
+// behind a document of so many bytes. A signature that does not fit has the update
+// made once more.
+func fill(out *os.File, size *int64, room int, draw func(room int) (update, error), sign func(update) ([]byte, error)) ([]byte, error) {
+	for last := false; ; last = true {
+		u, err := draw(room)
+		if err != nil {
+			return nil, err
+		}
+		der, err := sign(u)
+		if err != nil {
+			return nil, err
+		}
+		if len(der) <= u.room() {
+			hole := u.bytes[u.from+1 : u.to-1]
+			n := hex.Encode(hole, der)
+			copy(hole[n:], bytes.Repeat([]byte{'0'}, len(hole)-n))
+			if _, err := out.WriteAt(u.bytes, u.offset); err != nil {
+				return nil, err
 			}
-			return rep, check(ctx, out, rep.Size)
+			*size = u.offset + int64(len(u.bytes))
+			return der, nil
 		}
 		if last {
-			return rep, fmt.Errorf("signature of %d bytes does not fit into %d", len(cms), u.room())
+			return nil, fmt.Errorf("signature of %d bytes does not fit into %d", len(der), u.room())
 		}
-		form.Room = len(cms) + signatureRoom // an unusually large token
+		room = len(der) + signatureRoom // an unusually large token
 	}
 }
 
-// sign digests the file around the hole, making sure that the document lies
-// unchanged before the update, and returns the signature.
-func (u *update) sign(ctx context.Context, in, out io.ReaderAt, o Options) ([]byte, error) {
-	h, want := sha256.New(), sha256.New()
-	if _, err := io.Copy(want, io.NewSectionReader(in, 0, u.offset)); err != nil {
+// sign returns the signature over the document, which before has digested, and the
+// update around its hole.
+func (u *update) sign(ctx context.Context, before hash.Hash, o Options) ([]byte, error) {
+	digest, err := u.digest(before)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(h, io.NewSectionReader(out, 0, u.offset)); err != nil {
+	return cades.Sign(ctx, digest, cades.Options{Signer: o.Signer, Chain: o.Chain, Hash: crypto.SHA256, Stamper: o.Stamper})
+}
+
+// digest is that of the document, which before has digested, and of the update
+// around its hole.
+func (u *update) digest(before hash.Hash) ([]byte, error) {
+	h, err := before.(hash.Cloner).Clone() // as all of the standard library can
+	if err != nil {
 		return nil, err
-	}
-	if !bytes.Equal(h.Sum(nil), want.Sum(nil)) {
-		return nil, fmt.Errorf("%w: the seal would change its bytes", ErrUnsupported)
 	}
 	h.Write(u.bytes[:u.from])
 	h.Write(u.bytes[u.to:])
-	return cades.Sign(ctx, h.Sum(nil), cades.Options{Signer: o.Signer, Chain: o.Chain, Hash: crypto.SHA256, Stamper: o.Stamper})
-}
-
-// finish puts the signature into the hole and the update into the file.
-func (u *update) finish(cms []byte, out *os.File, o Options) (rep Report, err error) {
-	hole := u.bytes[u.from+1 : u.to-1]
-	n := hex.Encode(hole, cms)
-	for i := n; i < len(hole); i++ {
-		hole[i] = '0'
-	}
-	if _, err := out.WriteAt(u.bytes, u.offset); err != nil {
-		return rep, err
-	}
-	rep = Report{Level: "B-B", Signer: o.Chain[0].Subject.String(), Size: u.offset + int64(len(u.bytes))}
-	if o.Stamper != nil {
-		rep.Level = "B-T"
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(out, 0, rep.Size)); err != nil {
-		return rep, err
-	}
-	rep.SHA256 = hex.EncodeToString(h.Sum(nil))
-	return rep, nil
+	return h.Sum(nil), nil
 }
 
 // check reads the sealed file as a stranger would.
-func check(ctx context.Context, out *os.File, size int64) error {
-	if fi, err := out.Stat(); err != nil || fi.Size() != size {
-		return fmt.Errorf("sealed file has not %d bytes: %v", size, err)
+func check(ctx context.Context, out *os.File, rep Report) error {
+	if fi, err := out.Stat(); err != nil || fi.Size() != rep.Size {
+		return fmt.Errorf("sealed file has not %d bytes: %v", rep.Size, err)
 	}
-	whole := false
-	for _, f := range Verify(ctx, out, size, cades.Trust{}) {
-		if f.Severity == preservation.Failed {
+	found, levels := examine(ctx, out, rep.Size, cades.Trust{})
+	for _, f := range found {
+		if f.Severity == preservation.Failed || f.Code == "coverage-partial" {
 			return fmt.Errorf("the new seal does not verify: %s: %s", f.Code, f.Detail)
 		}
-		whole = whole || f.Code == "coverage-whole"
 	}
-	if !whole {
-		return errors.New("the new seal does not cover the file")
+	if len(levels) == 0 || levels[0] != rep.Level {
+		return fmt.Errorf("the new seal has levels %v instead of %s", levels, rep.Level)
 	}
 	return nil
 }

@@ -2,80 +2,66 @@ package pades
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
-	"math/big"
 	"strings"
 	"time"
-	"unicode/utf16"
-
-	"github.com/digitorus/pdfsign/sign"
 )
 
-// update is the incremental update that carries a seal, still empty.
+// update is the incremental update that carries a signature or a document
+// time-stamp, still empty.
 type update struct {
-	offset int64  // in the sealed file; the document lies before it unchanged
+	offset int64  // in the file; the document lies before it unchanged
 	bytes  []byte // to the end of the file
 	from   int    // of the hole in bytes, '<' included
 	to     int    // behind its '>'
 }
 
-// build lets pdfsign write the document with a signature field and returns the
-// update in it, with room for the signature.
-//
-// pdfsign signs with a throw-away key; its signature, its SubFilter and the
-// texts, which it would write without escaping some of them, are overwritten
-// in place. What it would lose of the document is put back by complete.
-func (doc *document) build(f Form) (u update, err error) {
-	defer func() {
-		if p := recover(); p != nil { // from the parser
-			err = fmt.Errorf("%w: %v", ErrUnsupported, p)
-		}
-	}()
-	key, cert, err := throwAway()
-	if err != nil {
-		return u, err
+// rangeRoom is what a ByteRange may take: four numbers of ten digits.
+const rangeRoom = len("[0 0123456789 0123456789 0123456789]")
+
+// encode writes a signature dictionary (ISO 32000-2, 12.8.1) with room for the
+// signature and its ByteRange.
+func (f Form) encode(stamp bool) []byte {
+	var b bytes.Buffer
+	typ, format := "Sig", "ETSI.CAdES.detached"
+	if stamp {
+		typ, format = "DocTimeStamp", "ETSI.RFC3161"
 	}
-	fill := map[string]string{"Name": f.Name, "Reason": f.Reason, "Location": f.Location}
-	w := &tail{skip: doc.size}
-	s := sign.SignContext{
-		PDFReader: doc.reader, InputFile: doc.file, OutputFile: w,
-		SignatureMaxLengthBase: uint32(2 * f.Room),
-		SignData: sign.SignData{
-			Signer: key, Certificate: cert, DigestAlgorithm: crypto.SHA256,
-			Signature: sign.SignDataSignature{
-				CertType: sign.ApprovalSignature,
-				Info: sign.SignDataSignatureInfo{
-					Name: placeholder("Name", f.Name), Reason: placeholder("Reason", f.Reason),
-					Location: placeholder("Location", f.Location), Date: f.Now.UTC().Truncate(time.Second),
-				},
-			},
-		},
-	}
-	if err := s.SignPDF(); err != nil {
-		return u, fmt.Errorf("%w: %w", ErrUnsupported, err)
-	}
-	u = update{offset: doc.size, bytes: w.kept}
-	if err := u.complete(doc); err != nil {
-		return u, err
-	}
-	if err := u.overwrite("/SubFilter /adbe.pkcs7.detached", "/SubFilter /ETSI.CAdES.detached"); err != nil {
-		return u, err
-	}
-	for k, v := range fill {
-		if v == "" {
-			continue
-		}
-		if err := u.overwrite("/"+k+" ("+placeholder(k, v)+")", "/"+k+" "+encodeText(v)); err != nil {
-			return u, err
+	fmt.Fprintf(&b, "<< /Type /%s /Filter /Adobe.PPKLite /SubFilter /%s\n %s %s /Contents<%s>\n", typ, format,
+		byteRangeKey, strings.Repeat(" ", rangeRoom), strings.Repeat("0", 2*f.Room))
+	for _, e := range []entry{{"Name", f.Name}, {"Reason", f.Reason}, {"Location", f.Location}} {
+		if e.value != "" {
+			fmt.Fprintf(&b, " /%s %s\n", e.key, encodeText(e.value))
 		}
 	}
-	return u, u.findHole()
+	if !stamp { // in a time-stamp the token alone says the time
+		fmt.Fprintf(&b, " /M (D:%s+00'00')\n", f.Now.UTC().Truncate(time.Second).Format("20060102150405"))
+	}
+	b.WriteString(">>")
+	return b.Bytes()
+}
+
+// encodeField writes an invisible signature field that is its own annotation
+// (12.7.5.5): on a page, with the signature that fills it.
+func encodeField(name, page string, signature ref) []byte {
+	return encodeDict([]entry{{"Type", "/Annot"}, {"Subtype", "/Widget"}, {"Rect", "[0 0 0 0]"}, {"P", page},
+		{"F", "132"}, // print, locked: what PDF/A asks of annotations
+		{"FT", "/Sig"}, {"T", encodeText(name)}, {"V", signature.String()}})
+}
+
+// fillRange writes the ByteRange of a new update, which leaves out nothing but the
+// room for the signature.
+func (u *update) fillRange() error {
+	at := bytes.Index(u.bytes, byteRangeKey)
+	hole := bytes.Index(u.bytes, append(append([]byte{}, contentsKey...), '<'))
+	if at < 0 || hole < at {
+		return fmt.Errorf("%w: the update has no place for its signature", ErrUnsupported)
+	}
+	from := hole + len(contentsKey)
+	to := from + bytes.IndexByte(u.bytes[from:], '>') + 1
+	text := fmt.Sprintf("[0 %d %d %d", u.offset+int64(from), u.offset+int64(to), len(u.bytes)-to)
+	copy(u.bytes[at+len(byteRangeKey)+1:], text+strings.Repeat(" ", max(0, rangeRoom-len(text)-1))+"]")
+	return u.findHole()
 }
 
 // room returns how many bytes a signature may have.
@@ -98,42 +84,4 @@ func (u *update) findHole() error {
 		return fmt.Errorf("%w: ByteRange %v of the update misses the signature", ErrUnsupported, r)
 	}
 	return nil
-}
-
-// placeholder returns plain text that is written as long as encodeText(s).
-func placeholder(key, s string) string {
-	if s == "" {
-		return ""
-	}
-	return strings.Repeat(key[:1], len("<feff>")-len("()")+4*len(utf16.Encode([]rune(s))))
-}
-
-// tail keeps what is written after skip bytes.
-type tail struct {
-	at   int64
-	skip int64
-	kept []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	if end := t.at + int64(len(b)); end > t.skip {
-		t.kept = append(t.kept, b[max(0, t.skip-t.at):]...)
-	}
-	t.at += int64(len(b))
-	return len(b), nil
-}
-
-// throwAway returns a key for a signature that is overwritten.
-func throwAway() (crypto.Signer, *x509.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "placeholder"}}
-	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
-	if err != nil {
-		return nil, nil, err
-	}
-	cert, err := x509.ParseCertificate(der)
-	return key, cert, err
 }

@@ -29,17 +29,38 @@ func Signed(ctx context.Context, r io.ReaderAt, size int64) (bool, error) {
 // anybody, reads them once for every signature, and stops with ctx.
 //
 // A change that was appended after a signature is a notice: the signature
-// still proves the revision that it covers.
-func Verify(ctx context.Context, r io.ReaderAt, size int64, t cades.Trust) (found []preservation.Finding) {
+// still proves the revision that it covers. Validation data and time-stamps as
+// this package adds them are no change.
+func Verify(ctx context.Context, r io.ReaderAt, size int64, t cades.Trust) []preservation.Finding {
+	found, _ := examine(ctx, r, size, t)
+	return found
+}
+
+// examine is Verify, and returns the level of every signature.
+func examine(ctx context.Context, r io.ReaderAt, size int64, t cades.Trust) (found []preservation.Finding, levels []Level) {
 	defer func() {
 		if p := recover(); p != nil {
 			found = append(found, finding("verification-aborted", preservation.Failed, "", fmt.Sprint(p), ""))
 		}
 	}()
 	all, more, err := signatures(ctx, r, size, maxSignatures)
+	store := false
+	if len(all) > 0 {
+		t.Material, store = takeStore(r, size, t.Material)
+	}
+	var checks [][]preservation.Finding
 	for i, s := range all {
-		subject := fmt.Sprintf("signature %d", i+1)
-		found = append(found, s.verify(ctx, r, size, t, subject)...)
+		checks = append(checks, s.verify(ctx, r, size, t, fmt.Sprintf("signature %d", i+1)))
+	}
+	for i, s := range all {
+		found = append(found, checks[i]...)
+		l := s.level(checks[i], store)
+		if l == LevelLT && i+1 < len(all) && all[len(all)-1].archives(checks[len(all)-1]) {
+			l = LevelLTA
+		}
+		if levels = append(levels, l); l != "" {
+			found = append(found, finding("level", preservation.Passed, fmt.Sprintf("signature %d", i+1), "PAdES "+string(l), "EN 319 142-1, 6"))
+		}
 	}
 	if more {
 		found = append(found, finding("signatures-too-many", preservation.Failed, "", fmt.Sprintf("only the first %d were checked", len(all)), ""))
@@ -47,7 +68,7 @@ func Verify(ctx context.Context, r io.ReaderAt, size int64, t cades.Trust) (foun
 	if err != nil {
 		found = append(found, finding("content-unreadable", preservation.Failed, "", err.Error(), ""))
 	}
-	return found
+	return found, levels
 }
 
 func (s *signature) verify(ctx context.Context, r io.ReaderAt, size int64, t cades.Trust, subject string) (found []preservation.Finding) {
@@ -63,6 +84,11 @@ func (s *signature) verify(ctx context.Context, r io.ReaderAt, size int64, t cad
 	case err != nil:
 		add("content-unreadable", preservation.Failed, err.Error(), "")
 	case rest > 0:
+		end := s.ranges[2] + s.ranges[3]
+		if data, stamps := additions(ctx, r, end, size); data+stamps > 0 {
+			add("coverage-extended", preservation.Passed, fmt.Sprintf("covers the whole file but what was added for its validation: %d times data, %d time-stamps", data, stamps), "EN 319 142-1, 5.4")
+			break
+		}
 		add("coverage-partial", preservation.Notice, fmt.Sprintf("%d bytes were appended after it and are not covered", rest), "ISO 32000-2, 12.8.1")
 	default:
 		add("coverage-whole", preservation.Passed, "covers the whole file", "ISO 32000-2, 12.8.1")
@@ -128,7 +154,12 @@ func (s *signature) verifyToken(ctx context.Context, r io.ReaderAt, t cades.Trus
 	if roots == nil {
 		roots = t.Roots
 	}
-	return tok.Check(h, w.Sum(nil), timestamp.Trust{Roots: roots, Optional: t.Optional}, "")
+	tok.Include(t.Material.Certificates)
+	found := tok.Check(h, w.Sum(nil), timestamp.Trust{Roots: roots, Optional: t.Optional}, "")
+	if t.Optional {
+		found = append(found, tok.CheckRevocation(t.Material, roots, t.At, ""))
+	}
+	return found
 }
 
 // content returns the bytes under the signature.

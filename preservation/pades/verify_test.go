@@ -173,7 +173,7 @@ func TestForeignSignatures(t *testing.T) {
 				t.Fatal(err)
 			}
 			return der
-		}, "signing-time-claimed"},
+		}, "signing-time-claimed revocation-unknown"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			doc := signedBy(t, c.filter, c.sign)
@@ -245,9 +245,11 @@ func FuzzVerify(f *testing.F) {
 	for name, doc := range documents() {
 		in, out := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf")
 		write(f, in, doc)
-		if _, err := pades.Seal(context.Background(), in, out, r.options()); err != nil {
+		if _, err := pades.Seal(context.Background(), in, out, r.longTerm()); err != nil {
 			f.Fatal(name, err)
 		}
+		_, archived := r.archived(f, out)
+		f.Add(archived)
 		sealed, err := os.ReadFile(out)
 		if err != nil {
 			f.Fatal(err)

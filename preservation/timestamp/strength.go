@@ -14,6 +14,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/cades/cms"
+	"bestand/preservation/revocation"
 )
 
 // Algorithm names a digest, or a signature algorithm with its key size.
@@ -27,6 +28,16 @@ func (a Algorithm) String() string {
 		return a.Name
 	}
 	return fmt.Sprintf("%s with %d bits", a.Name, a.Bits)
+}
+
+// Include adds certificates that came beside the token and complete its path. Call
+// it before anything else.
+func (t *Token) Include(all []*x509.Certificate) { t.signed.Include(all) }
+
+// CheckRevocation judges whether the authority's certificates had been revoked
+// before the instant until, by the material and the lists that the token carries.
+func (t *Token) CheckRevocation(m revocation.Material, roots *x509.CertPool, until time.Time, subject string) preservation.Finding {
+	return t.signed.CheckRevocation(t.signer, m, roots, t.Time, until, x509.ExtKeyUsageTimeStamping, subject)
 }
 
 // Algorithms are those on which the token rests: the digests of its imprint, of
@@ -84,23 +95,9 @@ func (t *Token) Expires() (first time.Time) {
 	return first
 }
 
-// maxPath bounds the certificates between a signer and its anchor.
-const maxPath = 10
-
-func (t *Token) findPath() (path []*x509.Certificate) {
-	all := t.Certificates()
-	for c := t.Signer(); c != nil && len(path) < maxPath; {
-		path = append(path, c)
-		i := slices.IndexFunc(all, func(i *x509.Certificate) bool {
-			return bytes.Equal(i.RawSubject, c.RawIssuer) && !slices.ContainsFunc(path, i.Equal) && c.CheckSignatureFrom(i) == nil
-		})
-		if i < 0 {
-			break
-		}
-		c = all[i]
-	}
-	return path
-}
+// Path returns the certificate of the authority with its issuers, as far as the
+// token carries them.
+func (t *Token) Path() []*x509.Certificate { return t.path() }
 
 // CheckUntil judges whether the token could still be relied on at a later
 // instant: that of the time-stamp that took over from it, or that of the
@@ -131,51 +128,5 @@ func (t *Token) CheckUntil(at time.Time, trust Trust, subject string) []preserva
 			add("chain-untrusted", unknown, err.Error(), "RFC 5280, 6")
 		}
 	}
-	code, sev, detail := t.revocation(path, at)
-	add(code, sev, detail, "RFC 5280, 6.3")
-	return all
-}
-
-// revocation looks for certificates in the revocation lists that the token
-// carries, of which each must have been in force when the token was made.
-func (t *Token) revocation(path []*x509.Certificate, at time.Time) (code string, sev preservation.Severity, detail string) {
-	if len(path) == 0 {
-		return "revocation-unknown", preservation.Notice, "the token carries no certificate that can be read"
-	}
-	lists := t.lists()
-	missing := ""
-	for i, c := range path {
-		if bytes.Equal(c.RawIssuer, c.RawSubject) {
-			continue // an anchor is revoked by no list
-		}
-		found := false
-		for _, list := range lists {
-			if i+1 >= len(path) || !bytes.Equal(list.RawIssuer, c.RawIssuer) || list.CheckSignatureFrom(path[i+1]) != nil {
-				continue
-			}
-			for _, e := range list.RevokedCertificateEntries {
-				if e.SerialNumber.Cmp(c.SerialNumber) == 0 && e.RevocationTime.Before(at) {
-					return "certificate-revoked", preservation.Failed, fmt.Sprintf("%s was revoked on %s", c.Subject, e.RevocationTime.UTC().Format(time.RFC3339))
-				}
-			}
-			found = found || list.NextUpdate.IsZero() || !list.NextUpdate.Before(t.Time)
-		}
-		if !found && missing == "" {
-			missing = c.Subject.String()
-		}
-	}
-	if missing != "" {
-		return "revocation-unknown", preservation.Notice, "the token carries no revocation list for " + missing + " that was in force when it was made"
-	}
-	return "revocation-checked", preservation.Passed, "the revocation lists in the token do not name the authority's certificates"
-}
-
-// lists are the revocation lists that the token carries and that can be read.
-func (t *Token) lists() (lists []*x509.RevocationList) {
-	for _, der := range t.signed.CRLs {
-		if list, err := x509.ParseRevocationList(der); err == nil {
-			lists = append(lists, list)
-		}
-	}
-	return lists
+	return append(all, revocation.Material{Lists: t.signed.CRLs}.Check(path, t.Time, at, subject))
 }

@@ -84,7 +84,7 @@ func Parse(b []byte) (*Token, error) {
 		signed: sd,
 		signer: sd.Signers[0],
 	}
-	t.path = sync.OnceValue(t.findPath)
+	t.path = sync.OnceValue(func() []*x509.Certificate { return t.signed.Issued(t.signer) })
 	return t, nil
 }
 

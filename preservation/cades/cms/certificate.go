@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
+
+	"bestand/preservation/revocation"
 )
 
 // Certificate is a certificate as it came. X509 is nil when the standard
@@ -78,6 +80,29 @@ func (sd *SignedData) find(s *Signer) *Certificate {
 		}
 	}
 	return nil
+}
+
+// Include adds certificates that came beside the SignedData, for Chain and Path.
+// Call it before anything else.
+func (sd *SignedData) Include(all []*x509.Certificate) {
+	for _, c := range all {
+		sd.Certificates = append(sd.Certificates, &Certificate{Raw: c.Raw, X509: c, Subject: c.Subject.String(), issuer: c.RawIssuer, serial: c.SerialNumber})
+	}
+}
+
+// Issued is Path without anchors: the signer's certificate with its issuers as far
+// as they are included, whoever stands at the end.
+func (sd *SignedData) Issued(s *Signer) []*x509.Certificate {
+	if s.Certificate == nil {
+		return nil
+	}
+	var among []*x509.Certificate
+	for _, c := range sd.Certificates {
+		if c.X509 != nil {
+			among = append(among, c.X509)
+		}
+	}
+	return revocation.Path(s.Certificate.X509, among)
 }
 
 // Chain checks that a signer's certificate leads to one of the roots at an

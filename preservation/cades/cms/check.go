@@ -4,9 +4,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/revocation"
 )
 
 // Check judges one signer against the digest of the content under s.Hash and
@@ -51,6 +53,18 @@ func (sd *SignedData) CheckChain(s *Signer, roots *x509.CertPool, at time.Time, 
 		f.add("chain-untrusted", unknown, s.Name()+": "+err.Error(), "RFC 5280, 6")
 	}
 	return f.all
+}
+
+// CheckRevocation judges whether the certificates of a signer had been revoked
+// before the instant until, by the material and the lists that the SignedData
+// carries; see revocation.Material.Check.
+func (sd *SignedData) CheckRevocation(s *Signer, m revocation.Material, roots *x509.CertPool, made, until time.Time, use x509.ExtKeyUsage, subject string) preservation.Finding {
+	path, err := sd.Path(s, roots, made, use)
+	if err != nil {
+		path = sd.Issued(s)
+	}
+	m.Lists = slices.Concat(sd.CRLs, m.Lists)
+	return m.Check(path, made, until, subject)
 }
 
 // Name returns the subject of the signer's certificate.
