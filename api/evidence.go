@@ -7,31 +7,63 @@ import (
 	"fmt"
 	"time"
 
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/proof"
 )
 
-// GetEvidence returns the evidence record of a version.
+// GetEvidence returns the evidence record of a version or of one file in it, or a
+// report on it.
 func (s *server) GetEvidence(ctx context.Context, request GetEvidenceRequestObject) (GetEvidenceResponseObject, error) {
+	p := request.Params
+	if p.File != "" && p.Format != "" && p.Format != GetEvidenceParamsFormatDer {
+		return nil, badParameter.in(fieldError("file", "excluded", "the report is about the whole record: only with format=der"))
+	}
 	e, err := s.record(ctx, request.ID)
 	if err != nil {
 		return nil, err
 	}
 	version := e.Version
-	if request.Params.Version != nil {
-		version = *request.Params.Version
+	if p.Version != nil {
+		version = *p.Version
 	}
 	if version > e.Version {
 		return nil, notFound.because("the record has %d versions", e.Version)
 	}
-	der, err := s.config.Evidence(ctx, s.tenant(ctx), request.ID, version)
+	var answer GetEvidenceResponseObject
+	switch p.Format {
+	case GetEvidenceParamsFormatJSON, GetEvidenceParamsFormatPdf:
+		answer, err = s.evidenceReport(ctx, request.ID, version, p.Format)
+	default:
+		var der []byte
+		der, err = s.config.Evidence(ctx, s.tenant(ctx), request.ID, version, p.File)
+		answer = GetEvidence200ApplicationOctetStreamResponse{Body: bytes.NewReader(der), ContentLength: int64(len(der))}
+	}
 	if errors.Is(err, proof.ErrPending) {
 		return nil, noEvidence.because("no evidence batch has covered version %d of the record yet", version)
 	}
 	if err != nil {
 		return nil, s.orDestroyed(ctx, request.ID, err)
 	}
-	return GetEvidence200ApplicationOctetStreamResponse{Body: bytes.NewReader(der), ContentLength: int64(len(der))}, nil
+	return answer, nil
+}
+
+func (s *server) evidenceReport(ctx context.Context, id preservation.RecordID, version int, format GetEvidenceParamsFormat) (GetEvidenceResponseObject, error) {
+	report, err := s.config.EvidenceReport(ctx, s.tenant(ctx), id, version)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.audit(ctx, "evidence.report", string(id), map[string]string{"passed": fmt.Sprint(report.Passed)}); err != nil {
+		return nil, err
+	}
+	if format == GetEvidenceParamsFormatJSON {
+		return GetEvidence200JSONResponse(report), nil
+	}
+	pdf, size, err := s.config.EvidencePDF(ctx, s.tenant(ctx), report)
+	if err != nil {
+		return nil, err
+	}
+	return GetEvidence200ApplicationPdfResponse{Body: pdf, ContentLength: size}, nil
 }
 
 // StampPending has everything stamped that waits for it.

@@ -96,11 +96,18 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 		Verify: func(context.Context, *catalog.Tenant, preservation.RecordID) ([]preservation.Finding, error) {
 			return []preservation.Finding{{Code: "digest", Severity: preservation.Passed, Detail: "as stored"}}, nil
 		},
-		Evidence: func(context.Context, *catalog.Tenant, preservation.RecordID, int) ([]byte, error) {
+		Evidence: func(_ context.Context, _ *catalog.Tenant, _ preservation.RecordID, _ int, file preservation.FileID) ([]byte, error) {
 			if a.stamps == 0 {
 				return nil, proof.ErrPending
 			}
-			return []byte("\x30\x00"), nil
+			return []byte("\x30\x00" + file), nil
+		},
+		EvidenceReport: func(_ context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (proof.Report, error) {
+			return proof.Report{Format: proof.ReportFormat, Tenant: t.ID(), Record: id, Version: version, Passed: true, Evidence: proof.ReportEvidence{Digests: []string{"SHA-256"}},
+				Chains: [][]proof.ReportStamp{}, Files: []proof.ReportFile{}, Findings: []preservation.Finding{}}, nil
+		},
+		EvidencePDF: func(context.Context, *catalog.Tenant, proof.Report) (io.ReadCloser, int64, error) {
+			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil
 		},
 		Stamp: func(context.Context, *catalog.Tenant) (int, error) {
 			a.stamps++

@@ -95,6 +95,27 @@ func (e ListRecordsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for GetEvidenceParamsFormat.
+const (
+	GetEvidenceParamsFormatDer  GetEvidenceParamsFormat = "der"
+	GetEvidenceParamsFormatJSON GetEvidenceParamsFormat = "json"
+	GetEvidenceParamsFormatPdf  GetEvidenceParamsFormat = "pdf"
+)
+
+// Valid indicates whether the value is a known member of the GetEvidenceParamsFormat enum.
+func (e GetEvidenceParamsFormat) Valid() bool {
+	switch e {
+	case GetEvidenceParamsFormatDer:
+		return true
+	case GetEvidenceParamsFormatJSON:
+		return true
+	case GetEvidenceParamsFormatPdf:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetFileParamsDisposition.
 const (
 	GetFileParamsDispositionAttachment GetFileParamsDisposition = "attachment"
@@ -244,6 +265,9 @@ type Evidence struct {
 	// Status pending: sealed, but in no evidence batch yet.
 	Status string `json:"status"`
 }
+
+// EvidenceReport What the evidence of a version is worth.
+type EvidenceReport = proof.Report
 
 // FacetValue defines model for FacetValue.
 type FacetValue struct {
@@ -833,7 +857,14 @@ type ListRecordsParamsSort string
 type GetEvidenceParams struct {
 	// Version The newest one if not given.
 	Version *int `form:"version,omitempty" json:"version,omitempty" validate:"omitempty,min=1"`
+
+	// File Only with format=der.
+	File   FileID                  `form:"file,omitempty" json:"file,omitempty,omitzero" validate:"omitempty,fileid"`
+	Format GetEvidenceParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero" validate:"omitempty,oneof=der json pdf"`
 }
+
+// GetEvidenceParamsFormat defines parameters for GetEvidence.
+type GetEvidenceParamsFormat string
 
 // GetFileParams defines parameters for GetFile.
 type GetFileParams struct {
@@ -1000,7 +1031,7 @@ type ServerInterface interface {
 	// ListEvents What happened to the record (PREMIS 3), as JSON or XML by Accept.
 	// (GET /v1/records/{id}/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, id RecordID)
-	// GetEvidence The evidence record (RFC 4998), in DER.
+	// GetEvidence The evidence record (RFC 4998) in DER, or a report on it.
 	// (GET /v1/records/{id}/evidence)
 	GetEvidence(w http.ResponseWriter, r *http.Request, id RecordID, params GetEvidenceParams)
 	// GetFile The bytes of a file.
@@ -1739,6 +1770,32 @@ func (siw *ServerInterfaceWrapper) GetEvidence(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "file" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "file", r.URL.Query(), &params.File, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "file"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "file", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
 		}
 		return
 	}
@@ -3493,6 +3550,20 @@ type GetEvidenceResponseObject interface {
 	VisitGetEvidenceResponse(w http.ResponseWriter) error
 }
 
+type GetEvidence200JSONResponse EvidenceReport
+
+func (response GetEvidence200JSONResponse) VisitGetEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetEvidence200ApplicationOctetStreamResponse struct {
 	Body          io.Reader
 	ContentLength int64
@@ -3501,6 +3572,26 @@ type GetEvidence200ApplicationOctetStreamResponse struct {
 func (response GetEvidence200ApplicationOctetStreamResponse) VisitGetEvidenceResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetEvidence200ApplicationPdfResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetEvidence200ApplicationPdfResponse) VisitGetEvidenceResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
@@ -4633,7 +4724,7 @@ type StrictServerInterface interface {
 	// ListEvents What happened to the record (PREMIS 3), as JSON or XML by Accept.
 	// (GET /v1/records/{id}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
-	// GetEvidence The evidence record (RFC 4998), in DER.
+	// GetEvidence The evidence record (RFC 4998) in DER, or a report on it.
 	// (GET /v1/records/{id}/evidence)
 	GetEvidence(ctx context.Context, request GetEvidenceRequestObject) (GetEvidenceResponseObject, error)
 	// GetFile The bytes of a file.

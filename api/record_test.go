@@ -178,6 +178,18 @@ func TestEvidence(t *testing.T) {
 	}
 	a.do(reader, "POST", "/v1/evidence/renewals", nil).want(t, 403)
 	a.do(operator, "POST", "/v1/evidence/renewals", nil).want(t, 202)
+	if r := a.do(reader, "GET", path+"?file=f0001", nil).want(t, 200); string(r.body) != "\x30\x00f0001" {
+		t.Errorf("one file: %q", r.body)
+	}
+	a.do(reader, "GET", path+"?file=f1", nil).want(t, 400)
+	a.do(reader, "GET", path+"?file=f0001&format=pdf", nil).want(t, 400)
+	if got := decode[proof.Report](t, a.do(reader, "GET", path+"?format=json", nil).want(t, 200)); got.Record != e.ID || got.Version != 1 || !got.Passed {
+		t.Errorf("%+v", got)
+	}
+	if r := a.do(reader, "GET", path+"?format=pdf", nil).want(t, 200); r.Header.Get("Content-Type") != "application/pdf" || !bytes.HasPrefix(r.body, []byte("%PDF-")) {
+		t.Errorf("%v", r.Header)
+	}
+	a.do(reader, "GET", path+"?format=xml", nil).want(t, 400)
 }
 
 // TestSearch fills the index as its tail would, and finds by text.

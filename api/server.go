@@ -95,9 +95,13 @@ type Config struct {
 	Store func(context.Context, *catalog.Tenant) (preservation.Store, error)
 	// Verify reads a record back from the store and returns every finding.
 	Verify func(context.Context, *catalog.Tenant, preservation.RecordID) ([]preservation.Finding, error)
-	// Evidence returns the evidence record of a version in DER. proof.ErrPending when
-	// no stamp covers it yet.
-	Evidence func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) ([]byte, error)
+	// Evidence returns the evidence record of a version in DER, or with a file that of
+	// the file alone. proof.ErrPending when no stamp covers it yet.
+	Evidence func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int, file preservation.FileID) ([]byte, error)
+	// EvidenceReport reads a version back and holds it against its evidence record.
+	EvidenceReport func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (proof.Report, error)
+	// EvidencePDF returns such a report as PDF/A, and its size.
+	EvidencePDF func(context.Context, *catalog.Tenant, proof.Report) (io.ReadCloser, int64, error)
 	// Stamp has everything stamped that waits for it, and says how much that was.
 	Stamp func(context.Context, *catalog.Tenant) (int, error)
 	// Audit yields the audit log as the bucket holds it.

@@ -158,9 +158,10 @@ func compare(t *testing.T, at string, s *openapi3.Schema, tag string, required b
 	}
 	if s.Pattern != "" && length == "" {
 		_, id := rules["id"]
+		_, file := rules["fileid"]
 		_, tenant := rules["tenant"]
 		_, filled := rules["filled"]
-		if !id && !tenant && !(filled && s.Pattern == `\S`) {
+		if !id && !file && !tenant && !(filled && s.Pattern == `\S`) {
 			t.Errorf("%s: pattern %q has no tag", at, s.Pattern)
 		}
 	}

@@ -25,6 +25,7 @@ import (
 //	        what people read is what is kept
 //	filled  not only white space
 //	id      an identifier as preservation.NewID gives
+//	fileid  an identifier of a file
 //	tenant  a tenant's name
 //	role    a role of package auth
 func newValidator() *validator.Validate {
@@ -45,6 +46,7 @@ func newValidator() *validator.Validate {
 		"text":   func(s string) bool { return !strings.ContainsFunc(s, unprintable) && utf8.ValidString(s) },
 		"filled": func(s string) bool { return strings.ContainsFunc(s, visible) },
 		"id":     func(s string) bool { return preservation.RecordID(s).Valid() },
+		"fileid": func(s string) bool { return preservation.FileID(s).Valid() },
 		"tenant": func(s string) bool { return preservation.TenantID(s).Valid() },
 		"role":   func(s string) bool { return auth.Role(s).Valid() },
 	} {

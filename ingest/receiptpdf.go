@@ -37,27 +37,37 @@ func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalo
 	if err != nil {
 		return nil, 0, err
 	}
-	var page bytes.Buffer
-	zone, err := time.LoadLocation(cmp.Or(info.Settings.Zone, "Europe/Berlin"))
+	zone, err := zoneOf(info)
 	if err != nil {
 		return nil, 0, err
 	}
 	r.Received, r.Time, r.Lock.Until = r.Received.In(zone), r.Time.In(zone), r.Lock.Until.In(zone)
-	if err := receiptTemplate.Execute(&page, map[string]any{"Receipt": r, "Tenant": info.Name, "Seal": p.Sealer.Chain[0].Subject.CommonName}); err != nil {
-		return nil, 0, fmt.Errorf("receipt: %w", err)
+	return p.printed(ctx, info, receiptTemplate, map[string]any{"Receipt": r, "Tenant": info.Name, "Seal": p.Sealer.Chain[0].Subject.CommonName})
+}
+
+// zoneOf is where a tenant's clocks are.
+func zoneOf(info catalog.TenantInfo) (*time.Location, error) {
+	return time.LoadLocation(cmp.Or(info.Settings.Zone, "Europe/Berlin"))
+}
+
+// printed renders a page as PDF/A with the archive's seal, and returns its size.
+func (p *Pipeline) printed(ctx context.Context, info catalog.TenantInfo, t *template.Template, data any) (io.ReadCloser, int64, error) {
+	var page bytes.Buffer
+	if err := t.Execute(&page, data); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", t.Name(), err)
 	}
-	dir, err := os.MkdirTemp(p.WorkDir, "receipt-")
+	dir, err := os.MkdirTemp(p.WorkDir, t.Name()+"-")
 	if err != nil {
 		return nil, 0, err
 	}
 	defer os.RemoveAll(dir)
 	pdf, err := p.Convert.HTML(ctx, &page, dir)
 	if err != nil {
-		return nil, 0, fmt.Errorf("print receipt: %w", err)
+		return nil, 0, fmt.Errorf("print %s: %w", t.Name(), err)
 	}
 	sealed := pdf + ".sealed.pdf"
 	if _, err := p.Sealer.PDF(ctx, pdf, sealed, info.Settings); err != nil {
-		return nil, 0, fmt.Errorf("seal receipt: %w", err)
+		return nil, 0, fmt.Errorf("seal %s: %w", t.Name(), err)
 	}
 	b, err := os.ReadFile(sealed)
 	return io.NopCloser(bytes.NewReader(b)), int64(len(b)), err

@@ -14,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"bestand/preservation"
 	"bestand/preservation/evidence"
 	"bestand/preservation/evidence/judge"
+	"bestand/preservation/proof"
 	"bestand/preservation/timestamp"
 )
 
@@ -115,6 +117,70 @@ func TestEvidence(t *testing.T) {
 		if (err == nil) != ok {
 			t.Errorf("openssl on the token: %v\n%s", err, out)
 		}
+	}
+}
+
+// TestEvidenceReport asks for the report of a record as JSON and as PDF, and for the
+// evidence of each of its documents by itself.
+func TestEvidenceReport(t *testing.T) {
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	documents := map[string]string{"gutachten.bin": blob("Gutachten"), "lageplan.bin": blob("Lageplan")}
+	_, r := admin.archive(about("1", "63.10", "Bauantrag Lindenstraße 12"), file("gutachten.bin", documents["gutachten.bin"]), file("lageplan.bin", documents["lageplan.bin"]))
+	path := "/v1/records/" + r.ID + "/evidence"
+	admin.get(path+"?format=json").refused(t, 404, "evidence-pending", "")
+	admin.post("/v1/evidence/batches", nil).want(t, 200)
+
+	v := newVerifier(t, in)
+	for _, f := range r.of(preservation.Original) {
+		record := v.save(f.Name+".er", admin.get(path+"?file="+string(f.ID)).want(t, 200).body)
+		for name, content := range documents {
+			given := v.save(name, []byte(content))
+			var out bytes.Buffer
+			err := run(t.Context(), []string{"verify", "--trust", v.ca, record, given}, &out, &out)
+			if ok := name == f.Name; (err == nil) != ok {
+				t.Errorf("%s with the evidence of %s: %v\n%s", name, f.Name, err, &out)
+			}
+			if got := judge.DSS.Record(t, record, v.ca, time.Now(), true, given); (got == nil) != (name == f.Name) {
+				t.Errorf("DSS on %s with the evidence of %s: %v", name, f.Name, got)
+			}
+		}
+	}
+	admin.get(path+"?file=f9999").want(t, 404)
+
+	der := admin.get(path).want(t, 200).body
+	var report proof.Report
+	admin.get(path+"?format=json").want(t, 200).decode(t, &report)
+	if !report.Passed || string(report.Record) != r.ID || report.Evidence.SHA256 != hex256(der) || len(report.Chains) != 1 || len(report.Chains[0]) != 1 ||
+		report.Until == nil || !report.Until.After(time.Now()) || report.Since.After(report.Made) {
+		t.Errorf("%+v", report)
+	}
+	if stamp := report.Chains[0][0]; stamp.Authority == "" || stamp.Policy == "" || len(stamp.Certificates) == 0 || len(stamp.Algorithms) == 0 || stamp.Digest != "SHA-256" {
+		t.Errorf("%+v", stamp)
+	}
+	clauses := 0
+	for _, f := range report.Findings {
+		if f.Clause != "" {
+			clauses++
+		}
+	}
+	if len(report.Files) < len(documents)+2 || clauses < 10 {
+		t.Errorf("%d files, %d findings with a clause", len(report.Files), clauses)
+	}
+	pdf := v.save("bericht.pdf", admin.get(path+"?format=pdf").want(t, 200).body)
+	v.run("qpdf", "--check", pdf)
+	v.valid(pdf, "2b")
+	if said := v.run("pdfsig", pdf); !strings.Contains(said, "Signature Validation: Signature is Valid.") {
+		t.Errorf("pdfsig on the report:\n%s", said)
+	}
+	text := v.run("pdftotext", "-layout", pdf, "-")
+	for _, want := range []string{"Beweisbericht", "Alle Prüfungen sind bestanden", "Bauantrag Lindenstraße 12", "gutachten.bin", "RFC 4998, 4.3", "Sperrliste geprüft"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report does not say %q:\n%s", want, text)
+		}
+	}
+	if info := v.run("pdfinfo", pdf); !strings.Contains(strings.Join(strings.Fields(info), " "), "Tagged: yes") {
+		t.Errorf("the report has no structure for those who cannot see it:\n%s", info)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/evidence"
 	"bestand/preservation/ledger"
 	"bestand/preservation/proof"
 	"bestand/preservation/revocation"
@@ -100,9 +101,15 @@ func (s *service) renew(ctx context.Context, t *catalog.Tenant, _ catalog.Job) e
 	return err
 }
 
-// evidence is the evidence record of one version in DER.
-func (s *service) evidence(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) ([]byte, error) {
-	r, err := s.notary.Record(ctx, t, id, version)
+// evidence is the evidence record of one version in DER, or of one file in it.
+func (s *service) evidence(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int, file preservation.FileID) ([]byte, error) {
+	var r *evidence.Record
+	var err error
+	if file == "" {
+		r, err = s.notary.Record(ctx, t, id, version)
+	} else {
+		r, err = s.notary.File(ctx, t, id, version, file)
+	}
 	if err != nil {
 		return nil, err
 	}

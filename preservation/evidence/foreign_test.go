@@ -5,9 +5,11 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -75,6 +77,52 @@ func TestForeignJudges(t *testing.T) {
 						t.Errorf("%s on %s: %v", l, q.name, err)
 					}
 				}
+			}
+		})
+	}
+}
+
+// TestOneDocumentAlone has the record for one document of a group judged. A strict
+// verifier then misses nothing, and none takes it for the whole. BouncyCastle 1.83
+// hashes a later list before it joins it, other than RFC 4998, 4.3, step 3 has it; it
+// accepts the document with the record of the group (TestForeignJudges).
+func TestOneDocumentAlone(t *testing.T) {
+	for _, digests := range [][]crypto.Hash{{crypto.SHA256}, {crypto.SHA256, crypto.SHA512}} {
+		t.Run(fmt.Sprint(digests), func(t *testing.T) {
+			h := keep(t, time.Now().UTC(), digests, 1, 7)
+			last := digests[len(digests)-1]
+			one, err := h.record.For(sum(last, file(h.ours, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.record.For(sum(last, file(h.ours+1, 1))); !errors.Is(err, ErrNotCovered) {
+				t.Errorf("a document of another record: %v", err)
+			}
+			dir := t.TempDir()
+			record, trust := filepath.Join(dir, "one.er"), filepath.Join(dir, "trust.pem")
+			write(t, record, one.Encode())
+			write(t, trust, h.anchors)
+			var files []string
+			for i := range 3 {
+				files = append(files, filepath.Join(dir, fmt.Sprint(i)))
+				write(t, files[i], file(h.ours, i))
+			}
+			alone := len(digests) == 1 // the chains before a renewal keep the group
+			c := Check{Trust: timestamp.Trust{Roots: h.roots}, At: h.end, Group: alone}
+			if got := failed(one.Verify(objects(h.ours)[1:2], c)); got != nil {
+				t.Errorf("our own verifier: %v", got)
+			}
+			if got := failed(one.Verify(objects(h.ours)[:1], c)); !slices.Contains(got, "not-covered") {
+				t.Errorf("another document: %v", got)
+			}
+			if err := judge.DSS.Record(t, record, trust, h.end, alone, files[1]); err != nil {
+				t.Errorf("DSS: %v", err)
+			}
+			if judge.DSS.Record(t, record, trust, h.end, false, files[0]) == nil {
+				t.Error("DSS accepts another document")
+			}
+			if judge.BouncyCastle.Record(t, record, trust, h.end, false, files[1]) == nil {
+				t.Error("BouncyCastle joins lists as RFC 4998 has it by now: say so where this is described")
 			}
 		})
 	}

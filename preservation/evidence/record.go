@@ -1,9 +1,12 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto"
 	"encoding/asn1"
 	"errors"
+	"fmt"
+	"slices"
 
 	"bestand/preservation/cades/cms"
 )
@@ -14,6 +17,9 @@ var (
 	// ErrUnsupported: it may be good, but names a digest algorithm that is not
 	// known here. Ask another verifier.
 	ErrUnsupported = cms.ErrUnsupported
+	// ErrNotCovered: the record does not cover this content. Ask for that of another
+	// version.
+	ErrNotCovered = errors.New("not covered by the evidence record")
 )
 
 // Record is an EvidenceRecord (RFC 4998, 3.1).
@@ -136,3 +142,42 @@ func sum(h crypto.Hash, parts ...[]byte) []byte {
 	}
 	return w.Sum(make([]byte, 0, h.Size()))
 }
+
+// For returns the record for one member of a data group by itself: what the last
+// chain begins with covers that member, and the digests of the others follow as a
+// second list, which RFC 4998, 4.3 joins with the first to the same leaf. Their
+// digests are all that it tells of the others. Chains before a hash-tree renewal
+// stay as they are, since the renewal covers their bytes. digest is that of the
+// content under Digest; ErrNotCovered when the record does not cover it.
+func (r *Record) For(digest []byte) (*Record, error) {
+	n := len(r.Chains) - 1
+	first, h := r.Chains[n][0], r.Digest()
+	if h == 0 {
+		return nil, fmt.Errorf("digest algorithm of the last chain: %w", ErrUnsupported)
+	}
+	if n > 0 {
+		digest = Renewed(h, digest, r.ChainsDigest(h, n))
+	}
+	if len(first.Tree) == 0 {
+		return nil, fmt.Errorf("%w: the record has no hash tree", ErrNotCovered)
+	}
+	group := first.Tree[0]
+	at := slices.IndexFunc(group, func(d []byte) bool { return bytes.Equal(d, digest) })
+	if at < 0 {
+		return nil, ErrNotCovered
+	}
+	tree := []HashList{{digest}}
+	if others := slices.Delete(slices.Clone(group), at, at+1); len(others) > 0 {
+		tree = append(tree, others)
+	}
+	first.Tree = append(tree, first.Tree[1:]...)
+	one := *r
+	one.Chains = slices.Clone(r.Chains)
+	one.Chains[n] = slices.Clone(r.Chains[n])
+	one.Chains[n][0] = first
+	return &one, nil
+}
+
+// Digest is the algorithm under which the last chain covers the data; 0 when that
+// is not known here, or only its token names it.
+func (r *Record) Digest() crypto.Hash { return r.Chains[len(r.Chains)-1][0].Digest.Hash }

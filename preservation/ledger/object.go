@@ -125,6 +125,12 @@ func (r *remote) ReadAt(p []byte, off int64) (int, error) {
 	return got, err
 }
 
+// Ahead is Remote for a reader that goes from the beginning to the end in small
+// steps: it asks for 8 MiB at a time and holds them.
+func Ahead(ctx context.Context, s preservation.Store, o preservation.Object) io.ReaderAt {
+	return &blocks{at: Remote(ctx, s, o)}
+}
+
 // blocks reads ahead for a reader that goes through an object from its
 // beginning to its end in small steps.
 type blocks struct {
