@@ -3,6 +3,7 @@ module bestand
 go 1.26.0
 
 require (
+	filippo.io/age v1.2.1
 	github.com/RoaringBitmap/roaring/v2 v2.14.5
 	github.com/aws/aws-sdk-go-v2 v1.45.1
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.109.1

@@ -205,7 +205,7 @@ func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preserva
 			return err
 		}
 		for _, g := range stones {
-			if err := move(preservation.EventPrefix(g.Record), func(key string) bool { return isProof(g, key) }); err != nil {
+			if err := move(preservation.EventPrefix(g.Record), func(key string) bool { return IsProof(g, key) }); err != nil {
 				return err
 			}
 		}

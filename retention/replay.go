@@ -98,7 +98,7 @@ func (d *Disposer) Replay(ctx context.Context, v Vault, stone catalog.Tombstone,
 		return false, err
 	}
 	for _, key := range slices.Concat(packages, events) {
-		if isProof(stone, key) {
+		if IsProof(stone, key) {
 			continue
 		}
 		switch err := v.Purge(ctx, key); {
@@ -115,9 +115,9 @@ func (d *Disposer) Replay(ctx context.Context, v Vault, stone catalog.Tombstone,
 	return false, err
 }
 
-// isProof reports whether an object is part of what stays of a destroyed record.
+// IsProof reports whether an object is part of what stays of a destroyed record.
 // Of one whose tombstone does not name the intent no event goes.
-func isProof(stone catalog.Tombstone, key string) bool {
+func IsProof(stone catalog.Tombstone, key string) bool {
 	return key == stone.Key || key == stone.Intent || stone.Intent == "" && strings.HasPrefix(key, preservation.EventPrefix(stone.Record))
 }
 

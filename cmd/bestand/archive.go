@@ -82,6 +82,9 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	if a.lock, err = lockFolder(cfg.Data); err != nil {
 		return a, err
 	}
+	if err := refuseRestoring(cfg); err != nil {
+		return a, err
+	}
 	if err := a.openKeys(); err != nil {
 		return a, fmt.Errorf("keys: %w", err)
 	}

@@ -82,6 +82,8 @@ type Config struct {
 	LogLevel   string
 	LogJSON    bool
 	DisposeMax float64
+
+	restoring bool // bestand restore is what uses the data folder
 }
 
 // secret settings are never printed. They name files, but a value given in the

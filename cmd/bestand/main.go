@@ -39,6 +39,8 @@ func commands() []command {
 		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
 		{name: "audit", args: "verify|export [flags] [FILE…]", help: "check the audit log, here or as exported, and hand it out", run: auditCommand, plain: true},
 		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},
+		{name: "backup", args: "--data DIR --passphrase-file F FOLDER", help: "copy buckets, catalog and keys into a folder, what is new", run: backupCommand},
+		{name: "restore", args: "--data DIR --passphrase-file F FOLDER", help: "bring a backup into an empty data folder and empty buckets", run: restoreCommand},
 		{name: "rebuild", args: "--data DIR [flags of serve]", help: "restore catalog and index from the bucket alone", run: rebuildCommand},
 		{name: "doctor", args: "[--json]", help: "say which external parts are here and what is lost without them", run: doctorCommand},
 		{name: "tenant", args: "create|list [flags]", help: "manage tenants of a stopped or running installation", run: tenantCommand, plain: true},

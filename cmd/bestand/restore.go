@@ -1,0 +1,281 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"bestand/preservation/backup"
+	"bestand/preservation/catalog"
+	"bestand/retention"
+)
+
+// restoringFile stands in a data folder while a restore is not finished, and holds the
+// head of the backup.
+const restoringFile = "restoring.json"
+
+// refuseRestoring keeps everything but a restore from a data folder of which a part may
+// be missing.
+func refuseRestoring(cfg *Config) error {
+	if _, err := os.Stat(cfg.path(restoringFile)); err == nil && !cfg.restoring {
+		return fmt.Errorf("data folder %s: a restore has not come to its end; run bestand restore again", cfg.Data)
+	}
+	return nil
+}
+
+// restoreCommand brings a backup into an empty data folder and empty buckets.
+func restoreCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flags("restore", stderr)
+	passphrase := fs.String("passphrase-file", "", "`file` with the passphrase of the backup")
+	newer := fs.String("newer", "", "`folder` of a later backup of the same archive: what was destroyed by then does not come back")
+	damaged := fs.Bool("accept-damage", false, "end the restore although objects of the backup are damaged")
+	cfg, err := loadConfig(fs, args)
+	if err != nil {
+		return err
+	}
+	secret, err := readSecret(*passphrase)
+	if err != nil {
+		return err
+	}
+	if fs.NArg() != 1 || secret == "" {
+		fs.Usage()
+		return usageError{errors.New("the folder of a backup and --passphrase-file are needed")}
+	}
+	r := restoration{cfg: cfg, stdout: stdout, accept: *damaged}
+	if err := r.read(fs.Arg(0), *newer, secret); err != nil {
+		return err
+	}
+	defer r.close()
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	cfg.restoring = true
+	a, err := open(ctx, cfg, newLog(cfg, stderr))
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.run(ctx, a), a.close())
+}
+
+// restoration is a restore under way.
+type restoration struct {
+	cfg     *Config
+	stdout  io.Writer
+	accept  bool // of damage
+	folders []*backup.Folder
+	head    []byte
+	from    *backup.Run
+	newer   *backup.Run // nil: none
+	secrets []backup.Secret
+	again   bool // it goes on
+}
+
+func (r *restoration) close() {
+	for _, f := range r.folders {
+		f.Close()
+	}
+}
+
+// read opens the backup and the newer one, and believes both by the keys that the
+// passphrase opens.
+func (r *restoration) read(dir, newer, passphrase string) error {
+	var seal []byte
+	var err error
+	if r.from, r.head, seal, err = r.open(dir); err != nil {
+		return err
+	}
+	if r.secrets, err = r.from.Decrypt(passphrase); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	roots := x509.NewCertPool()
+	for _, s := range r.secrets {
+		if s.Name == secretAnchors {
+			roots.AppendCertsFromPEM(s.Content)
+		}
+	}
+	if err := sealedBy(r.head, seal, roots, r.from); err != nil || newer == "" {
+		return err
+	}
+	var head []byte
+	if r.newer, head, seal, err = r.open(newer); err != nil {
+		return err
+	}
+	if r.newer.Made.Before(r.from.Made) {
+		return fmt.Errorf("the backup in %s is of %s, and older than the one to restore, of %s", newer, stamp(r.newer.Made), stamp(r.from.Made))
+	}
+	return sealedBy(head, seal, roots, r.newer)
+}
+
+func (r *restoration) open(dir string) (run *backup.Run, head, seal []byte, err error) {
+	if _, err := os.Stat(filepath.Join(dir, "runs")); err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", dir, backup.ErrNone)
+	}
+	f, err := backup.Open(dir)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r.folders = append(r.folders, f)
+	return f.Current()
+}
+
+// prepare puts keys and catalog into the data folder, which must be empty or that of the
+// same restore.
+func (r *restoration) prepare() error {
+	lock, err := lockFolder(r.cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	path := r.cfg.path(restoringFile)
+	before, err := os.ReadFile(path)
+	switch {
+	case err == nil && string(before) != string(r.head):
+		return fmt.Errorf("data folder %s: another backup was being restored into it; go on with that one, or empty the folder and the buckets", r.cfg.Data)
+	case err == nil:
+		r.again = true
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	default:
+		entries, err := os.ReadDir(r.cfg.Data)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.Name() != "lock" {
+				return fmt.Errorf("data folder %s is not empty: there is %s; a restore goes into an empty one", r.cfg.Data, e.Name())
+			}
+		}
+		if err := writeDurably(path, r.head); err != nil {
+			return err
+		}
+	}
+	if err := r.putSecrets(); err != nil {
+		return fmt.Errorf("restore keys: %w", err)
+	}
+	catalog := r.cfg.path("catalog.db")
+	if _, err := os.Stat(catalog); err == nil || r.cfg.Catalog != "" {
+		return nil
+	}
+	return r.from.CopyCatalog(catalog)
+}
+
+// settingsFile is where a restore leaves the settings that the backup was made with.
+const settingsFile = "settings-of-backup.yaml"
+
+func (r *restoration) putSecrets() error {
+	// Keys are opened as a whole: the folder gets its name when all are there.
+	keys, tmp := r.cfg.path("keys"), r.cfg.path("keys.restoring")
+	_, err := os.Stat(keys)
+	there := err == nil
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return err
+	}
+	for _, s := range r.secrets {
+		path := ""
+		name, key := strings.CutPrefix(s.Name, secretKeys)
+		switch {
+		case key:
+			path = filepath.Join(tmp, filepath.Base(name))
+		case s.Name == secretSettings:
+			path = r.cfg.path(settingsFile)
+		case s.Name == tokenFile:
+			path = r.cfg.path(tokenFile)
+		default:
+			continue
+		}
+		if err := writeDurably(path, s.Content); err != nil {
+			return err
+		}
+	}
+	if there {
+		return os.RemoveAll(tmp)
+	}
+	if err := os.Rename(tmp, keys); err != nil {
+		return err
+	}
+	return syncFolder(keys)
+}
+
+// run brings the objects back, then the catalog to what they say.
+func (r *restoration) run(ctx context.Context, a *archive) error {
+	restore := &backup.Restore{Run: r.from, Newer: r.newer, Stays: retention.IsProof, Now: a.now}
+	for _, t := range r.from.Tenants {
+		store, err := a.bucket(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		if stray, err := restore.Stray(ctx, t.ID, store, r.again); err != nil {
+			return err
+		} else if stray != "" {
+			return fmt.Errorf("bucket %s is not empty: there is %s; a restore goes into empty ones: empty the data folder as well, and name others (--s3-bucket-prefix). bestand rebuild restores the catalog of buckets that live", a.bucketName(t.ID), stray)
+		}
+	}
+	bad := 0
+	for _, t := range r.from.Tenants {
+		store, err := a.bucket(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		tenant := a.catalog.Tenant(t.ID)
+		start := time.Now()
+		done, err := restore.Bucket(ctx, t.ID, store, func(moved []backup.Moved) error {
+			return tenant.Update(ctx, func(x *catalog.Tx) error {
+				for _, m := range moved {
+					if err := x.ObjectMoved(m.Record, m.Key, m.VersionID); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return fmt.Errorf("tenant %s: %w", t.ID, err)
+		}
+		fmt.Fprintf(r.stdout, "%s: %d objects with %d bytes are back and read back in %s; %d of destroyed records stay away\n",
+			t.ID, done.Objects, done.Bytes, time.Since(start).Round(time.Millisecond), done.Destroyed)
+		if done.Lost > 0 {
+			fmt.Fprintf(r.stdout, "  %d of them were gone from their bucket when the backup was made\n", done.Lost)
+		}
+		for _, f := range done.Failed {
+			fmt.Fprintf(r.stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, legible(f.Subject), f.Detail)
+		}
+		bad += len(done.Failed)
+	}
+	if bad > 0 && !r.accept {
+		return fmt.Errorf("%d objects of the backup are damaged or missing; everything else is back. Put sound copies into the backup and run this again, or end it with --accept-damage", bad)
+	}
+	// It destroys in the catalog what has a tombstone, and adds what came after the catalog
+	// was copied.
+	rebuilt := a.rebuild(ctx, r.stdout)
+	if rebuilt != nil && bad == 0 {
+		return rebuilt
+	}
+	for _, t := range r.from.Tenants {
+		if err := a.catalog.Tenant(t.ID).Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.restore", Object: string(t.ID),
+			Detail: map[string]string{"backup": r.from.Made.Format(time.RFC3339), "damaged": fmt.Sprint(bad)}}); err != nil {
+			return err
+		}
+	}
+	mark := r.cfg.path(restoringFile)
+	if err := os.Remove(mark); err != nil {
+		return err
+	}
+	if err := syncFolder(mark); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.stdout, "restored to the state of %s; bestand check holds everything against each other once more. The settings of then stand in %s\n",
+		stamp(r.from.Made), r.cfg.path(settingsFile))
+	if bad > 0 {
+		rebuilt = errors.Join(rebuilt, fmt.Errorf("%d objects are not back, as you have accepted", bad))
+	}
+	return rebuilt
+}

@@ -1,0 +1,281 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// Restore brings the objects of a run into empty buckets, or goes on with that.
+type Restore struct {
+	Run *Run
+	// Newer is a later run of the same archive, whose tombstones count as well; nil:
+	// there is none.
+	Newer *Run
+	// Stays reports whether an object is part of what stays of a destroyed record.
+	Stays func(stone catalog.Tombstone, key string) bool
+	Now   func() time.Time
+}
+
+// Moved says which version of an object of a record the new bucket has.
+type Moved struct {
+	Record    preservation.RecordID
+	Key       string
+	VersionID string
+}
+
+// Restored says what was done with the objects of one tenant.
+type Restored struct {
+	Objects   int
+	Bytes     int64
+	Destroyed int // objects of destroyed records that were left out
+	Lost      int // that were gone from the old bucket and are back
+	Failed    []preservation.Finding
+
+	mu sync.Mutex
+}
+
+// atLeast is the lock of an object whose lock has ended since the backup: a bucket takes
+// none without, and whoever extends locks does the rest.
+const atLeast = 24 * time.Hour
+
+// Bucket restores the objects of a tenant and hands over where they are. Each is read
+// back and compared with its digest, also those that an earlier attempt has brought.
+// A damaged copy is a finding and does not stop the rest; nothing of it is stored.
+func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store preservation.Store, moved func([]Moved) error) (*Restored, error) {
+	out := &Restored{}
+	stones := map[preservation.RecordID]catalog.Tombstone{}
+	if err := r.Run.Tombstones(t, stones); err != nil {
+		return out, err
+	}
+	newer := r.Newer != nil && r.Newer.has(t)
+	if newer {
+		if err := r.Newer.Tombstones(t, stones); err != nil {
+			return out, err
+		}
+	}
+	if err := r.put(ctx, t, r.Run, store, stones, nil, out, moved); err != nil || !newer {
+		return out, err
+	}
+	// The proof that a record was destroyed later belongs to it.
+	proof := func(e Entry) bool {
+		id, ok := recordOf(e.Key)
+		stone, gone := stones[id]
+		return ok && gone && r.Stays(stone, e.Key)
+	}
+	return out, r.put(ctx, t, r.Newer, store, stones, proof, out, moved)
+}
+
+// Stray returns a key of a bucket that must not be there: any, or when a restore goes on
+// one that is not in the backup. It returns nothing when all is well.
+func (r *Restore) Stray(ctx context.Context, t preservation.TenantID, store preservation.Store, again bool) (string, error) {
+	known := []func(string) (bool, error){}
+	for _, run := range []*Run{r.Run, r.Newer} {
+		if again && run != nil && run.has(t) {
+			next, stop := iter.Pull2(run.Entries(t))
+			defer stop()
+			e, err, more := next()
+			known = append(known, func(key string) (bool, error) {
+				for more && err == nil && e.Key < key {
+					e, err, more = next()
+				}
+				return more && e.Key == key, err
+			})
+		}
+	}
+	for o, err := range store.Versions(ctx, "") {
+		if err != nil {
+			return "", err
+		}
+		found := false
+		for _, is := range known {
+			ok, err := is(o.Key)
+			if err != nil {
+				return "", err
+			}
+			found = found || ok
+		}
+		if !found {
+			return o.Key, nil
+		}
+	}
+	return "", nil
+}
+
+// put stores the entries of a run, or those of them that are wanted.
+func (r *Restore) put(ctx context.Context, t preservation.TenantID, run *Run, store preservation.Store, stones map[preservation.RecordID]catalog.Tombstone, wanted func(Entry) bool, out *Restored, moved func([]Moved) error) error {
+	var batch []Entry
+	last := ""
+	flush := func() error {
+		done := make([]Moved, len(batch))
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(parallel)
+		for i, e := range batch {
+			g.Go(func() (err error) {
+				o, err := r.object(ctx, t, run, store, e)
+				if errors.Is(err, preservation.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
+					out.fail(e.Key, err)
+					return nil
+				}
+				if err != nil {
+					return fmt.Errorf("restore %s: %w", e.Key, err)
+				}
+				if id, ok := recordOf(e.Key); ok {
+					done[i] = Moved{id, e.Key, o.VersionID}
+				}
+				out.count(e)
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		batch = batch[:0]
+		return moved(slices.DeleteFunc(done, func(m Moved) bool { return m.Key == "" }))
+	}
+	for e, err := range run.Entries(t) {
+		if err != nil {
+			return err
+		}
+		if wanted != nil && !wanted(e) {
+			continue
+		}
+		if id, ok := recordOf(e.Key); ok && wanted == nil {
+			if stone, gone := stones[id]; gone && !r.Stays(stone, e.Key) {
+				out.Destroyed++
+				continue
+			}
+		}
+		if e.Key == last { // the oldest is the object
+			continue
+		}
+		last = e.Key
+		if batch = append(batch, e); len(batch) == together {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+func (out *Restored) fail(key string, err error) {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	out.Failed = append(out.Failed, preservation.Finding{Code: CodeDamaged, Severity: preservation.Failed, Subject: key, Detail: err.Error()})
+}
+
+func (out *Restored) count(e Entry) {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	out.Objects, out.Bytes = out.Objects+1, out.Bytes+e.Size
+	if e.Lost {
+		out.Lost++
+	}
+}
+
+// object stores one object with its lock and its hold.
+func (r *Restore) object(ctx context.Context, t preservation.TenantID, run *Run, store preservation.Store, e Entry) (preservation.Object, error) {
+	f, err := run.open(t, e)
+	if err != nil {
+		return preservation.Object{}, err
+	}
+	defer f.Close()
+	lock := preservation.Lock{Mode: e.LockMode, Until: e.LockUntil}
+	if lock.Mode == preservation.Unlocked {
+		lock.Mode = preservation.Compliance
+	}
+	if least := r.Now().Add(atLeast); lock.Until.Before(least) {
+		lock.Until = least
+	}
+	from := &summed{f, sha256.New()}
+	o, err := store.Put(ctx, e.Key, from, preservation.PutOptions{Size: e.Size, SHA256: e.SHA256, Lock: lock, ContentType: e.ContentType})
+	switch {
+	case errors.Is(err, preservation.ErrExists):
+		if o, err = same(ctx, store, e); err == nil {
+			err = store.Extend(ctx, e.Key, o.VersionID, lock)
+		}
+	case errors.Is(err, preservation.ErrCorrupt) && from.sum() != e.SHA256:
+		err = fmt.Errorf("the copy %s has SHA-256 %s, stored was %s: %w", f.Name(), from.sum(), e.SHA256, preservation.ErrCorrupt)
+	}
+	if err == nil && e.Hold {
+		err = store.SetHold(ctx, e.Key, o.VersionID, true)
+	}
+	return o, err
+}
+
+// summed keeps the digest of what was read.
+type summed struct {
+	from io.Reader
+	hash hash.Hash
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.from.Read(p)
+	s.hash.Write(p[:n])
+	return n, err
+}
+
+func (s *summed) sum() string { return hex.EncodeToString(s.hash.Sum(nil)) }
+
+// same accepts what an earlier attempt has brought, if it reads back as it should.
+func same(ctx context.Context, store preservation.Store, e Entry) (preservation.Object, error) {
+	o, body, err := store.Get(ctx, e.Key, "")
+	if err != nil {
+		return o, err
+	}
+	defer body.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, body); err != nil {
+		return o, err
+	}
+	if sum := hex.EncodeToString(h.Sum(nil)); sum != e.SHA256 {
+		return o, fmt.Errorf("the bucket holds SHA-256 %s under this key, the backup %s: %w", sum, e.SHA256, preservation.ErrCorrupt)
+	}
+	return o, nil
+}
+
+// CopyCatalog writes the catalog of the run to a path where there is none.
+func (r *Run) CopyCatalog(to string) error {
+	if r.Catalog == nil {
+		return nil
+	}
+	from, err := os.Open(r.Path(CatalogName))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	tmp := to + ".restoring"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("restore catalog: %w", err)
+	}
+	if err := os.Rename(tmp, to); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(to))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
