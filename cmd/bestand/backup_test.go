@@ -378,7 +378,7 @@ func TestBackupKilled(t *testing.T) {
 	}
 	until := func(args []string) (killed int) {
 		t.Helper()
-		for after := 200 * time.Millisecond; ; after += 250 * time.Millisecond {
+		for after := 200 * time.Millisecond; ; after += after / 2 {
 			cmd := exec.Command(self, args...)
 			var said bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &said, &said

@@ -113,10 +113,7 @@ func (r *restoration) read(dir, newer, passphrase string) error {
 }
 
 func (r *restoration) open(dir string) (run *backup.Run, head, seal []byte, err error) {
-	if _, err := os.Stat(filepath.Join(dir, "runs")); err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", dir, backup.ErrNone)
-	}
-	f, err := backup.Open(dir)
+	f, err := backup.Read(dir)
 	if err != nil {
 		return nil, nil, nil, err
 	}

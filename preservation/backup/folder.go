@@ -91,8 +91,30 @@ func Open(dir string) (*Folder, error) {
 	return &Folder{dir, f}, nil
 }
 
+// Read opens a folder of which nothing is changed: it may be on a medium that cannot be
+// written.
+func Read(dir string) (*Folder, error) {
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Folder{dir: dir}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", dir, ErrBusy)
+	}
+	return &Folder{dir, f}, nil
+}
+
 // Close lets go of the folder.
-func (f *Folder) Close() error { return f.lock.Close() }
+func (f *Folder) Close() error {
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close()
+}
 
 // Run is one state of the archive in a folder.
 type Run struct {
