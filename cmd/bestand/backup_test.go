@@ -129,8 +129,8 @@ func TestBackup(t *testing.T) {
 		"review": time.Now().AddDate(1, 0, 0).Format(time.DateOnly)}).want(t, 201)
 	admin.post("/v1/evidence/batches", nil).want(t, 200)
 	in.settled(t, admin)
-	receipt := admin.get("/v1/submissions/" + keptSub.ID + "/receipt").want(t, 200).body
-	proof := admin.get("/v1/records/" + kept.ID + "/evidence").want(t, 200).body
+	receipt := admin.get("/v1/submissions/"+keptSub.ID+"/receipt").want(t, 200).body
+	proof := admin.get("/v1/records/"+kept.ID+"/evidence").want(t, 200).body
 	if _, complaint, code := program(t, s.args("backup", s.dir)...); code == 0 || !strings.Contains(complaint, "running") {
 		t.Errorf("beside the service: %d %s", code, complaint)
 	}
@@ -178,10 +178,10 @@ func TestBackup(t *testing.T) {
 		t.Helper()
 		to.serve(t)
 		admin := to.admin(t)
-		if b := admin.get("/v1/submissions/" + keptSub.ID + "/receipt").want(t, 200).body; !bytes.Equal(b, receipt) {
+		if b := admin.get("/v1/submissions/"+keptSub.ID+"/receipt").want(t, 200).body; !bytes.Equal(b, receipt) {
 			t.Error("the receipt is another one")
 		}
-		if b := admin.get("/v1/records/" + kept.ID + "/evidence").want(t, 200).body; !bytes.Equal(b, proof) {
+		if b := admin.get("/v1/records/"+kept.ID+"/evidence").want(t, 200).body; !bytes.Equal(b, proof) {
 			t.Error("the evidence record is another one")
 		}
 		admin.verified(kept.ID)
