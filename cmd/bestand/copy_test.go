@@ -16,6 +16,7 @@ import (
 
 	"bestand/ingest"
 	"bestand/preservation"
+	"bestand/preservation/fixity"
 	"bestand/preservation/objectstore"
 	"bestand/preservation/replica"
 	"bestand/preservation/s3"
@@ -229,6 +230,57 @@ func (o office) hold(t *testing.T, id string) string {
 func (o office) release(t *testing.T, hold string) {
 	t.Helper()
 	o.officer.post("/v1/holds/"+hold+"/release", map[string]any{"reason": "Verfahren beendet"}).want(t, 200)
+}
+
+// TestRepaired damages a package, a receipt and a second copy. The scrub brings each
+// back from the other place; what is read is right again, and stands the check.
+func TestRepaired(t *testing.T) {
+	t.Parallel()
+	in := withCopy(t)
+	in.serve(t)
+	admin := in.admin(t)
+	content := blob("Bebauungsplan")
+	_, one := admin.archive(about("1", "63.10", "Bauantrag"), file("a.bin", content))
+	_, two := admin.archive(about("2", "63.10", "Bauantrag"), file("a.bin", content+"2"))
+	in.enqueue(t, replica.JobCopy)
+	in.enqueue(t, replica.JobCopy)
+	scrub := func() {
+		in.change(t, `UPDATE record SET checked_ms = checked_ms - 90 * 86400001`)
+		in.enqueue(t, fixity.JobScrub)
+	}
+	scrub()
+	if n := in.log.count("fixity: "); n != 0 {
+		t.Fatalf("%d complaints about what is intact", n)
+	}
+	at := bytes.Index([]byte(stored(t, in.object(preservation.PackagePrefix(preservation.RecordID(one.ID))))["v0001.zip"]), []byte("Bebauungsplan"))
+	edit(t, victim{in.installation, one.ID}.pkg(), func(b []byte) []byte { b[at] ^= 1; return b })
+	remove(t, victim{in.installation, two.ID}.events(t)[0])
+	remove(t, filepath.Join(in.dir2, preservation.PackageKey(preservation.RecordID(two.ID), 1)))
+	scrub()
+	for id, want := range map[string]string{one.ID: content, two.ID: content + "2"} {
+		r := admin.record(id)
+		if got := admin.get("/v1/records/"+id+"/files/"+string(r.Files[0].ID)).want(t, 200).body; string(got) != want {
+			t.Errorf("record %s: %d bytes are read, want %d", id, len(got), len(want))
+		}
+		var f struct {
+			Fixity struct {
+				Status string
+				Copies int
+			}
+		}
+		in.enqueue(t, replica.JobCopy)
+		if admin.get("/v1/records/"+id).want(t, 200).decode(t, &f); f.Fixity.Status != "intact" || f.Fixity.Copies != 2 {
+			t.Errorf("record %s: %+v", id, f)
+		}
+		admin.verified(id)
+	}
+	if n := in.log.count("fixity: repaired"); n != 3 {
+		t.Errorf("%d repairs in the log", n)
+	}
+	in.stop(t)
+	if out, _, code := program(t, "check", "--data", in.dir); code != 0 {
+		t.Errorf("check:\n%s", out)
+	}
 }
 
 // TestKilledCopying kills the service when some objects are on their way to the

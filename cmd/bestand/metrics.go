@@ -29,6 +29,7 @@ var (
 	roundDesc    = prometheus.NewDesc("bestand_fixity_last_round_timestamp_seconds", "When the last full round ended, in which every record was read back.", []string{"tenant"}, nil)
 	copyLagDesc  = prometheus.NewDesc("bestand_copy_lag_objects", "Objects that the second copy does not have as the archive does.", []string{"tenant"}, nil)
 	copyAgeDesc  = prometheus.NewDesc("bestand_copy_lag_seconds", "Age of the oldest change that the second copy lacks; more than a day wants a person.", []string{"tenant"}, nil)
+	copyOldDesc  = prometheus.NewDesc("bestand_copy_oldest_check_timestamp_seconds", "When the second copy was last read back of the record that waits longest.", []string{"tenant"}, nil)
 	copiedDesc   = prometheus.NewDesc("bestand_copied_objects_total", "Objects that were written to the second copy since the start.", nil, nil)
 	copiedBDesc  = prometheus.NewDesc("bestand_copied_bytes_total", "Bytes that were written to the second copy since the start.", nil, nil)
 	restartsDesc = prometheus.NewDesc("bestand_objectstore_restarts_total", "Times the embedded object store was started again after a crash.", nil, nil)
@@ -37,7 +38,7 @@ var (
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc,
-		objectsDesc, findingsDesc, damagedDesc, oldestDesc, roundDesc, copyLagDesc, copyAgeDesc, copiedDesc, copiedBDesc, restartsDesc} {
+		objectsDesc, findingsDesc, damagedDesc, oldestDesc, roundDesc, copyLagDesc, copyAgeDesc, copyOldDesc, copiedDesc, copiedBDesc, restartsDesc} {
 		ch <- d
 	}
 }
@@ -95,6 +96,9 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 			gauge(damagedDesc, float64(f.Damaged), string(id))
 			if !f.Oldest.IsZero() {
 				gauge(oldestDesc, float64(f.Oldest.Unix()), string(id))
+			}
+			if !f.Copy.IsZero() {
+				gauge(copyOldDesc, float64(f.Copy.Unix()), string(id))
 			}
 		}
 		if r, err := fixity.LastRound(ctx, g.s.catalog.Tenant(id)); err == nil && !r.Ended.IsZero() {

@@ -27,18 +27,20 @@ func (t *Tenant) Damaged(ctx context.Context, before time.Time, limit int) ([]pr
 type Fixity struct {
 	Records  int64
 	Oldest   time.Time // when the record was read back that waits longest; zero without records
+	Copy     time.Time // the same of the second copies; zero when there are none
 	Damaged  int64     // records with findings
 	Findings int64     // of all, those about no record included
 }
 
 // Fixity sums up the checks of the tenant's holding.
 func (v View) Fixity(ctx context.Context) (f Fixity, err error) {
-	var oldest int64
+	var oldest, copied int64
 	err = v.q.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM record WHERE tenant = $1),
 		COALESCE((SELECT checked_ms FROM record WHERE tenant = $1 ORDER BY checked_ms LIMIT 1), 0),
+		COALESCE((SELECT copy_checked_ms FROM record WHERE tenant = $1 AND copy_checked_ms > 0 ORDER BY copy_checked_ms LIMIT 1), 0),
 		(SELECT COUNT(DISTINCT record_id) FROM finding WHERE tenant = $1 AND record_id <> ''), (SELECT COUNT(*) FROM finding WHERE tenant = $1)`, string(v.tenant)).
-		Scan(&f.Records, &oldest, &f.Damaged, &f.Findings)
-	f.Oldest = fromMS(oldest)
+		Scan(&f.Records, &oldest, &copied, &f.Damaged, &f.Findings)
+	f.Oldest, f.Copy = fromMS(oldest), fromMS(copied)
 	return f, err
 }
 

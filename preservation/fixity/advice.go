@@ -6,11 +6,13 @@ import "strings"
 func advice(code string) string {
 	switch {
 	case code == CodeObjectDigest, code == CodeObjectSize, code == CodeObjectGone, code == CodeUnread:
-		return "keep the damaged object; look at disk and store; bring the bytes back from the second copy or a backup"
-	case code == CodeSurplus, code == CodeUnknown:
+		return "keep the damaged object; look at disk and store; a second copy repairs it at once, else bring the bytes back from a backup"
+	case code == CodeCopyGone, code == CodeCopyDigest:
+		return "look at the store of the second copy; it is written again from the bucket, if that is right"
+	case code == CodeSurplus, code == CodeUnknown, code == CodeCopySurplus:
 		return "find out who can write to this bucket besides the archive, and change the keys; delete nothing"
-	case code == CodeLockGone, code == CodeLockShort, code == CodeHoldGone:
-		return "find out who changed it; the next extension of locks sets it again"
+	case code == CodeLockGone, code == CodeLockShort, code == CodeHoldGone, code == CodeCopyLock:
+		return "find out who changed it; of a record it is set again at once"
 	case strings.HasPrefix(code, "catalog-"):
 		return "the bucket is the truth: stop the service and run bestand rebuild"
 	case strings.HasPrefix(code, "audit-"):

@@ -34,6 +34,7 @@ const (
 	CodeObjectSize   = "object-size"          //
 	CodeUnread       = "object-unreadable"    // the store has it and does not give its bytes
 	CodeSurplus      = "surplus-version"      // a key has more than one version, or a delete marker
+	CodeSuperseded   = "superseded-version"   // passed: it was damaged, and the same bytes were written again
 	CodeUnknown      = "unknown-object"       // in the bucket, and the catalog does not know it
 	CodeLockGone     = "lock-missing"         // nothing forbids its deletion
 	CodeLockShort    = "lock-shortened"       // the lock ends earlier, or is weaker, than the catalog says
@@ -95,7 +96,7 @@ func (c *Checker) Record(ctx context.Context, t *catalog.Tenant, s preservation.
 }
 
 func (c *Checker) record(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID) (*check, error) {
-	r := &check{Checker: c, tenant: t, store: s, known: map[string]bool{}, packages: map[int]catalog.RecordObject{}, receipts: map[int]bool{}}
+	r := &check{Checker: c, tenant: t, store: s, known: map[string]catalog.RecordObject{}, packages: map[int]catalog.RecordObject{}, receipts: map[int]bool{}}
 	var err error
 	if r.entry, err = t.Record(ctx, id); err != nil {
 		if errors.Is(err, catalog.ErrNotFound) {
@@ -112,7 +113,7 @@ func (c *Checker) record(ctx context.Context, t *catalog.Tenant, s preservation.
 		return nil, err
 	}
 	for _, o := range known {
-		r.known[o.Key] = true
+		r.known[o.Key] = o
 		if o.Kind == "package" {
 			r.packages[o.Version] = o
 		}
@@ -149,7 +150,7 @@ type check struct {
 	tenant   *catalog.Tenant
 	store    preservation.Store
 	entry    catalog.Entry
-	known    map[string]bool // keys that the catalog has
+	known    map[string]catalog.RecordObject // by key
 	packages map[int]catalog.RecordObject
 	receipts map[int]bool // versions that a receipt vouches for
 	events   map[string]preservation.Event
@@ -253,15 +254,25 @@ const (
 
 // versions looks for what should not be there.
 func (r *check) versions(ctx context.Context, prefix string) error {
+	err := r.surplus(ctx, prefix, CodeSurplus, func(key string) (string, string, bool) {
+		o, known := r.known[key]
+		return o.VersionID, o.SHA256, known
+	})
+	if err != nil {
+		return err
+	}
 	count := map[string]int{}
 	for o, err := range r.store.Versions(ctx, prefix) {
 		if err != nil {
 			return err
 		}
+		if _, known := r.known[o.Key]; known {
+			continue
+		}
 		if count[o.Key]++; count[o.Key] == 2 || o.Marker {
 			r.fail(o.Key, CodeSurplus, "more than one version, or a delete marker: something wrote here that must not")
 		}
-		if r.known[o.Key] || count[o.Key] > 1 || o.Marker {
+		if count[o.Key] > 1 || o.Marker {
 			continue
 		}
 		if r.Now().Sub(o.Modified) < settled {

@@ -264,7 +264,7 @@ func (r *check) complete(ctx context.Context) error {
 		r.fail(pkg.Key, CodeReceipt, "no receipt vouches for version %d", v)
 	}
 	for _, g := range r.triggers {
-		if !r.known[g.Key] {
+		if _, known := r.known[g.Key]; !known {
 			r.fail(g.ID, CodeCatalogEvent, "the catalog has a trigger of the retention that no object in the bucket tells")
 		}
 	}

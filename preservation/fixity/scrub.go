@@ -38,6 +38,9 @@ type Scrub struct {
 	Store func(context.Context, *catalog.Tenant) (preservation.Store, error)
 	// Event stores an event of a record in bucket and catalog.
 	Event func(context.Context, *catalog.Tenant, preservation.RecordID, preservation.Event) error
+	// Copies opens the two copies of a tenant's bucket, for the one to be repaired from
+	// the other. Nil: there is no second copy.
+	Copies func(context.Context, *catalog.Tenant) (Pair, error)
 	// Period is the time in which everything is read.
 	Period time.Duration
 	Limit  *Limit
@@ -112,7 +115,26 @@ func (l *look) portion(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return l.copies(ctx, now)
+}
+
+// copies looks at records whose second copy is overdue, as after it was away.
+func (l *look) copies(ctx context.Context, now time.Time) error {
+	if l.Copies == nil {
+		return nil
+	}
+	for {
+		ids, err := l.t.LeastCopyChecked(ctx, now.Add(-l.Period), page)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := l.records(ctx, ids); err != nil {
+			return err
+		}
+		if again, err := l.t.LeastCopyChecked(ctx, now.Add(-l.Period), 1); err != nil || len(again) > 0 && again[0] == ids[0] {
+			return err // it cannot be asked
+		}
+	}
 }
 
 func (l *look) records(ctx context.Context, ids []preservation.RecordID) error {
@@ -140,7 +162,68 @@ func (s *Scrub) Record(ctx context.Context, t *catalog.Tenant, store preservatio
 			return err
 		}
 	}
-	return s.note(ctx, t, id, failedOf(found))
+	pair, found, err := s.second(ctx, t, id, found)
+	if err != nil {
+		return err
+	}
+	failed := failedOf(found)
+	if err := s.note(ctx, t, id, failed, pair != nil); err != nil || len(failed) == 0 {
+		return err
+	}
+	mended, err := s.restore(ctx, t, store, pair, id, failed)
+	if err != nil && ctx.Err() == nil {
+		s.Log.ErrorContext(ctx, "fixity: the repair failed; it is tried again with the next check", "tenant", string(t.ID()), "record", string(id), "err", err)
+		err = nil
+	}
+	if err != nil || mended == 0 {
+		return err
+	}
+	if found, err = s.find(ctx, t, store, id); err != nil {
+		return err
+	}
+	if pair, found, err = s.second(ctx, t, id, found); err != nil {
+		return err
+	}
+	return s.note(ctx, t, id, failedOf(found), pair != nil)
+}
+
+// restore makes right again what can be: locks, and with a second copy bytes.
+func (s *Scrub) restore(ctx context.Context, t *catalog.Tenant, store preservation.Store, pair *Pair, id preservation.RecordID, failed []preservation.Finding) (int, error) {
+	if pair == nil {
+		return s.relock(ctx, t, store, nil, id, failed)
+	}
+	locked, err := s.relock(ctx, t, store, pair.Copy, id, failed)
+	mended, merr := s.mend(ctx, t, *pair, id, failed)
+	return locked + mended, errors.Join(err, merr)
+}
+
+// second adds what the second copy of a record is found to be. While it cannot be
+// asked, which shows as its age, what was found before stays.
+func (s *Scrub) second(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, found []preservation.Finding) (*Pair, []preservation.Finding, error) {
+	if s.Copies == nil {
+		return nil, found, nil
+	}
+	pair, err := s.Copies(ctx, t)
+	var more []preservation.Finding
+	if err == nil {
+		more, err = s.Checker.Copy(ctx, t, s.Limit.On(pair.Copy), id)
+	}
+	switch {
+	case err == nil:
+		return &pair, append(found, more...), nil
+	case errors.Is(err, catalog.ErrNotFound):
+		return nil, found, nil
+	case ctx.Err() != nil:
+		return nil, nil, err
+	}
+	s.Log.WarnContext(ctx, "fixity: the second copy cannot be checked now", "tenant", string(t.ID()), "record", string(id), "err", err)
+	before, err := t.View().Findings(ctx, id)
+	for _, f := range before {
+		if slices.Contains(aboutCopy, f.Code) {
+			found = append(found, f)
+		}
+	}
+	return nil, found, err
 }
 
 // find looks at one record. An object that the store does not give away while it
@@ -214,7 +297,7 @@ func failedOf(found []preservation.Finding) (failed []preservation.Finding) {
 
 // note keeps what a look at a record has come to. The alarm does not wait for the
 // bucket, which may be what is broken.
-func (s *Scrub) note(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, failed []preservation.Finding) error {
+func (s *Scrub) note(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, failed []preservation.Finding, copied bool) error {
 	var fresh []preservation.Finding
 	at := s.Checker.Now()
 	err := t.Update(ctx, func(x *catalog.Tx) (err error) {
@@ -223,6 +306,11 @@ func (s *Scrub) note(ctx context.Context, t *catalog.Tenant, id preservation.Rec
 		}
 		for _, f := range fresh {
 			if err := x.Audit(catalog.AuditEntry{Actor: actor, Action: "fixity.finding", Object: string(id), Detail: map[string]string{"code": f.Code, "subject": f.Subject}}); err != nil {
+				return err
+			}
+		}
+		if copied {
+			if err := x.SetCopyChecked(id, at); err != nil {
 				return err
 			}
 		}

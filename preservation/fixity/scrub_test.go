@@ -81,18 +81,19 @@ func TestScrub(t *testing.T) {
 		code   string
 		damage func(*testing.T, archived)
 		mend   func(*testing.T, archived) // nil: it stays
+		itself bool                       // the scrub mends it
 	}{
 		{"a bit", fixity.CodeObjectDigest,
-			func(t *testing.T, a archived) { edit(t, a.file, flipBit) }, func(t *testing.T, a archived) { edit(t, a.file, flipBit) }},
+			func(t *testing.T, a archived) { edit(t, a.file, flipBit) }, func(t *testing.T, a archived) { edit(t, a.file, flipBit) }, false},
 		{"the package is gone", fixity.CodeObjectGone, func(t *testing.T, a archived) { rename(t, a.file, a.file+".away") },
-			func(t *testing.T, a archived) { rename(t, a.file+".away", a.file) }},
+			func(t *testing.T, a archived) { rename(t, a.file+".away", a.file) }, false},
 		{"the receipt is gone", fixity.CodeObjectGone, func(t *testing.T, a archived) { rename(t, a.object(a.receipt), a.file+".away") },
-			func(t *testing.T, a archived) { rename(t, a.file+".away", a.object(a.receipt)) }},
+			func(t *testing.T, a archived) { rename(t, a.file+".away", a.object(a.receipt)) }, false},
 		{"the lock is gone", fixity.CodeLockGone, func(t *testing.T, a archived) {
 			if err := unix.Removexattr(a.file, "user.object-retention"); err != nil {
 				t.Fatal(err)
 			}
-		}, nil},
+		}, nil, true},
 		{"a lock was shortened", fixity.CodeLockShort, func(t *testing.T, a archived) {
 			until := time.Now().Add(48 * time.Hour)
 			if err := a.tenant.Update(t.Context(), func(x *catalog.Tx) error {
@@ -100,8 +101,8 @@ func TestScrub(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-		}, nil},
-		{"a version on top", fixity.CodeSurplus, func(t *testing.T, a archived) { a.over(t, preservation.PackageKey(a.id, 1)) }, nil},
+		}, nil, true},
+		{"a version on top", fixity.CodeSurplus, func(t *testing.T, a archived) { a.over(t, preservation.PackageKey(a.id, 1)) }, nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -115,6 +116,15 @@ func TestScrub(t *testing.T) {
 			c.damage(t, a)
 			for range 3 { // the alarm comes once
 				run(t, s, a)
+			}
+			if c.itself {
+				if told := a.told(t); len(told) < 2 || !strings.Contains(told[0].Detail, c.code) || told[len(told)-1].Code != fixity.CodeRelocked || a.audited(t, "fixity.relock") == 0 {
+					t.Errorf("events %+v", told)
+				}
+				if f, err := a.tenant.View().Fixity(t.Context()); err != nil || f.Findings != 0 {
+					t.Errorf("%+v %v", f, err)
+				}
+				return
 			}
 			check, err := a.tenant.View().Checked(t.Context(), a.id)
 			if err != nil || len(check.Findings) == 0 || time.Since(check.At) > time.Minute {

@@ -2,23 +2,31 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync"
 
 	"bestand/preservation"
 )
 
 // objects yields what was first written under each key below a prefix. An
-// archive writes a key once: whatever else lies there was put by somebody else.
+// archive writes a key once: whatever else lies there was put by somebody else, or is
+// the same once more, which then is yielded, because the first was damaged.
 func (b *rebuild) objects(ctx context.Context, prefix string) iter.Seq2[preservation.Object, error] {
 	return func(yield func(preservation.Object, error) bool) {
 		var first preservation.Object
 		var key string
 		var versions int
+		var others []preservation.Object // than first
 		flush := func() bool {
+			if o, ok := b.repaired(ctx, first, others); ok && len(others) == versions-1 {
+				return yield(o, nil)
+			}
 			if versions > 1 || key != "" && first.Key == "" {
 				b.problem(key, "surplus-version", fmt.Sprintf("%d versions and delete markers of a key that is written once: something wrote here that must not", versions))
 			}
@@ -33,15 +41,61 @@ func (b *rebuild) objects(ctx context.Context, prefix string) iter.Seq2[preserva
 				if !flush() {
 					return
 				}
-				first, key, versions = preservation.Object{}, o.Key, 0
+				first, key, versions, others = preservation.Object{}, o.Key, 0, nil
 			}
 			versions++
-			if !o.Marker && (first.Key == "" || !o.Modified.After(first.Modified)) {
+			switch {
+			case o.Marker:
+			case first.Key == "":
 				first = o
+			case !o.Modified.After(first.Modified):
+				others = append(others, first)
+				first = o
+			default:
+				others = append(others, o)
 			}
 		}
 		flush()
 	}
+}
+
+// repaired finds among versions that were all stored with the same digest the oldest
+// that has it still: it was damaged and written again. ok is false where there is one
+// version, or one of other bytes, or where the store keeps no digests.
+func (b *rebuild) repaired(ctx context.Context, first preservation.Object, others []preservation.Object) (_ preservation.Object, ok bool) {
+	if len(others) == 0 {
+		return first, false
+	}
+	all := append([]preservation.Object{first}, others...)
+	slices.SortStableFunc(all, func(a, b preservation.Object) int { return a.Modified.Compare(b.Modified) })
+	digest := ""
+	var good preservation.Object
+	for _, o := range all {
+		have, err := b.store.Stat(ctx, o.Key, o.VersionID)
+		if err != nil || have.SHA256 == "" || digest != "" && have.SHA256 != digest {
+			return first, false
+		}
+		if digest = have.SHA256; good.Key != "" {
+			continue
+		}
+		if sum, err := digestOf(ctx, b.store, o); err == nil && sum == digest {
+			good = o
+		}
+	}
+	return good, good.Key != ""
+}
+
+func digestOf(ctx context.Context, s preservation.Store, o preservation.Object) (string, error) {
+	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, body); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // small returns an object whole if it can be read. What cannot is a problem

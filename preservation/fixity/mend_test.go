@@ -1,0 +1,203 @@
+package fixity_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/fixity"
+	"bestand/preservation/ledger"
+	"bestand/preservation/objectstore"
+	"bestand/preservation/replica"
+	"bestand/preservation/s3"
+	"bestand/preservation/storetest"
+)
+
+// doubled is an archive with a second copy in a store of its own.
+type doubled struct {
+	archived
+	copy *s3.Bucket
+	dir  string // folder of the second copy
+}
+
+func double(t *testing.T) doubled {
+	t.Helper()
+	d := doubled{archived: archive(t)}
+	var dir string
+	srv := storetest.Embedded(t, func(o *objectstore.Options) { dir = o.Dir })
+	var err error
+	if d.copy, err = storetest.Client(t, srv).Bucket(t.Context(), "zweit"); err != nil {
+		t.Fatal(err)
+	}
+	d.dir = filepath.Join(dir, "objects", "zweit")
+	d.follow(t)
+	return d
+}
+
+// follow brings everything to the second copy.
+func (d doubled) follow(t *testing.T) {
+	t.Helper()
+	c := &replica.Copier{Place: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.bucket, nil },
+		Copy:  func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.copy, nil }}
+	if err := c.Run(t.Context(), d.tenant, catalog.Job{}); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := d.tenant.View().Copies(t.Context(), d.id); err != nil || n != 2 {
+		t.Fatalf("%d copies: %v", n, err)
+	}
+}
+
+func (d doubled) scrub(t *testing.T, log *bytes.Buffer) *fixity.Scrub {
+	s := d.archived.scrub(t, log, &replica.Store{Store: d.bucket, Tenant: d.tenant})
+	s.Copies = func(context.Context, *catalog.Tenant) (fixity.Pair, error) {
+		return fixity.Pair{Primary: d.bucket, Copy: d.copy}, nil
+	}
+	return s
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMend(t *testing.T) {
+	pkg := func(d doubled) string { return preservation.PackageKey(d.id, 1) }
+	for _, c := range []struct {
+		name   string
+		damage func(*testing.T, doubled)
+		code   string // of the event about the repair; none: it cannot be repaired
+		kept   bool   // the damaged version is there still
+	}{
+		{"a bit of the package", func(t *testing.T, d doubled) { edit(t, d.file, flipBit) }, fixity.CodeMended, true},
+		{"the package cut off", func(t *testing.T, d doubled) { edit(t, d.file, func(b []byte) []byte { return b[:len(b)/2] }) }, fixity.CodeMended, true},
+		{"the package is gone", func(t *testing.T, d doubled) { remove(t, d.file) }, fixity.CodeMended, false},
+		{"the receipt is gone", func(t *testing.T, d doubled) { remove(t, d.object(d.receipt)) }, fixity.CodeMended, false},
+		{"a letter of the receipt", func(t *testing.T, d doubled) {
+			edit(t, d.object(d.receipt), func(b []byte) []byte { return bytes.Replace(b, []byte("signed"), []byte("sigmed"), 1) })
+		}, fixity.CodeMended, true},
+		{"a bit of the copy", func(t *testing.T, d doubled) { edit(t, filepath.Join(d.dir, pkg(d)), flipBit) }, fixity.CodeCopyMended, true},
+		{"the copy is gone", func(t *testing.T, d doubled) { remove(t, filepath.Join(d.dir, d.receipt)) }, fixity.CodeCopyMended, false},
+		{"both are damaged", func(t *testing.T, d doubled) {
+			edit(t, d.file, flipBit)
+			edit(t, filepath.Join(d.dir, pkg(d)), func(b []byte) []byte { b[len(b)/3] ^= 4; return b })
+		}, "", false},
+		{"damaged and gone", func(t *testing.T, d doubled) { edit(t, d.file, flipBit); remove(t, filepath.Join(d.dir, pkg(d))) }, "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := double(t)
+			var log bytes.Buffer
+			s := d.scrub(t, &log)
+			run(t, s, d.archived)
+			if told := d.told(t); len(told) > 0 {
+				t.Fatalf("intact, and %+v", told)
+			}
+			c.damage(t, d)
+			run(t, s, d.archived)
+			check, err := d.tenant.View().Checked(t.Context(), d.id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := d.told(t)
+			if c.code == "" {
+				if len(check.Findings) == 0 || len(told) != 1 {
+					t.Fatalf("%+v, events %+v", check, told)
+				}
+				return
+			}
+			if len(check.Findings) > 0 || len(told) != 2 || told[0].Outcome != preservation.Failure || told[1].Code != c.code || d.audited(t, "fixity.repair") != 1 {
+				t.Fatalf("%+v, events %+v\n%s", check, told, &log)
+			}
+			d.follow(t)
+			for range 2 { // all is well now
+				run(t, s, d.archived)
+			}
+			if again := d.told(t); len(again) != 2 {
+				t.Errorf("events %+v", again)
+			}
+			bucket := d.bucket
+			if c.code == fixity.CodeCopyMended {
+				bucket = d.copy
+			}
+			versions := 0
+			for _, key := range []string{pkg(d), d.receipt} {
+				for _, err := range bucket.Versions(t.Context(), key) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					versions++
+				}
+			}
+			if want := map[bool]int{false: 2, true: 3}[c.kept]; versions != want {
+				t.Errorf("%d versions, want %d", versions, want)
+			}
+			if c.code == fixity.CodeMended {
+				d.rebuilt(t)
+			}
+		})
+	}
+}
+
+// rebuilt restores the catalog from the bucket, which has to read the right versions.
+func (d doubled) rebuilt(t *testing.T) {
+	t.Helper()
+	db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "catalog.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.RestoreTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}); err != nil {
+		t.Fatal(err)
+	}
+	tenant := db.Tenant("musterstadt")
+	report, err := ledger.Rebuild(t.Context(), tenant, d.bucket, ledger.Options{})
+	if err != nil || len(report.Problems) > 0 {
+		t.Fatalf("%+v %v", report, err)
+	}
+	have, err := tenant.Objects(t.Context(), d.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := d.tenant.Objects(t.Context(), d.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(a, b catalog.RecordObject) bool {
+		return a.Key == b.Key && a.VersionID == b.VersionID && a.SHA256 == b.SHA256
+	}
+	if !slices.EqualFunc(have, want, same) {
+		t.Errorf("rebuilt\n%+v, was\n%+v", have, want)
+	}
+}
+
+// TestCopyAway: a second copy that cannot be asked is no finding, and takes none away.
+func TestCopyAway(t *testing.T) {
+	d := double(t)
+	var log bytes.Buffer
+	s := d.scrub(t, &log)
+	edit(t, filepath.Join(d.dir, preservation.PackageKey(d.id, 1)), flipBit)
+	edit(t, d.file, func(b []byte) []byte { b[len(b)/3] ^= 4; return b })
+	run(t, s, d.archived)
+	before, err := d.tenant.View().Checked(t.Context(), d.id)
+	if err != nil || !slices.ContainsFunc(before.Findings, func(f preservation.Finding) bool { return f.Code == fixity.CodeCopyDigest }) {
+		t.Fatalf("%+v %v", before, err)
+	}
+	s.Copies = func(context.Context, *catalog.Tenant) (fixity.Pair, error) {
+		return fixity.Pair{}, preservation.Down(preservation.PartStore, os.ErrDeadlineExceeded)
+	}
+	run(t, s, d.archived)
+	after, err := d.tenant.View().Checked(t.Context(), d.id)
+	if err != nil || len(after.Findings) != len(before.Findings) || !after.At.After(before.At) {
+		t.Errorf("%+v, before %+v %v", after, before, err)
+	}
+}
