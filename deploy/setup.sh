@@ -14,6 +14,7 @@ chromium-headless-shell=* bubblewrap=0.8.0* libemail-outlook-message-perl=0.921*
 tesseract-ocr=5.3.0* tesseract-ocr-deu=1:4.1.0* clamav-daemon=1.4* clamav=1.4*
 fonts-liberation=* fonts-dejavu=* fonts-crosextra-carlito=* fonts-crosextra-caladea=* fonts-noto-cjk=*
 openjdk-17-jdk-headless=17.* maven=3.8.7* openssl=3.* unzip=* curl=*
+gcc=4:12.2.0* libc6-dev=2.36* softhsm2=2.6.1*
 '
 
 missing=''

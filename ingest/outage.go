@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,8 +20,8 @@ const (
 	workReserve = 32 << 20
 	workShare   = 2
 
-	// stampPause is how long nothing is converted after a time-stamp or its
-	// validation data could not be had: the work would be for nothing.
+	// stampPause is how long nothing is converted after a signature, a time-stamp or
+	// their validation data could not be had: the work would be for nothing.
 	stampPause = 15 * time.Second
 )
 
@@ -76,7 +77,7 @@ func (p *Pipeline) outage(err error) error {
 		}
 	}
 	var o *preservation.Outage
-	if errors.As(err, &o) && (o.Part == preservation.PartTSA || o.Part == preservation.PartRevocation) {
+	if errors.As(err, &o) && slices.Contains([]preservation.Part{preservation.PartTSA, preservation.PartRevocation, preservation.PartKey}, o.Part) {
 		p.mu.Lock()
 		p.stampless.until, p.stampless.err = p.Now().Add(stampPause), o
 		p.mu.Unlock()

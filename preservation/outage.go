@@ -17,6 +17,7 @@ const (
 	PartTSA     Part = "the time-stamping service"
 	// PartRevocation: those who say whether certificates were revoked.
 	PartRevocation Part = "the revocation service"
+	PartKey        Part = "the seal key"
 	PartMachine    Part = "this machine" // too busy, or out of processes
 )
 

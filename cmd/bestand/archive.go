@@ -18,6 +18,7 @@ import (
 	"bestand/preservation/catalog"
 	"bestand/preservation/evidence"
 	"bestand/preservation/objectstore"
+	"bestand/preservation/pkcs11"
 	"bestand/preservation/pki"
 	"bestand/preservation/replica"
 	"bestand/preservation/revocation"
@@ -43,6 +44,7 @@ type archive struct {
 	catalog  *catalog.DB
 	keys     *pki.PKI
 	seal     pki.Identity
+	module   *pkcs11.Key // that has the seal key; nil: it is in a file
 	stamper  cades.Stamper
 	trust    *x509.CertPool
 	suitable *evidence.Suitability // of algorithms
@@ -137,13 +139,11 @@ func (a *archive) openKeys() (err error) {
 	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{}); err != nil {
 		return err
 	}
-	a.seal, a.trust = a.keys.Seal, a.keys.Roots()
-	if a.cfg.SealKey != "" {
-		if a.seal, err = pki.LoadPKCS12(a.cfg.SealKey, a.cfg.SealPassword); err != nil {
-			return err
-		}
-		a.trust.AddCert(a.seal.Chain[len(a.seal.Chain)-1])
+	if a.seal, a.module, err = openSeal(a.cfg, a.keys.Seal); err != nil {
+		return err
 	}
+	a.trust = a.keys.Roots()
+	a.trust.AddCert(a.seal.Chain[len(a.seal.Chain)-1])
 	a.validity = &revocation.Source{Now: a.now, Own: a.ownList}
 	if a.cfg.TrustFile != "" {
 		if a.validity.Anchors, err = readCertificates(a.cfg.TrustFile); err != nil {
@@ -372,6 +372,9 @@ func (a *archive) close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		errs = append(errs, a.embedded.Stop(ctx))
 		cancel()
+	}
+	if a.module != nil {
+		errs = append(errs, a.module.Close())
 	}
 	if a.lock != nil {
 		errs = append(errs, a.lock.Close())

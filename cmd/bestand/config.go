@@ -65,6 +65,11 @@ type Config struct {
 
 	SealKey      string
 	SealPassword string
+	SealModule   string
+	SealToken    string
+	SealLabel    string
+	SealPIN      string
+	SealChain    string
 	SealMaxBytes int64
 	TSAURL       string
 	TSAUser      string
@@ -120,6 +125,11 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.Int64Var(&c.ScrubRate, "scrub-rate", 16<<20, "most `bytes` per second that are read for that")
 	fs.StringVar(&c.SealKey, "seal-key", "", "PKCS#12 `file` with the seal key and its certificates (default: a self-made, not qualified one)")
 	fs.StringVar(&c.SealPassword, "seal-password-file", "", "`file` with the password of the seal key")
+	fs.StringVar(&c.SealModule, "seal-pkcs11-module", "", "PKCS#11 `library` of the hardware module or token that has the seal key, instead of --seal-key")
+	fs.StringVar(&c.SealToken, "seal-pkcs11-token", "", "`label` of the token in it")
+	fs.StringVar(&c.SealLabel, "seal-pkcs11-key", "", "`label` of the key on the token: RSA, or EC on P-256, P-384 or P-521")
+	fs.StringVar(&c.SealPIN, "seal-pkcs11-pin-file", "", "`file` with the PIN of the token")
+	fs.StringVar(&c.SealChain, "seal-chain", "", "`file` (PEM) with the certificate of the seal key and those of its issuers, as far as the token does not have them")
 	fs.Int64Var(&c.SealMaxBytes, "seal-max-bytes", 256<<20, "PDF files above this size in `bytes` get no seal of their own; the package's seal covers them")
 	fs.StringVar(&c.TSAURL, "tsa-url", "", "RFC 3161 time-stamping service `URL`, or several in the order of preference with commas between (default: the embedded, not qualified one)")
 	fs.StringVar(&c.TSAUser, "tsa-user", "", "user name at the time-stamping service, or one for each with commas between")
@@ -291,6 +301,17 @@ func (c *Config) check() []error {
 	if _, err := readSuitable(c.Algorithms); err != nil {
 		bad("algorithms", "%v", err)
 	}
+	for name, v := range map[string]string{"seal-pkcs11-token": c.SealToken, "seal-pkcs11-key": c.SealLabel, "seal-pkcs11-pin-file": c.SealPIN} {
+		if (v == "") != (c.SealModule == "") {
+			bad(name, "module, token, key and PIN of PKCS#11 belong together")
+		}
+	}
+	if c.SealModule != "" && c.SealKey != "" {
+		bad("seal-key", "the seal key is in a file or in a PKCS#11 module, not in both")
+	}
+	if c.SealChain != "" && c.SealModule == "" {
+		bad("seal-chain", "is for a key in a PKCS#11 module; a PKCS#12 file has its certificates")
+	}
 	if c.S3Timeout < time.Second {
 		bad("s3-timeout", "at least 1s")
 	}
@@ -302,7 +323,8 @@ func (c *Config) check() []error {
 	}
 	for name, path := range map[string]string{"tls-cert": c.TLSCert, "tls-key": c.TLSKey, "s3-secret-file": c.S3SecretFile, "s3-ca-file": c.S3CAFile,
 		"copy-secret-file": c.CopySecretFile, "copy-ca-file": c.CopyCAFile,
-		"seal-key": c.SealKey, "seal-password-file": c.SealPassword, "tsa-password-file": c.TSAPassword, "trust-file": c.TrustFile} {
+		"seal-key": c.SealKey, "seal-password-file": c.SealPassword,
+		"seal-pkcs11-module": c.SealModule, "seal-pkcs11-pin-file": c.SealPIN, "seal-chain": c.SealChain, "tsa-password-file": c.TSAPassword, "trust-file": c.TrustFile} {
 		if path == "" {
 			continue
 		}

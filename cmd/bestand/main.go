@@ -20,6 +20,7 @@ import (
 	"bestand/ingest/image"
 	"bestand/ingest/invoice"
 	"bestand/ingest/mail"
+	"bestand/preservation/pkcs11"
 )
 
 // command is one subcommand. Its error is printed once, by main.
@@ -70,6 +71,8 @@ func main() {
 			os.Exit(invoice.Child(os.Args[2:], os.Stdin, os.Stdout))
 		case mail.ChildArg:
 			os.Exit(mail.Child(os.Args[2:], os.Stdin, os.Stdout))
+		case pkcs11.ChildArg: // foreign code, as close to the hardware as it wants to be
+			os.Exit(pkcs11.Child(os.Args[2:], os.Stdin, os.Stdout))
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

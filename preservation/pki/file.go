@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"software.sslmate.com/src/go-pkcs12"
@@ -40,10 +41,25 @@ func LoadPKCS12(path, passwordFile string) (Identity, error) {
 	if !ok {
 		return Identity{}, fmt.Errorf("load key from %s: a %T cannot sign", path, key)
 	}
-	if pub, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(cert.PublicKey) {
-		return Identity{}, fmt.Errorf("load key from %s: the certificate belongs to another key", path)
+	id, err := NewIdentity(signer, append([]*x509.Certificate{cert}, issuers...))
+	if err != nil {
+		return Identity{}, fmt.Errorf("load key from %s: %w", path, err)
 	}
-	return Identity{Signer: signer, Chain: order(cert, issuers)}, nil
+	return id, nil
+}
+
+// NewIdentity joins a key with its certificate and those of the issuers, which may
+// come in any order.
+func NewIdentity(signer crypto.Signer, certs []*x509.Certificate) (Identity, error) {
+	pub, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok {
+		return Identity{}, fmt.Errorf("a %T is no known kind of key", signer.Public())
+	}
+	i := slices.IndexFunc(certs, func(c *x509.Certificate) bool { return pub.Equal(c.PublicKey) })
+	if i < 0 {
+		return Identity{}, errors.New("no certificate belongs to the key")
+	}
+	return Identity{Signer: signer, Chain: order(certs[i], slices.Delete(slices.Clone(certs), i, i+1))}, nil
 }
 
 // order puts issuers behind the certificates that they issued, since PKCS #12
