@@ -20,6 +20,11 @@ was accepted before is not taken in twice.`,
 	"verify": `Checks packages (ZIP), receipts (.jws) and evidence records (.er) offline and lists
 every finding. An evidence record is checked against the files after it: a package,
 of which it must cover everything, or single documents, each for itself.`,
+	"evidence": `Asks a running archive about the proof that records are unchanged. stamp has those
+that are new time-stamped now; it is done every hour anyway. due says what has to be
+renewed because a certificate or an algorithm ends, today or at a day to come, and
+changes nothing; renew does it now and not in the night. They take an operator's
+token. bestand evidence due --help shows the flags.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be
