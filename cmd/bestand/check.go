@@ -28,6 +28,7 @@ func (a *archive) checker(dir string) *fixity.Checker {
 // checkCommand verifies everything that an installation holds.
 func checkCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("check", stderr)
+	repair := fs.Bool("repair", false, "write again from the second copy (--copy-endpoint) what is damaged or lost, and the other way round, then check again")
 	cfg, err := loadConfig(fs, args)
 	if err != nil {
 		return err
@@ -36,11 +37,34 @@ func checkCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
+	if *repair && a.second == nil {
+		return errors.Join(usageError{errors.New("--repair: there is no second copy to repair from (--copy-endpoint)")}, a.close())
+	}
 	bad, err := a.check(ctx, stdout)
+	if err == nil && bad > 0 && *repair {
+		if err = a.repair(ctx); err == nil {
+			bad, err = a.check(ctx, stdout)
+		}
+	}
 	if err = errors.Join(err, a.close()); err == nil && bad > 0 {
 		return exitCode(1)
 	}
 	return err
+}
+
+// repair makes right again what can be in every tenant.
+func (a *archive) repair(ctx context.Context) error {
+	tenants, err := a.catalog.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	scrub := a.newScrub(os.TempDir())
+	for _, info := range tenants {
+		if err := scrub.Everything(ctx, a.catalog.Tenant(info.ID)); err != nil {
+			return fmt.Errorf("tenant %s: %w", info.ID, err)
+		}
+	}
+	return nil
 }
 
 // check verifies every tenant and returns how much does not agree.

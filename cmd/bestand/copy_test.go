@@ -278,8 +278,17 @@ func TestRepaired(t *testing.T) {
 		t.Errorf("%d repairs in the log", n)
 	}
 	in.stop(t)
-	if out, _, code := program(t, "check", "--data", in.dir); code != 0 {
+	check := append([]string{"check", "--data", in.dir}, in.flags...)
+	if out, _, code := program(t, check...); code != 0 {
 		t.Errorf("check:\n%s", out)
+	}
+	remove(t, victim{in.installation, one.ID}.events(t)[0])
+	edit(t, victim{in.installation, two.ID}.pkg(), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+	if out, _, code := program(t, check...); code != 1 {
+		t.Errorf("check of what is damaged ends with %d:\n%s", code, out)
+	}
+	if out, said, code := program(t, append(check, "--repair")...); code != 0 {
+		t.Errorf("repair ends with %d:\n%s%s", code, out, said)
 	}
 }
 

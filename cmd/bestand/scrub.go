@@ -9,16 +9,17 @@ import (
 	"bestand/preservation/fixity"
 )
 
-// newScrub reads everything back while the service runs.
-func (s *service) newScrub() *fixity.Scrub {
+// newScrub reads everything back and repairs what it can. dir is for what does not fit
+// into memory.
+func (a *archive) newScrub(dir string) *fixity.Scrub {
 	var copies func(context.Context, *catalog.Tenant) (fixity.Pair, error)
-	if s.second != nil {
+	if a.second != nil {
 		copies = func(ctx context.Context, t *catalog.Tenant) (p fixity.Pair, err error) {
-			one, err := s.bucket(ctx, t.ID())
+			one, err := a.bucket(ctx, t.ID())
 			if err != nil {
 				return p, err
 			}
-			two, err := s.second.bucket(ctx, t.ID())
+			two, err := a.second.bucket(ctx, t.ID())
 			if err != nil {
 				return p, err
 			}
@@ -27,13 +28,13 @@ func (s *service) newScrub() *fixity.Scrub {
 	}
 	return &fixity.Scrub{
 		Copies:  copies,
-		Checker: s.checker(s.pipeline.WorkDir),
-		Store:   s.store,
+		Checker: a.checker(dir),
+		Store:   a.store,
 		Event: func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, e preservation.Event) error {
-			return s.officer.AddEvent(ctx, t, id, preservation.EventObject{Record: id, Event: e})
+			return a.officer.AddEvent(ctx, t, id, preservation.EventObject{Record: id, Event: e})
 		},
-		Period: time.Duration(s.cfg.ScrubPeriod) * 24 * time.Hour,
-		Limit:  fixity.NewLimit(s.cfg.ScrubRate),
-		Log:    s.log,
+		Period: time.Duration(a.cfg.ScrubPeriod) * 24 * time.Hour,
+		Limit:  fixity.NewLimit(a.cfg.ScrubRate),
+		Log:    a.log,
 	}
 }

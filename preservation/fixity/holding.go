@@ -213,6 +213,15 @@ func (h *holding) bucket(ctx context.Context, tell func(Place, Report) error) er
 		if !o.Marker && len(h.expected) > 0 && h.expected[0] == o.Key {
 			h.expected = h.expected[1:]
 		}
+		if o.Key == last.Key && !o.Marker {
+			kept, err := h.superseded(ctx, o, last)
+			if err != nil {
+				return err
+			}
+			if kept {
+				continue
+			}
+		}
 		if o.Key == last.Key || o.Marker {
 			h.fail(o.Key, CodeSurplus, "more than one version, or a delete marker: something wrote here that must not")
 			last = o
@@ -224,6 +233,25 @@ func (h *holding) bucket(ctx context.Context, tell func(Place, Report) error) er
 		}
 	}
 	return nil
+}
+
+// superseded reports whether a version is one that was damaged, after which the same
+// bytes were written again: both were stored with the same digest.
+func (h *holding) superseded(ctx context.Context, old, newest preservation.Object) (bool, error) {
+	if newest.Marker {
+		return false, nil
+	}
+	a, err := h.store.Stat(ctx, old.Key, old.VersionID)
+	if err == nil {
+		var b preservation.Object
+		if b, err = h.store.Stat(ctx, newest.Key, newest.VersionID); err == nil {
+			return a.SHA256 != "" && a.SHA256 == b.SHA256, nil
+		}
+	}
+	if errors.Is(err, preservation.ErrNotFound) {
+		err = nil
+	}
+	return false, err
 }
 
 // foreign looks at the folder of a record that the catalog may not know.

@@ -3,6 +3,8 @@ package fixity_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -199,5 +201,62 @@ func TestCopyAway(t *testing.T) {
 	after, err := d.tenant.View().Checked(t.Context(), d.id)
 	if err != nil || len(after.Findings) != len(before.Findings) || !after.At.After(before.At) {
 		t.Errorf("%+v, before %+v %v", after, before, err)
+	}
+}
+
+// TestMendRest: what belongs to no record is repaired too, in either place.
+func TestMendRest(t *testing.T) {
+	d := double(t)
+	docs := map[string]catalog.Document{}
+	for _, name := range []string{"one", "two", "three"} {
+		doc := catalog.Document{Kind: "rule", Name: name, Version: 1, Key: preservation.ConfigKey(name), Body: []byte(`{"years":10}`), Actor: "anna", At: 1}
+		data, sum, err := preservation.ConfigObject{Kind: doc.Kind, Name: name, Version: 1, At: 1, Actor: "anna", Body: doc.Body}.Encode()
+		if err == nil {
+			noted := &replica.Store{Store: d.bucket, Tenant: d.tenant}
+			_, err = noted.Put(t.Context(), doc.Key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: sum,
+				Lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour)}})
+		}
+		if err == nil {
+			err = d.tenant.Update(t.Context(), func(x *catalog.Tx) error { return errors.Join(x.AddDocument(doc), x.DocumentStored(doc.Key)) })
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs[name] = doc
+	}
+	d.follow(t)
+	var log bytes.Buffer
+	s := d.scrub(t, &log)
+	run(t, s, d.archived)
+	if log.Len() > 0 {
+		t.Fatal(log.String())
+	}
+	alter := func(b []byte) []byte { return bytes.Replace(b, []byte("anna"), []byte("otto"), 1) }
+	edit(t, d.object(docs["one"].Key), alter)
+	remove(t, d.object(docs["two"].Key))
+	edit(t, filepath.Join(d.dir, docs["three"].Key), alter)
+	run(t, s, d.archived)
+	if n := d.audited(t, "fixity.repair"); n != 3 {
+		t.Fatalf("%d repairs\n%s", n, &log)
+	}
+	log.Reset()
+	for range 2 {
+		run(t, s, d.archived)
+	}
+	if found, err := d.tenant.View().Findings(t.Context(), ""); err != nil || len(found) > 0 || d.audited(t, "fixity.repair") != 3 {
+		t.Errorf("%+v %v\n%s", found, err, &log)
+	}
+	for _, doc := range docs {
+		for _, b := range []*s3.Bucket{d.bucket, d.copy} {
+			body, err := b.Open(t.Context(), doc.Key, "", 0, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := io.ReadAll(body)
+			body.Close()
+			if err != nil || !bytes.Contains(data, []byte("anna")) {
+				t.Errorf("%s in %s: %s %v", doc.Key, b.Name(), data, err)
+			}
+		}
 	}
 }

@@ -65,10 +65,31 @@ func (s *Scrub) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error
 	if err := l.portion(ctx); err != nil {
 		return err
 	}
-	if err := l.rest(ctx); err != nil {
+	if err := l.rest(ctx, l.Period/2); err != nil {
 		return err
 	}
 	return l.round(ctx, begun)
+}
+
+// Everything looks at all that a tenant has, whenever that was looked at last.
+func (s *Scrub) Everything(ctx context.Context, t *catalog.Tenant) error {
+	store, err := s.Store(ctx, t)
+	if err != nil {
+		return err
+	}
+	l := &look{s, t, s.Limit.On(store)}
+	for begin := s.Checker.Now(); ; {
+		ids, err := t.LeastChecked(ctx, begin, page)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return l.rest(ctx, 0)
+		}
+		if err := l.records(ctx, ids); err != nil {
+			return err
+		}
+	}
 }
 
 // look is one run over one tenant.
@@ -385,15 +406,15 @@ type course struct {
 	Place Place     `json:"place"`
 }
 
-// rest looks at what belongs to no record, twice in a period.
-func (l *look) rest(ctx context.Context) error {
+// rest looks at what belongs to no record, when that was last done long enough ago.
+func (l *look) rest(ctx context.Context, pause time.Duration) error {
 	c, err := cursor[course](ctx, l.t, restName)
 	if err != nil {
 		return err
 	}
 	now := l.Checker.Now()
 	if c.Begun.IsZero() || !c.Ended.IsZero() {
-		if now.Sub(c.Ended) < l.Period/2 {
+		if now.Sub(c.Ended) < pause {
 			return nil
 		}
 		c = course{Begun: now}
@@ -405,13 +426,35 @@ func (l *look) rest(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("scrub the bucket: %w", err)
 	}
+	found, err := l.t.View().Findings(ctx, "")
+	if err != nil {
+		return err
+	}
+	lost := map[string]bool{}
+	for _, f := range found {
+		if f.Code == CodeObjectGone {
+			lost[f.Subject] = true
+		}
+	}
+	mended, err := l.twins(ctx, lost)
+	if err != nil {
+		return fmt.Errorf("scrub the second copy: %w", err)
+	}
 	c.Ended, c.Place = l.Checker.Now(), Place{}
+	if mended > 0 {
+		c.Ended = time.Unix(0, 0) // what was written again is looked at with the next run
+	}
 	return l.t.Update(ctx, func(x *catalog.Tx) error {
 		return errors.Join(x.DropFindings(c.Begun), setCursor(x, restName, c))
 	})
 }
 
 func (l *look) noteRest(ctx context.Context, c course, failed []preservation.Finding) error {
+	return l.noteFindings(ctx, failed, func(x *catalog.Tx) error { return setCursor(x, restName, c) })
+}
+
+// noteFindings keeps findings about no record, with what else is to be noted.
+func (l *look) noteFindings(ctx context.Context, failed []preservation.Finding, also func(*catalog.Tx) error) error {
 	var fresh []preservation.Finding
 	err := l.t.Update(ctx, func(x *catalog.Tx) error {
 		fresh = nil
@@ -428,7 +471,10 @@ func (l *look) noteRest(ctx context.Context, c course, failed []preservation.Fin
 				return err
 			}
 		}
-		return setCursor(x, restName, c)
+		if also == nil {
+			return nil
+		}
+		return also(x)
 	})
 	for _, f := range fresh {
 		if err == nil {

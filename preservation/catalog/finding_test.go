@@ -1,0 +1,141 @@
+package catalog_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+func TestFindings(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		stored := f.clock.Now()
+		first, second := archive(t, f.tenant, "1").Record.ID, archive(t, f.tenant, "2").Record.ID
+		f.clock.advance(time.Hour)
+		now := f.clock.Now()
+		waiting := func(before time.Time) []preservation.RecordID {
+			ids, err := f.tenant.LeastChecked(t.Context(), before, 10)
+			must(t, err)
+			return ids
+		}
+		if ids := waiting(stored); len(ids) != 0 {
+			t.Errorf("storing is a check: %v", ids)
+		}
+		if ids := waiting(now); len(ids) != 2 {
+			t.Errorf("waiting %v", ids)
+		}
+		bad := preservation.Finding{Severity: preservation.Failed, Subject: "k", Code: "object-digest", Detail: "x"}
+		worse := preservation.Finding{Severity: preservation.Failed, Subject: "k", Code: "object-size", Detail: "y"}
+		note := func(failed ...preservation.Finding) (fresh []preservation.Finding) {
+			must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) (err error) {
+				if fresh, err = x.SetFindings(first, failed); err != nil {
+					return err
+				}
+				return x.SetChecked(first, now)
+			}))
+			return fresh
+		}
+		if fresh := note(bad); len(fresh) != 1 {
+			t.Errorf("fresh %v", fresh)
+		}
+		if fresh := note(bad, worse); len(fresh) != 1 || fresh[0] != worse {
+			t.Errorf("fresh %v", fresh)
+		}
+		if ids := waiting(now); len(ids) != 1 || ids[0] != second {
+			t.Errorf("waiting %v", ids)
+		}
+		if ids, err := f.tenant.Damaged(t.Context(), now.Add(time.Second), 10); err != nil || len(ids) != 1 || ids[0] != first {
+			t.Errorf("damaged %v %v", ids, err)
+		}
+		c, err := f.tenant.View().Checked(t.Context(), first)
+		if err != nil || !c.At.Equal(now) || len(c.Findings) != 2 || c.Findings[0] != bad {
+			t.Errorf("%+v %v", c, err)
+		}
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+			_, err := x.AddFinding("", preservation.Finding{Subject: "er/x", Code: "object-missing"})
+			return err
+		}))
+		if s, err := f.tenant.View().Fixity(t.Context()); err != nil || s.Records != 2 || s.Damaged != 1 || s.Findings != 3 || !s.Oldest.Equal(stored) || !s.Copy.IsZero() {
+			t.Errorf("%+v %v", s, err)
+		}
+		note()
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.DropFindings(now.Add(time.Second)) }))
+		if s, err := f.tenant.View().Fixity(t.Context()); err != nil || s.Findings != 0 {
+			t.Errorf("%+v %v", s, err)
+		}
+		if err := f.other.Update(t.Context(), func(x *catalog.Tx) error { return x.SetChecked(first, now) }); !errors.Is(err, catalog.ErrNotFound) {
+			t.Errorf("of another tenant: %v", err)
+		}
+	})
+}
+
+func TestCopies(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		id := archive(t, f.tenant, "1").Record.ID
+		objects, err := f.tenant.Objects(t.Context(), id)
+		must(t, err)
+		record, key := preservation.RecordID(""), ""
+		for range len(objects) + 1 { // in pages of one
+			record, key, err = f.tenant.NeedCopies(t.Context(), record, key, 1)
+			must(t, err)
+		}
+		if key != "" {
+			t.Errorf("more objects than %d: %s", len(objects), key)
+		}
+		due, err := f.tenant.CopiesDue(t.Context(), 10)
+		if err != nil || len(due) != len(objects) {
+			t.Fatalf("due %v %v", due, err)
+		}
+		update := func(fn func(*catalog.Tx) error) { t.Helper(); must(t, f.tenant.Update(t.Context(), fn)) }
+		update(func(x *catalog.Tx) error { return x.NeedCopy(due[0].Key) }) // comes while the first is under way
+		update(func(x *catalog.Tx) error {
+			for _, d := range due {
+				if _, err := x.CopySeen(id, d.Key); err != nil {
+					return err
+				}
+				if err := x.Copied(d); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		again, err := f.tenant.CopiesDue(t.Context(), 10)
+		if err != nil || len(again) != 1 || again[0].Key != due[0].Key || again[0].Turn != due[0].Turn+1 {
+			t.Fatalf("due %v %v", again, err)
+		}
+		update(func(x *catalog.Tx) error {
+			return x.CopyFailed(again[0], errors.New("away"), f.clock.Now().Add(time.Minute))
+		})
+		if now, err := f.tenant.CopiesDue(t.Context(), 10); err != nil || len(now) != 0 {
+			t.Errorf("due %v %v", now, err)
+		}
+		if l, err := f.tenant.View().CopyLag(t.Context()); err != nil || l.Objects != 1 || l.Error != "away" || l.Since.IsZero() {
+			t.Errorf("lag %+v %v", l, err)
+		}
+		f.clock.advance(2 * time.Minute)
+		if now, err := f.tenant.CopiesDue(t.Context(), 10); err != nil || len(now) != 1 || now[0].Tries != 1 {
+			t.Errorf("due %v %v", now, err)
+		}
+		if n, at, err := f.tenant.View().Copies(t.Context(), id); err != nil || n != 2 || at.IsZero() {
+			t.Errorf("%d copies at %v: %v", n, at, err)
+		}
+		if ids, err := f.tenant.LeastCopyChecked(t.Context(), f.clock.Now(), 10); err != nil || len(ids) != 1 {
+			t.Errorf("%v %v", ids, err)
+		}
+		update(func(x *catalog.Tx) error {
+			return errors.Join(x.SetCopyChecked(id, f.clock.Now()), x.Replaced(id, due[0].Key, preservation.Object{VersionID: "v2", Modified: f.clock.Now()}))
+		})
+		if o, err := f.tenant.Object(t.Context(), id, due[0].Key); err != nil || o.VersionID != "v2" || o.Copied.IsZero() {
+			t.Errorf("%+v %v", o, err)
+		}
+		if _, err := f.other.Object(t.Context(), id, due[0].Key); !errors.Is(err, catalog.ErrNotFound) {
+			t.Errorf("of another tenant: %v", err)
+		}
+		update(func(x *catalog.Tx) error { return x.ForgetCopies() })
+		if n, _, err := f.tenant.View().Copies(t.Context(), id); err != nil || n != 1 {
+			t.Errorf("%d copies: %v", n, err)
+		}
+	})
+}
