@@ -1,0 +1,85 @@
+package dip
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/aip"
+)
+
+// Source is a version of a record with its proof.
+type Source struct {
+	Package  *aip.Reader
+	Evidence []byte // the evidence record over all files of the package, in DER
+	// Until is the last day on which the record has to be kept; zero when that is
+	// not known.
+	Until preservation.Date
+}
+
+// files is what a package holds, in its order.
+func (s Source) files() ([]aip.Entry, error) {
+	m, err := s.Package.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	return m.Entries, nil
+}
+
+// open reads a file of the package. At its end the bytes have turned out to be those
+// of its digest, or the error is preservation.ErrCorrupt.
+func (s Source) open(ctx context.Context, e aip.Entry) (io.Reader, error) {
+	content, err := s.Package.Entry(e.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &checked{ctx: ctx, r: content, h: sha256.New(), entry: e}, nil
+}
+
+// checked compares what was read with its digest before it says that this was all.
+type checked struct {
+	ctx   context.Context
+	r     io.Reader
+	h     hash.Hash
+	entry aip.Entry
+}
+
+func (c *checked) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	c.h.Write(p[:n])
+	if err == io.EOF && hex.EncodeToString(c.h.Sum(nil)) != c.entry.SHA256 {
+		err = fmt.Errorf("%s: %w", c.entry.Path, preservation.ErrCorrupt)
+	}
+	return n, err
+}
+
+// page writes XML. The first error of its writer stays.
+type page struct {
+	w   io.Writer
+	err error
+}
+
+// text writes markup; every %s in it is escaped.
+func (p *page) text(format string, values ...string) {
+	args := make([]any, len(values))
+	for i, v := range values {
+		var b strings.Builder
+		xml.EscapeText(&b, []byte(v)) // a Builder has no errors
+		args[i] = b.String()
+	}
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
