@@ -38,7 +38,7 @@ func (s *server) GetFile(ctx context.Context, request GetFileRequestObject) (Get
 	}, nil
 }
 
-// GetPackage returns the archival package as it is stored.
+// GetPackage returns the archival package as it is stored, or in another form.
 func (s *server) GetPackage(ctx context.Context, request GetPackageRequestObject) (GetPackageResponseObject, error) {
 	t, p := s.tenant(ctx), request.Params
 	e, err := s.record(ctx, request.ID)
@@ -51,6 +51,9 @@ func (s *server) GetPackage(ctx context.Context, request GetPackageRequestObject
 	version := 0
 	if p.Version != nil {
 		version = *p.Version
+	}
+	if p.Profile != "" && p.Profile != GetPackageParamsProfileAip {
+		return s.export(ctx, e, version, p.Profile)
 	}
 	o, err := s.storedPackage(ctx, e.ID, version)
 	if err != nil {

@@ -30,6 +30,8 @@ import (
 	"bestand/preservation/aip"
 	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
+	"bestand/preservation/dip"
+	"bestand/preservation/ledger"
 	"bestand/preservation/proof"
 	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
@@ -105,6 +107,22 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 		EvidenceReport: func(_ context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (proof.Report, error) {
 			return proof.Report{Format: proof.ReportFormat, Tenant: t.ID(), Record: id, Version: version, Passed: true, Evidence: proof.ReportEvidence{Digests: []string{"SHA-256"}},
 				Chains: [][]proof.ReportStamp{}, Files: []proof.ReportFile{}, Findings: []preservation.Finding{}}, nil
+		},
+		Export: func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (dip.Source, error) {
+			if a.stamps == 0 {
+				return dip.Source{}, proof.ErrPending
+			}
+			s, err := store(ctx, t)
+			if err != nil {
+				return dip.Source{}, err
+			}
+			n := &proof.Notary{Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return s, nil }}
+			_, o, err := n.Package(ctx, t, id, version)
+			if err != nil {
+				return dip.Source{}, err
+			}
+			p, err := aip.Open(ledger.Ahead(ctx, s, o), o.Size)
+			return dip.Source{Package: p, Evidence: []byte("\x30\x00")}, err
 		},
 		EvidencePDF: func(context.Context, *catalog.Tenant, proof.Report) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil

@@ -136,13 +136,19 @@ func (e GetFileParamsDisposition) Valid() bool {
 
 // Defines values for GetPackageParamsProfile.
 const (
-	GetPackageParamsProfileAip GetPackageParamsProfile = "aip"
+	GetPackageParamsProfileAip  GetPackageParamsProfile = "aip"
+	GetPackageParamsProfileAsic GetPackageParamsProfile = "asic"
+	GetPackageParamsProfileXaip GetPackageParamsProfile = "xaip"
 )
 
 // Valid indicates whether the value is a known member of the GetPackageParamsProfile enum.
 func (e GetPackageParamsProfile) Valid() bool {
 	switch e {
 	case GetPackageParamsProfileAip:
+		return true
+	case GetPackageParamsProfileAsic:
+		return true
+	case GetPackageParamsProfileXaip:
 		return true
 	default:
 		return false
@@ -881,7 +887,7 @@ type GetFileParamsDisposition string
 
 // GetPackageParams defines parameters for GetPackage.
 type GetPackageParams struct {
-	Profile GetPackageParamsProfile `form:"profile,omitempty" json:"profile,omitempty,omitzero" validate:"omitempty,oneof=aip"`
+	Profile GetPackageParamsProfile `form:"profile,omitempty" json:"profile,omitempty,omitzero" validate:"omitempty,oneof=aip asic xaip"`
 
 	// Version The newest one if not given.
 	Version *int `form:"version,omitempty" json:"version,omitempty" validate:"omitempty,min=1"`
@@ -1037,7 +1043,7 @@ type ServerInterface interface {
 	// GetFile The bytes of a file.
 	// (GET /v1/records/{id}/files/{file_id})
 	GetFile(w http.ResponseWriter, r *http.Request, id RecordID, fileID FileID, params GetFileParams)
-	// GetPackage The archival package as it is stored.
+	// GetPackage The archival package as it is stored, or in another form with its evidence.
 	// (GET /v1/records/{id}/package)
 	GetPackage(w http.ResponseWriter, r *http.Request, id RecordID, params GetPackageParams)
 	// SetTrigger Report an event that starts or corrects a retention period.
@@ -2742,6 +2748,18 @@ type PackageResponseHeaders struct {
 	ContentRange       string
 	ETag               string
 }
+type PackageApplicationVndEtsiAsicEZipResponse struct {
+	Body io.Reader
+
+	Headers       PackageResponseHeaders
+	ContentLength int64
+}
+type PackageApplicationXMLResponse struct {
+	Body io.Reader
+
+	Headers       PackageResponseHeaders
+	ContentLength int64
+}
 type PackageApplicationZipResponse struct {
 	Body io.Reader
 
@@ -3767,6 +3785,50 @@ type GetPackageResponseObject interface {
 	VisitGetPackageResponse(w http.ResponseWriter) error
 }
 
+type GetPackage200ApplicationVndEtsiAsicEZipResponse struct {
+	PackageApplicationVndEtsiAsicEZipResponse
+}
+
+func (response GetPackage200ApplicationVndEtsiAsicEZipResponse) VisitGetPackageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.etsi.asic-e+zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Accept-Ranges", fmt.Sprint(response.Headers.AcceptRanges))
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.Header().Set("Content-Range", fmt.Sprint(response.Headers.ContentRange))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetPackage200ApplicationXMLResponse struct{ PackageApplicationXMLResponse }
+
+func (response GetPackage200ApplicationXMLResponse) VisitGetPackageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Accept-Ranges", fmt.Sprint(response.Headers.AcceptRanges))
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.Header().Set("Content-Range", fmt.Sprint(response.Headers.ContentRange))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type GetPackage200ApplicationZipResponse struct{ PackageApplicationZipResponse }
 
 func (response GetPackage200ApplicationZipResponse) VisitGetPackageResponse(w http.ResponseWriter) error {
@@ -3793,6 +3855,56 @@ type GetPackage206ResponseHeaders struct {
 	ContentDisposition string
 	ContentRange       string
 	ETag               string
+}
+
+type GetPackage206ApplicationVndEtsiAsicEZipResponse struct {
+	Body          io.Reader
+	Headers       GetPackage206ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetPackage206ApplicationVndEtsiAsicEZipResponse) VisitGetPackageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.etsi.asic-e+zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Accept-Ranges", fmt.Sprint(response.Headers.AcceptRanges))
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.Header().Set("Content-Range", fmt.Sprint(response.Headers.ContentRange))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetPackage206ApplicationXMLResponse struct {
+	Body          io.Reader
+	Headers       GetPackage206ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetPackage206ApplicationXMLResponse) VisitGetPackageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Accept-Ranges", fmt.Sprint(response.Headers.AcceptRanges))
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.Header().Set("Content-Range", fmt.Sprint(response.Headers.ContentRange))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
 }
 
 type GetPackage206ApplicationZipResponse struct {
@@ -4730,7 +4842,7 @@ type StrictServerInterface interface {
 	// GetFile The bytes of a file.
 	// (GET /v1/records/{id}/files/{file_id})
 	GetFile(ctx context.Context, request GetFileRequestObject) (GetFileResponseObject, error)
-	// GetPackage The archival package as it is stored.
+	// GetPackage The archival package as it is stored, or in another form with its evidence.
 	// (GET /v1/records/{id}/package)
 	GetPackage(ctx context.Context, request GetPackageRequestObject) (GetPackageResponseObject, error)
 	// SetTrigger Report an event that starts or corrects a retention period.

@@ -19,6 +19,7 @@ import (
 	"bestand/api/auth"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/dip"
 	"bestand/preservation/proof"
 	"bestand/search"
 )
@@ -190,6 +191,30 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("%v", r.Header)
 	}
 	a.do(reader, "GET", path+"?format=xml", nil).want(t, 400)
+}
+
+// TestExport asks for packages in other forms.
+func TestExport(t *testing.T) {
+	a := newArchive(t)
+	e := a.archived(ours, "1", preservation.File{Name: "a.txt"})
+	archivist := a.token(ours, "max", auth.Archivist)
+	path := "/v1/records/" + string(e.ID) + "/package?profile="
+	if p := a.do(archivist, "GET", path+"asic", nil).want(t, 404).problem(t); p.Code != "evidence-pending" {
+		t.Errorf("%+v", p)
+	}
+	a.do(a.token(ours, "otto", auth.Operator), "POST", "/v1/evidence/batches", nil).want(t, 200)
+	for profile, want := range map[string]struct{ media, begin string }{"asic": {dip.ASiCType, "PK"}, "xaip": {dip.XAIPType, "<?xml"}} {
+		r := a.do(archivist, "GET", path+profile, nil).want(t, 200)
+		if r.Header.Get("Content-Type") != want.media || !strings.HasPrefix(string(r.body), want.begin) || !strings.HasPrefix(r.Header.Get("Content-Disposition"), "attachment") {
+			t.Errorf("%s: %v", profile, r.Header)
+		}
+		if r := a.do(archivist, "HEAD", path+profile, nil).want(t, 200); len(r.body) != 0 || r.Header.Get("Content-Type") != want.media {
+			t.Errorf("HEAD %s: %v", profile, r.Header)
+		}
+		a.do(archivist, "GET", path+profile+"&version=2", nil).want(t, 404)
+		a.do(a.token(ours, "otto", auth.Operator), "GET", path+profile, nil).want(t, 403)
+		a.do(a.token(theirs, "eva", auth.Archivist), "GET", path+profile, nil).want(t, 404)
+	}
 }
 
 // TestSearch fills the index as its tail would, and finds by text.

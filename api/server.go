@@ -21,6 +21,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
+	"bestand/preservation/dip"
 	"bestand/preservation/proof"
 	"bestand/retention"
 	"bestand/search"
@@ -102,6 +103,9 @@ type Config struct {
 	EvidenceReport func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (proof.Report, error)
 	// EvidencePDF returns such a report as PDF/A, and its size.
 	EvidencePDF func(context.Context, *catalog.Tenant, proof.Report) (io.ReadCloser, int64, error)
+	// Export opens the package of a version with its evidence record, to be brought
+	// into another form. proof.ErrPending when no stamp covers it yet.
+	Export func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (dip.Source, error)
 	// Stamp has everything stamped that waits for it, and says how much that was.
 	Stamp func(context.Context, *catalog.Tenant) (int, error)
 	// Audit yields the audit log as the bucket holds it.

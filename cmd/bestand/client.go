@@ -103,7 +103,7 @@ func (c *client) call(ctx context.Context, method, path, contentType string, bod
 		} `json:"errors"`
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil {
-		return nil, fmt.Errorf("the archive answered %s", resp.Status)
+		return nil, &answerError{resp.StatusCode, "the archive answered " + resp.Status}
 	}
 	msg := p.Detail
 	if msg == "" {
@@ -112,8 +112,16 @@ func (c *client) call(ctx context.Context, method, path, contentType string, bod
 	for _, e := range p.Errors {
 		msg += fmt.Sprintf("; %s: %s", e.Field, e.Detail)
 	}
-	return nil, fmt.Errorf("%d %s", resp.StatusCode, msg)
+	return nil, &answerError{resp.StatusCode, fmt.Sprintf("%d %s", resp.StatusCode, msg)}
 }
+
+// answerError is an answer of 400 and above.
+type answerError struct {
+	status int
+	said   string
+}
+
+func (e *answerError) Error() string { return e.said }
 
 // submit streams a delivery. The digests are computed first, so that the archive
 // can tell that it received what lies here.

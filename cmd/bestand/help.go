@@ -25,6 +25,10 @@ that are new time-stamped now; it is done every hour anyway. due says what has t
 renewed because a certificate or an algorithm ends, today or at a day to come, and
 changes nothing; renew does it now and not in the night. They take an operator's
 token. bestand evidence due --help shows the flags.`,
+	"export": `Fetches the packages of records into files that are complete when they have their
+name. The profile asic is an ASiC-E (EN 319 162-1), xaip an XAIP 1.3 (BSI TR-03125-F):
+every file of the package with the evidence record over exactly these. aip is the
+package as it is stored, beside which stands its evidence record (.er) if there is one.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be

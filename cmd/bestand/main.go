@@ -36,6 +36,7 @@ func commands() []command {
 		{name: "serve", args: "[flags]", help: "run the archive", run: serve},
 		{name: "ingest", args: "--server URL --token-file F [flags] PATH…", help: "hand files and folders over and keep the receipts", run: ingestCommand},
 		{name: "verify", args: "[--trust CA.pem] PACKAGE|RECEIPT.jws… | RECORD.er FILE…", help: "check packages, receipts and evidence offline", run: verifyCommand},
+		{name: "export", args: "--server URL --token-file F [--profile P] [--out DIR] RECORD…", help: "fetch packages, as ASiC-E or XAIP with their evidence, or as they are stored", run: exportCommand},
 		{name: "evidence", args: "stamp|due|renew --server URL --token-file F [--at DAY]", help: "have new records time-stamped, and keep old time-stamps alive", run: evidenceCommand, plain: true},
 		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
 		{name: "audit", args: "verify|export [flags] [FILE…]", help: "check the audit log, here or as exported, and hand it out", run: auditCommand, plain: true},

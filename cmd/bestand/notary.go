@@ -6,7 +6,9 @@ import (
 	"errors"
 
 	"bestand/preservation"
+	"bestand/preservation/aip"
 	"bestand/preservation/catalog"
+	"bestand/preservation/dip"
 	"bestand/preservation/evidence"
 	"bestand/preservation/ledger"
 	"bestand/preservation/proof"
@@ -114,4 +116,23 @@ func (s *service) evidence(ctx context.Context, t *catalog.Tenant, id preservati
 		return nil, err
 	}
 	return r.Encode(), nil
+}
+
+// export opens the package of one version with its evidence record.
+func (s *service) export(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (x dip.Source, err error) {
+	r, err := s.notary.Record(ctx, t, id, version)
+	if err != nil {
+		return x, err
+	}
+	x.Evidence = r.Encode()
+	store, o, err := s.notary.Package(ctx, t, id, version)
+	if err != nil {
+		return x, err
+	}
+	if x.Package, err = aip.Open(ledger.Ahead(ctx, store, o), o.Size); err != nil {
+		return x, err
+	}
+	stands, err := s.officer.Evaluate(ctx, t, id)
+	x.Until = stands.End
+	return x, err
 }

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"bestand/preservation/catalog"
+	"bestand/preservation/dip"
+	"bestand/preservation/proof"
+)
+
+// export is a package in another form, made while it is sent.
+type export struct {
+	write func(io.Writer) error
+	media string
+	name  string
+	head  bool // only the headers were asked for
+}
+
+// export prepares a version in the form of a profile; 0 is the newest version.
+func (s *server) export(ctx context.Context, e catalog.Entry, version int, profile GetPackageParamsProfile) (GetPackageResponseObject, error) {
+	if version == 0 {
+		version = e.Version
+	}
+	if version > e.Version {
+		return nil, notFound.because("the record has %d versions", e.Version)
+	}
+	source, err := s.config.Export(ctx, s.tenant(ctx), e.ID, version)
+	if errors.Is(err, proof.ErrPending) {
+		return nil, noEvidence.because("no evidence batch has covered version %d of the record yet", version)
+	}
+	if err != nil {
+		return nil, s.orDestroyed(ctx, e.ID, err)
+	}
+	if err := s.audit(ctx, "package.read", string(e.ID), map[string]string{"profile": string(profile)}); err != nil {
+		return nil, err
+	}
+	x := &export{media: dip.ASiCType, name: string(e.ID) + ".asice", head: headOnly(ctx),
+		write: func(w io.Writer) error { return dip.ASiC(ctx, w, source) }}
+	if profile == GetPackageParamsProfileXaip {
+		x.media, x.name = dip.XAIPType, string(e.ID)+".xaip.xml"
+		x.write = func(w io.Writer) error { return dip.XAIP(ctx, w, source) }
+	}
+	return x, nil
+}
+
+// VisitGetPackageResponse writes the answer of GET …/package?profile=….
+func (x *export) VisitGetPackageResponse(w http.ResponseWriter) error {
+	if x.head {
+		x.begin(w)
+		return nil
+	}
+	return x.write(&begun{w: w, begin: x.begin})
+}
+
+func (x *export) begin(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Cache-Control", "private, no-store")
+	h.Set("Content-Type", x.media)
+	h.Set("Content-Disposition", disposition(false, x.name))
+	h.Set("Content-Security-Policy", "default-src 'none'")
+	w.WriteHeader(http.StatusOK)
+}
+
+// begun sends the headers before the first bytes: what fails earlier is still
+// answered as a problem.
+type begun struct {
+	w     http.ResponseWriter
+	begin func(http.ResponseWriter)
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	if b.begin != nil {
+		b.begin(b.w)
+		b.begin = nil
+	}
+	return b.w.Write(p)
+}

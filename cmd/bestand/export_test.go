@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/preservation/evidence/judge"
+)
+
+// TestExport fetches a record in every form and has each judged by tools that know
+// nothing of the archive.
+func TestExport(t *testing.T) {
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	_, r := admin.archive(about("1", "63.10", "Bauantrag & Lageplan"), file("gutachten.bin", blob("Gutachten")), file("lageplan.bin", blob("Lageplan")))
+	dir := filepath.Join(t.TempDir(), "export")
+	export := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		err := run(t.Context(), append([]string{"export", "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile), "--out", dir}, args...), &out, &out)
+		return out.String(), err
+	}
+	if said, err := export(r.ID); err == nil || !strings.Contains(err.Error(), "no evidence batch") {
+		t.Errorf("before the first batch: %v %s", err, said)
+	}
+	if said, err := export("--profile", "aip", r.ID); err != nil {
+		t.Errorf("as it is stored: %v %s", err, said)
+	}
+	admin.post("/v1/evidence/batches", nil).want(t, 200)
+	for _, profile := range []string{"aip", "asic", "xaip"} {
+		if said, err := export("--profile", profile, r.ID); err != nil || !strings.Contains(said, r.ID) {
+			t.Errorf("%s: %v %s", profile, err, said)
+		}
+	}
+	for _, args := range [][]string{{}, {"--profile", "tar", r.ID}, {"../" + r.ID}} {
+		if said, err := export(args...); err == nil {
+			t.Errorf("%q: %s", args, said)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".export-*")); err != nil || len(left) > 0 {
+		t.Errorf("%v %v", left, err)
+	}
+
+	v := newVerifier(t, in)
+	ours := func(suffix string) string { return filepath.Join(dir, r.ID+suffix) }
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"verify", "--trust", v.ca, ours(".er"), ours(".zip")}, &out, &out); err != nil {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	if kind, records := judge.Container(t, ours(".asice"), v.ca, time.Now()); kind != "ASiC-E" || len(records) != 1 || records[0] != nil {
+		t.Errorf("DSS: %s %v", kind, records)
+	}
+	v.run("unzip", "-tq", ours(".asice"))
+	v.run("xmllint", "--nonet", "--noout", "--schema", "../../preservation/dip/testdata/xaip/tr-esor-xaip-v1.3.xsd", ours(".xaip.xml"))
+	stored, err := os.ReadFile(ours(".zip"))
+	if err != nil || hex256(stored) != r.Package.SHA256 {
+		t.Errorf("the stored package is another: %v", err)
+	}
+}
