@@ -6,19 +6,19 @@ import (
 	"io"
 )
 
-// Zip writes files one after the other into a ZIP as packages have them: stored,
+// ZIP writes files one after the other into a ZIP as packages have them: stored,
 // sizes and CRC-32 in front, no extra field but zip64 where a number does not fit.
 // It is for those who bring a package into another form.
-type Zip struct{ z *zipWriter }
+type ZIP struct{ z *zipWriter }
 
-// NewZip returns a Zip that writes to w. Nothing of it is valid before Close.
-func NewZip(w io.Writer) *Zip {
-	return &Zip{&zipWriter{w: bufio.NewWriterSize(w, 64<<10)}}
+// NewZIP returns a ZIP that writes to w. Nothing of it is valid before Close.
+func NewZIP(w io.Writer) *ZIP {
+	return &ZIP{&zipWriter{w: bufio.NewWriterSize(w, 64<<10)}}
 }
 
 // Add writes a file whose name is relative and plain: letters, digits, dot, hyphen,
 // underscore, slash. content must give exactly size bytes with that CRC-32.
-func (z *Zip) Add(name string, size int64, crc uint32, content io.Reader) error {
+func (z *ZIP) Add(name string, size int64, crc uint32, content io.Reader) error {
 	if !plainName(name) {
 		return fmt.Errorf("no name for a file of a ZIP: %q", name)
 	}
@@ -36,4 +36,4 @@ func (z *Zip) Add(name string, size int64, crc uint32, content io.Reader) error 
 }
 
 // Close writes the directory.
-func (z *Zip) Close() error { return z.z.finish() }
+func (z *ZIP) Close() error { return z.z.finish() }

@@ -27,7 +27,7 @@ func ASiC(ctx context.Context, w io.Writer, s Source) error {
 	if err != nil {
 		return err
 	}
-	z := aip.NewZip(w)
+	z := aip.NewZIP(w)
 	// First and stored, so that the type stands at a fixed place (A.1).
 	if err := add(z, "mimetype", []byte(ASiCType)); err != nil {
 		return err
@@ -54,7 +54,7 @@ func ASiC(ctx context.Context, w io.Writer, s Source) error {
 	return z.Close()
 }
 
-func add(z *aip.Zip, name string, content []byte) error {
+func add(z *aip.ZIP, name string, content []byte) error {
 	return z.Add(name, int64(len(content)), crc32.ChecksumIEEE(content), bytes.NewReader(content))
 }
 

@@ -152,7 +152,7 @@ func TestASiC(t *testing.T) {
 	r.must(err)
 	var data [][]byte
 	var other bytes.Buffer // the container with a letter of a document changed
-	changed := aip.NewZip(&other)
+	changed := aip.NewZIP(&other)
 	for _, f := range z.File {
 		c, err := f.Open()
 		r.must(err)
