@@ -45,7 +45,7 @@ type archived struct {
 	catalog string        // file of the database
 }
 
-func archive(t *testing.T) archived {
+func archive(t testing.TB) archived {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()

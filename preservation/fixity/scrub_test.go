@@ -24,7 +24,7 @@ import (
 )
 
 // scrub looks at everything each time it is run, since its period is over at once.
-func (a archived) scrub(t *testing.T, log io.Writer, store preservation.Store) *fixity.Scrub {
+func (a archived) scrub(t testing.TB, log io.Writer, store preservation.Store) *fixity.Scrub {
 	open := func(context.Context, *catalog.Tenant) (preservation.Store, error) { return store, nil }
 	officer := &retention.Officer{Store: open, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	return &fixity.Scrub{
@@ -271,5 +271,16 @@ func TestLimit(t *testing.T) {
 	}
 	if took := time.Since(begin); took < 20*time.Millisecond || l.Objects() != 30 {
 		t.Errorf("%d objects in %v", l.Objects(), took)
+	}
+}
+
+// BenchmarkScrub looks at one small record.
+func BenchmarkScrub(b *testing.B) {
+	a := archive(b)
+	s := a.scrub(b, io.Discard, a.bucket)
+	for b.Loop() {
+		if err := s.Record(b.Context(), a.tenant, a.bucket, a.id); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -232,6 +232,9 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 		}
 	case err != nil:
 		return nil, err
+	case known == nil && there.SHA256 != "" && there.SHA256 == have.SHA256:
+		// Of what is no record's the digests that both stores noted will do: the scrub
+		// reads both. Every extension of their locks would read all of them again.
 	case known == nil || known.object.Copied.IsZero():
 		if err := r.same(ctx, have, there, want.SHA256); err != nil {
 			return nil, err

@@ -1,0 +1,252 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/s3"
+	"bestand/preservation/storetest"
+)
+
+// site is a bucket and its second copy, each in a store of its own.
+type site struct {
+	*Copier
+	tenant  *catalog.Tenant
+	one     *Store
+	first   *s3.Bucket
+	second  *s3.Bucket
+	between *storetest.Fault // before the second
+	log     bytes.Buffer
+}
+
+func newSite(t testing.TB) *site {
+	t.Helper()
+	db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "catalog.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.RestoreTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}); err != nil {
+		t.Fatal(err)
+	}
+	s := &site{tenant: db.Tenant("musterstadt"), first: storetest.Bucket(t), second: storetest.Bucket(t)}
+	s.one, s.between = &Store{Store: s.first, Tenant: s.tenant}, &storetest.Fault{Store: s.second}
+	s.Copier = &Copier{Place: "zweit", Now: time.Now, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
+		Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return s.one, nil },
+		Copy:  func(context.Context, *catalog.Tenant) (preservation.Store, error) { return s.between, nil }}
+	return s
+}
+
+func (s *site) put(t testing.TB, to preservation.Store, key, content string, locked time.Duration) preservation.Object {
+	t.Helper()
+	sum := sha256.Sum256([]byte(content))
+	o, err := to.Put(t.Context(), key, strings.NewReader(content), preservation.PutOptions{Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]),
+		ContentType: "text/plain", Lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(locked)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func (s *site) run(t testing.TB) error { return s.Run(t.Context(), s.tenant, catalog.Job{}) }
+
+// lag is how many objects are due.
+func (s *site) lag(t testing.TB) int64 {
+	t.Helper()
+	l, err := s.tenant.View().CopyLag(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Objects
+}
+
+func (s *site) copied(t *testing.T, key, content string) preservation.Object {
+	t.Helper()
+	o, r, err := s.second.Get(t.Context(), key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if b, err := io.ReadAll(r); err != nil || string(b) != content {
+		t.Errorf("%s: %q %v", key, b, err)
+	}
+	return o
+}
+
+func TestFollow(t *testing.T) {
+	s := newSite(t)
+	s.put(t, s.first, "cfg/before.json", "from before there was a copy", time.Hour)
+	o := s.put(t, s.one, "cfg/a.json", "noted", time.Hour)
+	if err := s.run(t); err != nil || s.lag(t) != 0 {
+		t.Fatal(err, s.lag(t))
+	}
+	s.copied(t, "cfg/before.json", "from before there was a copy")
+	if c := s.copied(t, "cfg/a.json", "noted"); c.ContentType != "text/plain" || c.Lock.Until.Before(o.Lock.Until) {
+		t.Errorf("%+v, was %+v", c, o)
+	}
+	until := time.Now().Add(3 * time.Hour).Truncate(time.Second)
+	if err := errors.Join(s.one.Extend(t.Context(), o.Key, o.VersionID, preservation.Lock{Mode: preservation.Compliance, Until: until}),
+		s.one.SetHold(t.Context(), o.Key, o.VersionID, true), s.run(t)); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.copied(t, "cfg/a.json", "noted"); !c.Hold || c.Lock.Until.Before(until) {
+		t.Errorf("%+v", c)
+	}
+	if err := errors.Join(s.one.SetHold(t.Context(), o.Key, o.VersionID, false), s.run(t)); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.copied(t, "cfg/a.json", "noted"); c.Hold {
+		t.Error("the release has not arrived")
+	}
+}
+
+// TestFollowAfterOutage: nothing is lost while the second copy is away, and one
+// object that does not go holds nothing up.
+func TestFollowAfterOutage(t *testing.T) {
+	s := newSite(t)
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	s.between.Add(storetest.Plan{Op: storetest.OpStat, Err: preservation.Down(preservation.PartStore, io.ErrUnexpectedEOF)})
+	for i := range 20 {
+		s.put(t, s.one, fmt.Sprintf("cfg/%02d.json", i), fmt.Sprint(i), time.Hour)
+	}
+	if err := s.run(t); !errors.Is(err, preservation.ErrUnavailable) || s.lag(t) != 20 {
+		t.Errorf("%d behind: %v", s.lag(t), err)
+	}
+	s.between.Heal()
+	s.between.Add(storetest.Plan{Op: storetest.OpPut, Nth: s.between.Calls(storetest.OpPut) + 3})
+	if err := s.run(t); err != nil || s.lag(t) != 1 || strings.Count(s.log.String(), "not copied") != 1 {
+		t.Errorf("%d behind: %v\n%s", s.lag(t), err, &s.log)
+	}
+}
+
+// TestCutOff: what was written and not noted as copied is read back by the next run.
+func TestCutOff(t *testing.T) {
+	s := newSite(t)
+	s.put(t, s.one, "cfg/a.json", "written once", time.Hour)
+	cut := errors.New("killed")
+	s.fault = func(string) error { return cut }
+	if err := s.run(t); err != nil || s.lag(t) != 1 {
+		t.Fatalf("%d behind: %v", s.lag(t), err)
+	}
+	s.fault = nil
+	s.Now = func() time.Time { return time.Now().Add(time.Minute) }
+	if err := s.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.NeedCopy("cfg/a.json") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.run(t); err != nil || s.lag(t) != 0 {
+		t.Fatalf("%d behind: %v", s.lag(t), err)
+	}
+	versions := 0
+	for _, err := range s.second.Versions(t.Context(), "") {
+		if versions++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.copied(t, "cfg/a.json", "written once"); versions != 1 {
+		t.Errorf("%d versions", versions)
+	}
+}
+
+// TestNeverWrongBytes: what is damaged is not copied, and what the second copy has
+// otherwise is neither taken for a copy nor written over.
+func TestNeverWrongBytes(t *testing.T) {
+	s := newSite(t)
+	damaged := &storetest.Fault{Store: s.first}
+	damaged.Add(storetest.Plan{Op: storetest.OpOpen, Corrupt: true})
+	s.put(t, s.one, "cfg/a.json", "right", time.Hour)
+	s.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) { return damaged, nil }
+	if err := s.run(t); err != nil || s.lag(t) != 1 {
+		t.Errorf("%d behind: %v", s.lag(t), err)
+	}
+	if _, err := s.second.Stat(t.Context(), "cfg/a.json", ""); !errors.Is(err, preservation.ErrNotFound) {
+		t.Errorf("copied: %v", err)
+	}
+	s.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) { return s.first, nil }
+	s.put(t, s.second, "cfg/b.json", "wrong", time.Hour)
+	s.put(t, s.one, "cfg/b.json", "right", time.Hour)
+	if err := s.run(t); err != nil || s.lag(t) != 2 || !strings.Contains(s.log.String(), "other bytes") {
+		t.Errorf("%d behind: %v\n%s", s.lag(t), err, &s.log)
+	}
+	s.copied(t, "cfg/b.json", "wrong")
+}
+
+// TestVault: what is destroyed is destroyed in both places or in none.
+func TestVault(t *testing.T) {
+	s := newSite(t)
+	s.put(t, s.one, "evt/x/a.json", "both", time.Second)
+	s.put(t, s.second, "evt/x/only.json", "only in the copy", time.Second)
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2100 * time.Millisecond) // locks end
+	v := &Vault{Store: *s.one, Primary: s.first, Copy: s.between}
+	s.between.Add(storetest.Plan{Op: storetest.OpPurge, Err: preservation.Down(preservation.PartStore, io.ErrUnexpectedEOF)})
+	if err := v.Purge(t.Context(), "evt/x/a.json"); !errors.Is(err, preservation.ErrUnavailable) {
+		t.Errorf("the copy is away: %v", err)
+	}
+	if _, err := s.first.Stat(t.Context(), "evt/x/a.json", ""); err != nil {
+		t.Errorf("destroyed before the copy was: %v", err)
+	}
+	s.between.Heal()
+	left := func() (n int) {
+		for _, err := range v.Versions(t.Context(), "evt/x/") {
+			if n++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		return n
+	}
+	if n := left(); n != 3 {
+		t.Errorf("%d versions in both places", n)
+	}
+	for _, key := range []string{"evt/x/a.json", "evt/x/only.json"} {
+		if err := v.Purge(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := left(); n != 0 {
+		t.Errorf("%d versions are left", n)
+	}
+}
+
+func TestRecordOf(t *testing.T) {
+	id := preservation.RecordID(preservation.NewID(time.Now()))
+	for key, want := range map[string]preservation.RecordID{
+		preservation.PackageKey(id, 3): id, preservation.EventKey(id, "x"): id, preservation.ConfigKey("x"): "", "evt/x": "", "aip/00/x/v1.zip": "",
+	} {
+		if got, ok := RecordOf(key); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %s %t", key, got, ok)
+		}
+	}
+}
+
+// BenchmarkCopy brings small objects over, as many as ingest makes in seconds.
+func BenchmarkCopy(b *testing.B) {
+	s := newSite(b)
+	if err := s.run(b); err != nil {
+		b.Fatal(err)
+	}
+	content := strings.Repeat("x", 20<<10)
+	for i := range b.N {
+		s.put(b, s.one, fmt.Sprintf("cfg/%08d", i), content, time.Hour)
+	}
+	for b.ResetTimer(); s.lag(b) > 0; {
+		if err := s.run(b); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
