@@ -2,8 +2,17 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"io"
+	"net/http"
+	"os"
 	"strings"
+
+	"bestand/preservation"
+	"bestand/preservation/pades"
+	"bestand/preservation/revocation"
 )
 
 // GetFile returns the bytes of a file, straight out of the package.
@@ -24,18 +33,70 @@ func (s *server) GetFile(ctx context.Context, request GetFileRequestObject) (Get
 	if err != nil {
 		return nil, err
 	}
-	if err := s.audit(ctx, "file.read", string(request.ID), map[string]string{"file": string(f.ID)}); err != nil {
+	detail := map[string]string{"file": string(f.ID)}
+	if p.Seal != "" {
+		detail["seal"] = string(p.Seal)
+	}
+	if err := s.audit(ctx, "file.read", string(request.ID), detail); err != nil {
 		return nil, err
 	}
 	full, bare := mediaOf(f.Format.MIME)
-	return &content{
+	c := &content{
 		open: func(off, length int64) (io.ReadCloser, error) {
 			return store.Open(ctx, at.Key, at.VersionID, at.Pos+off, length)
 		},
 		size: f.Size, sha256: f.SHA256, media: full, name: strings.ToValidUTF8(f.Name, "_"),
 		inline: p.Disposition == GetFileParamsDispositionInline && shown[bare], head: headOnly(ctx),
 		ifNoneMatch: p.IfNoneMatch, ifRange: p.IfRange, rangeSpec: p.Range,
-	}, nil
+	}
+	if p.Seal == "" {
+		return c, nil
+	}
+	if f.Representation != preservation.Preservation || bare != "application/pdf" {
+		return nil, conflict.because("only PDF renditions that were made here have a seal")
+	}
+	return s.archivedCopy(ctx, c)
+}
+
+// archivedCopy is a copy in level B-LTA of a sealed PDF.
+func (s *server) archivedCopy(ctx context.Context, c *content) (GetFileResponseObject, error) {
+	if c.head {
+		return nil, wrongMethod.because("a copy is made for GET")
+	}
+	r, err := c.read(0, c.size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	f, err := s.config.ArchivedCopy(ctx, r)
+	if errors.Is(err, pades.ErrUnsupported) || errors.Is(err, revocation.ErrNone) {
+		return nil, conflict.because("no copy in level B-LTA: %v", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	size, err := io.Copy(h, f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &copied{content: &content{
+		open: func(off, length int64) (io.ReadCloser, error) {
+			return io.NopCloser(io.NewSectionReader(f, off, length)), nil
+		},
+		size: size, sha256: hex.EncodeToString(h.Sum(nil)), media: c.media, name: c.name, inline: c.inline,
+	}, file: f}, nil
+}
+
+// copied is content in a file that is not needed any more afterwards.
+type copied struct {
+	*content
+	file *os.File
+}
+
+// VisitGetFileResponse writes the answer of GET …/files/{file_id}?seal=….
+func (c *copied) VisitGetFileResponse(w http.ResponseWriter) error {
+	return errors.Join(c.write(w), c.file.Close())
 }
 
 // GetPackage returns the archival package as it is stored, or in another form.

@@ -116,6 +116,21 @@ func (e GetEvidenceParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for GetFileParamsSeal.
+const (
+	GetFileParamsSealBLTA GetFileParamsSeal = "B-LTA"
+)
+
+// Valid indicates whether the value is a known member of the GetFileParamsSeal enum.
+func (e GetFileParamsSeal) Valid() bool {
+	switch e {
+	case GetFileParamsSealBLTA:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetFileParamsDisposition.
 const (
 	GetFileParamsDispositionAttachment GetFileParamsDisposition = "attachment"
@@ -874,6 +889,7 @@ type GetEvidenceParamsFormat string
 
 // GetFileParams defines parameters for GetFile.
 type GetFileParams struct {
+	Seal        GetFileParamsSeal        `form:"seal,omitempty" json:"seal,omitempty,omitzero" validate:"omitempty,oneof=B-LTA"`
 	Disposition GetFileParamsDisposition `form:"disposition,omitempty" json:"disposition,omitempty,omitzero" validate:"omitempty,oneof=attachment inline"`
 
 	// Range One range in bytes (RFC 9110 §14); several are answered with the whole.
@@ -881,6 +897,9 @@ type GetFileParams struct {
 	IfRange     IfRange     `json:"If-Range,omitempty,omitzero"`
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
+
+// GetFileParamsSeal defines parameters for GetFile.
+type GetFileParamsSeal string
 
 // GetFileParamsDisposition defines parameters for GetFile.
 type GetFileParamsDisposition string
@@ -1843,6 +1862,19 @@ func (siw *ServerInterfaceWrapper) GetFile(w http.ResponseWriter, r *http.Reques
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params GetFileParams
+
+	// ------------- Optional query parameter "seal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seal", r.URL.Query(), &params.Seal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "seal"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "seal", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "disposition" -------------
 

@@ -299,6 +299,8 @@ func TestFile(t *testing.T) {
 		t.Errorf("HEAD: %v", v.Header)
 	}
 	a.do(reader, "GET", fmt.Sprintf("/v1/records/%s/files/f0009", e.ID), nil).want(t, 404)
+	a.do(reader, "GET", path+"?seal=B-LTA", nil).want(t, 409) // an original
+	a.do(reader, "GET", path+"?seal=B-XL", nil).want(t, 400)
 	a.do(reader, "GET", fmt.Sprintf("/v1/records/%s/files/nonsense", e.ID), nil).want(t, 404)
 
 	archivist := a.token(ours, "max", auth.Archivist)

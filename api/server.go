@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -114,6 +115,9 @@ type Config struct {
 	Due func(ctx context.Context, t *catalog.Tenant, at time.Time) ([]proof.Due, error)
 	// Receipt returns the newest receipt of an archived submission, as compact JWS.
 	Receipt func(context.Context, *catalog.Tenant, catalog.Submission) (string, error)
+	// ArchivedCopy returns a copy of a sealed PDF in level B-LTA; pades.ErrUnsupported or
+	// revocation.ErrNone when there can be none.
+	ArchivedCopy func(context.Context, io.Reader) (*os.File, error)
 	// ReceiptPDF returns the receipt of an archived submission as PDF/A, and its size.
 	ReceiptPDF func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error)
 	// AddTenant adds a municipality with everything it needs: bucket, catalog

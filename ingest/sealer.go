@@ -67,6 +67,13 @@ func (s *Sealer) PDF(ctx context.Context, in, out string, set catalog.Settings) 
 	return pades.Seal(ctx, in, out, o)
 }
 
+// Archive writes a copy of a PDF that this archive has sealed, in level B-LTA. Errors
+// as for pades.Archive.
+func (s *Sealer) Archive(ctx context.Context, in, out string) error {
+	_, err := pades.Archive(ctx, in, out, pades.ArchiveOptions{Stamper: s.Stamper, Revocation: s.Revocation, Roots: s.Trust, Now: s.Now()})
+	return err
+}
+
 // JWS signs a payload in compact form (RFC 7515) with the certificate chain in
 // its header.
 func (s *Sealer) JWS(payload []byte) (string, error) {

@@ -114,7 +114,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
 		Verify: s.verify, Evidence: s.evidence, EvidenceReport: s.notary.Report, EvidencePDF: s.pipeline.EvidencePDF, Export: s.export,
 		Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments,
-		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF,
+		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF, ArchivedCopy: s.pipeline.ArchivedCopy,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
 		Ready:          s.parts(),

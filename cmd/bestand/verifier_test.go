@@ -112,12 +112,28 @@ func (v *verifier) record(c *caller, r holding) {
 		if all := judge.Signatures(v.T, pdf, v.ca, time.Now()); len(all) != 1 || all[0].Level != "PAdES-BASELINE-LT" || all[0].Indication != "TOTAL_PASSED" {
 			v.Errorf("EU DSS on %s: %+v", f.Name, all)
 		}
+		if renditions == 1 {
+			v.archived(c, r, f)
+		}
 		v.valid(pdf, f.Flavour)
 	}
 	if renditions < len(r.of(preservation.Original)) {
 		v.Errorf("%d renditions of %d originals", renditions, len(r.of(preservation.Original)))
 	}
 	v.events(c, r)
+}
+
+// archived fetches a copy of a rendition in level B-LTA, which originals have not.
+func (v *verifier) archived(c *caller, r holding, f held) {
+	v.Helper()
+	at := "/v1/records/" + r.ID + "/files/"
+	pdf := v.save(r.ID+"-lta.pdf", c.get(at+string(f.ID)+"?seal=B-LTA").want(v.T, 200).body)
+	v.run("qpdf", "--check", pdf)
+	v.valid(pdf, f.Flavour)
+	if all := judge.Signatures(v.T, pdf, v.ca, time.Now()); len(all) != 1 || all[0].Level != "PAdES-BASELINE-LTA" || all[0].Indication != "TOTAL_PASSED" {
+		v.Errorf("EU DSS on the copy of %s: %+v", f.Name, all)
+	}
+	c.get(at+string(r.of(preservation.Original)[0].ID)+"?seal=B-LTA").want(v.T, 409)
 }
 
 // path finds a file of the record among the unpacked ones, by its digest.

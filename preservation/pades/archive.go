@@ -19,7 +19,8 @@ import (
 // ArchiveOptions say how a sealed document is archived.
 type ArchiveOptions struct {
 	Stamper    cades.Stamper
-	Revocation Revocation // for a seal without validation data
+	Revocation Revocation     // for a seal without validation data
+	Roots      *x509.CertPool // that the seal must lead to; nil: any
 	Now        time.Time
 }
 
@@ -48,7 +49,7 @@ func Archive(ctx context.Context, in, out string, o ArchiveOptions) (rep Report,
 }
 
 func archive(ctx context.Context, f *os.File, size int64, out *os.File, o ArchiveOptions) (rep Report, err error) {
-	seal, err := readSeal(ctx, f, size)
+	seal, err := readSeal(ctx, f, size, cades.Trust{Roots: o.Roots, At: o.Now})
 	if err != nil {
 		return rep, err
 	}
@@ -100,8 +101,8 @@ type sealed struct {
 }
 
 // readSeal reads the seal of a document, behind which nothing was changed.
-func readSeal(ctx context.Context, r io.ReaderAt, size int64) (s sealed, err error) {
-	found, levels := examine(ctx, r, size, cades.Trust{})
+func readSeal(ctx context.Context, r io.ReaderAt, size int64, t cades.Trust) (s sealed, err error) {
+	found, levels := examine(ctx, r, size, t)
 	if err := ctx.Err(); err != nil {
 		return s, err
 	}
