@@ -18,6 +18,7 @@ build:
 	@echo "build: bin/bestand"
 	@v=$$(git describe --tags --always --dirty 2>/dev/null || echo devel); \
 		go build -ldflags "-X main.version=$$v -X bestand/ingest.version=$$v" -o bin/bestand ./cmd/bestand
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/erverify ./cmd/erverify
 
 setup:
 	@sh deploy/setup.sh

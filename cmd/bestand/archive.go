@@ -24,6 +24,7 @@ import (
 	"bestand/preservation/revocation"
 	"bestand/preservation/s3"
 	"bestand/preservation/timestamp"
+	"bestand/preservation/verdict"
 	"bestand/retention"
 )
 
@@ -227,7 +228,7 @@ func (a *archive) openStore(ctx context.Context) (err error) {
 		if c.SecretKey, err = readSecret(a.cfg.S3SecretFile); err != nil {
 			return err
 		}
-		if c.RootCAs, err = readPool(a.cfg.S3CAFile); err != nil {
+		if c.RootCAs, err = verdict.Anchors(a.cfg.S3CAFile); err != nil {
 			return err
 		}
 	}
@@ -284,21 +285,6 @@ func superviseSoon(ctx context.Context, o objectstore.Options) (*objectstore.Ser
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-}
-
-func readPool(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: no certificate in it", path)
-	}
-	return pool, nil
 }
 
 // enforcedBy says in receipts what stands behind a lock.

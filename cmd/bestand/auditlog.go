@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/audit"
 	"bestand/preservation/evidence"
+	"bestand/preservation/verdict"
 )
 
 func auditCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -46,23 +46,20 @@ func auditVerify(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	if errors.Is(err, flag.ErrHelp) || errors.As(err, &usage) || err != nil && set.NArg() == 0 {
 		return err
 	}
-	roots, err := readPool(*trust)
+	roots, err := verdict.Anchors(*trust)
 	if err != nil {
 		return err
 	}
 	bad := 0
 	report := func(name string, found []preservation.Finding) error {
-		v := verdictOf{Path: name, OK: true, Trusted: roots != nil, Findings: found}
-		for _, f := range found {
-			v.OK = v.OK && f.Severity != preservation.Failed
-		}
+		v := verdict.New(name, roots, found)
 		if !v.OK {
 			bad++
 		}
 		if *asJSON {
-			return json.NewEncoder(stdout).Encode(v)
+			return v.JSON(stdout)
 		}
-		return v.brief().print(stdout)
+		return brief(v).Text(stdout)
 	}
 	if set.NArg() > 0 {
 		err = verifySegments(set.Args(), audit.Check{Tenant: preservation.TenantID(*tenant), Roots: roots, At: time.Now()}, report)
@@ -83,7 +80,7 @@ func auditVerify(ctx context.Context, args []string, stdout, stderr io.Writer) e
 }
 
 // brief leaves out how single checks passed, but for what is said of a whole segment.
-func (v verdictOf) brief() verdictOf {
+func brief(v verdict.Verdict) verdict.Verdict {
 	v.Findings = slices.DeleteFunc(slices.Clone(v.Findings), func(f preservation.Finding) bool {
 		return f.Severity == preservation.Passed && !slices.Contains([]string{audit.CodeEntries, audit.CodeSealed, audit.CodeStamped}, f.Code) ||
 			f.Code == "signing-time-claimed"
@@ -106,7 +103,7 @@ func collectAudit(paths []string) (all auditFiles, err error) {
 			case err != nil:
 				return err
 			case e.IsDir(), path != p && !strings.HasSuffix(path, ".jsonl"), strings.HasSuffix(path, audit.SealSuffix):
-			case isEvidence(path):
+			case verdict.IsEvidence(path):
 				all.evidence = append(all.evidence, path)
 			default:
 				all.segments = append(all.segments, path)

@@ -20,6 +20,7 @@ import (
 	"bestand/preservation/backup"
 	"bestand/preservation/cades"
 	"bestand/preservation/catalog"
+	"bestand/preservation/verdict"
 	"bestand/retention"
 )
 
@@ -195,7 +196,7 @@ func (a *archive) mirror(ctx context.Context, m *backup.Mirror, id preservation.
 	}
 	fmt.Fprintf(stdout, "%s: %d objects, %d of them new with %d bytes, %d of destroyed records left out\n", id, r.Objects, r.Copied, r.Bytes, r.Removed)
 	for _, f := range r.Failed {
-		fmt.Fprintf(stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, legible(f.Subject), f.Detail)
+		fmt.Fprintf(stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, verdict.Legible(f.Subject), f.Detail)
 	}
 	return len(r.Failed), nil
 }

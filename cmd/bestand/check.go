@@ -10,6 +10,7 @@ import (
 
 	"bestand/ingest"
 	"bestand/preservation/fixity"
+	"bestand/preservation/verdict"
 	"bestand/retention"
 )
 
@@ -18,7 +19,7 @@ func (a *archive) checker(dir string) *fixity.Checker {
 	n := a.newNotary()
 	return &fixity.Checker{
 		Stamps: n.Keys, Stamp: n.CheckObject,
-		Seal:    sealCheck(a.trust),
+		Seal:    verdict.Seal(a.trust, time.Now),
 		Receipt: func(jws string) ([]byte, error) { return ingest.VerifyJWS(jws, a.trust) },
 		Trigger: retention.TriggerOf, Retention: a.officer.EvaluateAt,
 		Dir: dir, Now: a.now,

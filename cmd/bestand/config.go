@@ -24,6 +24,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/evidence"
 	"bestand/preservation/proof"
+	"bestand/preservation/verdict"
 )
 
 // Config is everything that can be set. It is loaded once: from a YAML file,
@@ -234,11 +235,11 @@ func parseSettings(data []byte) (map[string]string, error) {
 		_, twice := out[name]
 		switch {
 		case n.Kind != yaml.ScalarNode:
-			problems = append(problems, fmt.Errorf("%s: one value is wanted, not a list or a mapping", legible(name)))
+			problems = append(problems, fmt.Errorf("%s: one value is wanted, not a list or a mapping", verdict.Legible(name)))
 		case n.Tag == "!!null":
-			problems = append(problems, fmt.Errorf("%s: has no value; leave the line away, or write \"\"", legible(name)))
+			problems = append(problems, fmt.Errorf("%s: has no value; leave the line away, or write \"\"", verdict.Legible(name)))
 		case twice:
-			problems = append(problems, fmt.Errorf("%s: is there twice, with _ and with -", legible(name)))
+			problems = append(problems, fmt.Errorf("%s: is there twice, with _ and with -", verdict.Legible(name)))
 		}
 		out[name] = n.Value
 	}

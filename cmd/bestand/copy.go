@@ -11,6 +11,7 @@ import (
 	"bestand/preservation/catalog"
 	"bestand/preservation/replica"
 	"bestand/preservation/s3"
+	"bestand/preservation/verdict"
 	"bestand/retention"
 )
 
@@ -38,7 +39,7 @@ func (a *archive) openSecond() error {
 	if c.SecretKey, err = readSecret(a.cfg.CopySecretFile); err != nil {
 		return err
 	}
-	if c.RootCAs, err = readPool(a.cfg.CopyCAFile); err != nil {
+	if c.RootCAs, err = verdict.Anchors(a.cfg.CopyCAFile); err != nil {
 		return err
 	}
 	client, err := s3.Dial(c)

@@ -183,19 +183,19 @@ func (in *installation) age(t *testing.T) {
 	}
 }
 
-// verdict is what a verification says.
-type verdict struct {
+// verification is what a verification says.
+type verification struct {
 	Passed   bool
 	Findings []preservation.Finding
 }
 
-func (c *caller) verify(id string) (v verdict) {
+func (c *caller) verify(id string) (v verification) {
 	c.Helper()
 	c.post("/v1/records/"+id+"/verification", nil).want(c.T, 200).decode(c.T, &v)
 	return v
 }
 
-func (v verdict) failed() (codes []string) {
+func (v verification) failed() (codes []string) {
 	for _, f := range v.Findings {
 		if f.Severity == preservation.Failed {
 			codes = append(codes, f.Code)

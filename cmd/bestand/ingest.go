@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bestand/preservation"
+	"bestand/preservation/verdict"
 )
 
 // delivery is one record, or a package of records, as it lies on disk.
@@ -129,19 +130,19 @@ func ingestCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 
 func (r outcome) print(w io.Writer) {
 	if r.Error != "" {
-		fmt.Fprintf(w, "FAILED   %s: %s\n", legible(r.Path), legible(r.Error))
+		fmt.Fprintf(w, "FAILED   %s: %s\n", verdict.Legible(r.Path), verdict.Legible(r.Error))
 		return
 	}
 	note := ""
 	if r.Repeated {
 		note = " (was here before)"
 	}
-	fmt.Fprintf(w, "%-8s %s  record %s%s\n", legible(r.Status), legible(r.Path), legible(r.Record), note)
+	fmt.Fprintf(w, "%-8s %s  record %s%s\n", verdict.Legible(r.Status), verdict.Legible(r.Path), verdict.Legible(r.Record), note)
 	for _, p := range r.Problems {
-		fmt.Fprintf(w, "         - %s\n", legible(p))
+		fmt.Fprintf(w, "         - %s\n", verdict.Legible(p))
 	}
 	for _, rec := range r.Records {
-		fmt.Fprintf(w, "         %-8s record %s\n", legible(rec.Status), legible(rec.Record))
+		fmt.Fprintf(w, "         %-8s record %s\n", verdict.Legible(rec.Status), verdict.Legible(rec.Record))
 	}
 }
 
@@ -180,7 +181,7 @@ func collectDelivery(path, producer, class, closed string) (*delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	defaults := map[string]string{"producer": producer, "class": class, "closed": closed, "producer_record_id": sourceID(filepath.ToSlash(where)), "title": legible(filepath.Base(where))}
+	defaults := map[string]string{"producer": producer, "class": class, "closed": closed, "producer_record_id": sourceID(filepath.ToSlash(where)), "title": verdict.Legible(filepath.Base(where))}
 	for k, v := range defaults {
 		if _, ok := d.metadata[k]; !ok && v != "" {
 			d.metadata[k] = v

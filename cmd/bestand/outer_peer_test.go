@@ -21,6 +21,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/pki"
 	"bestand/preservation/timestamp"
+	"bestand/preservation/verdict"
 )
 
 // moods are the ways in which a peer is asked to answer; it is in one at a time.
@@ -236,7 +237,7 @@ func TestPeersAway(t *testing.T) {
 func TestStampRefused(t *testing.T) {
 	t.Parallel()
 	tsa, url, roots := tsaIn(t)
-	pool, err := readPool(roots)
+	pool, err := verdict.Anchors(roots)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
+	"bestand/preservation/verdict"
 	"bestand/retention"
 	"bestand/search"
 )
@@ -113,7 +114,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: sealCheck(a.trust),
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: verdict.Seal(a.trust, time.Now),
 		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged, Withdrawn: read.withdrawn})
 	if err != nil {
 		return report, err

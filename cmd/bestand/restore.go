@@ -13,6 +13,7 @@ import (
 
 	"bestand/preservation/backup"
 	"bestand/preservation/catalog"
+	"bestand/preservation/verdict"
 	"bestand/retention"
 )
 
@@ -243,7 +244,7 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 			fmt.Fprintf(r.stdout, "  %d of them were gone from their bucket when the backup was made\n", done.Lost)
 		}
 		for _, f := range done.Failed {
-			fmt.Fprintf(r.stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, legible(f.Subject), f.Detail)
+			fmt.Fprintf(r.stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, verdict.Legible(f.Subject), f.Detail)
 		}
 		bad += len(done.Failed)
 	}

@@ -25,6 +25,7 @@ import (
 	"bestand/ingest/verapdf"
 	"bestand/preservation"
 	"bestand/preservation/evidence/judge"
+	"bestand/preservation/verdict"
 )
 
 // verifier looks at what the archive made with tools that know nothing of it.
@@ -309,7 +310,7 @@ func (v *verifier) signed(jws string) []byte {
 	if err != nil {
 		v.Fatal(err)
 	}
-	roots, err := readPool(v.ca)
+	roots, err := verdict.Anchors(v.ca)
 	if err != nil {
 		v.Fatal(err)
 	}

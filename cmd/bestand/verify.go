@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -10,21 +9,11 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"bestand/ingest"
 	"bestand/preservation"
-	"bestand/preservation/aip"
-	"bestand/preservation/cades"
+	"bestand/preservation/verdict"
 )
-
-// verdictOf is what verify says about one file.
-type verdictOf struct {
-	Path     string                 `json:"path"`
-	OK       bool                   `json:"ok"`
-	Trusted  bool                   `json:"trusted"` // judged against trust anchors
-	Findings []preservation.Finding `json:"findings"`
-}
 
 // verifyCommand checks packages, receipts and evidence records without any server.
 func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -38,37 +27,38 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		fs.Usage()
 		return usageError{errors.New("which package?")}
 	}
-	if slices.ContainsFunc(fs.Args()[1:], isEvidence) {
+	if slices.ContainsFunc(fs.Args()[1:], verdict.IsEvidence) {
 		return usageError{errors.New("an evidence record comes first, and behind it the files that it is about; one record at a time")}
 	}
-	roots, err := readPool(*trust)
+	roots, err := verdict.Anchors(*trust)
 	if err != nil {
 		return err
 	}
 	bad, files := 0, fs.Args()
-	if isEvidence(files[0]) { // the others are what it is about
+	if verdict.IsEvidence(files[0]) { // the others are what it is about
 		files = files[:1]
 	}
 	for _, path := range files {
-		v := verdictOf{Path: path, OK: true, Trusted: roots != nil}
-		if isEvidence(path) {
-			v.Findings, err = verifyEvidence(ctx, path, fs.Args()[1:], roots)
-		} else {
-			v.Findings, err = verifyFile(ctx, path, roots)
+		var found []preservation.Finding
+		switch {
+		case verdict.IsEvidence(path):
+			found, err = verdict.Evidence(ctx, path, fs.Args()[1:], roots)
+		case strings.HasSuffix(path, ".jws"):
+			found, err = verifyReceipt(path, roots)
+		default:
+			found, err = verdict.Package(ctx, path, roots)
 		}
 		if err != nil {
 			return err
 		}
-		for _, f := range v.Findings {
-			v.OK = v.OK && f.Severity != preservation.Failed
-		}
+		v := verdict.New(path, roots, found)
 		if !v.OK {
 			bad++
 		}
 		if *asJSON {
-			err = json.NewEncoder(stdout).Encode(v)
+			err = v.JSON(stdout)
 		} else {
-			err = v.print(stdout)
+			err = v.Text(stdout)
 		}
 		if err != nil {
 			return err
@@ -78,49 +68,6 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return exitCode(1)
 	}
 	return nil
-}
-
-func (v verdictOf) print(w io.Writer) error {
-	word := "intact"
-	switch {
-	case !v.OK:
-		word = "NOT INTACT"
-	case !v.Trusted:
-		word = "consistent, but anybody could have made it: give --trust to have seals and time-stamps judged"
-	}
-	fmt.Fprintf(w, "%s: %s\n", legible(v.Path), word)
-	for _, f := range v.Findings {
-		subject, clause := "", ""
-		if f.Subject != "" {
-			subject = legible(f.Subject) + ": "
-		}
-		if f.Clause != "" {
-			clause = " [" + f.Clause + "]"
-		}
-		if _, err := fmt.Fprintf(w, "  %-7s %s: %s%s%s\n", f.Severity, f.Code, subject, legible(f.Detail), clause); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func verifyFile(ctx context.Context, path string, roots *x509.CertPool) ([]preservation.Finding, error) {
-	if strings.HasSuffix(path, ".jws") {
-		return verifyReceipt(path, roots)
-	}
-	f, size, err := openSized(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return aip.Verify(ctx, f, size, aip.Options{VerifySeal: sealCheck(roots)}), nil
-}
-
-// sealCheck verifies the CAdES signature over METS.
-func sealCheck(roots *x509.CertPool) func(mets, seal []byte) []preservation.Finding {
-	return func(mets, seal []byte) []preservation.Finding {
-		return cades.Verify(seal, bytes.NewReader(mets), cades.Trust{Roots: roots, At: time.Now()})
-	}
 }
 
 // maxReceipt is the most bytes of a receipt: former ones named each of 50,000

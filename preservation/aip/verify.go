@@ -45,6 +45,17 @@ const (
 	CodeHeldElsewhere  = "held-by-earlier-version" // notice: bytes to be verified in that version's package
 )
 
+// clauses say what asks for a check where the finding does not: the standard, or
+// FORMAT.md under the name of the format.
+var clauses = map[string]string{
+	CodeIntact: "PREMIS 3.0, 1.5.2", CodeDigest: "PREMIS 3.0, 1.5.2", CodeSize: "PREMIS 3.0, 1.5.3",
+	CodeNotPackage: "bestand-aip/1, Container", CodeHeader: "bestand-aip/1, Container", CodeRoot: "bestand-aip/1, Container",
+	CodeMissing: "bestand-aip/1, Files", CodeSurplus: "bestand-aip/1, Files", CodeSealMissing: "bestand-aip/1, Files", CodeSealUnchecked: "bestand-aip/1, Files",
+	CodeRecord: "bestand-aip/1, record.json", CodeHeldElsewhere: "bestand-aip/1, Later versions",
+	CodePremis: "bestand-aip/1, PREMIS", CodePremisMismatch: "bestand-aip/1, PREMIS",
+	CodeMets: "bestand-aip/1, METS", CodeMetsMismatch: "bestand-aip/1, METS",
+}
+
 // Verify reads every byte of a package and returns all findings: surplus,
 // missing and changed files, both digests of each, METS against PREMIS against
 // record.json, the root folder, the seal. It needs nothing but the package.
@@ -100,6 +111,9 @@ func (a *audit) fail(code, subject, clause, format string, args ...any) {
 }
 
 func (a *audit) add(code string, s preservation.Severity, subject, clause, format string, args ...any) {
+	if clause == "" {
+		clause = clauses[code]
+	}
 	f := preservation.Finding{Code: code, Severity: s, Subject: subject, Detail: fmt.Sprintf(format, args...), Clause: clause}
 	key := [3]string{f.Code, f.Subject, f.Detail}
 	if code == CodeMissing {

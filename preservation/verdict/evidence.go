@@ -1,0 +1,125 @@
+package verdict
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/aip"
+	"bestand/preservation/cades"
+	"bestand/preservation/evidence"
+	"bestand/preservation/timestamp"
+)
+
+// IsEvidence tells an evidence record by its name.
+func IsEvidence(path string) bool {
+	return strings.HasSuffix(path, ".er") || strings.HasSuffix(path, ".ers")
+}
+
+// Package verifies a package file with its seal.
+func Package(ctx context.Context, path string, roots *x509.CertPool) ([]preservation.Finding, error) {
+	f, size, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return aip.Verify(ctx, f, size, aip.Options{VerifySeal: Seal(roots, time.Now)}), nil
+}
+
+// Seal verifies the CAdES signature over the METS of a package as of an instant, unless
+// a time-stamp proves that it is older.
+func Seal(roots *x509.CertPool, at func() time.Time) func(mets, seal []byte) []preservation.Finding {
+	return func(mets, seal []byte) []preservation.Finding {
+		return cades.Verify(seal, bytes.NewReader(mets), cades.Trust{Roots: roots, At: at()})
+	}
+}
+
+// Evidence verifies an evidence record against files. A package stands for all that is
+// in it, and its seal is judged as of the time that the record proves; other files are
+// judged each, with no word on what else the record covers.
+func Evidence(ctx context.Context, path string, files []string, roots *x509.CertPool) ([]preservation.Finding, error) {
+	der, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	record, err := evidence.Decode(der)
+	if err != nil {
+		return []preservation.Finding{{Code: "evidence-malformed", Severity: preservation.Failed, Subject: path, Detail: err.Error(), Clause: "RFC 4998, 3.1"}}, nil
+	}
+	c := evidence.Check{Trust: timestamp.Trust{Roots: roots}, At: time.Now()}
+	var objects []evidence.Object
+	var packages []func(at time.Time) []preservation.Finding
+	for _, name := range files {
+		f, size, err := open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		p, err := aip.Open(f, size)
+		if err != nil {
+			objects = append(objects, object(name, io.NewSectionReader(f, 0, size)))
+			continue
+		}
+		// The record knows digests only; which file is which, the package says.
+		packages = append(packages, func(at time.Time) []preservation.Finding {
+			return aip.Verify(ctx, f, size, aip.Options{VerifySeal: Seal(roots, func() time.Time { return at })})
+		})
+		m, err := p.Manifest()
+		if err != nil { // its own verification says what is wrong
+			continue
+		}
+		for _, e := range m.Entries {
+			objects = append(objects, object(e.Path, io.NewSectionReader(f, e.Offset, e.Size)))
+		}
+		c.Group = true
+	}
+	findings := record.Verify(objects, c)
+	at := c.At
+	if roots != nil && !failed(findings) {
+		if token, err := timestamp.Parse(record.Chains[0][0].Token); err == nil {
+			at = token.Time
+		}
+	}
+	for _, p := range packages {
+		findings = append(findings, p(at)...)
+	}
+	return findings, nil
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, evidence.MaxSize+1)) // what is longer is no record
+}
+
+// object reads its bytes anew for every algorithm.
+func object(name string, at *io.SectionReader) evidence.Object {
+	return evidence.Object{Name: name, Digest: func(h crypto.Hash) ([]byte, error) {
+		w := h.New()
+		_, err := io.Copy(w, io.NewSectionReader(at, 0, at.Size()))
+		return w.Sum(nil), err
+	}}
+}
+
+// open opens a file and says how many bytes it has. The caller closes it.
+func open(path string) (*os.File, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, st.Size(), nil
+}
