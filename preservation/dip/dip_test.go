@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/sha512"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
@@ -17,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -38,17 +38,18 @@ type rig struct {
 	pkg    []byte
 	source dip.Source
 	record *evidence.Record
-	roots  *x509.CertPool
+	keys   *pki.PKI
 	trust  string // file
 }
 
-func newRig(t *testing.T) *rig {
+// newRig packs texts, or a few small ones: one is empty, one the same as another.
+func newRig(t *testing.T, texts ...string) *rig {
 	t.Helper()
 	r := &rig{T: t}
 	dir := t.TempDir()
 	keys, err := pki.Open(dir, time.Now(), pki.Options{})
 	r.must(err)
-	r.trust, r.roots = filepath.Join(dir, "ca.pem"), keys.Roots()
+	r.trust, r.keys = filepath.Join(dir, "ca.pem"), keys
 
 	now := time.Now().UTC()
 	agent := preservation.Agent{Type: preservation.Software, Name: "test", Version: "1"}
@@ -56,7 +57,10 @@ func newRig(t *testing.T) *rig {
 		Submission: preservation.SubmissionID(preservation.NewID(now)), Received: now,
 		Metadata: preservation.Metadata{Producer: "dms & mehr", Kind: "file", Class: "63.10", Title: "Bauantrag <Lindenstraße>", Confidentiality: "internal"}}
 	content := map[preservation.FileID]string{}
-	for n, text := range []string{"Plan", "Bescheid", "", "Plan"} { // one is empty, one the same as another
+	if len(texts) == 0 {
+		texts = []string{"Plan", "Bescheid", "", "Plan"}
+	}
+	for n, text := range texts {
 		long := sha512.Sum512([]byte(text))
 		f := preservation.File{ID: preservation.NewFileID(n + 1), Representation: preservation.Original, Name: fmt.Sprint("Größe ", n, ".txt"), Size: int64(len(text)),
 			Digests: preservation.Digests{SHA256: hex.EncodeToString(digest([]byte(text))), SHA512: hex.EncodeToString(long[:])}}
@@ -80,15 +84,7 @@ func newRig(t *testing.T) *rig {
 	other := digest([]byte("another record"))
 	tree, err := evidence.NewTree(crypto.SHA256, slices.Concat(other, evidence.GroupDigest(crypto.SHA256, group), other))
 	r.must(err)
-	authority, err := timestamp.NewAuthority(timestamp.Config{Signer: keys.TSA.Signer, Chain: keys.TSA.Chain})
-	r.must(err)
-	token, err := authority.Stamp(t.Context(), crypto.SHA256, tree.Root())
-	r.must(err)
-	crl, err := keys.CRL(time.Now())
-	r.must(err)
-	token, err = timestamp.Freeze(token, crl)
-	r.must(err)
-	r.record = evidence.New(crypto.SHA256, tree.Reduced(1, group), token)
+	r.record = evidence.New(crypto.SHA256, tree.Reduced(1, group), r.stamp(crypto.SHA256, tree.Root()))
 	p, err := aip.Open(bytes.NewReader(r.pkg), int64(len(r.pkg)))
 	r.must(err)
 	r.source = dip.Source{Package: p, Evidence: r.record.Encode()}
@@ -173,6 +169,85 @@ func TestASiC(t *testing.T) {
 		t.Errorf("DSS accepts a changed document: %v", records)
 	}
 	r.refusesDamage(dip.ASiC)
+}
+
+// TestMemory exports a large file without holding it.
+func TestMemory(t *testing.T) {
+	const size, room = 32 << 20, 4 << 20
+	r := newRig(t, strings.Repeat("x", size))
+	for name, write := range map[string]func(context.Context, io.Writer, dip.Source) error{"ASiC": dip.ASiC, "XAIP": dip.XAIP} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r.must(write(t.Context(), io.Discard, r.source))
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > room {
+			t.Errorf("%s took %d bytes of memory in all for %d", name, took, size)
+		}
+	}
+}
+
+// TestRenewed has the exports of a record judged whose time-stamp and hash tree were
+// renewed: under SHA-512 by now.
+func TestRenewed(t *testing.T) {
+	r := newRig(t)
+	r.renew()
+	var b bytes.Buffer
+	r.must(dip.ASiC(t.Context(), &b, r.source))
+	kind, records := judge.Container(t, r.save("akte.asice", b.Bytes()), r.trust, time.Now())
+	if kind != "ASiC-E" || len(records) != 1 || records[0] != nil {
+		t.Errorf("DSS: %s %v", kind, records)
+	}
+	b.Reset()
+	r.must(dip.XAIP(t.Context(), &b, r.source))
+	x := parse(t, b.Bytes())
+	record := r.save("er", decode(t, x.object("er")))
+	var files []string
+	for i, id := range x.Protected {
+		files = append(files, r.save(fmt.Sprint(i), decode(t, x.object(id))))
+	}
+	for _, l := range judge.Libraries {
+		if err := l.Record(t, record, r.trust, time.Now(), true, files...); err != nil {
+			t.Errorf("%s: %v", l, err)
+		}
+	}
+}
+
+// renew renews the time-stamp of the evidence record and then its hash tree.
+func (r *rig) renew() {
+	r.Helper()
+	time.Sleep(10 * time.Millisecond) // tokens follow one another
+	before := [][]byte{evidence.TokenDigest(crypto.SHA256, r.record.Chains[0][0].Token)}
+	tree, err := evidence.NewTree(crypto.SHA256, evidence.GroupDigest(crypto.SHA256, before))
+	r.must(err)
+	r.record.Renew(tree.Reduced(0, before), r.stamp(crypto.SHA256, tree.Root()))
+	time.Sleep(10 * time.Millisecond)
+	const next = crypto.SHA512
+	m, err := r.source.Package.Manifest()
+	r.must(err)
+	group, err := m.Group(next)
+	r.must(err)
+	chains := r.record.ChainsDigest(next, 1)
+	for i := range group {
+		group[i] = evidence.Renewed(next, group[i], chains)
+	}
+	tree, err = evidence.NewTree(next, evidence.GroupDigest(next, group))
+	r.must(err)
+	r.record.RenewHashTree(next, tree.Reduced(0, group), r.stamp(next, tree.Root()))
+	r.source.Evidence = r.record.Encode()
+}
+
+// stamp is a token with the revocation list of its authority.
+func (r *rig) stamp(h crypto.Hash, digest []byte) []byte {
+	r.Helper()
+	authority, err := timestamp.NewAuthority(timestamp.Config{Signer: r.keys.TSA.Signer, Chain: r.keys.TSA.Chain})
+	r.must(err)
+	token, err := authority.Stamp(r.Context(), h, digest)
+	r.must(err)
+	crl, err := r.keys.CRL(time.Now())
+	r.must(err)
+	token, err = timestamp.Freeze(token, crl)
+	r.must(err)
+	return token
 }
 
 // refusesDamage has a package exported in which a byte has changed.
