@@ -25,9 +25,21 @@ func validate(ctx context.Context, w *work) error {
 }
 
 func (w *work) validate(ctx context.Context, f *file) error {
-	if f.held || f.ident.Family != format.PDF {
+	switch {
+	case f.held || f.closed:
 		return nil
+	case f.ident.Family == format.PDF:
+		return w.validatePDF(ctx, f)
+	case isCMS(f.Name):
+		return w.validateCMS(ctx, f)
+	case f.ident.Family == format.XML:
+		return w.findXMLSignature(ctx, f)
 	}
+	return nil
+}
+
+// validatePDF checks the signatures inside a PDF.
+func (w *work) validatePDF(ctx context.Context, f *file) error {
 	in, err := os.Open(f.path)
 	if err != nil {
 		return err
@@ -37,14 +49,29 @@ func (w *work) validate(ctx context.Context, f *file) error {
 	if err != nil || !signed {
 		return err
 	}
-	for _, x := range pades.Verify(ctx, in, f.Size, cades.Trust{Roots: w.p.Sealer.Trust, At: w.p.Now(), Optional: true}) {
-		e := preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Success, Agent: agent, Detail: "signature: " + x.Detail}
+	w.validated(f, pades.Verify(ctx, in, f.Size, w.strangers()))
+	return nil
+}
+
+// strangers is how the signatures of others are judged.
+func (w *work) strangers() cades.Trust {
+	return cades.Trust{Roots: w.p.Sealer.Trust, At: w.p.Now(), Optional: true}
+}
+
+// validated keeps every finding about a signature, with the other files that it is
+// about.
+func (w *work) validated(f *file, found []preservation.Finding, about ...preservation.FileID) {
+	for _, x := range found {
+		detail := x.Detail
+		if x.Subject != "" {
+			detail = x.Subject + ": " + detail
+		}
+		e := preservation.Event{Type: preservation.EventValidate, Outcome: preservation.Success, Agent: agent, Detail: "signature: " + detail}
 		if x.Severity != preservation.Passed {
 			e.Outcome, e.Code = preservation.Warning, x.Code
 		}
-		w.finding(f, e)
+		w.notes([]preservation.Event{e}, f, about...)
 	}
-	return nil
 }
 
 // seal puts an invisible PAdES signature on the PDF renditions made here. The

@@ -27,9 +27,8 @@ func (s *Signer) CheckContent(digest []byte) error {
 	if s.signedRaw == nil {
 		return nil
 	}
-	var got cryptobyte.String
-	v := cryptobyte.String(single(s.Signed, OIDMessageDigest))
-	if !v.ReadASN1(&got, tag.OCTET_STRING) {
+	got := s.MessageDigest()
+	if got == nil {
 		return fmt.Errorf("message-digest attribute: %w: missing", ErrMalformed)
 	}
 	var typ asn1.ObjectIdentifier
@@ -44,6 +43,17 @@ func (s *Signer) CheckContent(digest []byte) error {
 		return fmt.Errorf("message digest: %w", ErrMismatch)
 	}
 	return nil
+}
+
+// MessageDigest returns the signed digest of the content under s.Hash; nil without
+// signed attributes.
+func (s *Signer) MessageDigest() []byte {
+	var got cryptobyte.String
+	v := cryptobyte.String(single(s.Signed, OIDMessageDigest))
+	if !v.ReadASN1(&got, tag.OCTET_STRING) {
+		return nil
+	}
+	return got
 }
 
 // CheckSignature verifies the signature value with the key of the signer's
