@@ -18,7 +18,9 @@ func GroupDigest(h crypto.Hash, group [][]byte) []byte {
 }
 
 func sorted(group [][]byte) [][]byte {
-	return slices.SortedFunc(slices.Values(group), bytes.Compare)
+	all := slices.Clone(group)
+	slices.SortFunc(all, bytes.Compare)
+	return all
 }
 
 // Tree is a binary hash tree (RFC 4998, 4.2): an inner node is the digest of
