@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -240,7 +241,7 @@ func TestRepaired(t *testing.T) {
 	in.serve(t)
 	admin := in.admin(t)
 	content := blob("Bebauungsplan")
-	_, one := admin.archive(about("1", "63.10", "Bauantrag"), file("a.bin", content))
+	sub, one := admin.archive(about("1", "63.10", "Bauantrag"), file("a.bin", content))
 	_, two := admin.archive(about("2", "63.10", "Bauantrag"), file("a.bin", content+"2"))
 	in.enqueue(t, replica.JobCopy)
 	in.enqueue(t, replica.JobCopy)
@@ -289,6 +290,24 @@ func TestRepaired(t *testing.T) {
 	}
 	if out, said, code := program(t, append(check, "--repair")...); code != 0 {
 		t.Errorf("repair ends with %d:\n%s%s", code, out, said)
+	}
+
+	// The bucket alone tells all of it.
+	for _, name := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm"} {
+		if err := os.Remove(filepath.Join(in.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	if out, said, code := program(t, append([]string{"rebuild", "--data", in.dir}, in.flags...)...); code != 0 {
+		t.Fatalf("rebuild ends with %d:\n%s%s", code, out, said)
+	}
+	if out, _, code := program(t, check...); code != 0 {
+		t.Errorf("check after the rebuild:\n%s", out)
+	}
+	in.serve(t)
+	admin = in.admin(t)
+	if later := in.receipt(admin, sub.ID); later.Copies != 2 || later.SourceDeletion != "allowed" {
+		t.Errorf("receipt after the rebuild: %+v", later)
 	}
 }
 

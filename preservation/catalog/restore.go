@@ -18,7 +18,8 @@ func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj Record
 // Restoration is an archived submission as its receipt in the bucket tells of it.
 type Restoration struct {
 	Submission
-	Object RecordObject // the receipt
+	Object RecordObject   // the receipt
+	Later  []RecordObject // the receipt that followed it, if there is one
 	Events []preservation.Event
 }
 
@@ -38,8 +39,10 @@ func (t *Tenant) RestoreSubmissions(ctx context.Context, all ...Restoration) err
 			if err := x.addEvents(t.id, r.ID, r.RecordID, r.Events); err != nil {
 				return err
 			}
-			if err := x.addObject(t.id, r.RecordID, r.Object); err != nil {
-				return err
+			for _, o := range append([]RecordObject{r.Object}, r.Later...) {
+				if err := x.addObject(t.id, r.RecordID, o); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

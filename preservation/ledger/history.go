@@ -44,12 +44,19 @@ func weightOf(p past) (n int) {
 	return n
 }
 
-// receipted reports whether nothing has happened but that the record was stored,
-// by receipts that prove it.
+// receipted reports whether nothing has happened but that the record was stored and
+// copied, by receipts that prove it.
 func (p past) receipted() bool {
-	return !slices.ContainsFunc(p.all, func(e stored) bool {
-		return e.Event.Type != preservation.EventStore || !e.readable || e.invalid != nil || e.receipt.ParentSource != ""
-	})
+	odd := func(e stored) bool {
+		return !e.receipted() || !e.readable || e.invalid != nil || e.receipt.ParentSource != ""
+	}
+	first := func(e stored) bool { return e.Event.Type == preservation.EventStore }
+	return !slices.ContainsFunc(p.all, odd) && slices.ContainsFunc(p.all, first)
+}
+
+// receipted reports whether the event is a receipt, the first or the later one.
+func (e stored) receipted() bool {
+	return e.Event.Type == preservation.EventStore || e.Event.Type == preservation.EventReplicate
 }
 
 // restoreEvents brings back what happened to one record after it was packaged.
@@ -90,7 +97,7 @@ func (b *rebuild) readEvent(ctx context.Context, o preservation.Object) (_ store
 		return stored{}, false, nil
 	}
 	s := stored{EventObject: e, at: catalog.RecordObject{Key: o.Key, Kind: "event", VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}}
-	if e.Event.Type == preservation.EventStore {
+	if s.receipted() {
 		err := json.Unmarshal(e.Body, &s.receipt)
 		if s.readable = err == nil && s.receipt.Submission.Valid(); s.readable {
 			s.promised, s.invalid = b.promised(s.receipt)
@@ -141,9 +148,19 @@ func (b *rebuild) restoreReceipted(ctx context.Context, pasts []past) (others []
 			others = append(others, p)
 			continue
 		}
+		var of []catalog.Restoration
 		for _, e := range p.all {
-			all = append(all, restorationOf(p.record, s.Metadata, e))
+			if e.Event.Type == preservation.EventStore {
+				of = append(of, restorationOf(p.record, s.Metadata, e))
+			}
 		}
+		for _, e := range p.all {
+			if e.Event.Type == preservation.EventReplicate {
+				e.at.Version = e.receipt.Version
+				of[0].Later, of[0].Events = append(of[0].Later, e.at), append(of[0].Events, e.Event)
+			}
+		}
+		all = append(all, of...)
 	}
 	switch err := b.tenant.RestoreSubmissions(ctx, all...); {
 	case errors.Is(err, catalog.ErrConflict):
