@@ -18,9 +18,15 @@ func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj Record
 // Restoration is an archived submission as its receipt in the bucket tells of it.
 type Restoration struct {
 	Submission
-	Object RecordObject   // the receipt
-	Later  []RecordObject // the receipt that followed it, if there is one
+	Object RecordObject  // the receipt
+	Later  []StoredEvent // what followed, such as a later receipt
 	Events []preservation.Event
+}
+
+// StoredEvent is an event of a record and its object.
+type StoredEvent struct {
+	Object RecordObject
+	Event  preservation.Event
 }
 
 // RestoreSubmissions is RestoreSubmission for many in one transaction: all of them
@@ -39,8 +45,14 @@ func (t *Tenant) RestoreSubmissions(ctx context.Context, all ...Restoration) err
 			if err := x.addEvents(t.id, r.ID, r.RecordID, r.Events); err != nil {
 				return err
 			}
-			for _, o := range append([]RecordObject{r.Object}, r.Later...) {
-				if err := x.addObject(t.id, r.RecordID, o); err != nil {
+			if err := x.addObject(t.id, r.RecordID, r.Object); err != nil {
+				return err
+			}
+			for _, l := range r.Later {
+				if err := x.addEvents(t.id, "", r.RecordID, []preservation.Event{l.Event}); err != nil {
+					return err
+				}
+				if err := x.addObject(t.id, r.RecordID, l.Object); err != nil {
 					return err
 				}
 			}

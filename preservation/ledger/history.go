@@ -157,7 +157,7 @@ func (b *rebuild) restoreReceipted(ctx context.Context, pasts []past) (others []
 		for _, e := range p.all {
 			if e.Event.Type == preservation.EventReplicate {
 				e.at.Version = e.receipt.Version
-				of[0].Later, of[0].Events = append(of[0].Later, e.at), append(of[0].Events, e.Event)
+				of[0].Later = append(of[0].Later, catalog.StoredEvent{Object: e.at, Event: e.Event})
 			}
 		}
 		all = append(all, of...)
