@@ -436,3 +436,45 @@ func TestBackupFull(t *testing.T) {
 	s.backup(t)
 	s.restore(t)
 }
+
+// TestRestoreElsewhere backs an archive on a service of its own up, and restores it into
+// other buckets of it, with another catalog: that is made anew, as one on PostgreSQL is.
+func TestRestoreElsewhere(t *testing.T) {
+	in, _ := outside(t)
+	s := saving(t, in)
+	admin := in.admin(t)
+	sub, r := admin.archive(about("1", "63.10", "Titel"), file("a.bin", blob("Inhalt")))
+	admin.post("/v1/evidence/batches", nil).want(t, 200)
+	in.settled(t, admin)
+	in.enqueue(t, "store-audit")
+	receipt := admin.get("/v1/submissions/"+sub.ID+"/receipt").want(t, 200).body
+	proof := admin.get("/v1/records/"+r.ID+"/evidence").want(t, 200).body
+	in.stop(t)
+	s.backup(t)
+	want := in.protection(t)
+	to := install(t, in.flags...)
+	if _, complaint, code := program(t, s.args("restore", to.dir)...); code != 1 || !strings.Contains(complaint, "bucket bestand-musterstadt is not empty") {
+		t.Errorf("into buckets that live: %d %s", code, complaint)
+	}
+	s.flags = append(in.flags[:len(in.flags):len(in.flags)], "--s3-bucket-prefix", "anderswo", "--catalog", "sqlite:"+filepath.Join(t.TempDir(), "catalog.db"))
+	restored := s.restore(t)
+	have := restored.protection(t)
+	for key, w := range want {
+		if h := have[key]; h != w {
+			t.Errorf("%s is %+v, was %+v", key, h, w)
+		}
+	}
+	restored.serve(t)
+	token, _, code := program(t, append([]string{"token", "create", "--data", restored.dir, "--actor", "anna", "--roles", "reader,auditor,admin"}, restored.flags...)...)
+	if code != 0 {
+		t.Fatal(token)
+	}
+	anna := &caller{T: t, url: restored.url, token: strings.TrimSpace(token)}
+	if b := anna.get("/v1/submissions/"+sub.ID+"/receipt").want(t, 200).body; !bytes.Equal(b, receipt) {
+		t.Error("the receipt is another one")
+	}
+	if b := anna.get("/v1/records/"+r.ID+"/evidence").want(t, 200).body; !bytes.Equal(b, proof) {
+		t.Error("the evidence record is another one")
+	}
+	anna.verified(r.ID)
+}

@@ -27,9 +27,9 @@ import (
 )
 
 // small is a sealed package of one document, and where its files are.
-func small(t *testing.T, keys *pki.PKI) ([]byte, aip.Manifest) {
+func small(t *testing.T, keys *pki.PKI, now time.Time) ([]byte, aip.Manifest) {
 	t.Helper()
-	now, text := time.Now().UTC(), []byte("Bescheid")
+	text := []byte("Bescheid")
 	short, long := crypto.SHA256.New(), sha512.Sum512(text)
 	short.Write(text)
 	f := preservation.File{ID: preservation.NewFileID(1), Representation: preservation.Original, Name: "bescheid.txt", Size: int64(len(text)),
@@ -62,7 +62,7 @@ func TestErverify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pkg, m := small(t, keys)
+	pkg, m := small(t, keys, time.Now().UTC())
 	group, err := m.Group(crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +130,68 @@ func TestErverify(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSealEnded: the certificate of the seal has ended, and the evidence proves, renewed in
+// time, that the seal is older.
+func TestSealEnded(t *testing.T) {
+	dir := t.TempDir()
+	then := time.Now().UTC().AddDate(-7, 0, 0)
+	renewed := then.AddDate(4, 0, 0)
+	var anchors []byte
+	authority := func(name string, at time.Time) (*pki.PKI, *timestamp.Authority) {
+		t.Helper()
+		keys, err := pki.Open(filepath.Join(dir, name), at, pki.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := timestamp.NewAuthority(timestamp.Config{Signer: keys.TSA.Signer, Chain: keys.TSA.Chain, Now: func() time.Time { return at.Add(time.Minute) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		anchors = append(anchors, keys.Anchor()...)
+		return keys, a
+	}
+	old, first := authority("old", then)
+	_, second := authority("new", renewed)
+	if !old.Seal.Certificate().NotAfter.Before(time.Now()) {
+		t.Fatal("the certificate of the seal has not ended")
+	}
+	pkg, m := small(t, old, then)
+	group, err := m.Group(crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamp := func(a *timestamp.Authority, digest []byte) []byte {
+		t.Helper()
+		token, err := a.Stamp(t.Context(), crypto.SHA256, digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	tree, err := evidence.NewTree(crypto.SHA256, evidence.GroupDigest(crypto.SHA256, group))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := stamp(first, tree.Root())
+	r := evidence.New(crypto.SHA256, tree.Reduced(0, group), token)
+	digest := evidence.TokenDigest(crypto.SHA256, token)
+	r.Renew([]evidence.HashList{{digest}}, stamp(second, digest))
+	for name, content := range map[string][]byte{"akte.er": r.Encode(), "akte.zip": pkg, "ca.pem": anchors} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trust := []string{"--trust", filepath.Join(dir, "ca.pem")}
+	var out bytes.Buffer
+	if ok, err := run(t.Context(), append(trust, filepath.Join(dir, "akte.er"), filepath.Join(dir, "akte.zip")), &out, &out); !ok || err != nil {
+		t.Errorf("with its evidence: %v\n%s", err, out.String())
+	}
+	out.Reset()
+	if ok, err := run(t.Context(), append(trust, filepath.Join(dir, "akte.zip")), &out, &out); ok || err != nil {
+		t.Errorf("without: %v\n%s", err, out.String())
+	}
 }
 
 // TestStandsAlone: the program is built without cgo, and nothing of a database, of an
