@@ -48,6 +48,7 @@ bench:
 	@out=$$(mktemp) && trap 'rm -f $$out' EXIT && \
 		{ go test -run '^$$' -bench . -benchtime 3x -timeout 6h ./cmd/bestand; \
 		  go test -run '^$$' -bench 'Evidence|Tree' ./preservation/evidence; \
+		  go test -run '^$$' -bench . -benchtime 5x -timeout 1h ./preservation/proof; \
 		  go test -run '^$$' -bench . -timeout 2h ./search; } | tee $$out && \
 		awk -f deploy/bench.awk $$out && ! grep -q '^FAIL' $$out
 
