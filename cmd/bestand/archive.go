@@ -88,9 +88,6 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	if err := refuseRestoring(cfg); err != nil {
 		return a, err
 	}
-	if err := a.openKeys(); err != nil {
-		return a, fmt.Errorf("keys: %w", err)
-	}
 	if a.suitable, err = readSuitable(cfg.Algorithms); err != nil {
 		return a, err
 	}
@@ -120,6 +117,9 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 			return a, err
 		}
 	}
+	if err := a.openKeys(ctx); err != nil {
+		return a, fmt.Errorf("keys: %w", err)
+	}
 	if err := a.giveUpCopies(ctx); err != nil {
 		return a, err
 	}
@@ -136,9 +136,19 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	return a, nil
 }
 
-func (a *archive) openKeys() (err error) {
+// openKeys loads the keys, by a clock that is believed.
+func (a *archive) openKeys(ctx context.Context) (err error) {
 	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{}); err != nil {
 		return err
+	}
+	if a.clock.doubt(ctx) == nil {
+		renewed, err := a.keys.Renew(a.now())
+		if err != nil {
+			return err
+		}
+		for _, subject := range renewed {
+			a.log.InfoContext(ctx, "key and certificate renewed", "subject", subject)
+		}
 	}
 	if a.seal, a.module, err = openSeal(a.cfg, a.keys.Seal); err != nil {
 		return err

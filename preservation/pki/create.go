@@ -137,6 +137,9 @@ func issue(ca Identity, now time.Time, o Options, name string, use func(*x509.Ce
 		return Identity{}, err
 	}
 	t.BasicConstraintsValid = true
+	if end := ca.Certificate().NotAfter; end.Before(t.NotAfter) {
+		t.NotAfter = end
+	}
 	use(t)
 	cert, err := certify(t, ca.Chain[0], key.Public(), ca.Signer)
 	return Identity{Signer: key, Chain: []*x509.Certificate{cert, ca.Chain[0]}}, err

@@ -20,14 +20,9 @@ const maxFile = 1 << 20 // bytes; a PKCS #12 file with a chain has some thousand
 // opened by the first line of the password file. An empty passwordFile means
 // an empty password. It refuses a key that does not belong to the certificate.
 func LoadPKCS12(path, passwordFile string) (Identity, error) {
-	var password string
-	if passwordFile != "" {
-		b, err := readFile(passwordFile)
-		if err != nil {
-			return Identity{}, fmt.Errorf("password of %s: %w", path, err)
-		}
-		password, _, _ = strings.Cut(string(b), "\n")
-		password = strings.TrimSuffix(password, "\r")
+	password, err := readPassword(passwordFile)
+	if err != nil {
+		return Identity{}, fmt.Errorf("password of %s: %w", path, err)
 	}
 	b, err := readFile(path)
 	if err != nil {
@@ -46,6 +41,16 @@ func LoadPKCS12(path, passwordFile string) (Identity, error) {
 		return Identity{}, fmt.Errorf("load key from %s: %w", path, err)
 	}
 	return id, nil
+}
+
+// readPassword reads the first line of a file; no file gives no password.
+func readPassword(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := readFile(path)
+	password, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSuffix(password, "\r"), err
 }
 
 // NewIdentity joins a key with its certificate and those of the issuers, which may

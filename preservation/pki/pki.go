@@ -119,8 +119,7 @@ func load(dir string) (*PKI, error) {
 	return p, nil
 }
 
-// Expires returns when the first of the three certificates ends. New ones
-// should be in place well before: seals made later would not verify.
+// Expires returns when the first of the three certificates ends; see Renew.
 func (p *PKI) Expires() time.Time {
 	first := p.CA.Certificate().NotAfter
 	for _, id := range []Identity{p.Seal, p.TSA} {

@@ -178,3 +178,48 @@ func TestLoadPKCS12FromElsewhere(t *testing.T) {
 		t.Error("a file that is no PKCS #12 was loaded")
 	}
 }
+
+func TestRenew(t *testing.T) {
+	for _, a := range []Algorithm{ECP256, RSA3072} {
+		dir := filepath.Join(t.TempDir(), "keys")
+		p, err := Open(dir, now, Options{Algorithm: a, Organization: "Stadt Görlitz"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		oldSeal, oldCA := p.Seal, p.CA
+		for _, c := range []struct {
+			years, months int
+			want          int // renewed
+		}{{3, 11, 0}, {4, 0, 2}, {4, 1, 0}, {8, 1, 2}, {12, 2, 2}, {16, 3, 2}, {19, 6, 0}} {
+			at := now.AddDate(c.years, c.months, 1)
+			renewed, err := p.Renew(at)
+			if err != nil || len(renewed) != c.want {
+				t.Errorf("after %d years, %d months: %v, %v", c.years, c.months, renewed, err)
+			}
+			again, err := Open(dir, at, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range []struct {
+				was, is Identity
+				use     x509.ExtKeyUsage
+			}{{p.Seal, again.Seal, x509.ExtKeyUsageEmailProtection}, {p.TSA, again.TSA, x509.ExtKeyUsageTimeStamping}} {
+				if !id.was.Certificate().Equal(id.is.Certificate()) {
+					t.Errorf("after %d years the folder has other keys", c.years)
+				}
+				if _, err := id.is.Certificate().Verify(x509.VerifyOptions{Roots: p.Roots(), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{id.use}}); err != nil {
+					t.Errorf("after %d years: %v", c.years, err)
+				}
+				if id.is.Certificate().NotAfter.After(p.CA.Certificate().NotAfter) {
+					t.Error("it outlives its authority")
+				}
+			}
+		}
+		if p.Seal.Certificate().Equal(oldSeal.Certificate()) || p.Seal.Certificate().Subject.String() != oldSeal.Certificate().Subject.String() {
+			t.Errorf("seal of %s follows that of %s", p.Seal.Certificate().Subject, oldSeal.Certificate().Subject)
+		}
+		if !p.CA.Certificate().Equal(oldCA.Certificate()) {
+			t.Error("another authority")
+		}
+	}
+}

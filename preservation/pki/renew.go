@@ -1,0 +1,68 @@
+package pki
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// marginYears is how long before its end an identity gets a successor.
+const marginYears = 1
+
+// Renew gives the seal and the time-stamping authority new keys and certificates of
+// the same authority when theirs end within a year, and returns the subjects of the
+// new ones. The old keys are gone then; what they signed carries their certificates
+// and verifies as before. Call it when the clock is believed and before the
+// identities are used.
+//
+// The authority itself ends after 20 years and has no successor: from then on there
+// is nothing to renew, and its installation needs keys from outside.
+func (p *PKI) Renew(now time.Time) (renewed []string, err error) {
+	for _, x := range []struct {
+		file string
+		id   *Identity
+		use  func(*x509.Certificate)
+	}{{identities[1], &p.Seal, sealUse}, {identities[2], &p.TSA, stampUse}} {
+		old := x.id.Certificate()
+		if now.Before(old.NotAfter.AddDate(-marginYears, 0, 0)) {
+			continue
+		}
+		o := Options{Algorithm: ECP256}
+		if _, ok := old.PublicKey.(*rsa.PublicKey); ok {
+			o.Algorithm = RSA3072
+		}
+		if org := old.Subject.Organization; len(org) > 0 {
+			o.Organization = org[0]
+		}
+		fresh, err := issue(p.CA, now, o, old.Subject.CommonName, x.use)
+		if err != nil {
+			return renewed, err
+		}
+		if !fresh.Certificate().NotAfter.After(old.NotAfter) { // the authority ends
+			continue
+		}
+		if err := p.replace(x.file, fresh); err != nil {
+			return renewed, fmt.Errorf("renew %s: %w", old.Subject, err)
+		}
+		*x.id = fresh
+		renewed = append(renewed, fresh.Certificate().Subject.String())
+	}
+	return renewed, nil
+}
+
+// replace puts an identity in the place of an older one, all at once.
+func (p *PKI) replace(name string, id Identity) error {
+	password, err := readPassword(filepath.Join(p.dir, passwordFile))
+	if err != nil {
+		return err
+	}
+	b, err := pkcs12.Modern2023.Encode(id.Signer, id.Chain[0], id.Chain[1:], password)
+	if err != nil {
+		return fmt.Errorf("encode PKCS #12: %w", err)
+	}
+	return replaceFile(filepath.Join(p.dir, name+".p12"), b, 0o600)
+}
