@@ -97,10 +97,11 @@ func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant) error {
 // renew keeps the evidence of a tenant alive.
 func (s *service) renew(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
 	_, err := s.notary.Renew(ctx, t)
-	if err == nil {
-		_, err = s.notary.Rehash(ctx, t)
+	if ctx.Err() != nil {
+		return err
 	}
-	return err
+	_, wrong := s.notary.Rehash(ctx, t)
+	return errors.Join(err, wrong)
 }
 
 // evidence is the evidence record of one version in DER, or of one file in it.

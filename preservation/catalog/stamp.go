@@ -87,16 +87,22 @@ func (v View) Stamp(ctx context.Context, id string) (Stamp, error) {
 	return s, found(err, "stamp", id)
 }
 
-// OpenStamps lists those that are not stamped yet, oldest first.
+// OpenStamps lists those that are not stamped yet, in the order of their names.
 func (v View) OpenStamps(ctx context.Context) ([]Stamp, error) {
 	rows, err := v.q.QueryContext(ctx, `SELECT `+stampColumns+` FROM stamp WHERE tenant = $1 AND state <> 'stamped' ORDER BY id`, string(v.tenant))
 	return collect(rows, err, scanStamp)
 }
 
-// DoneStamps lists the stamps that have a token, oldest first.
+// DoneStamps lists the stamps that have a token in the order of their names, with no
+// more than name, kind and when they were opened: there are thousands a year.
 func (v View) DoneStamps(ctx context.Context) ([]Stamp, error) {
-	rows, err := v.q.QueryContext(ctx, `SELECT `+stampColumns+` FROM stamp WHERE tenant = $1 AND state = 'stamped' ORDER BY id`, string(v.tenant))
-	return collect(rows, err, scanStamp)
+	rows, err := v.q.QueryContext(ctx, `SELECT id, kind, opened_ms FROM stamp WHERE tenant = $1 AND state = 'stamped' ORDER BY id`, string(v.tenant))
+	return collect(rows, err, func(row scanner) (s Stamp, err error) {
+		var opened int64
+		err = row.Scan(&s.ID, &s.Kind, &opened)
+		s.Opened = fromMS(opened)
+		return s, err
+	})
 }
 
 // NewestStamp returns the stamp with the latest token, without it: what the
@@ -145,8 +151,8 @@ func (v View) Unstamped(ctx context.Context, after preservation.RecordID, versio
 
 // StampQueue is what of a tenant waits.
 type StampQueue struct {
-	Waiting int64     // versions of records that no stamp holds
-	Oldest  time.Time // when the first of them was stored
+	Waiting int64     // versions of records that no token covers yet
+	Oldest  time.Time // when the first of them was stored, or its stamp opened
 }
 
 // StampQueue says what waits for a time-stamp.
@@ -155,6 +161,15 @@ func (v View) StampQueue(ctx context.Context) (q StampQueue, err error) {
 	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(stored_ms), 0) FROM record_object WHERE tenant = $1 AND kind = 'package' AND stamp = ''`,
 		string(v.tenant)).Scan(&q.Waiting, &oldest)
 	q.Oldest = fromMS(oldest)
+	if err != nil {
+		return q, err
+	}
+	var open, opened int64
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(s.opened_ms), 0) FROM stamp s JOIN stamp_leaf l ON l.tenant = s.tenant AND l.stamp = s.id AND l.version > 0
+		WHERE s.tenant = $1 AND s.state <> 'stamped' AND s.kind = 'records'`, string(v.tenant)).Scan(&open, &opened)
+	if q.Waiting += open; open > 0 && (q.Oldest.IsZero() || fromMS(opened).Before(q.Oldest)) {
+		q.Oldest = fromMS(opened)
+	}
 	return q, err
 }
 
@@ -171,8 +186,8 @@ func (v View) StampLeaves(ctx context.Context, id string, from, to int) ([]Stamp
 	return collect(rows, err, func(row scanner) (l StampLeaf, err error) { return l, row.Scan(&l.Subject, &l.Version, &l.Digest) })
 }
 
-// StampPlaces lists where a version of a record stands, oldest stamp first: that
-// of its batch, and one for each hash-tree renewal. With version 0 it is where
+// StampPlaces lists where a version of a record stands, in the order of the
+// stamps' names: that of its batch, and one for each hash-tree renewal. With version 0 it is where
 // the token of the stamp that subject names stands.
 func (v View) StampPlaces(ctx context.Context, subject string, version int) ([]StampPlace, error) {
 	rows, err := v.q.QueryContext(ctx, `SELECT stamp, pos, digest FROM stamp_leaf WHERE tenant = $1 AND subject = $2 AND version = $3 ORDER BY stamp`,

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"bestand/preservation"
 )
@@ -81,17 +82,52 @@ func (x *Tx) OpenRenewal(s Stamp) (Stamp, error) {
 	return s, err
 }
 
-// Retire ends the care for the tokens of one digest algorithm, once hash-tree
-// renewals hold everything that rested on them: the newest one counts as what
-// covers them. It reports how many tokens that are.
+// Retire ends the care for the tokens of one digest algorithm, once nothing rests
+// on them any more: hash-tree renewals hold it all, or it was destroyed. It reports
+// how many tokens that are.
 func (x *Tx) Retire(digest string) (int64, error) {
-	return x.tx.exec(`UPDATE stamp SET covered_by = (SELECT n.id FROM stamp n WHERE n.tenant = $1 AND n.kind = 'renewed' AND n.state = 'stamped' ORDER BY n.stamped_ms DESC LIMIT 1)
+	return x.tx.exec(`UPDATE stamp SET covered_by = COALESCE((SELECT n.id FROM stamp n WHERE n.tenant = $1 AND n.kind = 'renewed' AND n.state = 'stamped' ORDER BY n.stamped_ms DESC LIMIT 1), id)
 		WHERE tenant = $1 AND digest = $2 AND covered_by = '' AND state = 'stamped'
-		AND stamped_ms <= (SELECT COALESCE(MAX(n.since_ms), 0) FROM stamp n WHERE n.tenant = $1 AND n.kind = 'renewed' AND n.state = 'stamped' AND n.digest <> $2)
-		AND NOT EXISTS (SELECT 1 FROM stamp n WHERE n.tenant = $1 AND n.kind = 'renewed' AND n.state <> 'stamped')
+		AND NOT EXISTS (SELECT 1 FROM stamp n WHERE n.tenant = $1 AND n.state <> 'stamped' AND (n.kind = 'renewed' OR n.digest = $2))
 		AND NOT EXISTS (SELECT 1 FROM record_object o JOIN stamp s ON s.tenant = o.tenant AND s.id = o.stamp
 			WHERE o.tenant = $1 AND o.kind = 'package' AND s.digest = $2)
 		AND NOT EXISTS (SELECT 1 FROM audit_segment a JOIN stamp s ON s.tenant = a.tenant AND s.id = a.stamp WHERE a.tenant = $1 AND s.digest = $2)`, string(x.tenant), digest)
+}
+
+// EndsBy says when the first of those tokens ends that a hash-tree renewal under
+// digest covers, which knows none after since; zero when none is in sight.
+func (v View) EndsBy(ctx context.Context, digest string, since time.Time) (time.Time, error) {
+	var ends int64
+	err := v.q.QueryRowContext(ctx, `SELECT COALESCE(MIN(expires_ms), 0) FROM stamp s
+		WHERE tenant = $1 AND digest <> $2 AND state = 'stamped' AND stamped_ms <= $3 AND expires_ms > 0
+		AND (covered_by = '' OR (SELECT stamped_ms FROM stamp c WHERE c.tenant = $1 AND c.id = s.covered_by) > $3)`,
+		string(v.tenant), digest, ms(since)).Scan(&ends)
+	return fromMS(ends), err
+}
+
+// DropStamp takes a stamp away that has no token, and gives what it holds back to
+// the stamp that held it before, if any did.
+func (x *Tx) DropStamp(id string) error {
+	var open int
+	err := x.tx.queryRow(`SELECT COUNT(*) FROM stamp WHERE tenant = $1 AND id = $2 AND state <> 'stamped'`, string(x.tenant), id).Scan(&open)
+	if err != nil || open == 0 {
+		return err
+	}
+	const before = `COALESCE((SELECT l.stamp FROM stamp_leaf l JOIN stamp s ON s.tenant = l.tenant AND s.id = l.stamp
+		WHERE l.tenant = $1 AND l.stamp <> $2 AND s.kind <> 'tokens' AND s.state = 'stamped' AND `
+	for _, query := range []string{
+		`UPDATE record_object SET stamp = ` + before + `l.subject = record_object.record_id AND l.version = record_object.version ORDER BY s.since_ms DESC, s.stamped_ms LIMIT 1), '')
+			WHERE tenant = $1 AND stamp = $2`,
+		`UPDATE audit_segment SET stamp = ` + before + `l.subject = audit_segment.key AND l.version = 0 ORDER BY s.since_ms DESC, s.stamped_ms LIMIT 1), '')
+			WHERE tenant = $1 AND stamp = $2`,
+		`DELETE FROM stamp_leaf WHERE tenant = $1 AND stamp = $2`,
+		`DELETE FROM stamp WHERE tenant = $1 AND id = $2`,
+	} {
+		if _, err := x.tx.exec(query, string(x.tenant), id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hold gives what a leaf stands for to a stamp: a version of a record, or with

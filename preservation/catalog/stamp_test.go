@@ -108,6 +108,21 @@ func TestStamp(t *testing.T) {
 			})
 		}
 		retire(0)
+		if ends, err := view.EndsBy(ctx, "SHA-512", tree.Since); !ends.IsZero() || err != nil { // the renewal names no end
+			t.Errorf("ends %s, %v", ends, err)
+		}
+		if ends, err := view.EndsBy(ctx, "SHA-512", first.Stamped); !ends.Equal(first.Expires) || err != nil {
+			t.Errorf("without the renewal: ends %s, %v", ends, err)
+		}
+		// Given up and begun again: both versions are with their batch in between.
+		update(t, f, func(x *catalog.Tx) error { return x.DropStamp(tree.ID) })
+		if aged, err := view.Aged(ctx, "SHA-256", "", 0, 10); len(aged) != 2 || aged[1].Stamp != first.ID || err != nil {
+			t.Errorf("given up: %+v, %v", aged, err)
+		}
+		update(t, f, func(x *catalog.Tx) (err error) {
+			tree, err = x.OpenRenewal(tree)
+			return errors.Join(err, x.AddLeaves(tree, leaves), x.FillStamp(tree.ID))
+		})
 		if c, err := view.AgedCount(ctx, "SHA-256"); c.Versions != 2 || c.Bytes == 0 || err != nil {
 			t.Errorf("under way: %+v, %v", c, err)
 		}

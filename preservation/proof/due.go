@@ -90,7 +90,8 @@ const (
 // those which are due, as its newest one shows.
 func (n *Notary) gains(newest catalog.Stamp, d Due, at time.Time) bool {
 	end, _ := n.ends(newest.Expires, newest.Rests, d.Digest)
-	return end.IsZero() || end.After(d.End.Add(gain)) || at.Sub(newest.Stamped) > again
+	wanted := max(0, min(gain, d.End.Sub(at)/2)) // the nearer the end, the less will do
+	return end.IsZero() || end.After(d.End.Add(wanted)) || at.Sub(newest.Stamped) > again
 }
 
 // dueNow says what is to be renewed now in one way, and tells of what waits.

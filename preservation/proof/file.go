@@ -56,16 +56,11 @@ func (n *Notary) Package(ctx context.Context, t *catalog.Tenant, id preservation
 	if err != nil {
 		return nil, preservation.Object{}, err
 	}
-	objects, err := t.Objects(ctx, id)
+	o, err := packaged(ctx, t, id, version)
 	if err != nil {
 		return nil, preservation.Object{}, err
 	}
-	for _, o := range objects {
-		if o.Kind == "package" && o.Version == version {
-			return store, preservation.Object{Key: o.Key, VersionID: o.VersionID, Size: o.Size}, nil
-		}
-	}
-	return nil, preservation.Object{}, fmt.Errorf("package of record %s, version %d: %w", id, version, preservation.ErrNotFound)
+	return store, preservation.Object{Key: o.Key, VersionID: o.VersionID, Size: o.Size}, nil
 }
 
 // fileDigest is the digest of a file in a package: known, or of its bytes.

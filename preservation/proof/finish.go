@@ -191,19 +191,31 @@ func (n *Notary) writeLeaves(ctx context.Context, t *catalog.Tenant, store prese
 	if !errors.Is(err, preservation.ErrExists) {
 		return err
 	}
-	_, body, err := store.Get(ctx, key, "")
+	for o, err := range store.Versions(ctx, key) {
+		if err != nil {
+			return err
+		}
+		if o.Key != key || o.Marker {
+			continue
+		}
+		sum.Reset()
+		if err := copyTo(ctx, sum, store, o); err != nil {
+			return err
+		}
+		if hex.EncodeToString(sum.Sum(nil)) == sha {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s holds other leaves: %w", key, preservation.ErrCorrupt)
+}
+
+func copyTo(ctx context.Context, w io.Writer, store preservation.Store, o preservation.Object) error {
+	body, err := store.Open(ctx, o.Key, o.VersionID, 0, -1)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	sum.Reset()
-	if _, err := io.Copy(sum, body); err != nil {
-		return err
-	}
-	if hex.EncodeToString(sum.Sum(nil)) != sha {
-		return fmt.Errorf("%s holds other leaves: %w", key, preservation.ErrCorrupt)
-	}
-	return nil
+	_, err = io.Copy(w, body)
+	return errors.Join(err, body.Close())
 }
 
 type counter int64
@@ -217,7 +229,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // wrote it, else a new one.
 func (n *Notary) token(ctx context.Context, t *catalog.Tenant, store preservation.Store, s catalog.Stamp, h crypto.Hash, root []byte, lock preservation.Lock) (*timestamp.Token, error) {
 	key := preservation.StampKey(s.Opened, s.ID, tokenName)
-	token, err := stored(ctx, store, key, "", h, root)
+	token, err := existing(ctx, store, key, h, root)
 	if !errors.Is(err, preservation.ErrNotFound) {
 		return token, err
 	}
@@ -254,9 +266,36 @@ func (n *Notary) token(ctx context.Context, t *catalog.Tenant, store preservatio
 	sum := sha256.Sum256(raw)
 	_, err = store.Put(ctx, key, bytes.NewReader(raw), preservation.PutOptions{Size: int64(len(raw)), SHA256: hex.EncodeToString(sum[:]), Lock: lock, ContentType: tokenType})
 	if errors.Is(err, preservation.ErrExists) { // somebody was faster: that one counts
-		return stored(ctx, store, key, "", h, root)
+		return existing(ctx, store, key, h, root)
 	}
 	return token, err
+}
+
+// existing returns the token that the bucket has under a key, of several versions
+// the earliest that proves the root.
+func existing(ctx context.Context, store preservation.Store, key string, h crypto.Hash, root []byte) (first *timestamp.Token, err error) {
+	wrong := preservation.ErrNotFound
+	for o, err := range store.Versions(ctx, key) {
+		if err != nil {
+			return nil, err
+		}
+		if o.Key != key || o.Marker {
+			continue
+		}
+		token, err := stored(ctx, store, key, o.VersionID, h, root)
+		switch {
+		case errors.Is(err, preservation.ErrCorrupt):
+			wrong = err
+		case err != nil:
+			return nil, err
+		case first == nil || token.Time.Before(first.Time):
+			first = token
+		}
+	}
+	if first == nil {
+		return nil, wrong
+	}
+	return first, nil
 }
 
 // after waits until a token would be later than the last one by apart.

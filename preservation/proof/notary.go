@@ -16,6 +16,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/evidence"
+	"bestand/preservation/timestamp"
 )
 
 // ErrPending: no stamp covers the version yet. Ask again after the next batch.
@@ -68,8 +69,8 @@ func (n *Notary) Batch(ctx context.Context, t *catalog.Tenant) (int, error) {
 	if err := n.markRest(ctx, t); err != nil {
 		return 0, err
 	}
-	total, wrong := n.finishOpen(ctx, t)
-	for wrong == nil || !urgent(ctx, wrong) {
+	total, stop, wrong := n.finishOpen(ctx, t)
+	for !stop {
 		s, err := n.fill(ctx, t)
 		if err != nil {
 			return total, errors.Join(wrong, err)
@@ -77,10 +78,7 @@ func (n *Notary) Batch(ctx context.Context, t *catalog.Tenant) (int, error) {
 		if s.ID == "" {
 			break
 		}
-		if _, err = n.finish(ctx, t, s.ID); err != nil {
-			return total, errors.Join(wrong, fmt.Errorf("stamp %s: %w", s.ID, err))
-		}
-		stamped, err := t.View().StampVersions(ctx, s.ID)
+		stamped, err := n.end(ctx, t, s)
 		if total += stamped; err != nil {
 			return total, errors.Join(wrong, err)
 		}
@@ -89,35 +87,59 @@ func (n *Notary) Batch(ctx context.Context, t *catalog.Tenant) (int, error) {
 }
 
 // finishOpen ends the stamps that were cut off and returns how many versions of
-// records they hold. A hash-tree renewal goes on by itself, in Rehash.
-func (n *Notary) finishOpen(ctx context.Context, t *catalog.Tenant) (versions int, wrong error) {
+// records they hold, and whether others would fail as they did. A hash-tree renewal
+// goes on by itself, in Rehash.
+func (n *Notary) finishOpen(ctx context.Context, t *catalog.Tenant) (versions int, stop bool, wrong error) {
 	open, err := t.View().OpenStamps(ctx)
 	if err != nil {
-		return 0, err
+		return 0, true, err
 	}
 	for _, s := range open {
 		if s.Kind == catalog.StampRenewed {
 			continue
 		}
-		_, err := n.finish(ctx, t, s.ID)
-		if err == nil && s.Kind == catalog.StampRecords {
-			var stamped int
-			stamped, err = t.View().StampVersions(ctx, s.ID)
-			versions += stamped
-		}
-		if err != nil {
-			wrong = errors.Join(wrong, fmt.Errorf("stamp %s: %w", s.ID, err))
-			if urgent(ctx, err) {
-				break
-			}
+		stamped, err := n.end(ctx, t, s)
+		versions += stamped
+		if wrong = errors.Join(wrong, err); err != nil && urgent(ctx, err) {
+			return versions, true, wrong
 		}
 	}
-	return versions, wrong
+	return versions, false, wrong
 }
 
-// urgent tells errors that would meet every other stamp as well.
+// end brings a stamp to its end and returns how many versions of records it holds.
+// One that cannot come to an end is given up, and what it holds waits again: when
+// what the bucket has of it is something else, or when the authority refuses its
+// digest algorithm, which is not that of new stamps any more.
+func (n *Notary) end(ctx context.Context, t *catalog.Tenant, s catalog.Stamp) (versions int, err error) {
+	_, err = n.finish(ctx, t, s.ID)
+	if err == nil {
+		if s.Kind != catalog.StampTokens {
+			versions, err = t.View().StampVersions(ctx, s.ID)
+		}
+		return versions, err
+	}
+	if !errors.Is(err, preservation.ErrCorrupt) && (!errors.Is(err, timestamp.ErrRefused) || s.Digest == n.algorithm().String()) {
+		return 0, fmt.Errorf("stamp %s: %w", s.ID, err)
+	}
+	return 0, n.giveUp(ctx, t, s, err)
+}
+
+// giveUp has what a stamp without a token holds wait again.
+func (n *Notary) giveUp(ctx context.Context, t *catalog.Tenant, s catalog.Stamp, why error) error {
+	n.Log.ErrorContext(ctx, "evidence stamp is given up; what it holds is stamped anew", "tenant", string(t.ID()), "stamp", s.ID, "why", why)
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		if err := x.DropStamp(s.ID); err != nil {
+			return err
+		}
+		return x.Audit(catalog.AuditEntry{Actor: "system", Action: "evidence.dropped", Object: s.ID,
+			Detail: map[string]string{"kind": string(s.Kind), "why": why.Error()}})
+	})
+}
+
+// urgent tells errors that would meet everything else as well.
 func urgent(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, preservation.ErrUnavailable) || errors.Is(err, preservation.ErrClock)
+	return ctx.Err() != nil || errors.Is(err, preservation.ErrClock) || errors.Is(err, preservation.ErrUnavailable) && !errors.Is(err, timestamp.ErrRefused)
 }
 
 // What of a tenant is done by one at a time.
@@ -208,7 +230,7 @@ func (n *Notary) leaves(ctx context.Context, store preservation.Store, h crypto.
 				found[i] = evidence.GroupDigest(h, group)
 				return nil
 			}
-			return n.later(ctx, string(p.Record), p.Version, err)
+			return n.later(ctx, store, string(p.Record), p.Version, err)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -223,13 +245,20 @@ func (n *Notary) leaves(ctx context.Context, store preservation.Store, h crypto.
 	return leaves, nil
 }
 
-// later lets what cannot be read wait, unless others could not be either.
-func (n *Notary) later(ctx context.Context, subject string, version int, err error) error {
-	if urgent(ctx, err) {
+// later lets what cannot be read wait, unless others could not be either: a store
+// may fail on one object and have the others.
+func (n *Notary) later(ctx context.Context, store preservation.Store, subject string, version int, err error) error {
+	if urgent(ctx, err) && !answers(ctx, store) {
 		return fmt.Errorf("read %s, version %d: %w", subject, version, err)
 	}
 	n.Log.ErrorContext(ctx, "it cannot be stamped", "subject", subject, "version", version, "err", err)
 	return nil
+}
+
+// answers reports whether a store is there, by an object that is not.
+func answers(ctx context.Context, store preservation.Store) bool {
+	_, err := store.Stat(ctx, preservation.StampPrefix+"none", "")
+	return errors.Is(err, preservation.ErrNotFound)
 }
 
 func (n *Notary) most() int { return cmp.Or(n.Most, most) }

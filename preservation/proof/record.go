@@ -21,15 +21,15 @@ func (n *Notary) Record(ctx context.Context, t *catalog.Tenant, id preservation.
 	if err != nil {
 		return nil, err
 	}
-	o, err := object(ctx, t, id, version)
+	o, err := packaged(ctx, t, id, version)
 	if err != nil {
 		return nil, err
 	}
 	return newAssembly(t).record(ctx, string(id), version, time.Time{}, func(h crypto.Hash) ([][]byte, error) { return readGroup(ctx, store, o, h) })
 }
 
-// object is the package of one version.
-func object(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (catalog.RecordObject, error) {
+// packaged is the package of one version.
+func packaged(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (catalog.RecordObject, error) {
 	objects, err := t.Objects(ctx, id)
 	if err != nil {
 		return catalog.RecordObject{}, err
@@ -129,15 +129,18 @@ func (a *assembly) places(ctx context.Context, subject string, version int) (bat
 
 // record puts one together from the tokens up to an instant, or all when that is
 // zero. group returns the digests of the files.
+//
+// There is one way as a rule. Where a catalog had forgotten stamps and made others in
+// their place, the bucket holds more: the leaf of a hash-tree renewal tells which
+// it was that it covers.
 func (a *assembly) record(ctx context.Context, subject string, version int, until time.Time, group func(crypto.Hash) ([][]byte, error)) (*evidence.Record, error) {
 	batches, renewals, err := a.places(ctx, subject, version)
 	if err != nil {
 		return nil, err
 	}
-	// A renewal tells by its leaf which batch it was that it covers.
 	var wrong error
 	for _, b := range batches {
-		r, err := a.chains(ctx, append([]place{b}, renewals...), until, group)
+		r, err := a.chains(ctx, nil, b, renewals, until, group)
 		if err == nil || !errors.Is(err, preservation.ErrCorrupt) {
 			return r, err
 		}
@@ -146,66 +149,114 @@ func (a *assembly) record(ctx context.Context, subject string, version int, unti
 	return nil, wrong
 }
 
-func (a *assembly) chains(ctx context.Context, places []place, until time.Time, group func(crypto.Hash) ([][]byte, error)) (r *evidence.Record, err error) {
-	for i, p := range places {
-		members, err := group(p.hash)
+// chains adds to a record, which may be nil, the chain that begins at a place, and
+// those of the hash-tree renewals behind it that cover it. ErrCorrupt when the leaf
+// at the place is not that of the record.
+func (a *assembly) chains(ctx context.Context, r *evidence.Record, p place, rest []place, until time.Time, group func(crypto.Hash) ([][]byte, error)) (*evidence.Record, error) {
+	members, err := group(p.hash)
+	if err != nil {
+		return nil, err
+	}
+	if r != nil {
+		chains := r.ChainsDigest(p.hash, len(r.Chains))
+		members = slices.Clone(members)
+		for i := range members {
+			members[i] = evidence.Renewed(p.hash, members[i], chains)
+		}
+	}
+	tree, err := a.reduced(ctx, p, members)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		r = evidence.New(p.hash, tree, p.Token)
+	} else {
+		r = copyOf(r)
+		r.RenewHashTree(p.hash, tree, p.Token)
+	}
+	for i, next := range rest {
+		ways, err := a.ways(ctx, p.opened, next.Since)
 		if err != nil {
 			return nil, err
 		}
-		if r != nil {
-			chains := r.ChainsDigest(p.hash, len(r.Chains))
-			members = slices.Clone(members)
-			for i := range members {
-				members[i] = evidence.Renewed(p.hash, members[i], chains)
+		for _, way := range ways {
+			longer, err := a.renewed(ctx, r, p.opened, way)
+			if err == nil {
+				longer, err = a.chains(ctx, longer, next, rest[i+1:], until, group)
+			}
+			if err == nil || !errors.Is(err, preservation.ErrCorrupt) {
+				return longer, err
 			}
 		}
-		tree, err := a.reduced(ctx, p, members)
-		if err != nil {
-			return nil, err
-		}
-		if r == nil {
-			r = evidence.New(p.hash, tree, p.Token)
-		} else {
-			r.RenewHashTree(p.hash, tree, p.Token)
-		}
-		end := until
-		if i+1 < len(places) { // the next chain covers this one as it was then
-			end = places[i+1].Since
-		}
-		if err := a.renew(ctx, r, p.opened, end); err != nil {
-			return nil, err
-		}
 	}
-	return r, nil
+	ways, err := a.ways(ctx, p.opened, until)
+	if err != nil {
+		return nil, err
+	}
+	return a.renewed(ctx, r, p.opened, ways[0])
 }
 
-// renew adds the time-stamps that cover the token of a stamp, one after the
-// other, up to an instant.
-func (a *assembly) renew(ctx context.Context, r *evidence.Record, s *opened, until time.Time) error {
-	for s.Covered != "" {
-		by, err := a.stamp(ctx, s.Covered)
-		if err != nil {
-			return err
-		}
-		if by.Kind != catalog.StampTokens || !until.IsZero() && by.Stamped.After(until) {
-			return nil
-		}
-		places, err := a.t.View().StampPlaces(ctx, s.ID, 0)
-		if err != nil {
-			return err
-		}
-		at := slices.IndexFunc(places, func(p catalog.StampPlace) bool { return p.Stamp == by.ID })
-		if at < 0 {
-			return fmt.Errorf("stamp %s is not among those that %s covers: %w", s.ID, by.ID, preservation.ErrCorrupt)
-		}
-		tree, err := a.reduced(ctx, place{by, places[at]}, [][]byte{evidence.TokenDigest(by.hash, s.Token)})
-		if err != nil {
-			return err
-		}
-		r.Renew(tree, by.Token)
-		s = by
+// copyOf is a record to which can be added without changing the other.
+func copyOf(r *evidence.Record) *evidence.Record {
+	c := *r
+	c.Digests = slices.Clone(r.Digests)
+	c.Chains = slices.Clone(r.Chains)
+	for i := range c.Chains {
+		c.Chains[i] = slices.Clone(c.Chains[i])
 	}
-	return nil
+	return &c
+}
+
+// maxWays bounds what is tried where there is more than one way.
+const maxWays = 100
+
+// ways are the sequences of time-stamp renewals that cover the token of a stamp, up
+// to an instant or without end when that is zero, the one that lasts longest first.
+// There is at least one, which may be empty.
+func (a *assembly) ways(ctx context.Context, s *opened, until time.Time) (all [][]place, err error) {
+	places, err := a.t.View().StampPlaces(ctx, s.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	imprint := evidence.TokenDigest(s.hash, s.Token)
+	for _, p := range places {
+		by, err := a.stamp(ctx, p.Stamp)
+		if err != nil {
+			return nil, err
+		}
+		if by.Kind != catalog.StampTokens || by.State != catalog.StampDone || !by.Stamped.After(s.Stamped) || !until.IsZero() && by.Stamped.After(until) || string(p.Digest) != string(imprint) {
+			continue
+		}
+		longer, err := a.ways(ctx, by, until)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range longer {
+			if len(all) < maxWays {
+				all = append(all, append([]place{{by, p}}, w...))
+			}
+		}
+	}
+	if len(all) == 0 {
+		return [][]place{nil}, nil
+	}
+	slices.SortStableFunc(all, func(a, b []place) int { return b[len(b)-1].Stamped.Compare(a[len(a)-1].Stamped) })
+	return all, nil
+}
+
+// renewed is a record with further time-stamps in its last chain, each over the token
+// before, of which the first is that of s.
+func (a *assembly) renewed(ctx context.Context, r *evidence.Record, s *opened, way []place) (*evidence.Record, error) {
+	r = copyOf(r)
+	for _, p := range way {
+		tree, err := a.reduced(ctx, p, [][]byte{evidence.TokenDigest(p.hash, s.Token)})
+		if err != nil {
+			return nil, err
+		}
+		r.Renew(tree, p.Token)
+		s = p.opened
+	}
+	return r, nil
 }
 
 // reduced is the way from one leaf of a stamp to its root.

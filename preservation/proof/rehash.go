@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/evidence"
+	"bestand/preservation/timestamp"
 )
 
 // Rehash does the hash-tree renewals that are due (RFC 4998, 5.2): every package
@@ -34,39 +36,73 @@ func (n *Notary) Rehash(ctx context.Context, t *catalog.Tenant) (int, error) {
 		return 0, err
 	}
 	total := 0
+	var wrong error
 	for _, s := range open {
-		if s.Kind == catalog.StampRenewed {
-			leaves, err := n.finishAlone(ctx, t, s.ID)
-			if total += leaves; err != nil {
-				return total, fmt.Errorf("renewal %s: %w", s.ID, err)
-			}
+		if s.Kind != catalog.StampRenewed {
+			continue
+		}
+		versions, err := n.endRenewal(ctx, t, s)
+		total += versions
+		if wrong = errors.Join(wrong, err); err != nil && urgent(ctx, err) {
+			return total, wrong
 		}
 	}
 	due, err := n.dueNow(ctx, t, HashTree)
 	if err != nil {
-		return total, err
+		return total, errors.Join(wrong, err)
 	}
 	for _, d := range due {
-		leaves, err := n.rehash(ctx, t, d)
-		if total += leaves; err != nil {
-			return total, err
+		versions, err := n.rehash(ctx, t, d)
+		total += versions
+		if wrong = errors.Join(wrong, err); err != nil {
+			return total, wrong
 		}
 	}
-	return total, nil
+	return total, errors.Join(wrong, n.retire(ctx, t))
 }
 
-// finishAlone ends a stamp in the turn of those that want tokens, and returns how
-// many versions of records it holds.
-func (n *Notary) finishAlone(ctx context.Context, t *catalog.Tenant, id string) (int, error) {
+// retire ends the care for tokens under algorithms that end, where nothing rests on
+// them any more.
+func (n *Notary) retire(ctx context.Context, t *catalog.Tenant) error {
+	bare, err := t.View().Bare(ctx)
+	if err != nil {
+		return err
+	}
+	last := ""
+	for _, b := range bare {
+		end, _ := n.table().Until(timestamp.Algorithm{Name: b.Digest})
+		if b.Digest == last || end.IsZero() || end.After(n.Now().Add(margin)) {
+			continue
+		}
+		last = b.Digest
+		if err := t.Update(ctx, func(x *catalog.Tx) error { _, err := x.Retire(b.Digest); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endRenewal ends a hash-tree renewal in the turn of those that want tokens, and
+// returns how many versions of records it holds. One that comes too late is given
+// up: a time-stamp that it covers has ended, and later ones, which may hold what it
+// proved, are none of its.
+func (n *Notary) endRenewal(ctx context.Context, t *catalog.Tenant, s catalog.Stamp) (int, error) {
 	unlock, err := n.alone(ctx, t, stamping)
 	if err != nil {
 		return 0, err
 	}
 	defer unlock()
-	if _, err := n.finish(ctx, t, id); err != nil {
+	if s, err = t.View().Stamp(ctx, s.ID); err != nil {
 		return 0, err
 	}
-	return t.View().StampVersions(ctx, id)
+	ends, err := t.View().EndsBy(ctx, s.Digest, s.Since)
+	if err != nil {
+		return 0, err
+	}
+	if !ends.IsZero() && ends.Before(n.Now()) {
+		return 0, n.giveUp(ctx, t, s, fmt.Errorf("a time-stamp that it covers has ended on %s", ends.UTC().Format(time.RFC3339)))
+	}
+	return n.end(ctx, t, s)
 }
 
 // cursor is how far a hash-tree renewal has come.
@@ -91,9 +127,9 @@ func (n *Notary) rehash(ctx context.Context, t *catalog.Tenant, d Due) (total in
 		if s.ID == "" {
 			break
 		}
-		versions, err := n.finishAlone(ctx, t, s.ID)
+		versions, err := n.endRenewal(ctx, t, s)
 		if total += versions; err != nil {
-			return total, fmt.Errorf("renewal %s: %w", s.ID, err)
+			return total, err
 		}
 		n.Log.InfoContext(ctx, "hash-tree renewal goes on", "tenant", string(t.ID()), "renewed", total, "of", d.Versions)
 	}
@@ -106,9 +142,6 @@ func (n *Notary) rehash(ctx context.Context, t *catalog.Tenant, d Due) (total in
 			"tenant", string(t.ID()), "versions", left.Versions, "segments", left.Segments, "end", d.End)
 	}
 	return total, t.Update(ctx, func(x *catalog.Tx) error {
-		if _, err := x.Retire(d.Digest); err != nil {
-			return err
-		}
 		return x.Audit(catalog.AuditEntry{Actor: "system", Action: "evidence.rehashed", Object: d.Digest,
 			Detail: map[string]string{"to": d.To, "versions": fmt.Sprint(total), "left": fmt.Sprint(left.Versions + left.Segments)}})
 	})
@@ -131,7 +164,7 @@ func (n *Notary) refill(ctx context.Context, t *catalog.Tenant, digest string, h
 			if s, err = n.openRenewal(ctx, t, h); err != nil {
 				return catalog.Stamp{}, err
 			}
-			r = &renewer{hash: h, since: s.Since, know: newAssembly(t)}
+			r = &renewer{store: store, hash: h, since: s.Since, know: newAssembly(t)}
 		}
 		leaves, err := n.renewed(ctx, r, aged)
 		if err == nil {
@@ -191,8 +224,10 @@ func (n *Notary) openRenewal(ctx context.Context, t *catalog.Tenant, h crypto.Ha
 		return s, err
 	}
 	defer unlock()
-	if _, err := n.finishOpen(ctx, t); err != nil {
+	if _, stop, err := n.finishOpen(ctx, t); stop {
 		return s, err
+	} else if err != nil { // of one stamp alone; one that renews time-stamps stops OpenRenewal
+		n.Log.ErrorContext(ctx, "evidence stamp cannot be ended", "tenant", string(t.ID()), "err", err)
 	}
 	now := n.Now()
 	s = catalog.Stamp{ID: preservation.NewID(now), Kind: catalog.StampRenewed, Digest: h.String(), Opened: now}
@@ -204,6 +239,7 @@ func (n *Notary) openRenewal(ctx context.Context, t *catalog.Tenant, h crypto.Ha
 
 // renewer makes the leaves of a hash-tree renewal.
 type renewer struct {
+	store preservation.Store
 	hash  crypto.Hash
 	since time.Time // the tokens up to then are covered
 
@@ -219,7 +255,7 @@ func (n *Notary) renewed(ctx context.Context, r *renewer, aged []old) ([]catalog
 	for i, o := range aged {
 		g.Go(func() (err error) {
 			if found[i], err = r.leaf(ctx, o); err != nil {
-				return n.later(ctx, o.subject, o.version, err)
+				return n.later(ctx, r.store, o.subject, o.version, err)
 			}
 			return nil
 		})

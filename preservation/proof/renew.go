@@ -3,7 +3,7 @@ package proof
 import (
 	"context"
 	"crypto"
-	"fmt"
+	"errors"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -23,12 +23,13 @@ func (n *Notary) Renew(ctx context.Context, t *catalog.Tenant) (int, error) {
 	}
 	defer unlock()
 	// A renewal that was cut off covers what would be due again.
-	if _, err := n.finishOpen(ctx, t); err != nil {
-		return 0, err
+	_, stop, wrong := n.finishOpen(ctx, t)
+	if stop {
+		return 0, wrong
 	}
 	due, err := n.dueNow(ctx, t, TimeStamps)
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(wrong, err)
 	}
 	total := 0
 	for _, d := range due {
@@ -40,12 +41,15 @@ func (n *Notary) Renew(ctx context.Context, t *catalog.Tenant) (int, error) {
 		if err != nil {
 			return total, err
 		}
-		leaves, err := n.finish(ctx, t, s.ID)
-		if total += leaves; err != nil {
-			return total, fmt.Errorf("renewal %s: %w", s.ID, err)
+		if _, err = n.end(ctx, t, s); err == nil {
+			total += d.Stamps
+			continue
+		}
+		if wrong = errors.Join(wrong, err); urgent(ctx, err) {
+			break
 		}
 	}
-	return total, nil
+	return total, wrong
 }
 
 // cover opens a stamp over all bare tokens of one algorithm.

@@ -14,6 +14,8 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/evidence"
+	"bestand/preservation/timestamp"
 )
 
 // Restore brings the stamps back that a bucket holds, after the records: a rebuild
@@ -27,25 +29,47 @@ func (n *Notary) Restore(ctx context.Context, t *catalog.Tenant) (stamps int, pr
 	problem := func(key string, err error) {
 		problems = append(problems, preservation.Finding{Code: "unreadable-stamp", Severity: preservation.Failed, Subject: key, Detail: err.Error(), Clause: "RFC 4998, 4"})
 	}
+	var parts stampParts
+	flush := func() error {
+		if parts.dir == "" {
+			return nil
+		}
+		stamps++
+		err := n.restoreStamp(ctx, t, store, parts)
+		var bad *notStamp
+		if errors.As(err, &bad) {
+			problem(parts.dir, err)
+			err = nil
+		}
+		if err != nil {
+			err = fmt.Errorf("restore %s: %w", parts.dir, err)
+		}
+		return err
+	}
 	for o, err := range store.Versions(ctx, preservation.StampPrefix) {
 		if err != nil {
 			return stamps, problems, err
 		}
-		var bad *notStamp
+		if o.Marker {
+			continue // what it hides is there all the same; a check names it
+		}
+		if dir := path.Dir(o.Key); dir != parts.dir {
+			if err := flush(); err != nil {
+				return stamps, problems, err
+			}
+			parts = stampParts{dir: dir}
+		}
 		switch path.Base(o.Key) {
 		case leavesName:
-			err = n.restoreLeaves(ctx, t, store, o)
-			stamps++
+			parts.leaves = append(parts.leaves, o)
 		case tokenName:
-			err = n.restoreToken(ctx, t, store, o)
+			parts.tokens = append(parts.tokens, o)
 		default:
-			err = &notStamp{errors.New("no part of a stamp")}
+			problem(o.Key, errors.New("no part of a stamp"))
 		}
-		if errors.As(err, &bad) {
-			problem(o.Key, err)
-		} else if err != nil {
-			return stamps, problems, fmt.Errorf("restore %s: %w", o.Key, err)
-		}
+	}
+	if err := flush(); err != nil {
+		return stamps, problems, err
 	}
 	// A renewal may stand before what it covers, where a clock went back.
 	done, err := t.View().DoneStamps(ctx)
@@ -54,16 +78,85 @@ func (n *Notary) Restore(ctx context.Context, t *catalog.Tenant) (stamps int, pr
 			err = t.Update(ctx, func(x *catalog.Tx) error { return x.Cover(s.ID) })
 		}
 	}
-	digests := map[string]bool{}
-	for _, s := range done {
-		digests[s.Digest] = true
+	return stamps, problems, errors.Join(err, n.markRest(ctx, t))
+}
+
+// stampParts are the objects of one stamp, each in all its versions.
+type stampParts struct {
+	dir            string
+	leaves, tokens []preservation.Object
+}
+
+// restoreStamp brings one stamp back: of several versions the leaves and the token
+// that belong together. Leaves that no token proves, although there is one, are no
+// stamp: what they stand for is stamped anew.
+func (n *Notary) restoreStamp(ctx context.Context, t *catalog.Tenant, store preservation.Store, parts stampParts) error {
+	var wrong error = &notStamp{errors.New("its leaves are missing")}
+	for _, leaves := range parts.leaves {
+		h, tree, err := n.leavesTree(ctx, t, store, leaves)
+		var token *timestamp.Token
+		if err == nil && len(parts.tokens) > 0 {
+			token, err = provingToken(ctx, store, parts.tokens, h, tree)
+		}
+		var bad *notStamp
+		if errors.As(err, &bad) {
+			wrong = err
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s, err := n.restoreLeaves(ctx, t, store, leaves)
+		if err != nil || token == nil || s.State == catalog.StampDone {
+			return err
+		}
+		return n.close(ctx, t, s, tree, token, false)
 	}
-	for d := range digests {
-		if err == nil {
-			err = t.Update(ctx, func(x *catalog.Tx) error { _, err := x.Retire(d); return err })
+	return wrong
+}
+
+// leavesTree reads an object with leaves and builds their tree.
+func (n *Notary) leavesTree(ctx context.Context, t *catalog.Tenant, store preservation.Store, o preservation.Object) (h head, tree *evidence.Tree, err error) {
+	var all []byte
+	h, err = readLeaves(ctx, store, o, func(l catalog.StampLeaf) error {
+		all = append(all, l.Digest...)
+		return nil
+	})
+	if err == nil && h.Tenant != t.ID() {
+		err = &notStamp{fmt.Errorf("of tenant %q", h.Tenant)}
+	}
+	if err != nil {
+		return h, nil, err
+	}
+	hash, err := hashOf(h.Digest)
+	if err == nil {
+		tree, err = evidence.NewTree(hash, all)
+	}
+	return h, tree, err
+}
+
+// provingToken returns the earliest of several tokens that proves a tree.
+func provingToken(ctx context.Context, store preservation.Store, tokens []preservation.Object, h head, tree *evidence.Tree) (first *timestamp.Token, err error) {
+	hash, err := hashOf(h.Digest)
+	if err != nil {
+		return nil, err
+	}
+	var wrong error
+	for _, o := range tokens {
+		token, err := stored(ctx, store, o.Key, o.VersionID, hash, tree.Root())
+		switch {
+		case errors.Is(err, preservation.ErrCorrupt):
+			wrong = &notStamp{err}
+		case err != nil:
+			return nil, err
+		case first == nil || token.Time.Before(first.Time):
+			first = token
 		}
 	}
-	return stamps, problems, errors.Join(err, n.markRest(ctx, t))
+	if first == nil {
+		return nil, wrong
+	}
+	return first, nil
 }
 
 // notStamp says that an object is not what its name says.
@@ -73,19 +166,16 @@ func (e *notStamp) Unwrap() error { return e.error }
 
 const maxLine = 4 << 10
 
-// restoreLeaves reads an object twice: a stamp of which a part is missing must
-// leave no trace.
-func (n *Notary) restoreLeaves(ctx context.Context, t *catalog.Tenant, store preservation.Store, o preservation.Object) error {
+// restoreLeaves brings the leaves of a stamp back, which were read as a whole before:
+// a stamp of which a part is missing must leave no trace.
+func (n *Notary) restoreLeaves(ctx context.Context, t *catalog.Tenant, store preservation.Store, o preservation.Object) (s catalog.Stamp, err error) {
 	h, err := readLeaves(ctx, store, o, nil)
 	if err != nil {
-		return err
+		return s, err
 	}
-	if h.Tenant != t.ID() {
-		return &notStamp{fmt.Errorf("of tenant %q", h.Tenant)}
-	}
-	s := catalog.Stamp{ID: h.Stamp, Kind: h.Kind, Digest: h.Digest, Leaves: h.Leaves, Opened: h.Opened, Since: h.Since}
+	s = catalog.Stamp{ID: h.Stamp, Kind: h.Kind, Digest: h.Digest, Leaves: h.Leaves, Opened: h.Opened, Since: h.Since}
 	if err := t.Update(ctx, func(x *catalog.Tx) error { return x.RestoreStamp(s) }); err != nil {
-		return err
+		return s, err
 	}
 	var part []catalog.StampLeaf
 	at := 0
@@ -100,10 +190,13 @@ func (n *Notary) restoreLeaves(ctx context.Context, t *catalog.Tenant, store pre
 		}
 		return flush()
 	})
-	if err != nil || len(part) == 0 {
-		return err
+	if err == nil && len(part) > 0 {
+		err = flush()
 	}
-	return flush()
+	if err != nil {
+		return s, err
+	}
+	return t.View().Stamp(ctx, s.ID)
 }
 
 // readLeaves hands over the leaves of an object one by one and returns its head.
@@ -157,7 +250,7 @@ func readLeaves(ctx context.Context, store preservation.Store, o preservation.Ob
 
 // broken tells a file that is not of the form from one that cannot be read.
 func broken(reading, form error) error {
-	if reading == nil || errors.Is(reading, bufio.ErrTooLong) {
+	if reading == nil || errors.Is(reading, bufio.ErrTooLong) || errors.Is(reading, preservation.ErrCorrupt) || errors.Is(reading, preservation.ErrUnreadable) {
 		return &notStamp{errors.Join(reading, form)}
 	}
 	return reading
@@ -176,33 +269,4 @@ func parseLeaf(line []byte, size int) (l catalog.StampLeaf, err error) {
 		l.Version, err = strconv.Atoi(string(f[2]))
 	}
 	return l, err
-}
-
-// restoreToken finishes a stamp with the token of the bucket, which follows its
-// leaves in the order of keys.
-func (n *Notary) restoreToken(ctx context.Context, t *catalog.Tenant, store preservation.Store, o preservation.Object) error {
-	id := path.Base(path.Dir(o.Key))
-	s, err := t.View().Stamp(ctx, id)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return &notStamp{errors.New("its leaves are missing")}
-	}
-	if err != nil || s.State == catalog.StampDone {
-		return err
-	}
-	h, err := hashOf(s.Digest)
-	if err != nil {
-		return err
-	}
-	tree, err := n.tree(ctx, t, s, h)
-	if err != nil {
-		return err
-	}
-	token, err := stored(ctx, store, o.Key, o.VersionID, h, tree.Root())
-	if errors.Is(err, preservation.ErrCorrupt) {
-		return &notStamp{err}
-	}
-	if err != nil {
-		return err
-	}
-	return n.close(ctx, t, s, tree, token, false)
 }

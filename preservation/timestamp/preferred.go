@@ -33,13 +33,14 @@ func (p *Preferred) Stamp(ctx context.Context, h crypto.Hash, digest []byte) ([]
 	var all []error
 	for _, c := range p.order() {
 		token, err := c.Stamp(ctx, h, digest)
-		p.note(c, err != nil)
 		if err == nil {
+			p.note(c, false)
 			return token, nil
 		}
 		if all = append(all, err); ctx.Err() != nil {
-			break
+			break // it says nothing about the authority
 		}
+		p.note(c, true)
 		if len(p.Clients) > 1 {
 			p.Log.WarnContext(ctx, "no time-stamp from one of the authorities", "url", c.URL, "err", err)
 		}
