@@ -7,12 +7,12 @@
 // Verify reports on them.
 //
 // A seal is an incremental update behind the unchanged bytes of the document:
-// its signature field and the catalog that names it. Draft makes it, with room for
-// the signature, and makes sure that a reader finds nothing else changed; a
+// its signature field and the catalog that names it. Draft has pdfsign make it, with
+// room for the signature, and makes sure that a reader finds nothing else changed; a
 // document that it would change in any other way is refused. For level B-LT a
-// second update brings what the certification authorities say about the
-// certificates (DSS dictionary, 5.4.2). Both are there before the document is
-// stored. Level B-LTA, a time-stamp over all of it, is for copies: Archive.
+// second update, which is written here, brings what the certification authorities
+// say about the certificates (DSS dictionary, 5.4.2). Both are there before the
+// document is stored. Level B-LTA, a time-stamp over all of it, is for copies: Archive.
 package pades
 
 import "errors"

@@ -33,7 +33,7 @@ func Draft(in io.ReaderAt, size int64, f Form) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := doc.update(f)
+	u, err := doc.build(f)
 	if err != nil {
 		return nil, err
 	}

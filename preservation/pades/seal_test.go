@@ -5,8 +5,12 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -232,5 +236,54 @@ func TestSealWithLargeToken(t *testing.T) {
 	_, sealed := r.seal(t, documents()["xref stream"], o)
 	if got := codes(verify(t, sealed, cades.Trust{Roots: r.Roots(), At: time.Now()}), preservation.Failed); got != "" {
 		t.Errorf("failed %q", got)
+	}
+}
+
+// gapped is a document with so many bytes of nothing before its cross-reference.
+type gapped struct {
+	head, tail []byte
+	gap        int64
+}
+
+func newGapped(doc []byte, gap int64) gapped {
+	i := bytes.LastIndex(doc, []byte("startxref\n"))
+	at, _ := strconv.Atoi(strings.Fields(string(doc[i:]))[1]) // build wrote it
+	return gapped{doc[:at], fmt.Appendf(bytes.Clone(doc[at:i]), "startxref\n%d\n%%%%EOF\n", int64(at)+gap), gap}
+}
+
+func (g gapped) size() int64 { return int64(len(g.head)+len(g.tail)) + g.gap }
+
+func (g gapped) ReadAt(p []byte, at int64) (n int, err error) {
+	for ; n < len(p); n++ {
+		switch i := at + int64(n); {
+		case i < int64(len(g.head)):
+			p[n] = g.head[i]
+		case i < int64(len(g.head))+g.gap:
+			p[n] = ' '
+		case i < g.size():
+			p[n] = g.tail[i-int64(len(g.head))-g.gap]
+		default:
+			return n, io.EOF
+		}
+	}
+	return n, nil
+}
+
+// A draft takes as much memory for a document of 5 GB as for a small one.
+func TestDraftOfLargeDocument(t *testing.T) {
+	for name, doc := range documents() {
+		t.Run(name, func(t *testing.T) {
+			g := newGapped(doc, 5_000_000_000)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			u, err := pades.Draft(g, g.size(), pades.Form{Name: "Archiv", Now: time.Now(), Room: 4000})
+			runtime.ReadMemStats(&after)
+			if err != nil || len(u) < 8000 {
+				t.Fatalf("%d bytes, %v", len(u), err)
+			}
+			if took := after.TotalAlloc - before.TotalAlloc; took > 8<<20 {
+				t.Errorf("it takes %d bytes of memory", took)
+			}
+		})
 	}
 }

@@ -39,9 +39,27 @@ func (f *file) addStamp(room int) (u update, err error) {
 	signature, field := ref{number: v.next}, ref{number: v.next + 1}
 	form = replace(form, entry{"Fields", "[" + strings.Join(append(fields, field.String()), " ") + "]"})
 	u = update{offset: f.size, bytes: v.append(
-		object{signature, Form{Room: room}.encode(true)},
+		object{signature, encodeStamp(room)},
 		object{field, encodeField(fmt.Sprintf("Time-stamp %d", len(fields)), page, signature)},
 		object{v.root, encodeDict(replace(catalog, entry{"AcroForm", string(encodeDict(form))}))},
 	)}
 	return u, u.fillRange()
+}
+
+// rangeRoom is what a ByteRange may take: four numbers of ten digits.
+const rangeRoom = len("[0 0123456789 0123456789 0123456789]")
+
+// encodeStamp writes the dictionary of a document time-stamp (ISO 32000-2, 12.8.5)
+// with room for the token and its ByteRange. The token alone says the time.
+func encodeStamp(room int) []byte {
+	return fmt.Appendf(nil, "<< /Type /DocTimeStamp /Filter /Adobe.PPKLite /SubFilter /ETSI.RFC3161\n %s %s /Contents<%s>\n>>",
+		byteRangeKey, strings.Repeat(" ", rangeRoom), strings.Repeat("0", 2*room))
+}
+
+// encodeField writes an invisible signature field that is its own annotation
+// (12.7.5.5): on a page, with the signature that fills it.
+func encodeField(name, page string, signature ref) []byte {
+	return encodeDict([]entry{{"Type", "/Annot"}, {"Subtype", "/Widget"}, {"Rect", "[0 0 0 0]"}, {"P", page},
+		{"F", "132"}, // print, locked: what PDF/A asks of annotations
+		{"FT", "/Sig"}, {"T", encodeText(name)}, {"V", signature.String()}})
 }

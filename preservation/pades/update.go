@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // update is the incremental update that carries a signature or a document
@@ -16,41 +15,8 @@ type update struct {
 	to     int    // behind its '>'
 }
 
-// rangeRoom is what a ByteRange may take: four numbers of ten digits.
-const rangeRoom = len("[0 0123456789 0123456789 0123456789]")
-
-// encode writes a signature dictionary (ISO 32000-2, 12.8.1) with room for the
-// signature and its ByteRange.
-func (f Form) encode(stamp bool) []byte {
-	var b bytes.Buffer
-	typ, format := "Sig", "ETSI.CAdES.detached"
-	if stamp {
-		typ, format = "DocTimeStamp", "ETSI.RFC3161"
-	}
-	fmt.Fprintf(&b, "<< /Type /%s /Filter /Adobe.PPKLite /SubFilter /%s\n %s %s /Contents<%s>\n", typ, format,
-		byteRangeKey, strings.Repeat(" ", rangeRoom), strings.Repeat("0", 2*f.Room))
-	for _, e := range []entry{{"Name", f.Name}, {"Reason", f.Reason}, {"Location", f.Location}} {
-		if e.value != "" {
-			fmt.Fprintf(&b, " /%s %s\n", e.key, encodeText(e.value))
-		}
-	}
-	if !stamp { // in a time-stamp the token alone says the time
-		fmt.Fprintf(&b, " /M (D:%s+00'00')\n", f.Now.UTC().Truncate(time.Second).Format("20060102150405"))
-	}
-	b.WriteString(">>")
-	return b.Bytes()
-}
-
-// encodeField writes an invisible signature field that is its own annotation
-// (12.7.5.5): on a page, with the signature that fills it.
-func encodeField(name, page string, signature ref) []byte {
-	return encodeDict([]entry{{"Type", "/Annot"}, {"Subtype", "/Widget"}, {"Rect", "[0 0 0 0]"}, {"P", page},
-		{"F", "132"}, // print, locked: what PDF/A asks of annotations
-		{"FT", "/Sig"}, {"T", encodeText(name)}, {"V", signature.String()}})
-}
-
 // fillRange writes the ByteRange of a new update, which leaves out nothing but the
-// room for the signature.
+// room for the signature, into its place before that.
 func (u *update) fillRange() error {
 	at := bytes.Index(u.bytes, byteRangeKey)
 	hole := bytes.Index(u.bytes, append(append([]byte{}, contentsKey...), '<'))
@@ -59,8 +25,12 @@ func (u *update) fillRange() error {
 	}
 	from := hole + len(contentsKey)
 	to := from + bytes.IndexByte(u.bytes[from:], '>') + 1
+	place := u.bytes[at+len(byteRangeKey)+1 : hole-1] // between blanks
 	text := fmt.Sprintf("[0 %d %d %d", u.offset+int64(from), u.offset+int64(to), len(u.bytes)-to)
-	copy(u.bytes[at+len(byteRangeKey)+1:], text+strings.Repeat(" ", max(0, rangeRoom-len(text)-1))+"]")
+	if len(text) >= len(place) {
+		return fmt.Errorf("%w: no room for ByteRange", ErrUnsupported)
+	}
+	copy(place, text+strings.Repeat(" ", len(place)-len(text)-1)+"]")
 	return u.findHole()
 }
 
