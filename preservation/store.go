@@ -107,6 +107,25 @@ type Store interface {
 	SetHold(ctx context.Context, key, version string, on bool) error
 }
 
+// Superseded reports whether an older version of a key is one that was damaged, after
+// which a Mender wrote the same bytes again: both were stored with the same digest.
+func Superseded(ctx context.Context, s Store, old, newest Object) (bool, error) {
+	if newest.Marker {
+		return false, nil
+	}
+	a, err := s.Stat(ctx, old.Key, old.VersionID)
+	if err == nil {
+		var b Object
+		if b, err = s.Stat(ctx, newest.Key, newest.VersionID); err == nil {
+			return a.SHA256 != "" && a.SHA256 == b.SHA256, nil
+		}
+	}
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return false, err
+}
+
 // Purger destroys objects. The deletion gateway (retention.Dispose) is its only
 // user in the product; every other package gets a Store.
 type Purger interface {

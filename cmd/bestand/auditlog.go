@@ -62,7 +62,13 @@ func auditVerify(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return brief(v).Text(stdout)
 	}
 	if set.NArg() > 0 {
-		err = verifySegments(set.Args(), audit.Check{Tenant: preservation.TenantID(*tenant), Roots: roots, At: time.Now()}, report)
+		check := audit.Check{Tenant: preservation.TenantID(*tenant), Roots: roots, At: time.Now()}
+		if cfg != nil {
+			if check.Suitable, err = readSuitable(cfg.Algorithms); err != nil {
+				return err
+			}
+		}
+		err = verifySegments(set.Args(), check, report)
 	} else {
 		var a *archive
 		if a, err = open(ctx, cfg, newLog(cfg, stderr)); err != nil {

@@ -85,6 +85,9 @@ type Check struct {
 	Roots *x509.CertPool
 	// At is the time of the check.
 	At time.Time
+	// Suitable is how long algorithms prove anything; nil means the table that is
+	// built in.
+	Suitable *evidence.Suitability
 }
 
 // Chain verifies the segments of a log in the order of their entries. Its zero value
@@ -213,7 +216,7 @@ func (c *Chain) stamped(f *findings, s Segment) time.Time {
 	if s.Seal != nil {
 		objects = append(objects, object(s.Name+SealSuffix, s.Seal))
 	}
-	found := s.Evidence.Verify(objects, evidence.Check{Trust: timestamp.Trust{Roots: c.Roots}, At: c.At, Group: true})
+	found := s.Evidence.Verify(objects, evidence.Check{Trust: timestamp.Trust{Roots: c.Roots}, At: c.At, Group: true, Suitable: c.Suitable})
 	f.all = append(f.all, under(s.Name, found)...)
 	if failed(found) {
 		return time.Time{}

@@ -214,7 +214,7 @@ func (h *holding) bucket(ctx context.Context, tell func(Place, Report) error) er
 			h.expected = h.expected[1:]
 		}
 		if o.Key == last.Key && !o.Marker {
-			kept, err := h.superseded(ctx, o, last)
+			kept, err := preservation.Superseded(ctx, h.store, o, last)
 			if err != nil {
 				return err
 			}
@@ -233,25 +233,6 @@ func (h *holding) bucket(ctx context.Context, tell func(Place, Report) error) er
 		}
 	}
 	return nil
-}
-
-// superseded reports whether a version is one that was damaged, after which the same
-// bytes were written again: both were stored with the same digest.
-func (h *holding) superseded(ctx context.Context, old, newest preservation.Object) (bool, error) {
-	if newest.Marker {
-		return false, nil
-	}
-	a, err := h.store.Stat(ctx, old.Key, old.VersionID)
-	if err == nil {
-		var b preservation.Object
-		if b, err = h.store.Stat(ctx, newest.Key, newest.VersionID); err == nil {
-			return a.SHA256 != "" && a.SHA256 == b.SHA256, nil
-		}
-	}
-	if errors.Is(err, preservation.ErrNotFound) {
-		err = nil
-	}
-	return false, err
 }
 
 // foreign looks at the folder of a record that the catalog may not know.

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -9,6 +10,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
+	"path"
+	"slices"
 	"strings"
 
 	"bestand/preservation"
@@ -25,46 +29,86 @@ const (
 )
 
 // Segments yields what the bucket holds of the audit log, with seals and evidence
-// records, oldest first.
+// records, in the order of their entries. Of a segment that was damaged and written
+// again it yields the newest version.
 func (n *Notary) Segments(ctx context.Context, t *catalog.Tenant) iter.Seq2[audit.Segment, error] {
 	return func(yield func(audit.Segment, error) bool) {
+		var all []segmentVersion
 		store, err := n.Store(ctx, t)
+		if err == nil {
+			all, err = segmentVersions(ctx, store)
+		}
 		if err != nil {
 			yield(audit.Segment{}, err)
 			return
 		}
-		last := ""
-		for o, err := range store.Versions(ctx, audit.Prefix) {
-			var s audit.Segment
-			if err == nil {
-				if strings.HasSuffix(o.Key, audit.SealSuffix) && !o.Marker {
-					continue
-				}
-				s, err = n.segment(ctx, t, store, o)
-			}
-			if o.Marker || o.Key == last {
+		for _, v := range all {
+			s, err := n.segment(ctx, t, store, v)
+			if v.surplus {
 				s.Fault = "the key has more than one version, or a delete marker: something wrote here that must not"
 			}
-			if last = o.Key; !yield(s, err) || err != nil {
+			if !yield(s, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-func (n *Notary) segment(ctx context.Context, t *catalog.Tenant, store preservation.Store, o preservation.Object) (s audit.Segment, err error) {
-	s.Name = o.Key
-	if o.Marker {
+// segmentVersion is a version of a segment in the bucket, or a delete marker.
+type segmentVersion struct {
+	key, id string // the latter empty for a marker
+	first   int64  // entry by its name; behind all others where it tells none
+	surplus bool
+}
+
+// segmentVersions lists the segments in the order of their entries, which is not that
+// of the keys where a clock went back over a new year.
+func segmentVersions(ctx context.Context, store preservation.Store) (all []segmentVersion, err error) {
+	var last preservation.Object
+	for o, err := range store.Versions(ctx, audit.Prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasSuffix(o.Key, audit.SealSuffix) && !o.Marker {
+			continue
+		}
+		again := o.Key == last.Key
+		if again && !o.Marker {
+			old, err := preservation.Superseded(ctx, store, o, last)
+			if err != nil {
+				return nil, err
+			}
+			if old {
+				continue
+			}
+		}
+		last = o
+		v := segmentVersion{key: o.Key, id: o.VersionID, surplus: again || o.Marker}
+		if o.Marker {
+			v.id = ""
+		}
+		if v.first, _, _ = audit.ParseName(path.Base(o.Key)); v.first == 0 {
+			v.first = math.MaxInt64
+		}
+		all = append(all, v)
+	}
+	slices.SortStableFunc(all, func(a, b segmentVersion) int { return cmp.Compare(a.first, b.first) })
+	return all, nil
+}
+
+func (n *Notary) segment(ctx context.Context, t *catalog.Tenant, store preservation.Store, v segmentVersion) (s audit.Segment, err error) {
+	s.Name = v.key
+	if v.id == "" {
 		return s, nil
 	}
-	if s.Content, err = whole(ctx, store, o.Key, o.VersionID); err != nil {
+	if s.Content, err = whole(ctx, store, v.key, v.id); err != nil {
 		return s, err
 	}
-	s.Seal, err = whole(ctx, store, o.Key+audit.SealSuffix, "")
+	s.Seal, err = whole(ctx, store, v.key+audit.SealSuffix, "")
 	if err != nil && !errors.Is(err, preservation.ErrNotFound) {
 		return s, err
 	}
-	s.Evidence, err = n.Segment(ctx, t, o.Key)
+	s.Evidence, err = n.Segment(ctx, t, v.key)
 	switch {
 	case errors.Is(err, ErrPending):
 	case errors.Is(err, preservation.ErrCorrupt), errors.Is(err, preservation.ErrNotFound):
@@ -107,7 +151,7 @@ func (n *Notary) VerifyAudit(ctx context.Context, t *catalog.Tenant, roots *x509
 			break
 		}
 	}
-	chain := audit.Chain{Check: audit.Check{Tenant: t.ID(), Roots: roots, At: n.Now()}}
+	chain := audit.Chain{Check: audit.Check{Tenant: t.ID(), Roots: roots, At: n.Now(), Suitable: n.Suitable}}
 	for s, err := range n.Segments(ctx, t) {
 		if err != nil {
 			return err
