@@ -43,6 +43,7 @@ type archive struct {
 	lock   preservation.Lock
 	tsa    *authority
 	strong pki.Algorithm // of new keys
+	sealed bool          // packages get a seal, of level B-B
 }
 
 // authority stamps until it is told to fail.
@@ -145,7 +146,12 @@ func (a *archive) archived(files int) (catalog.Commit, []byte) {
 		Content: func(id preservation.FileID) (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(content[id])), nil
 		},
-		Seal: func(context.Context, []byte) ([]byte, error) { return []byte("seal"), nil },
+		Seal: func(ctx context.Context, mets []byte) ([]byte, error) {
+			if a.sealed {
+				return a.seal(ctx, mets)
+			}
+			return []byte("seal"), nil
+		},
 	})
 	a.must(err)
 	sum := sha256.Sum256(b.Bytes())

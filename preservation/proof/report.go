@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"bestand/preservation"
@@ -33,7 +34,7 @@ type Report struct {
 	Made     time.Time              `json:"made"`
 	Passed   bool                   `json:"passed"`          // no finding failed
 	Since    time.Time              `json:"proven_since"`    // when the first time-stamp was made
-	Until    *time.Time             `json:"proven_until"`    // when the last one has to be renewed at the latest; nil: no end is in sight
+	Until    *time.Time             `json:"proven_until"`    // when the last one has to be renewed at the latest, as far as its algorithms are known; nil: no end is in sight
 	Evidence ReportEvidence         `json:"evidence_record"` //
 	Chains   [][]ReportStamp        `json:"chains"`          // RFC 4998, 5.1
 	Files    []ReportFile           `json:"files"`           // all in the package, METS and its seal among them
@@ -59,7 +60,7 @@ type ReportStamp struct {
 	Lists        int                 `json:"hash_lists"` // of the reduced hash tree; 0: the token covers the data directly
 	Certificates []ReportCertificate `json:"certificates"`
 	Algorithms   []ReportSuitability `json:"algorithms"`
-	Until        *time.Time          `json:"proves_until"` // by its certificates and algorithms; nil: no end is in sight
+	Until        *time.Time          `json:"proves_until"` // by its certificates and those algorithms that are known; nil: no end is in sight
 }
 
 // ReportCertificate is one that a token carries.
@@ -74,7 +75,8 @@ type ReportCertificate struct {
 // ReportSuitability is until when an algorithm that a token rests on is suitable.
 type ReportSuitability struct {
 	Name  string     `json:"name"`
-	Until *time.Time `json:"suitable_until"` // nil: no end is in sight
+	Known bool       `json:"known"`          // the table of algorithms has it
+	Until *time.Time `json:"suitable_until"` // nil: no end is in sight, or it is not known
 }
 
 // ReportFile is a file that the evidence record covers.
@@ -108,7 +110,7 @@ func (n *Notary) Report(ctx context.Context, t *catalog.Tenant, id preservation.
 	}
 	der, rec, now := r.Encode(), p.Record(), n.Now().UTC()
 	sum := sha256.Sum256(der)
-	report := Report{Format: ReportFormat, Tenant: t.ID(), Record: id, Version: version, Title: rec.Title, Made: now, Passed: true,
+	report := Report{Format: ReportFormat, Tenant: t.ID(), Record: id, Version: version, Title: rec.Title, Made: now,
 		Evidence: ReportEvidence{Size: len(der), SHA256: hex.EncodeToString(sum[:])}}
 	for _, a := range r.Digests {
 		report.Evidence.Digests = append(report.Evidence.Digests, a.String())
@@ -126,15 +128,22 @@ func (n *Notary) Report(ctx context.Context, t *catalog.Tenant, id preservation.
 		objects = append(objects, evidence.Object{Name: e.Path, Digest: func(h crypto.Hash) ([]byte, error) { return fileDigest(p, e.Path, e.Digests, h) }})
 	}
 	report.Findings = r.Verify(objects, evidence.Check{Trust: timestamp.Trust{Roots: n.Roots}, At: now, Group: true, Suitable: n.Suitable})
+	sealed := now
+	if n.Roots != nil && !failed(report.Findings) {
+		sealed = report.Since // the package is proven to be as old, and its seal with it
+	}
 	// The digests of the record's files are those that the package names; here its
 	// bytes are read and compared with them.
 	report.Findings = append(report.Findings, aip.Verify(ctx, content, o.Size, aip.Options{VerifySeal: func(mets, seal []byte) []preservation.Finding {
-		return cades.Verify(seal, bytes.NewReader(mets), cades.Trust{Roots: n.Roots, At: now})
+		return cades.Verify(seal, bytes.NewReader(mets), cades.Trust{Roots: n.Roots, At: sealed})
 	}})...)
-	for _, f := range report.Findings {
-		report.Passed = report.Passed && f.Severity != preservation.Failed
-	}
+	report.Passed = !failed(report.Findings)
 	return report, ctx.Err()
+}
+
+// failed reports whether one of some findings failed.
+func failed(all []preservation.Finding) bool {
+	return slices.ContainsFunc(all, func(f preservation.Finding) bool { return f.Severity == preservation.Failed })
 }
 
 func (r *Report) addChains(record *evidence.Record, suitable *evidence.Suitability) error {
@@ -163,8 +172,8 @@ func (r *Report) addChains(record *evidence.Record, suitable *evidence.Suitabili
 			}
 			s.Until = end(token.Expires())
 			for _, rests := range token.Algorithms() {
-				until, _ := suitable.Until(rests)
-				line := ReportSuitability{Name: rests.String(), Until: end(until)}
+				until, known := suitable.Until(rests)
+				line := ReportSuitability{Name: rests.String(), Known: known, Until: end(until)}
 				if line.Until != nil && (s.Until == nil || line.Until.Before(*s.Until)) {
 					s.Until = line.Until
 				}
