@@ -44,6 +44,13 @@ func TestAuditLog(t *testing.T) {
 	if err != nil || len(segments) != 2 {
 		t.Fatal(segments, err)
 	}
+	table := filepath.Join(t.TempDir(), "algorithms.json")
+	if err := os.WriteFile(table, []byte(`{"format":"bestand-algorithms/1","digest":[{"name":"SHA-256","until":"2020-12-31"}],"signature":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := verify("--algorithms", table, "--trust", ca, dir); err == nil || !strings.Contains(said, "algorithm-unsuitable") {
+		t.Errorf("%v\n%s", err, said)
+	}
 	// openssl judges the seal as well.
 	if out, err := exec.Command(tool(t, "openssl"), "cms", "-verify", "-binary", "-inform", "DER", "-in", segments[0]+".p7s", "-content", segments[0],
 		"-CAfile", ca, "-purpose", "any", "-out", os.DevNull).CombinedOutput(); err != nil {
@@ -87,4 +94,19 @@ func TestAuditLog(t *testing.T) {
 	if said, err := verify(filepath.Join(dir, "audit", "nichts")); err == nil {
 		t.Errorf("no such file: %s", said)
 	}
+}
+
+// TestAuditFaultDelaysNoBatch: where the bucket has another log than the catalog,
+// records are stamped all the same.
+func TestAuditFaultDelaysNoBatch(t *testing.T) {
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	operator := admin.as("otto", "operator")
+	admin.archive(about("1", "63.10", "Bauantrag"), file("a.bin", blob("Gutachten")))
+	operator.post("/v1/evidence/batches", nil).want(t, 200)
+	in.change(t, `UPDATE audit SET hash = 'x' WHERE tenant = $1 AND seq = 2`, string(firstTenant))
+	in.change(t, `DELETE FROM audit_segment WHERE tenant = $1`, string(firstTenant))
+	_, r := admin.archive(about("2", "63.10", "Bauantrag"), file("a.bin", blob("Gutachten")))
+	operator.post("/v1/evidence/batches", nil).want(t, 200)
+	admin.get("/v1/records/"+r.ID+"/evidence").want(t, 200)
 }

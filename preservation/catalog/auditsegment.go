@@ -34,11 +34,11 @@ func (v View) AuditSegments(ctx context.Context, after string, limit int) ([]Aud
 }
 
 // WaitingAudit lists the segments that no stamp holds, sealed ones or those that
-// are not, in the order of keys.
-func (v View) WaitingAudit(ctx context.Context, sealed bool, limit int) ([]AuditSegment, error) {
+// are not, in the order of keys, behind one of them.
+func (v View) WaitingAudit(ctx context.Context, sealed bool, after string, limit int) ([]AuditSegment, error) {
 	is := map[bool]string{true: `seal <> ''`, false: `seal = ''`}[sealed]
 	rows, err := v.q.QueryContext(ctx, `SELECT `+segmentColumns+` FROM audit_segment
-		WHERE tenant = $1 AND stamp = '' AND `+is+` ORDER BY key LIMIT $2`, string(v.tenant), limit)
+		WHERE tenant = $1 AND stamp = '' AND `+is+` AND key > $2 ORDER BY key LIMIT $3`, string(v.tenant), after, limit)
 	return collect(rows, err, scanSegment)
 }
 

@@ -78,29 +78,40 @@ func adopt(ctx context.Context, t *catalog.Tenant, s preservation.Store, entries
 	}
 	same := func(a, b audit.Entry) bool { return a.Seq == b.Seq && a.Hash == b.Hash }
 	if len(have) > len(entries) || !slices.EqualFunc(have, entries[:len(have)], same) {
-		return segment, fmt.Errorf("%s holds other entries than the catalog has: %w", segment.Key, preservation.ErrCorrupt)
+		return segment, fmt.Errorf("%s holds other entries than the catalog has, which must be older than the bucket: stop the service and run bestand rebuild, which takes up what the bucket has: %w", segment.Key, preservation.ErrCorrupt)
 	}
 	segment.SHA256 = hex256(data)
 	return segment, nil
 }
 
-// SealAudit puts a detached seal beside each segment that has none yet.
+// SealAudit puts a detached seal beside each segment that has none yet. What is wrong
+// with one is said and does not keep the others waiting; an outage does.
 func SealAudit(ctx context.Context, t *catalog.Tenant, s preservation.Store, lock preservation.Lock, seal func(ctx context.Context, content []byte) ([]byte, error)) error {
-	for {
-		waiting, err := t.View().WaitingAudit(ctx, false, 100)
-		if err != nil || len(waiting) == 0 {
-			return err
+	var wrong []error
+	after, progress := "", true
+	for progress {
+		waiting, err := t.View().WaitingAudit(ctx, false, after, 100)
+		if err != nil {
+			return errors.Join(append(wrong, err)...)
 		}
+		progress = false // without any in a whole page, the fault is hardly that of the segments
 		for _, w := range waiting {
+			after = w.Key
 			sum, err := sealSegment(ctx, s, w, lock, seal)
 			if err == nil {
 				err = t.Update(ctx, func(x *catalog.Tx) error { return x.SealAudit(w.Key, sum) })
 			}
-			if err != nil {
-				return fmt.Errorf("seal %s: %w", w.Key, err)
+			if err == nil {
+				progress = true
+				continue
+			}
+			wrong = append(wrong, fmt.Errorf("seal %s: %w", w.Key, err))
+			if ctx.Err() != nil || errors.Is(err, preservation.ErrUnavailable) || errors.Is(err, preservation.ErrClock) {
+				return errors.Join(wrong...)
 			}
 		}
 	}
+	return errors.Join(wrong...)
 }
 
 // sealSegment seals one segment and returns the digest of the seal: that of an earlier

@@ -31,24 +31,34 @@ func (n *Notary) Segment(ctx context.Context, t *catalog.Tenant, key string) (*e
 	return newAssembly(t).record(ctx, key, 0, time.Time{}, func(h crypto.Hash) ([][]byte, error) { return segmentGroup(ctx, store, key, h) })
 }
 
-// addSegments adds to a stamp the sealed segments that none holds, or to a new one
-// those that have waited for long.
+// addSegments adds to a stamp the sealed segments that none holds. Where there is no
+// stamp, one that can be read and has waited for long opens a new one, and those behind
+// it go with it.
 func (n *Notary) addSegments(ctx context.Context, t *catalog.Tenant, store preservation.Store, s *catalog.Stamp, h crypto.Hash, most int) error {
-	waiting, err := t.View().WaitingAudit(ctx, true, most)
-	if err != nil || len(waiting) == 0 || s.ID == "" && n.Now().Sub(waiting[0].Stored) < idle {
-		return err
-	}
 	var leaves []catalog.StampLeaf
-	for _, w := range waiting {
-		group, err := segmentGroup(ctx, store, w.Key, h)
-		if err != nil && !urgent(ctx, err) {
-			n.Log.ErrorContext(ctx, "segment of the audit log cannot be stamped", "key", w.Key, "err", err)
-			continue
-		}
+	for after := ""; len(leaves) < most; {
+		waiting, err := t.View().WaitingAudit(ctx, true, after, most-len(leaves))
 		if err != nil {
-			return fmt.Errorf("read %s: %w", w.Key, err)
+			return err
 		}
-		leaves = append(leaves, catalog.StampLeaf{Subject: w.Key, Digest: evidence.GroupDigest(h, group)})
+		if len(waiting) == 0 {
+			break
+		}
+		for _, w := range waiting {
+			after = w.Key
+			if s.ID == "" && len(leaves) == 0 && n.Now().Sub(w.Stored) < idle {
+				continue
+			}
+			group, err := segmentGroup(ctx, store, w.Key, h)
+			if err != nil && !urgent(ctx, err) {
+				n.Log.ErrorContext(ctx, "segment of the audit log cannot be stamped", "key", w.Key, "err", err)
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("read %s: %w", w.Key, err)
+			}
+			leaves = append(leaves, catalog.StampLeaf{Subject: w.Key, Digest: evidence.GroupDigest(h, group)})
+		}
 	}
 	return n.add(ctx, t, s, h, leaves)
 }

@@ -1,0 +1,84 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/audit"
+	"bestand/preservation/catalog"
+	"bestand/preservation/ledger"
+)
+
+// note adds an entry to an audit log and has the log stored.
+func (a *archive) note(t *catalog.Tenant, actor string) error {
+	a.Helper()
+	a.must(t.Audit(a.Context(), catalog.AuditEntry{Actor: actor, Action: "record.read", Object: "x"}))
+	return ledger.StoreAudit(a.Context(), t, a.bucket, a.lock)
+}
+
+// TestSealAuditDamaged: a segment that is away, and one that was exchanged, keep no
+// others waiting; an outage does.
+func TestSealAuditDamaged(t *testing.T) {
+	a := newArchive(t)
+	asked := 0
+	var outage error
+	seal := func() error {
+		return ledger.SealAudit(t.Context(), a.Tenant, a.bucket, a.lock, func(context.Context, []byte) ([]byte, error) {
+			asked++
+			return []byte("seal"), outage
+		})
+	}
+	gone, other := audit.Key(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), 1, 1), audit.Key(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), 2, 2)
+	a.put(other, []byte("something else"))
+	a.must(a.Update(t.Context(), func(x *catalog.Tx) error {
+		return errors.Join(x.AddAuditSegment(catalog.AuditSegment{Key: gone, SHA256: "00"}), x.AddAuditSegment(catalog.AuditSegment{Key: other, SHA256: "00"}))
+	}))
+	const segments = 101 // and two: more than a page
+	for range segments {
+		a.must(a.note(a.Tenant, "anna"))
+	}
+	outage = preservation.Down(preservation.PartTSA, errors.New("no answer"))
+	if err := seal(); !errors.Is(err, preservation.ErrUnavailable) || asked != 1 {
+		t.Errorf("outage: %v, %d seals were asked for", err, asked)
+	}
+	asked, outage = 0, errors.New("broken")
+	if err := seal(); !errors.Is(err, outage) || asked > 100 {
+		t.Errorf("none can be made: %v, %d seals were asked for", err, asked)
+	}
+	asked, outage = 0, nil
+	err := seal()
+	if !errors.Is(err, preservation.ErrNotFound) || !errors.Is(err, preservation.ErrCorrupt) || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), other) {
+		t.Error(err)
+	}
+	left, err := a.View().WaitingAudit(t.Context(), false, "", 10)
+	a.must(err)
+	if asked != segments || len(left) != 2 {
+		t.Errorf("%d seals, %d segments without", asked, len(left))
+	}
+}
+
+// TestStoreAuditOlderCatalog: a catalog that is older than the bucket says what is to
+// be done, and after that goes on.
+func TestStoreAuditOlderCatalog(t *testing.T) {
+	a := newArchive(t)
+	a.must(a.note(a.Tenant, "anna"))
+	a.must(a.note(a.Tenant, "anna"))
+	dump := newCatalog(t)
+	for range 2 {
+		if err := a.note(dump, "berta"); !errors.Is(err, preservation.ErrCorrupt) || !strings.Contains(err.Error(), "bestand rebuild") {
+			t.Fatal(err)
+		}
+	}
+	if report := a.rebuild(dump); len(report.Problems) > 0 {
+		t.Errorf("%+v", report.Problems)
+	}
+	a.must(a.note(dump, "berta"))
+	last, err := dump.View().AuditKnown(t.Context())
+	if err != nil || last != 3 {
+		t.Error(last, err)
+	}
+}
