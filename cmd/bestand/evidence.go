@@ -89,10 +89,9 @@ func evidenceCommand(ctx context.Context, args []string, stdout, stderr io.Write
 
 // renewal says one in words.
 func renewal(d proof.Due) string {
+	by := fmt.Sprintf("by %s, because %s", d.End.UTC().Format(time.DateOnly), d.Why)
 	if d.Renewal == proof.HashTree {
-		return fmt.Sprintf("hash trees under %s go to %s: %d versions of records, %d bytes, are read again; by %s, because %s",
-			d.Digest, d.To, d.Versions, d.Bytes, d.End.UTC().Format(time.DateOnly), d.Why)
+		return fmt.Sprintf("hash trees go from %s to %s %s: all that rests on them is read again (versions of records: %d, bytes: %d)", d.Digest, d.To, by, d.Versions, d.Bytes)
 	}
-	return fmt.Sprintf("%d time-stamps over hash trees under %s are covered by one new time-stamp; by %s, because %s",
-		d.Stamps, d.Digest, d.End.UTC().Format(time.DateOnly), d.Why)
+	return fmt.Sprintf("one new time-stamp covers those over hash trees under %s (%d) %s", d.Digest, d.Stamps, by)
 }

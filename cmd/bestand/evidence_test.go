@@ -232,7 +232,7 @@ func TestHashTreeRenewal(t *testing.T) {
 	}
 	later := time.Now().AddDate(4, 10, 0).Format(time.DateOnly)
 	for _, x := range []struct{ args, want string }{
-		{"stamp", "3 versions"}, {"due", "nothing"}, {"renew", "nothing"}, {"due --at " + later, "1 time-stamps over hash trees under SHA-256"},
+		{"stamp", "3 versions"}, {"due", "nothing"}, {"renew", "nothing"}, {"due --at " + later, "one new time-stamp covers those over hash trees under SHA-256 (1) by"},
 	} {
 		if said := evidenceOf(strings.Fields(x.args)...); !strings.Contains(said, x.want) {
 			t.Errorf("%s: %s", x.args, said)
@@ -247,11 +247,11 @@ func TestHashTreeRenewal(t *testing.T) {
 	}
 	in.flags = []string{"--algorithms", table}
 	in.serve(t)
-	if said := evidenceOf("due"); !strings.Contains(said, "SHA-256 go to SHA-512: 3 versions") {
+	if said := evidenceOf("due"); !strings.Contains(said, "from SHA-256 to SHA-512 by") {
 		t.Error(said)
 	}
 	evidenceOf("renew")
-	for deadline := time.Now().Add(time.Minute); strings.Contains(evidenceOf("due"), "go to SHA-512"); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); strings.Contains(evidenceOf("due"), "to SHA-512"); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(evidenceOf("due"))
 		}
