@@ -42,7 +42,7 @@ func LaterReceiptKey(record preservation.RecordID, id preservation.SubmissionID)
 func laterEvent(id preservation.SubmissionID) string { return string(id) + "-copies" }
 
 // Replicated is told that the second copy has an object of a record, read back with
-// its digest. With package and receipt of a version there, a later receipt says so,
+// its digest. With the packages up to a version and its receipt there, a later one says so,
 // where the first one had to say that the source may not be deleted yet. The first
 // stays as it is.
 func (p *Pipeline) Replicated(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, o catalog.RecordObject) error {
@@ -58,12 +58,17 @@ func (p *Pipeline) Replicated(ctx context.Context, t *catalog.Tenant, id preserv
 		return slices.ContainsFunc(objects, func(o catalog.RecordObject) bool { return o.Key == key && !o.Copied.IsZero() })
 	}
 	for _, sub := range subs {
-		if sub.Version != o.Version || sub.Status != catalog.Archived || sub.Receipt == "" {
+		if sub.Version < o.Version || sub.Status != catalog.Archived || sub.Receipt == "" {
 			continue
+		}
+		// Files may lie in the package of an earlier version.
+		whole := copied(preservation.EventKey(id, string(sub.ID)))
+		for v := 1; v <= sub.Version; v++ {
+			whole = whole && copied(preservation.PackageKey(id, v))
 		}
 		key := LaterReceiptKey(id, sub.ID)
 		known := slices.ContainsFunc(objects, func(o catalog.RecordObject) bool { return o.Key == key })
-		if known || !copied(preservation.PackageKey(id, sub.Version)) || !copied(preservation.EventKey(id, string(sub.ID))) {
+		if known || !whole {
 			continue
 		}
 		if err := p.receiptAgain(ctx, t, id, sub); err != nil {

@@ -389,7 +389,8 @@ func TestBackupKilled(t *testing.T) {
 			err := cmd.Wait()
 			var exit *exec.ExitError
 			if timer.Stop() || err == nil {
-				if err != nil {
+				// A restore may have come to its end just before it was killed.
+				if err != nil && (killed == 0 || !strings.Contains(said.String(), "a restore goes into an empty one")) {
 					t.Fatalf("after %d kills: %v\n%s", killed, err, said.String())
 				}
 				return killed

@@ -124,10 +124,12 @@ func (x *Tx) SetCopyChecked(id preservation.RecordID, at time.Time) error {
 }
 
 // Copies counts the verified copies of a record: 2 when the second copy has every
-// object of it. Oldest is when the second copy was last read back, else zero.
+// object of it and neither is known to be damaged. Checked is when the second copy
+// was last read back, else zero.
 func (v View) Copies(ctx context.Context, id preservation.RecordID) (n int, checked time.Time, err error) {
 	var at, single int64
 	err = v.q.QueryRowContext(ctx, `SELECT copy_checked_ms, (SELECT COUNT(*) FROM record_object WHERE tenant = $1 AND record_id = $2 AND copied_ms = 0)
+		+ (SELECT COUNT(*) FROM finding WHERE tenant = $1 AND record_id = $2)
 		FROM record WHERE tenant = $1 AND id = $2`, string(v.tenant), string(id)).Scan(&at, &single)
 	if err != nil {
 		return 0, time.Time{}, found(err, "record", string(id))

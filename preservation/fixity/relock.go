@@ -30,16 +30,20 @@ func (s *Scrub) relock(ctx context.Context, t *catalog.Tenant, store, second pre
 		if i < 0 {
 			continue
 		}
+		var done bool
 		switch {
 		case slices.Contains([]string{CodeLockGone, CodeLockShort, CodeHoldGone}, f.Code):
-			err = s.secure(ctx, store, f.Subject, objects[i].VersionID, lock, e.Last.State == held)
+			done, err = s.secure(ctx, store, f.Subject, objects[i].VersionID, lock, e.Last.State == held)
 		case f.Code == CodeCopyLock && second != nil:
-			err = s.secure(ctx, second, f.Subject, "", lock, e.Last.State == held)
+			done, err = s.secure(ctx, second, f.Subject, "", lock, e.Last.State == held)
 		default:
 			continue
 		}
 		if err != nil {
 			return n, fmt.Errorf("lock %s again: %w", f.Subject, err)
+		}
+		if !done { // the catalog has no lock that lasts either: its extension is late, which is told apart
+			continue
 		}
 		n++
 		err = t.Update(ctx, func(x *catalog.Tx) error {
@@ -55,21 +59,23 @@ func (s *Scrub) relock(ctx context.Context, t *catalog.Tenant, store, second pre
 	return n, nil
 }
 
-func (s *Scrub) secure(ctx context.Context, b preservation.Store, key, version string, lock preservation.Lock, held bool) error {
+// secure sets lock and hold of one object, and reports whether it set any.
+func (s *Scrub) secure(ctx context.Context, b preservation.Store, key, version string, lock preservation.Lock, held bool) (done bool, err error) {
 	have, err := b.Stat(ctx, key, version)
 	if errors.Is(err, preservation.ErrNotFound) {
-		return nil // which is a finding of its own
+		return false, nil // which is a finding of its own
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if lock.Until.After(s.Checker.Now()) {
 		if err := b.Extend(ctx, key, have.VersionID, lock); err != nil {
-			return err
+			return false, err
 		}
+		done = true
 	}
 	if held && !have.Hold {
-		return b.SetHold(ctx, key, have.VersionID, true)
+		return true, b.SetHold(ctx, key, have.VersionID, true)
 	}
-	return nil
+	return done, nil
 }

@@ -130,8 +130,19 @@ func (r *run) bringAll(ctx context.Context, due []catalog.CopyDue) error {
 					return err
 				}
 			}
-			if err := x.Copied(d); err != nil {
-				return err
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	told := r.tell(ctx, due, rows, errs)
+	err = r.t.Update(ctx, func(x *catalog.Tx) error {
+		for i, d := range due {
+			if errs[i] == nil {
+				if err := x.Copied(d); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -144,24 +155,26 @@ func (r *run) bringAll(ctx context.Context, due []catalog.CopyDue) error {
 			r.Log.ErrorContext(ctx, "second copy: an object was not copied; it is tried again", "tenant", string(r.t.ID()), "key", due[i].Key, "tries", due[i].Tries+1, "err", err)
 		}
 	}
-	return r.tell(ctx, rows)
+	return told
 }
 
-// tell says which objects of records are in both places now.
-func (r *run) tell(ctx context.Context, rows []*seen) error {
-	for _, s := range rows {
-		if s == nil || r.Seen == nil || !s.object.Copied.IsZero() {
+// tell says which objects of records are in both places now. What could not be told
+// stays due, and gets its error.
+func (r *run) tell(ctx context.Context, due []catalog.CopyDue, rows []*seen, errs []error) (wrong error) {
+	for i, s := range rows {
+		if s == nil || errs[i] != nil || r.Seen == nil {
 			continue
 		}
-		if err := r.Seen(ctx, r.t, s.record, s.object); err != nil {
-			// The object is copied, and asked for once more so that it is told again.
-			if nerr := r.t.Update(ctx, func(x *catalog.Tx) error { return x.NeedCopy(s.object.Key) }); nerr != nil {
-				return nerr
-			}
-			return err
+		if errs[i] = r.Seen(ctx, r.t, s.record, s.object); errs[i] == nil {
+			continue
+		}
+		wrong = errors.Join(wrong, errs[i])
+		pause := r.Now().Add(min(time.Minute<<min(due[i].Tries, 10), longest))
+		if err := r.t.Update(ctx, func(x *catalog.Tx) error { return x.CopyFailed(due[i], errs[i], pause) }); err != nil {
+			return errors.Join(wrong, err)
 		}
 	}
-	return nil
+	return wrong
 }
 
 // seen is an object of a record that the second copy has.
@@ -184,6 +197,26 @@ func RecordOf(key string) (preservation.RecordID, bool) {
 // errUnlocked: there is no lock to copy.
 var errUnlocked = errors.New("no lock is in force on it; the scrub says so too")
 
+// errDestroyed: the second copy has something of a record whose destruction has begun
+// or is over.
+var errDestroyed = errors.New("the record is being destroyed, or was, and the second copy has it: see that it goes there as well")
+
+// gone is for an object that the bucket does not have: it was destroyed, or it is
+// lost, for which the scrub looks.
+func (r *run) gone(ctx context.Context, key string, destroyed bool) error {
+	if !destroyed {
+		return nil
+	}
+	_, err := r.to.Stat(ctx, key, "")
+	if errors.Is(err, preservation.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = errDestroyed
+	}
+	return err
+}
+
 // bring makes the copy of one object what the object is.
 func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 	var known *seen
@@ -205,7 +238,7 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 	}
 	have, err := r.from.Stat(ctx, key, want.VersionID)
 	if errors.Is(err, preservation.ErrNotFound) {
-		return nil, nil // destroyed, or lost: the scrub looks for what is lost
+		return nil, r.gone(ctx, key, ofRecord && state.Status != "live")
 	}
 	if err != nil {
 		return nil, err
@@ -229,6 +262,15 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 		}
 		if there, err = r.write(ctx, have, want.SHA256, lock); err != nil {
 			return nil, err
+		}
+		if ofRecord { // it takes minutes, in which the record may be destroyed
+			now, err := r.t.View().Retention(ctx, id)
+			if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+				return nil, err
+			}
+			if now.Status != "live" && known != nil {
+				return nil, errDestroyed
+			}
 		}
 	case err != nil:
 		return nil, err
