@@ -42,6 +42,9 @@ func (s *server) GetEvidence(ctx context.Context, request GetEvidenceRequestObje
 	if errors.Is(err, proof.ErrPending) {
 		return nil, noEvidence.because("no evidence batch has covered version %d of the record yet", version)
 	}
+	if errors.Is(err, catalog.ErrNotFound) && p.File != "" {
+		return nil, notFound.because("version %d of the record has no file %q", version, p.File)
+	}
 	if err != nil {
 		return nil, s.orDestroyed(ctx, request.ID, err)
 	}

@@ -69,6 +69,9 @@ func TestEvidence(t *testing.T) {
 		}
 		return path
 	}
+	if p := admin.get(path + "?file=f0099").want(t, 404); !strings.Contains(string(p.body), "f0099") {
+		t.Errorf("a file that is not there: %s", p.body)
+	}
 	der := admin.get(path).want(t, 200).body
 	if e, err := evidence.Decode(der); err != nil || !bytes.Equal(e.Encode(), der) {
 		t.Errorf("no DER: %v", err)
