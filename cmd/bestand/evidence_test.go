@@ -69,7 +69,7 @@ func TestEvidence(t *testing.T) {
 		}
 		return path
 	}
-	if p := admin.get(path + "?file=f0099").want(t, 404); !strings.Contains(string(p.body), "f0099") {
+	if p := admin.get(path+"?file=f0099").want(t, 404); !strings.Contains(string(p.body), "f0099") {
 		t.Errorf("a file that is not there: %s", p.body)
 	}
 	der := admin.get(path).want(t, 200).body
