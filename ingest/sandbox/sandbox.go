@@ -283,8 +283,9 @@ func environment(home string, more []string) []string {
 
 // limitArgs sets the limits that the kernel keeps for each process. The watch
 // adds those over the whole tree. RLIMIT_AS would end every JVM and browser,
-// which reserve far more than they use; RLIMIT_DATA counts what is writable,
-// and stands well above the watch's limit so that the watch names it first.
+// which reserve far more than they use; RLIMIT_DATA counts what is writable.
+// It and RLIMIT_CPU, which counts by ticks and not by what was used, stand well
+// above the watch's limits so that the watch names them first.
 func limitArgs(prlimit string, l Limits) []string {
 	args := []string{prlimit, "--core=0", "--nofile=4096:4096"}
 	if l.Processes > 0 { // threads count; root's are held by a control group
@@ -294,7 +295,7 @@ func limitArgs(prlimit string, l Limits) []string {
 		args = append(args, fmt.Sprintf("--data=%d", l.Memory+1<<30))
 	}
 	if l.CPU > 0 {
-		s := int64((l.CPU + time.Second - 1) / time.Second)
+		s := int64((l.CPU+l.CPU/4)/time.Second) + 1
 		args = append(args, fmt.Sprintf("--cpu=%d:%d", s, s+2))
 	}
 	if l.FileSize > 0 {

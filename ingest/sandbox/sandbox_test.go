@@ -203,17 +203,17 @@ func TestLimits(t *testing.T) {
 		want   string
 	}{
 		{"memory", perl(touch), Limits{Memory: 100 << 20}, LimitMemory},
-		{"memory of children together", perl(`for (1..4) { if (!fork) { my $x = "x" x (60<<20); sleep 20; exit } } sleep 20`), Limits{Memory: 150 << 20}, LimitMemory},
+		{"memory of children together", perl(`for (1..4) { if (!fork) { my $x = "x" x (60<<20); sleep 90; exit } } sleep 90`), Limits{Memory: 150 << 20}, LimitMemory},
 		{"cpu", perl(spin), Limits{CPU: time.Second}, LimitCPU},
 		{"cpu of a child", perl(`if (!fork) { while (1) {} } wait; exit 7`), Limits{CPU: time.Second}, LimitCPU},
-		{"cpu of children together", perl(`for (1..4) { if (!fork) { while (1) {} } } sleep 20`), Limits{CPU: time.Second}, LimitCPU},
-		{"wall", perl(`sleep 20`), Limits{Wall: 200 * time.Millisecond}, LimitWall},
+		{"cpu of children together", perl(`for (1..4) { if (!fork) { while (1) {} } } sleep 90`), Limits{CPU: time.Second}, LimitCPU},
+		{"wall", perl(`sleep 90`), Limits{Wall: 200 * time.Millisecond}, LimitWall},
 		{"filesize", perl(`open F, ">", "big"; print F "x" x (1<<20) while 1`), Limits{FileSize: 5 << 20}, LimitFileSize},
 		{"filesize of a child", perl(`system "perl", "-e", 'open F, ">", "big"; print F "x" x (1<<20) while 1'; exit 1`), Limits{FileSize: 5 << 20}, LimitFileSize},
 		{"filesize, signal ignored", perl(`$SIG{XFSZ} = "IGNORE"; open F, ">", "big"; print F "x" x (1<<20) for 1..20; close F; exit 0`), Limits{FileSize: 5 << 20}, LimitFileSize},
-		{"many files", perl(`for my $i (1..100) { open F, ">", "f$i"; print F "x" x (1<<20); close F } sleep 20`), Limits{FileSize: 5 << 20}, LimitFileSize},
+		{"many files", perl(`for my $i (1..100) { open F, ">", "f$i"; print F "x" x (1<<20); close F } sleep 90`), Limits{FileSize: 5 << 20}, LimitFileSize},
 		{"output", perl(`print "x" x 4096 while 1`), Limits{Output: 1 << 20}, LimitOutput},
-		{"processes", perl(`for (1..30) { fork or do { sleep 20; exit } } sleep 20`), Limits{Processes: 10}, LimitProcesses},
+		{"processes", perl(`for (1..30) { fork or do { sleep 90; exit } } sleep 90`), Limits{Processes: 10}, LimitProcesses},
 		{"none", perl(`print "x" x 4096; my $x = "x" x (10<<20)`), Limits{Memory: 100 << 20, Output: 4096, FileSize: 1 << 20}, ""},
 	}
 	for _, tt := range tests {
@@ -222,11 +222,11 @@ func TestLimits(t *testing.T) {
 			var out bytes.Buffer
 			tt.c.Dir, tt.c.Limits, tt.c.Stdout = t.TempDir(), tt.limits, &out
 			if tt.limits.Wall == 0 {
-				tt.c.Limits.Wall = 15 * time.Second
+				tt.c.Limits.Wall = time.Minute
 			}
 			start := time.Now()
 			res, err := s.Run(t.Context(), tt.c)
-			if tt.want == LimitWall && errors.Is(err, preservation.ErrUnavailable) {
+			if errors.Is(err, preservation.ErrUnavailable) {
 				t.Skipf("the machine is too busy to tell: %v", err)
 			}
 			if err != nil {
@@ -235,7 +235,7 @@ func TestLimits(t *testing.T) {
 			if res.Limit != tt.want || res.OK() != (tt.want == "") {
 				t.Errorf("result %+v, want limit %q", res, tt.want)
 			}
-			if d := time.Since(start); d > 14*time.Second {
+			if d := time.Since(start); d > 55*time.Second {
 				t.Errorf("took %s", d)
 			}
 			if l := tt.limits.Output; l > 0 && int64(out.Len()) > l {
