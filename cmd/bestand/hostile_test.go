@@ -283,7 +283,7 @@ func TestHostile(t *testing.T) {
 // hostileTime is how long a file of the campaign may take, with 10 s for each that it
 // holds: several limits on processor time one after the other, on a busy machine.
 func hostileTime(f hostile.File) time.Duration {
-	return 10*time.Minute + time.Duration(f.Holds)*10*time.Second
+	return 30*time.Minute + time.Duration(f.Holds)*10*time.Second
 }
 
 // TestFaultHostile sends every hostile file through the service, one after the
