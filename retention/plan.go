@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"bestand/preservation"
@@ -21,6 +22,11 @@ const (
 
 	schemeName = "default"
 )
+
+// Decides reports whether documents of a kind decide on what may be destroyed.
+func Decides(kind string) bool {
+	return slices.Contains([]string{KindScheme, KindRule, KindHold, KindPermit}, kind)
+}
 
 // plan is everything a tenant configured about retention, at one moment.
 type plan struct {

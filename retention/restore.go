@@ -2,6 +2,7 @@ package retention
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"bestand/preservation"
@@ -17,6 +18,13 @@ func TriggerOf(e preservation.EventObject) (catalog.Trigger, bool) {
 	return catalog.Trigger{
 		ID: g.ID, Record: e.Record, Type: g.Type, Date: g.Date, At: g.Recorded, Actor: g.Actor, Key: preservation.EventKey(e.Record, g.ID),
 	}, true
+}
+
+// Replanned has every record evaluated anew, by documents that have come into bucket and
+// catalog otherwise than by an Officer.
+func Replanned(x *catalog.Tx) error {
+	_, err := x.MarkStale(catalog.RetentionFilter{})
+	return errors.Join(err, x.SetCursor(stampName, ""))
 }
 
 // Remains returns the tombstone of a record as its event objects tell it, for

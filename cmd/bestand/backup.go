@@ -195,7 +195,7 @@ func (a *archive) mirror(ctx context.Context, m *backup.Mirror, id preservation.
 		return len(r.Failed), fmt.Errorf("tenant %s: %w", id, err)
 	}
 	fmt.Fprintf(stdout, "%s: %d objects, %d of them new with %d bytes, %d of destroyed records left out\n", id, r.Objects, r.Copied, r.Bytes, r.Removed)
-	for _, f := range r.Failed {
+	for _, f := range slices.Concat(r.Failed, r.Notices) {
 		fmt.Fprintf(stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, verdict.Legible(f.Subject), f.Detail)
 	}
 	return len(r.Failed), nil
@@ -218,7 +218,7 @@ func (a *archive) lastBackup(folder *backup.Folder) (*backup.Run, error) {
 func sealedBy(head, seal []byte, roots *x509.CertPool, run *backup.Run) error {
 	for _, f := range cades.Verify(seal, bytes.NewReader(head), cades.Trust{Roots: roots, At: run.Made}) {
 		if f.Severity == preservation.Failed {
-			return fmt.Errorf("the backup of %s is not that of this installation, or was changed: %s: %s", stamp(run.Made), f.Code, f.Detail)
+			return fmt.Errorf("the backup of %s is not that of this installation, or was changed: %s: %s. If the installation had another authority then, name its certificate with --trust-file", stamp(run.Made), f.Code, f.Detail)
 		}
 	}
 	return nil

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"bestand/retention"
 )
 
 // BenchmarkRebuild restores catalog and index from the bucket, and reads the
@@ -124,7 +126,7 @@ func rebuildAnew(b testing.TB, dir string) (took, work time.Duration) {
 		b.Fatal(err)
 	}
 	begin, before := time.Now(), worked()
-	if err := a.rebuild(context.WithoutCancel(b.Context()), b.Output()); err != nil {
+	if err := a.rebuild(context.WithoutCancel(b.Context()), b.Output(), retention.Remains); err != nil {
 		b.Fatal(err)
 	}
 	took, work = time.Since(begin), worked()-before

@@ -30,11 +30,14 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	err = a.rebuild(ctx, stdout)
+	err = a.rebuild(ctx, stdout, retention.Remains)
 	return errors.Join(err, a.close())
 }
 
-func (a *archive) rebuild(ctx context.Context, stdout io.Writer) (err error) {
+// remains tells whether a record was destroyed; see retention.Remains.
+type remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
+
+func (a *archive) rebuild(ctx context.Context, stdout io.Writer, gone remains) (err error) {
 	defer roomForRebuild()()
 	end, err := a.catalog.Load(ctx)
 	if err != nil {
@@ -73,7 +76,7 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer) (err error) {
 		tenants++
 		start := time.Now()
 		read := newFulltexts()
-		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), read)
+		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), read, gone)
 		if err != nil {
 			return fmt.Errorf("tenant %s: %w", id, err)
 		}
@@ -105,7 +108,7 @@ func (a *archive) tenantOf(ctx context.Context, id preservation.TenantID) (prese
 	return ledger.TenantOf(ctx, store)
 }
 
-func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, read *fulltexts) (ledger.Report, error) {
+func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, read *fulltexts, gone remains) (ledger.Report, error) {
 	store, err := a.bucket(ctx, id)
 	if err != nil {
 		return ledger.Report{}, err
@@ -114,7 +117,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: retention.Remains, Seal: verdict.Seal(a.trust, time.Now),
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: gone, Seal: verdict.Seal(a.trust, time.Now),
 		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged, Withdrawn: read.withdrawn})
 	if err != nil {
 		return report, err

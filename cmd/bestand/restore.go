@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"bestand/preservation"
 	"bestand/preservation/backup"
 	"bestand/preservation/catalog"
 	"bestand/preservation/verdict"
@@ -95,9 +97,14 @@ func (r *restoration) read(dir, newer, passphrase string) error {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	roots := x509.NewCertPool()
-	for _, s := range r.secrets {
-		if s.Name == secretAnchors {
-			roots.AppendCertsFromPEM(s.Content)
+	trust(roots, r.secrets)
+	if r.cfg.TrustFile != "" {
+		given, err := readCertificates(r.cfg.TrustFile)
+		if err != nil {
+			return err
+		}
+		for _, c := range given {
+			roots.AddCert(c)
 		}
 	}
 	if err := sealedBy(r.head, seal, roots, r.from); err != nil || newer == "" {
@@ -110,7 +117,33 @@ func (r *restoration) read(dir, newer, passphrase string) error {
 	if r.newer.Made.Before(r.from.Made) {
 		return fmt.Errorf("the backup in %s is of %s, and older than the one to restore, of %s", newer, stamp(r.newer.Made), stamp(r.from.Made))
 	}
-	return sealedBy(head, seal, roots, r.newer)
+	// Since the first backup the archive may have got another authority. That it is its own
+	// says what only the passphrase opens.
+	secrets, err := r.newer.Decrypt(passphrase)
+	if err != nil && !errors.Is(err, backup.ErrPassphrase) {
+		return fmt.Errorf("%s: %w", newer, err)
+	}
+	other := err != nil
+	trust(roots, secrets)
+	if err := sealedBy(head, seal, roots, r.newer); err != nil {
+		if other {
+			err = fmt.Errorf("%w; or make the later backup with the passphrase of the earlier one, which opens the certificates in it", err)
+		}
+		return fmt.Errorf("%s: %w", newer, err)
+	}
+	if err := r.newer.Succeeds(r.from); err != nil {
+		return fmt.Errorf("%s: %w", newer, err)
+	}
+	return nil
+}
+
+// trust adds the trust anchors that a backup holds.
+func trust(roots *x509.CertPool, secrets []backup.Secret) {
+	for _, s := range secrets {
+		if s.Name == secretAnchors {
+			roots.AppendCertsFromPEM(s.Content)
+		}
+	}
 }
 
 func (r *restoration) open(dir string) (run *backup.Run, head, seal []byte, err error) {
@@ -205,7 +238,7 @@ func (r *restoration) putSecrets() error {
 
 // run brings the objects back, then the catalog to what they say.
 func (r *restoration) run(ctx context.Context, a *archive) error {
-	restore := &backup.Restore{Run: r.from, Newer: r.newer, Stays: retention.IsProof, Now: a.now}
+	restore := &backup.Restore{Run: r.from, Newer: r.newer, Stays: retention.IsProof, Decides: retention.Decides, Now: a.now}
 	for _, t := range r.from.Tenants {
 		store, err := a.bucket(ctx, t.ID)
 		if err != nil {
@@ -218,6 +251,8 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		}
 	}
 	bad := 0
+	missing := map[preservation.RecordID]bool{}
+	replanned := map[preservation.TenantID]int{}
 	for _, t := range r.from.Tenants {
 		store, err := a.bucket(ctx, t.ID)
 		if err != nil {
@@ -243,6 +278,11 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		if done.Lost > 0 {
 			fmt.Fprintf(r.stdout, "  %d of them were gone from their bucket when the backup was made\n", done.Lost)
 		}
+		if done.Newer > 0 {
+			fmt.Fprintf(r.stdout, "  %d versions of classification, rules, holds and permits are those of the later backup\n", done.Newer)
+			replanned[t.ID] = done.Newer
+		}
+		maps.Copy(missing, done.Missing)
 		for _, f := range done.Failed {
 			fmt.Fprintf(r.stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, verdict.Legible(f.Subject), f.Detail)
 		}
@@ -253,13 +293,31 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 	}
 	// It destroys in the catalog what has a tombstone, and adds what came after the catalog
 	// was copied.
-	rebuilt := a.rebuild(ctx, r.stdout)
+	rebuilt := a.rebuild(ctx, r.stdout, func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool) {
+		if len(events) > 0 && missing[events[0].Record] {
+			packages++ // it was there: nobody has destroyed it
+		}
+		return retention.Remains(events, packages, now)
+	})
 	if rebuilt != nil && bad == 0 {
 		return rebuilt
 	}
 	for _, t := range r.from.Tenants {
-		if err := a.catalog.Tenant(t.ID).Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.restore", Object: string(t.ID),
-			Detail: map[string]string{"backup": r.from.Made.Format(time.RFC3339), "damaged": fmt.Sprint(bad)}}); err != nil {
+		tenant := a.catalog.Tenant(t.ID)
+		if replanned[t.ID] > 0 {
+			if err := errors.Join(tenant.Update(ctx, retention.Replanned), a.officer.EvaluateDue(ctx, tenant, catalog.Job{Key: "stale"})); err != nil {
+				return fmt.Errorf("tenant %s: evaluate by the later rules: %w", t.ID, err)
+			}
+		}
+		begun, err := tenant.View().Disposals(ctx, time.Time{}, "", 10_000)
+		if err != nil {
+			return err
+		}
+		for _, w := range begun {
+			fmt.Fprintf(r.stdout, "  record %s is back: its destruction had begun and had not ended; the service goes on with it, or calls it off\n", w.Record)
+		}
+		if err := tenant.Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.restore", Object: string(t.ID),
+			Detail: map[string]string{"backup": r.from.Made.Format(time.RFC3339), "damaged": fmt.Sprint(bad), "later_documents": fmt.Sprint(replanned[t.ID])}}); err != nil {
 			return err
 		}
 	}

@@ -31,7 +31,8 @@ type Entry struct {
 	Hold        bool                  `json:"hold,omitempty"`
 	// Lost: it is gone from its bucket, and nothing says why.
 	Lost bool `json:"lost,omitempty"`
-	// Intent: the object says that its record is about to be destroyed.
+	// Intent: the object says that its record is about to be destroyed, which does not
+	// prove that it was.
 	Intent bool `json:"intent,omitempty"`
 	// Tombstone is the proof that the record of the object was destroyed.
 	Tombstone *catalog.Tombstone `json:"tombstone,omitempty"`
@@ -134,7 +135,7 @@ func (r *Run) Tombstones(t preservation.TenantID, to map[preservation.RecordID]c
 		if err != nil {
 			return err
 		}
-		if e.Tombstone != nil {
+		if e.Tombstone != nil && !e.Intent { // former releases noted one when all packages were gone
 			to[e.Tombstone.Record] = *e.Tombstone
 		}
 	}

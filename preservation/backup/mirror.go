@@ -24,7 +24,8 @@ import (
 
 // Codes of findings.
 const (
-	CodeLost    = "object-lost"    // gone from its bucket, and not destroyed: the backup keeps its copy
+	CodeLost    = "object-lost"    // gone from its bucket, and no tombstone says why: the backup keeps its copy
+	CodeEnding  = "record-ending"  // notice: gone from its bucket by a destruction that has not ended: the backup keeps its copy
 	CodeDamaged = "object-damaged" // the bucket has other bytes than it took, or the backup has
 	CodeSurplus = "surplus-version"
 	CodeKey     = "key-unusable" // no object of an archive has such a key; not copied
@@ -35,7 +36,8 @@ type Mirror struct {
 	Run    *Run
 	Before *Run // the run that counts; nil: there is none
 	// Remains tells from the events of a record and the number of its packages in the
-	// bucket whether it was destroyed, and what stays of it.
+	// bucket whether it was destroyed, and what stays of it. With packages only a
+	// tombstone says so; without any, a destruction that was begun does as well.
 	Remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
 	// Reread also reads the copies that are there, and replaces those that are damaged.
 	Reread bool
@@ -49,6 +51,7 @@ type Report struct {
 	Bytes   int64 // copied
 	Removed int   // entries of destroyed records
 	Failed  []preservation.Finding
+	Notices []preservation.Finding // nothing is wrong, but a person may want to know
 
 	mu sync.Mutex
 }
@@ -57,6 +60,12 @@ func (r *Report) fail(code, key, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Failed = append(r.Failed, preservation.Finding{Code: code, Severity: preservation.Failed, Subject: key, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (r *Report) notice(code, key, detail string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Notices = append(r.Notices, preservation.Finding{Code: code, Severity: preservation.Notice, Subject: key, Detail: detail})
 }
 
 const (
@@ -170,7 +179,7 @@ func (m *Mirror) states(ctx context.Context, t preservation.TenantID, store pres
 
 // key makes the entries of one key.
 func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preservation.Store, s state, r *Report) (entries []Entry, err error) {
-	for _, o := range s.live {
+	for i, o := range s.live {
 		switch {
 		case o.Marker:
 			r.fail(CodeSurplus, o.Key, "a delete marker: something wrote here that must not")
@@ -178,6 +187,15 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 		case !usable(o.Key):
 			r.fail(CodeKey, o.Key, "no object of an archive has such a key; it is not copied")
 			continue
+		}
+		if i > 0 { // the newest comes first
+			mended, err := preservation.Superseded(ctx, store, o, s.live[0])
+			if err != nil {
+				return nil, fmt.Errorf("back up %s: %w", o.Key, err)
+			}
+			if mended {
+				continue
+			}
 		}
 		e, err := m.version(ctx, t, store, o, s.had, r)
 		if errors.Is(err, preservation.ErrNotFound) { // gone since the listing
@@ -190,11 +208,6 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 		if err != nil {
 			return nil, fmt.Errorf("back up %s: %w", o.Key, err)
 		}
-		if e.Intent && e.Tombstone == nil {
-			if err := m.bury(ctx, store, &e); err != nil {
-				return nil, err
-			}
-		}
 		entries = append(entries, e)
 	}
 	if len(entries) > 1 {
@@ -204,22 +217,46 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 		if slices.ContainsFunc(entries, func(n Entry) bool { return n.VersionID == e.VersionID || n.SHA256 == e.SHA256 }) {
 			continue
 		}
-		gone, err := m.destroyed(ctx, store, e.Key)
+		keep, err := m.carry(ctx, t, store, &e, r)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("back up %s: %w", e.Key, err)
 		}
-		if gone {
-			r.mu.Lock()
-			r.Removed++
-			r.mu.Unlock()
-			continue
+		if keep {
+			entries = append(entries, e)
 		}
-		r.fail(CodeLost, e.Key, "it is gone from its bucket, or damaged there, and was not destroyed; the backup keeps its copy")
-		e.Lost = true
-		entries = append(entries, e)
 	}
 	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Modified.Compare(b.Modified) })
 	return entries, nil
+}
+
+// carry decides about an entry of the run before that its bucket does not have any
+// more, or not as it was. Nothing but a tombstone takes it out of the backup. What stays
+// is read: it may be the last copy there is.
+func (m *Mirror) carry(ctx context.Context, t preservation.TenantID, store preservation.Store, e *Entry, r *Report) (keep bool, err error) {
+	state, err := m.fate(ctx, store, e.Key)
+	if err != nil {
+		return false, err
+	}
+	if state == destroyed {
+		r.mu.Lock()
+		r.Removed++
+		r.mu.Unlock()
+		return false, nil
+	}
+	sound := m.Run.intact(t, *e, true)
+	if e.Lost = state == living; e.Lost {
+		of := "the backup keeps its copy, which was read and is sound"
+		if !sound {
+			of = "and the copy in the backup is damaged or missing"
+		}
+		r.fail(CodeLost, e.Key, "it is gone from its bucket, or damaged there, and was not destroyed; %s", of)
+		return true, nil
+	}
+	r.notice(CodeEnding, e.Key, "the destruction of its record has begun and has not ended; the backup keeps its copy until then")
+	if !sound {
+		r.fail(CodeDamaged, e.Key, "the copy in the backup is damaged or missing, and its bucket does not have it any more")
+	}
+	return true, nil
 }
 
 // version makes the entry of a version: that of the run before with its lock of now, or
@@ -307,63 +344,47 @@ func (m *Mirror) copy(t preservation.TenantID, e *Entry, body io.Reader, head *b
 	return Full(os.Rename(f.Name(), filepath.Join(m.Run.folder.dir, "objects", e.place(t))))
 }
 
-// destroyed reports whether the record of an object was destroyed, by what its bucket
-// says.
-func (m *Mirror) destroyed(ctx context.Context, store preservation.Store, key string) (bool, error) {
+// fate is what has become of the record of an object.
+type fate int
+
+const (
+	living    fate = iota // also of an object that belongs to no record
+	ending                // its destruction has begun, and neither ended nor was called off
+	destroyed             // a tombstone says so
+)
+
+// fate tells by the events in the bucket. A bucket that is gone says nothing.
+func (m *Mirror) fate(ctx context.Context, store preservation.Store, key string) (fate, error) {
 	id, ok := recordOf(key)
 	if !ok || store == nil {
-		return false, nil
+		return living, nil
 	}
-	_, gone, err := m.remains(ctx, store, id)
-	return gone, err
-}
-
-// bury notes at the intent of a destruction that all packages of the record are gone.
-func (m *Mirror) bury(ctx context.Context, store preservation.Store, e *Entry) error {
-	id, ok := recordOf(e.Key)
-	if !ok {
-		return nil
-	}
-	stone, gone, err := m.remains(ctx, store, id)
-	if gone {
-		e.Tombstone = &stone
-	}
-	return err
-}
-
-func (m *Mirror) remains(ctx context.Context, store preservation.Store, id preservation.RecordID) (stone catalog.Tombstone, gone bool, err error) {
 	var events []preservation.EventObject
-	ending := false
 	for o, err := range store.Versions(ctx, preservation.EventPrefix(id)) {
 		if err != nil {
-			return stone, false, err
+			return living, err
 		}
 		if o.Marker || o.Size > preservation.MaxEventObject {
 			continue
 		}
 		data, err := read(ctx, store, o)
+		if errors.Is(err, preservation.ErrNotFound) { // gone since the listing
+			continue
+		}
 		if err != nil {
-			return stone, false, err
+			return living, err
 		}
 		if e, _, err := preservation.DecodeEventObject(data); err == nil && e.Record == id {
 			events = append(events, e)
-			ending = ending || e.Event.Type == preservation.EventIntent || e.Event.Type == preservation.EventDelete
 		}
 	}
-	if !ending {
-		return stone, false, nil
+	if _, ok := m.Remains(events, 1, m.Now()); ok {
+		return destroyed, nil
 	}
-	packages := 0
-	for o, err := range store.Versions(ctx, preservation.PackagePrefix(id)) {
-		if err != nil {
-			return stone, false, err
-		}
-		if !o.Marker {
-			packages++
-		}
+	if _, ok := m.Remains(events, 0, m.Now()); ok {
+		return ending, nil
 	}
-	stone, gone = m.Remains(events, packages, m.Now())
-	return stone, gone, nil
+	return living, nil
 }
 
 func read(ctx context.Context, store preservation.Store, o preservation.Object) ([]byte, error) {

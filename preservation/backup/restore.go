@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,12 +26,14 @@ import (
 // Restore brings the objects of a run into empty buckets, or goes on with that.
 type Restore struct {
 	Run *Run
-	// Newer is a later run of the same archive, whose tombstones count as well; nil:
-	// there is none.
+	// Newer is a later run of the same archive, whose tombstones count as well, and the
+	// documents that decide on destruction; nil: there is none.
 	Newer *Run
 	// Stays reports whether an object is part of what stays of a destroyed record.
 	Stays func(stone catalog.Tombstone, key string) bool
-	Now   func() time.Time
+	// Decides reports whether documents of a kind decide on what may be destroyed.
+	Decides func(kind string) bool
+	Now     func() time.Time
 }
 
 // Moved says which version of an object of a record the new bucket has.
@@ -46,7 +49,11 @@ type Restored struct {
 	Bytes     int64
 	Destroyed int // objects of destroyed records that were left out
 	Lost      int // that were gone from the old bucket and are back
+	Newer     int // documents of the later run
 	Failed    []preservation.Finding
+	// Missing are the records of which a package is not back. That it is missing says
+	// nothing about their destruction.
+	Missing map[preservation.RecordID]bool
 
 	mu sync.Mutex
 }
@@ -59,7 +66,7 @@ const atLeast = 24 * time.Hour
 // back and compared with its digest, also those that an earlier attempt has brought.
 // A damaged copy is a finding and does not stop the rest; nothing of it is stored.
 func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store preservation.Store, moved func([]Moved) error) (*Restored, error) {
-	out := &Restored{}
+	out := &Restored{Missing: map[preservation.RecordID]bool{}}
 	stones := map[preservation.RecordID]catalog.Tombstone{}
 	if err := r.Run.Tombstones(t, stones); err != nil {
 		return out, err
@@ -73,14 +80,93 @@ func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store pre
 	if err := r.put(ctx, t, r.Run, store, stones, nil, out, moved); err != nil || !newer {
 		return out, err
 	}
-	// The proof that a record was destroyed later belongs to it.
-	proof := func(e Entry) bool {
+	had := map[string]string{} // documents of this run, with their digests
+	for e, err := range r.Run.Entries(t) {
+		if err != nil {
+			return out, err
+		}
+		if strings.HasPrefix(e.Key, documents) {
+			had[e.Key] = e.SHA256
+		}
+	}
+	// The proof that a record was destroyed later belongs to it, and so do holds that were
+	// set or released since, with all else that decides on destruction by now.
+	later := func(e Entry) (bool, error) {
+		if strings.HasPrefix(e.Key, documents) {
+			if _, known := had[e.Key]; known {
+				return false, nil
+			}
+			kind, err := r.Newer.kindOf(t, e)
+			if errors.Is(err, preservation.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
+				out.fail(e.Key, err)
+				return false, nil
+			}
+			return r.Decides(kind), err
+		}
 		id, ok := recordOf(e.Key)
 		stone, gone := stones[id]
-		return ok && gone && r.Stays(stone, e.Key)
+		return ok && gone && r.Stays(stone, e.Key), nil
 	}
-	return out, r.put(ctx, t, r.Newer, store, stones, proof, out, moved)
+	return out, r.put(ctx, t, r.Newer, store, stones, later, out, moved)
 }
+
+// documents is the folder of configured documents: none of them ever goes.
+const documents = "cfg/"
+
+// Succeeds refuses a later run that is not one of the same archive: it has every document
+// that the earlier one has.
+func (r *Run) Succeeds(earlier *Run) error {
+	for _, tenant := range earlier.Tenants {
+		if !r.has(tenant.ID) {
+			return fmt.Errorf("the later backup has no tenant %s: it is one of another archive", tenant.ID)
+		}
+		later := map[string]string{}
+		for e, err := range r.Entries(tenant.ID) {
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(e.Key, documents) {
+				later[e.Key] = e.SHA256
+			}
+		}
+		for e, err := range earlier.Entries(tenant.ID) {
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(e.Key, documents) && later[e.Key] != e.SHA256 {
+				return fmt.Errorf("the later backup of tenant %s does not have %s as the earlier one has it: it is one of another archive", tenant.ID, e.Key)
+			}
+		}
+	}
+	return nil
+}
+
+// kindOf returns the kind of a configured document; none of what is no such document.
+func (r *Run) kindOf(t preservation.TenantID, e Entry) (string, error) {
+	f, err := r.open(t, e)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if e.Size > maxDocument {
+		return "", nil
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxDocument))
+	if err != nil {
+		return "", err
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != e.SHA256 {
+		return "", fmt.Errorf("the copy %s has SHA-256 %x, stored was %s: %w", f.Name(), sum, e.SHA256, preservation.ErrCorrupt)
+	}
+	d, err := preservation.DecodeConfigObject(data)
+	if err != nil {
+		return "", nil // what is wrong with a document, a check of the archive says
+	}
+	return d.Kind, nil
+}
+
+// maxDocument is the most bytes that a configured document has.
+const maxDocument = 64 << 20
 
 // Stray returns a key of a bucket that must not be there: any, or when a restore goes on
 // one that is not in the backup. It returns nothing when all is well.
@@ -119,7 +205,7 @@ func (r *Restore) Stray(ctx context.Context, t preservation.TenantID, store pres
 }
 
 // put stores the entries of a run, or those of them that are wanted.
-func (r *Restore) put(ctx context.Context, t preservation.TenantID, run *Run, store preservation.Store, stones map[preservation.RecordID]catalog.Tombstone, wanted func(Entry) bool, out *Restored, moved func([]Moved) error) error {
+func (r *Restore) put(ctx context.Context, t preservation.TenantID, run *Run, store preservation.Store, stones map[preservation.RecordID]catalog.Tombstone, wanted func(Entry) (bool, error), out *Restored, moved func([]Moved) error) error {
 	var batch []Entry
 	last := ""
 	flush := func() error {
@@ -153,8 +239,15 @@ func (r *Restore) put(ctx context.Context, t preservation.TenantID, run *Run, st
 		if err != nil {
 			return err
 		}
-		if wanted != nil && !wanted(e) {
-			continue
+		if wanted != nil {
+			if ok, err := wanted(e); err != nil {
+				return err
+			} else if !ok {
+				continue
+			}
+			if strings.HasPrefix(e.Key, documents) {
+				out.Newer++
+			}
 		}
 		if id, ok := recordOf(e.Key); ok && wanted == nil {
 			if stone, gone := stones[id]; gone && !r.Stays(stone, e.Key) {
@@ -179,6 +272,9 @@ func (out *Restored) fail(key string, err error) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	out.Failed = append(out.Failed, preservation.Finding{Code: CodeDamaged, Severity: preservation.Failed, Subject: key, Detail: err.Error()})
+	if id, _, ok := preservation.ParsePackageKey(key); ok {
+		out.Missing[id] = true
+	}
 }
 
 func (out *Restored) count(e Entry) {
