@@ -117,7 +117,7 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 			return a, err
 		}
 	}
-	if err := a.openKeys(ctx); err != nil {
+	if err := a.openKeys(ctx, a.clock.doubt(ctx) == nil); err != nil {
 		return a, fmt.Errorf("keys: %w", err)
 	}
 	if err := a.giveUpCopies(ctx); err != nil {
@@ -136,12 +136,12 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	return a, nil
 }
 
-// openKeys loads the keys, by a clock that is believed.
-func (a *archive) openKeys(ctx context.Context) (err error) {
+// openKeys loads the keys, and has those renewed that end soon if the clock is believed.
+func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{}); err != nil {
 		return err
 	}
-	if a.clock.doubt(ctx) == nil {
+	if renew {
 		renewed, err := a.keys.Renew(a.now())
 		if err != nil {
 			return err
@@ -223,24 +223,17 @@ func readCertificates(path string) (all []*x509.Certificate, err error) {
 }
 
 func (a *archive) openStore(ctx context.Context) (err error) {
-	c := s3.Config{Region: a.cfg.S3Region, Secure: a.cfg.S3Secure, Now: a.now, ProbeBucket: a.cfg.S3BucketPrefix + "-probe", Spool: a.cfg.path("spool"),
-		Stall:            a.cfg.S3Timeout,
-		BypassGovernance: a.cfg.LockMode == string(preservation.Governance)}
+	var own objectstore.Account
 	if a.cfg.S3Endpoint == "" {
 		if a.embedded, err = superviseSoon(ctx, objectstore.Options{Dir: a.cfg.path("objects"), Log: a.log}); err != nil {
 			return err
 		}
-		c.Endpoint = a.embedded.Endpoint()
-		c.AccessKey, c.SecretKey = a.embedded.Credentials()
-		c.Secure = false
-	} else {
-		c.Endpoint, c.AccessKey = a.cfg.S3Endpoint, a.cfg.S3AccessKey
-		if c.SecretKey, err = readSecret(a.cfg.S3SecretFile); err != nil {
-			return err
-		}
-		if c.RootCAs, err = verdict.Anchors(a.cfg.S3CAFile); err != nil {
-			return err
-		}
+		own.Endpoint = a.embedded.Endpoint()
+		own.AccessKey, own.SecretKey = a.embedded.Credentials()
+	}
+	c, err := a.storeConfig(own)
+	if err != nil {
+		return err
 	}
 	if err := errors.Join(os.RemoveAll(c.Spool), os.MkdirAll(c.Spool, 0o700)); err != nil {
 		return err
@@ -259,6 +252,22 @@ func (a *archive) openStore(ctx context.Context) (err error) {
 	a.probed = probed
 	a.staging, err = a.s3.Staging(ctx, a.cfg.S3BucketPrefix+"-staging")
 	return err
+}
+
+// storeConfig says how the store is reached: the embedded one by its account.
+func (a *archive) storeConfig(own objectstore.Account) (c s3.Config, err error) {
+	c = s3.Config{Region: a.cfg.S3Region, Secure: a.cfg.S3Secure, Now: a.now, ProbeBucket: a.cfg.S3BucketPrefix + "-probe", Spool: a.cfg.path("spool"),
+		Stall:            a.cfg.S3Timeout,
+		BypassGovernance: a.cfg.LockMode == string(preservation.Governance)}
+	if a.cfg.S3Endpoint == "" {
+		c.Endpoint, c.AccessKey, c.SecretKey, c.Secure = own.Endpoint, own.AccessKey, own.SecretKey, false
+		return c, nil
+	}
+	c.Endpoint, c.AccessKey = a.cfg.S3Endpoint, a.cfg.S3AccessKey
+	if c.SecretKey, err = readSecret(a.cfg.S3SecretFile); err == nil {
+		c.RootCAs, err = verdict.Anchors(a.cfg.S3CAFile)
+	}
+	return c, err
 }
 
 // promised waits for what the trial of the store finds. It takes a second, which

@@ -24,7 +24,7 @@ import (
 	"bestand/retention"
 )
 
-// backupCommand copies a stopped installation into a folder.
+// backupCommand copies an installation into a folder, whether it is stopped or runs.
 func backupCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("backup", stderr)
 	passphrase := fs.String("passphrase-file", "", "`file` with the passphrase that keys are encrypted with; keep it apart from the backup")
@@ -41,7 +41,11 @@ func backupCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		fs.Usage()
 		return usageError{errors.New("one folder to write to and --passphrase-file are needed")}
 	}
-	a, err := open(ctx, cfg, newLog(cfg, stderr))
+	log := newLog(cfg, stderr)
+	a, err := open(ctx, cfg, log)
+	if errors.Is(err, errRunning) {
+		a, err = beside(ctx, cfg, log)
+	}
 	if err != nil {
 		return err
 	}
@@ -182,7 +186,7 @@ func (a *archive) backup(ctx context.Context, dir, passphrase string, reread boo
 	}
 	fmt.Fprintf(stdout, "%s is whole, %d copies removed\n", dir, removed)
 	if !whole {
-		fmt.Fprintln(stdout, "the catalog is on PostgreSQL: a restore rebuilds it from the buckets, without tokens; pg_dump keeps these")
+		fmt.Fprintln(stdout, "the catalog is on PostgreSQL: a restore rebuilds it from the buckets, without tokens; pg_dump before each backup keeps these")
 	}
 	return bad, nil
 }

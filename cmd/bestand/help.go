@@ -44,16 +44,21 @@ destructions have stopped for it. While the clock is in doubt nothing is destroy
 and nothing is made that states its time for good. A person who knows that the
 clock is right says so with --confirm. It may be used beside a running service.`,
 	"backup": `Copies the buckets of all tenants, the catalog (SQLite) and the keys into a folder,
-sealed. Run again it copies only what is new. The copies of records that were
-destroyed since are removed; what is gone from a bucket without having been destroyed
-stays, is named, and ends it with code 1. Keys are encrypted with the passphrase
-(age). Not in it: submissions without a receipt, files that settings name outside of
-the data folder. The service must be stopped. Whatever cut it off, run it again.`,
+sealed, also beside a running service. Run again it copies only what is new. The copies
+of records that were destroyed since are removed; what is gone from a bucket without a
+tombstone stays, is read, is named, and ends it with code 1. Keys are encrypted with the
+passphrase (age). Not in it: submissions without a receipt, files that settings name
+outside of the data folder, a catalog on PostgreSQL. That is rebuilt from the buckets,
+but for tokens and jobs: to keep these run pg_dump before each backup, and bring the
+dump back before the restore. Whatever cut a run off, run it again.`,
 	"restore": `Brings a backup into an empty data folder and empty buckets, with locks and holds;
 flags of serve name another store or catalog. Every object is read back and compared.
 What was destroyed does not come back, nor what a later backup (--newer) knows as
-destroyed. The search index is made anew, and so is a catalog on PostgreSQL, without
-tokens. A damaged copy is named and not stored. Whatever cut it off, run it again.`,
+destroyed; holds, rules and permits are then those of the later one, too. A later backup
+with another authority is believed by the passphrase of the earlier one, or by the
+certificate in --trust-file. Where a destruction had only begun the record is back. The
+search index is made anew, and so is a catalog on PostgreSQL, without tokens. A damaged
+copy is named and not stored. Whatever cut it off, run it again.`,
 	"rebuild": `Restores catalog and search index from the buckets alone. Sessions, tokens
 and passwords are not in the buckets and do not come back, nor does the audit
 log of the last minutes before the loss; the next start prints a new

@@ -282,6 +282,13 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 			fmt.Fprintf(r.stdout, "  %d versions of classification, rules, holds and permits are those of the later backup\n", done.Newer)
 			replanned[t.ID] = done.Newer
 		}
+		unfinished, err := tenant.ForgetUnfinished(ctx)
+		if err != nil {
+			return fmt.Errorf("tenant %s: %w", t.ID, err)
+		}
+		if unfinished > 0 {
+			fmt.Fprintf(r.stdout, "  %d submissions were not archived when the catalog was copied: of which there is no receipt their senders have to send again\n", unfinished)
+		}
 		maps.Copy(missing, done.Missing)
 		for _, f := range done.Failed {
 			fmt.Fprintf(r.stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, verdict.Legible(f.Subject), f.Detail)

@@ -135,7 +135,7 @@ func (r *Run) Tombstones(t preservation.TenantID, to map[preservation.RecordID]c
 		if err != nil {
 			return err
 		}
-		if e.Tombstone != nil && !e.Intent { // former releases noted one when all packages were gone
+		if e.Tombstone != nil {
 			to[e.Tombstone.Record] = *e.Tombstone
 		}
 	}

@@ -208,6 +208,15 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 		if err != nil {
 			return nil, fmt.Errorf("back up %s: %w", o.Key, err)
 		}
+		if e.Intent && e.Tombstone == nil { // the tombstone may have come behind the listing
+			state, stone, err := m.fate(ctx, store, e.Key)
+			if err != nil {
+				return nil, fmt.Errorf("back up %s: %w", o.Key, err)
+			}
+			if state == destroyed {
+				e.Tombstone = &stone
+			}
+		}
 		entries = append(entries, e)
 	}
 	if len(entries) > 1 {
@@ -233,7 +242,7 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 // more, or not as it was. Nothing but a tombstone takes it out of the backup. What stays
 // is read: it may be the last copy there is.
 func (m *Mirror) carry(ctx context.Context, t preservation.TenantID, store preservation.Store, e *Entry, r *Report) (keep bool, err error) {
-	state, err := m.fate(ctx, store, e.Key)
+	state, _, err := m.fate(ctx, store, e.Key)
 	if err != nil {
 		return false, err
 	}
@@ -353,16 +362,17 @@ const (
 	destroyed             // a tombstone says so
 )
 
-// fate tells by the events in the bucket. A bucket that is gone says nothing.
-func (m *Mirror) fate(ctx context.Context, store preservation.Store, key string) (fate, error) {
+// fate tells by the events in the bucket, with the tombstone of what is destroyed. A
+// bucket that is gone says nothing.
+func (m *Mirror) fate(ctx context.Context, store preservation.Store, key string) (_ fate, stone catalog.Tombstone, err error) {
 	id, ok := recordOf(key)
 	if !ok || store == nil {
-		return living, nil
+		return living, stone, nil
 	}
 	var events []preservation.EventObject
 	for o, err := range store.Versions(ctx, preservation.EventPrefix(id)) {
 		if err != nil {
-			return living, err
+			return living, stone, err
 		}
 		if o.Marker || o.Size > preservation.MaxEventObject {
 			continue
@@ -372,19 +382,19 @@ func (m *Mirror) fate(ctx context.Context, store preservation.Store, key string)
 			continue
 		}
 		if err != nil {
-			return living, err
+			return living, stone, err
 		}
 		if e, _, err := preservation.DecodeEventObject(data); err == nil && e.Record == id {
 			events = append(events, e)
 		}
 	}
-	if _, ok := m.Remains(events, 1, m.Now()); ok {
-		return destroyed, nil
+	if stone, ok := m.Remains(events, 1, m.Now()); ok {
+		return destroyed, stone, nil
 	}
 	if _, ok := m.Remains(events, 0, m.Now()); ok {
-		return ending, nil
+		return ending, stone, nil
 	}
-	return living, nil
+	return living, stone, nil
 }
 
 func read(ctx context.Context, store preservation.Store, o preservation.Object) ([]byte, error) {

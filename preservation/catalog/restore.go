@@ -95,3 +95,25 @@ func (t *Tenant) Unreceipted(ctx context.Context, after string, limit int) ([]Re
 		ORDER BY o.key LIMIT $3`, string(t.id), after, limit)
 	return collect(rows, err, scanObject)
 }
+
+// ForgetUnfinished removes the submissions that have not come to an end, and what was
+// still to be done for them: in a catalog that a backup brings back, whose bytes were
+// only staged and are not in it. Those of which the bucket has a receipt a rebuild adds
+// again; the others their senders can send once more. It returns how many they were.
+func (t *Tenant) ForgetUnfinished(ctx context.Context) (n int64, err error) {
+	const unfinished = `SELECT id FROM submission WHERE tenant = $1 AND status IN ('received', 'processing', 'quarantined')`
+	err = t.db.write(ctx, func(x *tx) error {
+		for _, q := range []string{
+			`DELETE FROM job WHERE tenant = $1 AND kind = '` + JobProcess + `' AND key IN (` + unfinished + `)`,
+			`DELETE FROM event WHERE tenant = $1 AND record_id = '' AND submission <> '' AND submission IN (` + unfinished + `)`,
+			`DELETE FROM submission_file WHERE submission IN (` + unfinished + `)`,
+		} {
+			if _, err := x.exec(q, string(t.id)); err != nil {
+				return err
+			}
+		}
+		n, err = x.exec(`DELETE FROM submission WHERE id IN (`+unfinished+`)`, string(t.id))
+		return err
+	})
+	return n, err
+}

@@ -176,6 +176,9 @@ func (s *Server) await(r io.Reader) error {
 }
 
 func (s *Server) clean() {
+	if err := s.unshare(); err != nil {
+		s.log.Warn("the end of the object store", "error", err)
+	}
 	if s.socket != "" {
 		os.RemoveAll(s.socket)
 	}

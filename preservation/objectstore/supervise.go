@@ -94,6 +94,9 @@ func supervise(ctx context.Context, o Options) (*Server, error) {
 		defer cancel()
 		return nil, errors.Join(err, s.Stop(stop))
 	}
+	if err := s.share(); err != nil {
+		s.log.Warn("others cannot read beside this program, such as a backup", "error", err)
+	}
 	return s, nil
 }
 
