@@ -41,7 +41,8 @@ func (t Trust) stamps() timestamp.Trust {
 	return timestamp.Trust{Roots: roots, Optional: t.Optional}
 }
 
-func (t Trust) unknown() preservation.Severity {
+// Unknown is how what cannot be checked here, or leads to no trust anchor, counts.
+func (t Trust) Unknown() preservation.Severity {
 	if t.Optional {
 		return preservation.Notice
 	}
@@ -88,7 +89,7 @@ func Verify(signature []byte, content io.Reader, t Trust) []preservation.Finding
 }
 
 func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject string) []preservation.Finding {
-	found := s.Check(digest, t.unknown(), subject)
+	found := s.Check(digest, t.Unknown(), subject)
 	if sd.Content != nil && s.Hash != 0 {
 		h := s.Hash.New()
 		h.Write(sd.Content)
@@ -106,15 +107,27 @@ func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject st
 			continue
 		}
 		for _, v := range a.Values {
-			stamps, proven := checkStamp(v, s.Signature, t, join(subject, "time-stamp"))
+			stamps, proven := t.CheckStamp(v, s.Signature, join(subject, "time-stamp"))
 			found = append(found, stamps...)
 			if !proven.IsZero() && (at.IsZero() || proven.Before(at)) {
 				at = proven
 			}
 		}
 	}
-	found = append(found, sd.CheckChain(s, t.Roots, at, x509.ExtKeyUsageAny, t.unknown(), subject)...)
+	found = append(found, sd.CheckChain(s, t.Roots, at, x509.ExtKeyUsageAny, t.Unknown(), subject)...)
 	if t.asksRevocation(sd.CRLs) {
+		found = append(found, sd.CheckRevocation(s, t.Material, t.Roots, at, at, x509.ExtKeyUsageAny, subject))
+	}
+	return found
+}
+
+// CheckCertificate judges where the certificate of a signature in another form than
+// CMS leads at an instant, and whether it was revoked by then.
+func (t Trust) CheckCertificate(c *cms.Certificate, at time.Time, subject string) []preservation.Finding {
+	sd, s := &cms.SignedData{}, &cms.Signer{Certificate: c}
+	sd.Include(t.Material.Certificates)
+	found := sd.CheckChain(s, t.Roots, at, x509.ExtKeyUsageAny, t.Unknown(), subject)
+	if t.asksRevocation(nil) {
 		found = append(found, sd.CheckRevocation(s, t.Material, t.Roots, at, at, x509.ExtKeyUsageAny, subject))
 	}
 	return found
@@ -126,20 +139,20 @@ func (t Trust) asksRevocation(lists [][]byte) bool {
 	return t.Optional || len(lists)+len(t.Material.Lists)+len(t.Material.Answers) > 0
 }
 
-// checkStamp checks a signature time-stamp and returns its time when it is
-// good and trusted.
-func checkStamp(token, signature []byte, t Trust, subject string) ([]preservation.Finding, time.Time) {
+// CheckStamp checks a time-stamp over bytes, such as a signature value, and returns
+// its time when it is good and trusted.
+func (t Trust) CheckStamp(token, covered []byte, subject string) ([]preservation.Finding, time.Time) {
 	tok, err := timestamp.Parse(token)
 	if err != nil {
 		return []preservation.Finding{failed("timestamp-malformed", subject, err.Error(), "RFC 3161, 2.4.2")}, time.Time{}
 	}
 	if tok.Hash == 0 {
-		return []preservation.Finding{{Code: "imprint-unsupported", Severity: t.unknown(), Subject: subject,
+		return []preservation.Finding{{Code: "imprint-unsupported", Severity: t.Unknown(), Subject: subject,
 			Detail: "digest algorithm of the imprint: check it with another verifier", Clause: "RFC 3161, 2.4.2"}}, time.Time{}
 	}
 	tok.Include(t.Material.Certificates)
 	h := tok.Hash.New()
-	h.Write(signature)
+	h.Write(covered)
 	found := tok.Check(tok.Hash, h.Sum(nil), t.stamps(), subject)
 	if t.asksRevocation(nil) {
 		found = append(found, tok.CheckRevocation(t.Material, t.stamps().Roots, t.At, subject))

@@ -37,14 +37,16 @@ func (sd *SignedData) readCertificates(s cryptobyte.String) error {
 		if t != tag.SEQUENCE {
 			continue // attribute certificates and other formats
 		}
-		if c, err := parseCertificate(raw); err == nil {
+		if c, err := ParseCertificate(raw); err == nil {
 			sd.Certificates = append(sd.Certificates, c)
 		}
 	}
 	return nil
 }
 
-func parseCertificate(raw []byte) (*Certificate, error) {
+// ParseCertificate reads a certificate in DER. What the standard library cannot read
+// is no error as long as it is a certificate; other errors wrap ErrMalformed.
+func ParseCertificate(raw []byte) (*Certificate, error) {
 	c := &Certificate{Raw: raw, serial: new(big.Int)}
 	if x, err := x509.ParseCertificate(raw); err == nil {
 		c.X509, c.Subject, c.issuer, c.serial = x, x.Subject.String(), x.RawIssuer, x.SerialNumber

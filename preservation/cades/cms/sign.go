@@ -138,7 +138,7 @@ func verifyOwn(der, digest []byte, cert *x509.Certificate) error {
 	}
 	s := sd.Signers[0]
 	if s.Certificate == nil { // not included on request
-		if s.Certificate, err = parseCertificate(cert.Raw); err != nil {
+		if s.Certificate, err = ParseCertificate(cert.Raw); err != nil {
 			return err
 		}
 	}

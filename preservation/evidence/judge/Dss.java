@@ -51,9 +51,9 @@ final class Dss {
         return r.getFirstEvidenceRecordId() == null ? "invalid\tno evidence record" : evidence(r, r.getFirstEvidenceRecordId());
     }
 
-    /** Names the level and the verdict of each signature in a document. */
-    String signatures(Path file) {
-        SimpleReport r = validate(new FileDocument(file.toFile()), List.of()).getSimpleReport();
+    /** Names the level and the verdict of each signature in a document, over the files beside it where it is detached. */
+    String signatures(Path file, List<Path> beside) {
+        SimpleReport r = validate(new FileDocument(file.toFile()), beside).getSimpleReport();
         List<String> all = new ArrayList<>();
         for (String id : r.getSignatureIdList()) {
             all.add(r.getSignatureFormat(id) + "\t" + r.getIndication(id) + "\t" + reasons(r, id));

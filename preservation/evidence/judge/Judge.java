@@ -11,6 +11,8 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.Date;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 
 /**
@@ -20,7 +22,8 @@ import org.bouncycastle.jce.provider.BouncyCastleProvider;
  * <pre>
  * bouncycastle RECORD TRUST AT whole|part FILE...   valid | invalid REASON
  * dss RECORD TRUST AT whole|part FILE...            valid | invalid REASON
- * signatures FILE TRUST AT                          for each signature LEVEL INDICATION REASON
+ * signatures FILE TRUST AT [FILE...]                for each signature LEVEL INDICATION REASON; files beside it
+ * sign KEYS TO OPTIONS FILE...                      TO, a document that DSS signed; OPTIONS as a=b&c=d
  * container FILE TRUST AT                           TYPE, then for each evidence record valid | invalid REASON
  * rate linear|bouncycastle N                        records/s
  * </pre>
@@ -51,7 +54,10 @@ public final class Judge {
             case "dss":
                 return new Dss(new Trust(q[2]), at(q[3])).record(record(q[1]), q[4].equals("whole"), files(q, 5));
             case "signatures":
-                return new Dss(new Trust(q[2]), at(q[3])).signatures(Path.of(q[1]));
+                return new Dss(new Trust(q[2]), at(q[3])).signatures(Path.of(q[1]), files(q, 4));
+            case "sign":
+                new Signer(Path.of(q[1]), options(q[3])).sign(Path.of(q[2]), files(q, 4));
+                return q[2];
             case "container":
                 return new Dss(new Trust(q[2]), at(q[3])).container(Path.of(q[1]));
             case "rate":
@@ -60,6 +66,10 @@ public final class Judge {
             default:
                 return "error\tno such question: " + q[0];
         }
+    }
+
+    private static Map<String, String> options(String all) {
+        return Arrays.stream(all.split("&")).map(o -> o.split("=", 2)).collect(Collectors.toMap(o -> o[0], o -> o[1]));
     }
 
     private static Date at(String instant) {

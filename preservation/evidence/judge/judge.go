@@ -132,13 +132,21 @@ type Signature struct {
 	Reason     string
 }
 
-// Signatures judges the signatures in a document by DSS.
-func Signatures(t testing.TB, file, trust string, at time.Time) (all []Signature) {
+// Signatures judges the signatures in a document by DSS, over the files beside it
+// where they are detached.
+func Signatures(t testing.TB, file, trust string, at time.Time, beside ...string) (all []Signature) {
 	t.Helper()
-	for a := ask(t, "signatures", file, trust, instant(at)); len(a) >= 3; a = a[3:] {
+	for a := ask(t, append([]string{"signatures", file, trust, instant(at)}, beside...)...); len(a) >= 3; a = a[3:] {
 		all = append(all, Signature{a[0], a[1], a[2]})
 	}
 	return all
+}
+
+// Sign has DSS sign files as XAdES with a key of a PKCS #12 file, as options say
+// ("key=rsa&packaging=ENVELOPED"; see Signer.java), into a new file.
+func Sign(t testing.TB, keys, to, options string, files ...string) {
+	t.Helper()
+	ask(t, append([]string{"sign", keys, to, options}, files...)...)
 }
 
 // Container names the type of a container, as "ASiC-E", and judges the evidence
