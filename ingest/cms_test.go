@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"crypto/x509"
 	"log/slog"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"bestand/ingest/format"
 	"bestand/preservation"
 )
 
@@ -129,21 +127,5 @@ func TestValidateCMS(t *testing.T) {
 				t.Errorf("codes %q, passed %v, both %v; want %q, %v, %v", got, passed, both, c.codes, c.passed, c.both)
 			}
 		})
-	}
-}
-
-func TestFindXMLSignature(t *testing.T) {
-	s := newNotary(t)
-	for name, want := range map[string]int{"<a/>": 0, `<a><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/></a>`: 1} {
-		f := s.file("antrag.xml", name)
-		f.ident.Family = format.XML
-		if e := s.validateAll(f); len(e) != want || want == 1 && e[0].Code != "xades-not-validated" {
-			t.Errorf("%s: %+v", name, e)
-		}
-	}
-	for n := 64<<10 - 40; n < 64<<10+2; n++ {
-		if found, err := contains(bytes.NewReader(append(bytes.Repeat([]byte("."), n), xmlSignature...)), xmlSignature); !found || err != nil {
-			t.Fatalf("behind %d bytes: %v, %v", n, found, err)
-		}
 	}
 }

@@ -32,8 +32,8 @@ func (w *work) validate(ctx context.Context, f *file) error {
 		return w.validatePDF(ctx, f)
 	case isCMS(f.Name):
 		return w.validateCMS(ctx, f)
-	case f.ident.Family == format.XML:
-		return w.findXMLSignature(ctx, f)
+	case isXML(f):
+		return w.validateXML(ctx, f)
 	}
 	return nil
 }

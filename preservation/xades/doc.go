@@ -26,8 +26,9 @@ const (
 	maxDepth        = 200     // elements within elements
 	maxDeclarations = 500     // of namespaces, in scope at a time
 	maxSignatures   = 32      // in one document
-	maxReferences   = 1000    // in one signature
+	maxReferences   = 1000    // in all signatures of one document
 	maxTransforms   = 8       // in one reference
 	maxCertificates = 256     // in one signature
 	maxCanonical    = 16 * MaxSize
+	maxDetail       = 1000 // bytes of what a finding quotes
 )

@@ -20,8 +20,12 @@ import (
 // parts of the document that they cover.
 func (s *signature) references(in *node, deeper bool) (covered []*node) {
 	all := in.all(dsig, "Reference")
-	if len(all) == 0 || len(all) > maxReferences {
-		s.failed("reference-malformed", fmt.Sprintf("%d references", len(all)), "XML Signature, 4.4.3")
+	if len(all) == 0 {
+		s.failed("reference-malformed", "it refers to nothing", "XML Signature, 4.4.3")
+		return nil
+	}
+	if s.referred += len(all); s.referred > maxReferences {
+		s.judge(unsupported(fmt.Sprintf("more than %d references", maxReferences)), "reference", "", "XML Signature, 4.4.3")
 		return nil
 	}
 	for _, r := range all {
@@ -32,7 +36,7 @@ func (s *signature) references(in *node, deeper bool) (covered []*node) {
 		case err == nil:
 			s.add("digest-match", preservation.Passed, what+" is what was signed", "XML Signature, 3.2.1")
 		case errors.As(err, &u):
-			s.add("reference-unsupported", s.trust.Unknown(), fmt.Sprintf("%s: %v: check it with another verifier", what, err), "XML Signature, 4.4.3")
+			s.judge(fmt.Errorf("%s: %w", what, err), "reference", "", "XML Signature, 4.4.3")
 			continue
 		case errors.Is(err, fs.ErrNotExist):
 			s.add("signed-content-missing", preservation.Notice, what+" is signed and not here", "XML Signature, 4.4.3.1")

@@ -147,7 +147,7 @@ func newKey(t *testing.T, name string, signer crypto.Signer, issuer *key) *key {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name},
-		NotBefore: signedAt.AddDate(-1, 0, 0), NotAfter: signedAt.AddDate(20, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment}
+		NotBefore: signedAt.AddDate(-6, 0, 0), NotAfter: signedAt.AddDate(20, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment}
 	by := &key{name, signer, c}
 	if issuer != nil {
 		by = issuer

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"bestand/preservation"
 	"bestand/preservation/cades"
@@ -36,12 +37,14 @@ func Verify(ctx context.Context, r io.Reader, o Options) ([]preservation.Finding
 	var u unsupported
 	var m malformed
 	switch {
-	case errors.As(err, &u):
-		return []preservation.Finding{{Code: "xml-signature-unsupported", Severity: o.Trust.Unknown(),
-			Detail: err.Error() + ": check the signatures with another verifier"}}, nil
-	case errors.As(err, &m):
-		return []preservation.Finding{{Code: "xml-signature-malformed", Severity: o.Trust.Unknown(),
-			Detail: err.Error() + ": no signature in it can be judged"}}, nil
+	case errors.As(err, &u), errors.As(err, &m):
+		s := &signature{verification: v, trust: o.Trust}
+		code := "xml-signature-unsupported"
+		if errors.As(err, &m) {
+			code = "xml-signature-malformed"
+		}
+		s.add(code, o.Trust.Unknown(), err.Error()+": no signature in it was judged: check it with another verifier", "")
+		return s.found, nil
 	case err != nil:
 		return nil, err
 	}
@@ -79,6 +82,7 @@ type verification struct {
 	document *node
 	ids      map[string][]*node
 	left     int // bytes that transforms may still write
+	referred int // references so far
 	sums     map[sum][]byte
 }
 
@@ -96,6 +100,9 @@ type signature struct {
 }
 
 func (s *signature) add(code string, sev preservation.Severity, detail, clause string) {
+	if len(detail) > maxDetail { // documents may have names without end
+		detail = strings.ToValidUTF8(detail[:maxDetail], "") + "…"
+	}
 	s.found = append(s.found, preservation.Finding{Code: code, Severity: sev, Subject: s.subject, Detail: detail, Clause: clause})
 }
 

@@ -202,6 +202,7 @@ func changes(t testing.TB) []change {
 		{"entity of nobody", "enveloped", `Bauantrag`, `&Bauantrag;`, "xml-signature-malformed", true},
 		{"attribute twice", "enveloped", `z="1"`, `z="1" z="1"`, "xml-signature-malformed", true},
 		{"cut off", "enveloped", `</ds:Signature>.*`, ``, "xml-signature-malformed", true},
+		{"endless name", "element-exclusive", `Id="a1"`, `Id="` + strings.Repeat("a", 5000) + `"`, "reference-malformed content-uncovered", false},
 		{"depth", "enveloped", `Bauantrag`, strings.Repeat("<a>", maxDepth) + strings.Repeat("</a>", maxDepth), "xml-signature-unsupported", true},
 		{"width", "enveloped", `Bauantrag`, strings.Repeat("<a/>", maxNodes), "xml-signature-unsupported", true},
 	}
@@ -236,8 +237,11 @@ func TestSize(t *testing.T) {
 	}
 	many := strings.Repeat(`<ds:Reference URI=""><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>AAAA</ds:DigestValue></ds:Reference>`, maxReferences-2)
 	doc = edit(t, edit(t, doc, "</ds:SignedInfo>", many+"$0"), "Bauantrag", strings.Repeat("x", 1<<20))
-	if found := verify(t, doc); !strings.Contains(codes(found), "reference-unsupported") {
+	if found := verify(t, doc); !strings.Contains(said(found), "in canonical form: check it with another verifier") {
 		t.Error("all was done")
+	}
+	if found := verify(t, edit(t, doc, "</ds:SignedInfo>", many+"$0")); !strings.Contains(said(found), "more than 1000 references") {
+		t.Error(said(found))
 	}
 }
 
