@@ -286,8 +286,30 @@ func hostileTime(f hostile.File) time.Duration {
 	return 30*time.Minute + time.Duration(f.Holds)*10*time.Second
 }
 
+// hostileDone returns the lines of files that a campaign before has judged, by group
+// and name. A file at fault is sent again.
+func hostileDone(log string) map[string]string {
+	done := map[string]string{}
+	b, _ := os.ReadFile(log) // none: the campaign begins
+	last := ""
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0] == "FAULT" {
+			delete(done, last)
+			continue
+		}
+		// A group's name may be of several words; the size and what follows is of numbers.
+		if i := slices.IndexFunc(f, func(w string) bool { _, err := strconv.Atoi(w); return err == nil }); i > 1 {
+			last = strings.Join(f[:i], " ")
+			done[last] = line
+		}
+	}
+	return done
+}
+
 // TestFaultHostile sends every hostile file through the service, one after the
-// other, and prints what became of each, whatever happens.
+// other, and prints what became of each, whatever happens. With BESTAND_HOSTILE_LOG=FILE
+// it goes on where a campaign that was cut off stopped.
 func TestFaultHostile(t *testing.T) {
 	if os.Getenv("BESTAND_FAULT") != "1" {
 		t.Skip("a campaign: set BESTAND_FAULT=1")
@@ -296,12 +318,19 @@ func TestFaultHostile(t *testing.T) {
 	c := s.in.admin(t)
 	files := slices.Concat(hostile.Files(s.trap), hostile.Packages(s.trap), hostile.Damaged(s.trap), passworded(t))
 	only := os.Getenv("BESTAND_HOSTILE") // part of a group's or file's name
+	log := os.Getenv("BESTAND_HOSTILE_LOG")
+	done := hostileDone(log)
 	var table strings.Builder
 	outcomes, faults := map[string]int{}, 0
 	defer func() { t.Logf("%d files: %v, %d faults\n%s", len(files), outcomes, faults, table.String()) }()
 	fmt.Fprintf(&table, "%-14s %-28s %9s %-20s %7s %7s %7s  %s\n", "group", "file", "bytes", "outcome", "time", "service", "tools", "findings")
 	for i, f := range files {
 		if only != "" && !strings.Contains(f.Group+"/"+f.Name, only) || f.Heavy && os.Getenv("BESTAND_HOSTILE_HEAVY") == "0" {
+			continue
+		}
+		if line, ok := done[f.Group+" "+f.Name]; ok {
+			outcomes["judged before"]++
+			table.WriteString(line)
 			continue
 		}
 		os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.pid), []byte("5"), 0) // the peak begins anew, where the kernel lets us
@@ -318,7 +347,7 @@ func TestFaultHostile(t *testing.T) {
 			t.Errorf("%s/%s: %s", f.Group, f.Name, fault)
 			fmt.Fprintf(&table, "  FAULT %s\n", fault)
 		}
-		if log := os.Getenv("BESTAND_HOSTILE_LOG"); log != "" {
+		if log != "" {
 			os.WriteFile(log, []byte(table.String()), 0o600)
 		}
 	}
