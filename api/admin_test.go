@@ -141,6 +141,28 @@ func TestClassification(t *testing.T) {
 	if v := a.do(officer, "POST", "/v1/classification", `{"title":"x","classes":[{"code":"1","titel":"x"}]}`).want(t, 422); v.field(t, "classes[0].titel") != "unknown-field" {
 		t.Errorf("%s", v.body)
 	}
+	if old := decode[Scheme](t, a.do(officer, "GET", "/v1/classification?version=1", nil).want(t, 200)); old.Version != 1 || len(old.Classes) != len(next.Classes)-1 {
+		t.Errorf("version %d with %d classes", old.Version, len(old.Classes))
+	}
+	a.do(officer, "GET", "/v1/classification?version=9", nil).want(t, 404)
+	versions := decode[struct{ Items []retention.SchemeVersion }](t, a.do(officer, "GET", "/v1/classification/versions", nil).want(t, 200)).Items
+	if len(versions) != 2 || versions[0].Version != 2 || versions[0].SetBy != "olga" || versions[0].Classes != len(next.Classes) {
+		t.Errorf("versions %+v", versions)
+	}
+
+	a.archived(ours, "1") // in 63.10
+	next.Classes = slices.DeleteFunc(next.Classes, func(c retention.Class) bool { return c.Code == "63.10" })
+	for _, path := range []string{"/v1/classification/preview", "/v1/classification"} {
+		if v := a.do(officer, "POST", path, next).want(t, 409); v.problem(t).Code != "class-in-use" || v.field(t, "classes") != "in-use" {
+			t.Errorf("%s: %s", path, v.body)
+		}
+	}
+	next.Successors = map[string]string{"63.10": "63.20"}
+	p := decode[retention.Preview](t, a.do(officer, "POST", "/v1/classification/preview?examples=1", next).want(t, 200))
+	if len(p.Effects) != 1 || p.Effects[0].Records != 1 {
+		t.Errorf("preview %+v", p)
+	}
+	a.do(officer, "POST", "/v1/classification", next).want(t, 201)
 	a.do(officer, "POST", "/v1/classification", `[]`).want(t, 422)
 	a.do(officer, "POST", "/v1/classification", ``).want(t, 400)
 }

@@ -272,6 +272,9 @@ type Disposal struct {
 // Duration defines model for Duration.
 type Duration = retention.Duration
 
+// Effect defines model for Effect.
+type Effect = retention.Effect
+
 // Event defines model for Event.
 type Event = preservation.Event
 
@@ -398,6 +401,9 @@ type Lock struct {
 	Until time.Time             `json:"until,omitempty,omitzero"`
 }
 
+// Move defines model for Move.
+type Move = retention.Move
+
 // NewTenant defines model for NewTenant.
 type NewTenant struct {
 	Tenant Tenant `json:"tenant"`
@@ -437,6 +443,12 @@ type PermitRequest struct {
 	ValidFrom  Date     `json:"valid_from" validate:"required"`
 	ValidTo    Date     `json:"valid_to,omitempty,omitzero"`
 }
+
+// Place defines model for Place.
+type Place = retention.Place
+
+// Preview defines model for Preview.
+type Preview = retention.Preview
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -588,6 +600,9 @@ type RuleRequest = retention.Rule
 
 // Scheme defines model for Scheme.
 type Scheme = retention.Scheme
+
+// SchemeVersion defines model for SchemeVersion.
+type SchemeVersion = retention.SchemeVersion
 
 // Scope Each list adds to the others.
 type Scope = retention.Scope
@@ -771,6 +786,9 @@ type Waiting struct {
 // After defines model for After.
 type After = string
 
+// Examples defines model for Examples.
+type Examples = int
+
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
@@ -802,6 +820,18 @@ type ListAuditParams struct {
 
 	// After `next` of the page before.
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
+}
+
+// GetClassificationParams defines parameters for GetClassification.
+type GetClassificationParams struct {
+	// Version Counted from 1; without it the newest.
+	Version int `form:"version,omitempty" json:"version,omitempty,omitzero" validate:"omitempty,min=1"`
+}
+
+// PreviewClassificationParams defines parameters for PreviewClassification.
+type PreviewClassificationParams struct {
+	// Examples How many records to name of each move.
+	Examples *Examples `form:"examples,omitempty" json:"examples,omitempty" validate:"omitempty,min=0,max=100"`
 }
 
 // ListDisposalsParams defines parameters for ListDisposals.
@@ -920,6 +950,12 @@ type GetPackageParams struct {
 // GetPackageParamsProfile defines parameters for GetPackage.
 type GetPackageParamsProfile string
 
+// PreviewRuleParams defines parameters for PreviewRule.
+type PreviewRuleParams struct {
+	// Examples How many records to name of each move.
+	Examples *Examples `form:"examples,omitempty" json:"examples,omitempty" validate:"omitempty,min=0,max=100"`
+}
+
 // ListSubmissionsParams defines parameters for ListSubmissions.
 type ListSubmissionsParams struct {
 	Status   SubmissionStatus `form:"status,omitempty" json:"status,omitempty,omitzero" validate:"omitempty,oneof=received processing archived partial rejected quarantined"`
@@ -967,6 +1003,9 @@ type ListTokensParams struct {
 // ReplaceClassificationJSONRequestBody defines body for ReplaceClassification for application/json ContentType.
 type ReplaceClassificationJSONRequestBody = Scheme
 
+// PreviewClassificationJSONRequestBody defines body for PreviewClassification for application/json ContentType.
+type PreviewClassificationJSONRequestBody = Scheme
+
 // CreateHoldJSONRequestBody defines body for CreateHold for application/json ContentType.
 type CreateHoldJSONRequestBody = HoldRequest
 
@@ -981,6 +1020,9 @@ type SetTriggerJSONRequestBody = TriggerReport
 
 // AddRuleJSONRequestBody defines body for AddRule for application/json ContentType.
 type AddRuleJSONRequestBody = RuleRequest
+
+// PreviewRuleJSONRequestBody defines body for PreviewRule for application/json ContentType.
+type PreviewRuleJSONRequestBody = RuleRequest
 
 // CreateSubmissionJSONRequestBody defines body for CreateSubmission for application/json ContentType.
 type CreateSubmissionJSONRequestBody = SubmissionMetadata
@@ -1010,10 +1052,16 @@ type ServerInterface interface {
 	ExportAudit(w http.ResponseWriter, r *http.Request)
 	// GetClassification The classification in force (Aktenplan).
 	// (GET /v1/classification)
-	GetClassification(w http.ResponseWriter, r *http.Request)
+	GetClassification(w http.ResponseWriter, r *http.Request, params GetClassificationParams)
 	// ReplaceClassification Put a new version of the whole classification into force.
 	// (POST /v1/classification)
 	ReplaceClassification(w http.ResponseWriter, r *http.Request)
+	// PreviewClassification What a new version of the classification would do to the records. Nothing is stored.
+	// (POST /v1/classification/preview)
+	PreviewClassification(w http.ResponseWriter, r *http.Request, params PreviewClassificationParams)
+	// ListClassificationVersions All versions of the classification, newest first, without their classes.
+	// (GET /v1/classification/versions)
+	ListClassificationVersions(w http.ResponseWriter, r *http.Request)
 	// ListDisposals Records whose retention has ended, or with `view=destroyed` what was destroyed.
 	// (GET /v1/disposals)
 	ListDisposals(w http.ResponseWriter, r *http.Request, params ListDisposalsParams)
@@ -1077,6 +1125,9 @@ type ServerInterface interface {
 	// AddRule Put the next version of a rule into force.
 	// (POST /v1/rules)
 	AddRule(w http.ResponseWriter, r *http.Request)
+	// PreviewRule What a new version of a rule would do to the records. Nothing is stored.
+	// (POST /v1/rules/preview)
+	PreviewRule(w http.ResponseWriter, r *http.Request, params PreviewRuleParams)
 	// ListSubmissions Submissions, newest first.
 	// (GET /v1/submissions)
 	ListSubmissions(w http.ResponseWriter, r *http.Request, params ListSubmissionsParams)
@@ -1203,8 +1254,27 @@ func (siw *ServerInterfaceWrapper) ExportAudit(w http.ResponseWriter, r *http.Re
 // GetClassification operation middleware
 func (siw *ServerInterfaceWrapper) GetClassification(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetClassificationParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetClassification(w, r)
+		siw.Handler.GetClassification(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1219,6 +1289,53 @@ func (siw *ServerInterfaceWrapper) ReplaceClassification(w http.ResponseWriter, 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReplaceClassification(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PreviewClassification operation middleware
+func (siw *ServerInterfaceWrapper) PreviewClassification(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewClassificationParams
+
+	// ------------- Optional query parameter "examples" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "examples", r.URL.Query(), &params.Examples, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "examples"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "examples", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PreviewClassification(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListClassificationVersions operation middleware
+func (siw *ServerInterfaceWrapper) ListClassificationVersions(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListClassificationVersions(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2153,6 +2270,39 @@ func (siw *ServerInterfaceWrapper) AddRule(w http.ResponseWriter, r *http.Reques
 	handler.ServeHTTP(w, r)
 }
 
+// PreviewRule operation middleware
+func (siw *ServerInterfaceWrapper) PreviewRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewRuleParams
+
+	// ------------- Optional query parameter "examples" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "examples", r.URL.Query(), &params.Examples, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "examples"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "examples", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PreviewRule(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListSubmissions operation middleware
 func (siw *ServerInterfaceWrapper) ListSubmissions(w http.ResponseWriter, r *http.Request) {
 
@@ -2734,8 +2884,11 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/triggers", wrapper.SetTrigger)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification", wrapper.GetClassification)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/classification", wrapper.ReplaceClassification)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/versions", wrapper.ListClassificationVersions)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/classification/preview", wrapper.PreviewClassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rules", wrapper.ListRules)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules", wrapper.AddRule)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules/preview", wrapper.PreviewRule)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds", wrapper.ListHolds)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.CreateHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
@@ -2899,6 +3052,7 @@ func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExport
 }
 
 type GetClassificationRequestObject struct {
+	Params GetClassificationParams
 }
 
 type GetClassificationResponseObject interface {
@@ -2964,6 +3118,86 @@ type ReplaceClassificationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReplaceClassificationdefaultApplicationProblemPlusJSONResponse) VisitReplaceClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewClassificationRequestObject struct {
+	Params PreviewClassificationParams
+	Body   *PreviewClassificationJSONRequestBody
+}
+
+type PreviewClassificationResponseObject interface {
+	VisitPreviewClassificationResponse(w http.ResponseWriter) error
+}
+
+type PreviewClassification200JSONResponse Preview
+
+func (response PreviewClassification200JSONResponse) VisitPreviewClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewClassificationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewClassificationdefaultApplicationProblemPlusJSONResponse) VisitPreviewClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClassificationVersionsRequestObject struct {
+}
+
+type ListClassificationVersionsResponseObject interface {
+	VisitListClassificationVersionsResponse(w http.ResponseWriter) error
+}
+
+type ListClassificationVersions200JSONResponse struct {
+	Items []SchemeVersion `json:"items"`
+}
+
+func (response ListClassificationVersions200JSONResponse) VisitListClassificationVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClassificationVersionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListClassificationVersionsdefaultApplicationProblemPlusJSONResponse) VisitListClassificationVersionsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4195,6 +4429,46 @@ func (response AddRuledefaultApplicationProblemPlusJSONResponse) VisitAddRuleRes
 	return err
 }
 
+type PreviewRuleRequestObject struct {
+	Params PreviewRuleParams
+	Body   *PreviewRuleJSONRequestBody
+}
+
+type PreviewRuleResponseObject interface {
+	VisitPreviewRuleResponse(w http.ResponseWriter) error
+}
+
+type PreviewRule200JSONResponse Preview
+
+func (response PreviewRule200JSONResponse) VisitPreviewRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewRuledefaultApplicationProblemPlusJSONResponse) VisitPreviewRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSubmissionsRequestObject struct {
 	Params ListSubmissionsParams
 }
@@ -4826,6 +5100,12 @@ type StrictServerInterface interface {
 	// ReplaceClassification Put a new version of the whole classification into force.
 	// (POST /v1/classification)
 	ReplaceClassification(ctx context.Context, request ReplaceClassificationRequestObject) (ReplaceClassificationResponseObject, error)
+	// PreviewClassification What a new version of the classification would do to the records. Nothing is stored.
+	// (POST /v1/classification/preview)
+	PreviewClassification(ctx context.Context, request PreviewClassificationRequestObject) (PreviewClassificationResponseObject, error)
+	// ListClassificationVersions All versions of the classification, newest first, without their classes.
+	// (GET /v1/classification/versions)
+	ListClassificationVersions(ctx context.Context, request ListClassificationVersionsRequestObject) (ListClassificationVersionsResponseObject, error)
 	// ListDisposals Records whose retention has ended, or with `view=destroyed` what was destroyed.
 	// (GET /v1/disposals)
 	ListDisposals(ctx context.Context, request ListDisposalsRequestObject) (ListDisposalsResponseObject, error)
@@ -4889,6 +5169,9 @@ type StrictServerInterface interface {
 	// AddRule Put the next version of a rule into force.
 	// (POST /v1/rules)
 	AddRule(ctx context.Context, request AddRuleRequestObject) (AddRuleResponseObject, error)
+	// PreviewRule What a new version of a rule would do to the records. Nothing is stored.
+	// (POST /v1/rules/preview)
+	PreviewRule(ctx context.Context, request PreviewRuleRequestObject) (PreviewRuleResponseObject, error)
 	// ListSubmissions Submissions, newest first.
 	// (GET /v1/submissions)
 	ListSubmissions(ctx context.Context, request ListSubmissionsRequestObject) (ListSubmissionsResponseObject, error)
@@ -5020,8 +5303,10 @@ func (sh *strictHandler) ExportAudit(w http.ResponseWriter, r *http.Request) {
 }
 
 // GetClassification operation middleware
-func (sh *strictHandler) GetClassification(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) GetClassification(w http.ResponseWriter, r *http.Request, params GetClassificationParams) {
 	var request GetClassificationRequestObject
+
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetClassification(ctx, request.(GetClassificationRequestObject))
@@ -5067,6 +5352,63 @@ func (sh *strictHandler) ReplaceClassification(w http.ResponseWriter, r *http.Re
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ReplaceClassificationResponseObject); ok {
 		if err := validResponse.VisitReplaceClassificationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PreviewClassification operation middleware
+func (sh *strictHandler) PreviewClassification(w http.ResponseWriter, r *http.Request, params PreviewClassificationParams) {
+	var request PreviewClassificationRequestObject
+
+	request.Params = params
+
+	var body PreviewClassificationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewClassification(ctx, request.(PreviewClassificationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewClassification")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PreviewClassificationResponseObject); ok {
+		if err := validResponse.VisitPreviewClassificationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListClassificationVersions operation middleware
+func (sh *strictHandler) ListClassificationVersions(w http.ResponseWriter, r *http.Request) {
+	var request ListClassificationVersionsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListClassificationVersions(ctx, request.(ListClassificationVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListClassificationVersions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListClassificationVersionsResponseObject); ok {
+		if err := validResponse.VisitListClassificationVersionsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -5638,6 +5980,39 @@ func (sh *strictHandler) AddRule(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AddRuleResponseObject); ok {
 		if err := validResponse.VisitAddRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PreviewRule operation middleware
+func (sh *strictHandler) PreviewRule(w http.ResponseWriter, r *http.Request, params PreviewRuleParams) {
+	var request PreviewRuleRequestObject
+
+	request.Params = params
+
+	var body PreviewRuleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewRule(ctx, request.(PreviewRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PreviewRuleResponseObject); ok {
+		if err := validResponse.VisitPreviewRuleResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

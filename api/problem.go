@@ -43,6 +43,7 @@ var (
 	tooSlow         = kind{408, "too-slow", "The body came too slowly"}
 	conflict        = kind{409, "conflict", "The state does not permit this"}
 	sourceTaken     = kind{409, "source-taken", "The producer's identifier is in use by another submission"}
+	classInUse      = kind{409, "class-in-use", "There are records in a class that is left out"}
 	gone            = kind{410, "destroyed", "The record was lawfully destroyed"}
 	tooLarge        = kind{413, "too-large", "The request is larger than permitted"}
 	wrongType       = kind{415, "unsupported-media-type", "The content type is not one of those accepted"}
@@ -108,6 +109,7 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 		d        *destroyed
 		taken    *catalog.SourceConflict
 		findings retention.Invalid
+		used     retention.InUse
 		delivery *ingest.Invalid
 		large    *http.MaxBytesError
 		syntax   *json.SyntaxError
@@ -122,10 +124,9 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 	case errors.As(err, &d), errors.Is(err, catalog.ErrDestroyed):
 		return gone, "", nil
 	case errors.As(err, &findings):
-		for _, f := range findings {
-			fields = append(fields, FieldError{Field: f.Subject, Code: f.Code, Detail: f.Detail})
-		}
-		return invalid, "", fields
+		return invalid, "", fieldErrors(findings)
+	case errors.As(err, &used):
+		return classInUse, "", fieldErrors(used)
 	case errors.As(err, &delivery):
 		k = invalid
 		for _, p := range delivery.Problems {
@@ -185,6 +186,13 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 		return unavailable, "the answer took too long; send the request again", nil
 	}
 	return broken, "", nil
+}
+
+func fieldErrors(all []preservation.Finding) (fields []FieldError) {
+	for _, f := range all {
+		fields = append(fields, FieldError{Field: f.Subject, Code: f.Code, Detail: f.Detail})
+	}
+	return fields
 }
 
 // away says which part of the archive a request waits for in vain.

@@ -19,3 +19,12 @@ func (s *server) AddRule(ctx context.Context, request AddRuleRequestObject) (Add
 	}
 	return AddRule201JSONResponse(rule), nil
 }
+
+// PreviewRule says what the next version of a rule would do.
+func (s *server) PreviewRule(ctx context.Context, request PreviewRuleRequestObject) (PreviewRuleResponseObject, error) {
+	p, err := s.config.Officer.PreviewRule(ctx, s.tenant(ctx), *request.Body, examples(request.Params.Examples))
+	if err != nil {
+		return nil, err
+	}
+	return PreviewRule200JSONResponse(p), nil
+}

@@ -64,8 +64,11 @@ var routes = []route{
 
 	{"GET /v1/classification", roles(auth.Submitter, auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/classification", roles(auth.RecordsOfficer, auth.Admin), large},
+	{"GET /v1/classification/versions", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"POST /v1/classification/preview", roles(auth.RecordsOfficer, auth.Admin), large},
 	{"GET /v1/rules", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/rules", roles(auth.RecordsOfficer, auth.Admin), large},
+	{"POST /v1/rules/preview", roles(auth.RecordsOfficer, auth.Admin), large},
 	{"GET /v1/holds", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/holds", roles(auth.RecordsOfficer, auth.Admin), large},
 	{"POST /v1/holds/{id}/release", roles(auth.RecordsOfficer, auth.Admin), small},

@@ -66,7 +66,7 @@ func TestParameterTags(t *testing.T) {
 	}
 	params := map[string]reflect.Type{}
 	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListRenewalsParams{}, ListHoldsParams{},
-		ListDisposalsParams{}, ListAuditParams{}, ListTokensParams{}} {
+		ListDisposalsParams{}, GetClassificationParams{}, PreviewClassificationParams{}, PreviewRuleParams{}, ListAuditParams{}, ListTokensParams{}} {
 		params[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}
 	for _, r := range routes {

@@ -83,6 +83,9 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/records/{id}/triggers", `{"type":"closure","date":"2020-01-01"}`)
 
 	call(all, "POST /v1/classification", string(call(all, "GET /v1/classification", nil).body))
+	call(all, "GET /v1/classification/versions", nil)
+	call(all, "POST /v1/classification/preview", string(call(all, "GET /v1/classification", nil).body))
+	call(all, "POST /v1/rules/preview", `{"id":"general-10y","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}`)
 	call(all, "GET /v1/rules", nil)
 	call(all, "POST /v1/rules", `{"id":"t","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}`)
 	identified(call(all, "POST /v1/holds", `{"scope":{"classes":["63"]},"authority":"a","reason":"r","review":"2030-01-01"}`))

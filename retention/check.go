@@ -88,6 +88,15 @@ func (s *Scheme) tree() (found []preservation.Finding) {
 		}
 		first[c.Code] = i
 	}
+	for code, next := range s.Successors {
+		field := fmt.Sprintf("successors[%s]", code)
+		if _, there := first[code]; there {
+			found = append(found, fault(field, "contradiction", fmt.Sprintf("class %q is there: only one that is no more has a successor", code)))
+		}
+		if _, there := first[next]; !there {
+			found = append(found, fault(field, "unknown-class", fmt.Sprintf("there is no class %q", next)))
+		}
+	}
 	depth := make(map[string]int, len(s.Classes)) // levels from the main group; -1 when it is never reached
 	for i, c := range s.Classes {
 		field := fmt.Sprintf("classes[%d].parent", i)

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -31,6 +34,43 @@ func (o *Officer) Scheme(ctx context.Context, t *catalog.Tenant) (Scheme, error)
 	return p.scheme, nil
 }
 
+// SchemeAt returns a version of the classification, the newest for 0, whose zero
+// value says that there is none. catalog.ErrNotFound when there is no such version.
+func (o *Officer) SchemeAt(ctx context.Context, t *catalog.Tenant, version int) (Scheme, error) {
+	if version == 0 {
+		return o.Scheme(ctx, t)
+	}
+	d, err := t.View().Document(ctx, KindScheme, schemeName, version)
+	if err != nil {
+		return Scheme{}, err
+	}
+	var s Scheme
+	return s, json.Unmarshal(d.Body, &s)
+}
+
+// SchemeVersion says of a version of the classification who put it into force.
+type SchemeVersion struct {
+	Version int       `json:"version"`
+	Title   string    `json:"title"`
+	Classes int       `json:"classes"` // how many
+	Set     time.Time `json:"set"`
+	SetBy   string    `json:"set_by"`
+}
+
+// SchemeVersions lists the versions of the classification, newest first.
+func (o *Officer) SchemeVersions(ctx context.Context, t *catalog.Tenant) ([]SchemeVersion, error) {
+	var all []SchemeVersion
+	err := t.View().EachVersion(ctx, KindScheme, schemeName, func(d catalog.Document) error {
+		var s Scheme
+		if err := json.Unmarshal(d.Body, &s); err != nil {
+			return fmt.Errorf("classification version %d: %w", d.Version, err)
+		}
+		all = append(all, SchemeVersion{d.Version, s.Title, len(s.Classes), time.UnixMilli(d.At).UTC(), d.Actor})
+		return nil
+	})
+	return all, err
+}
+
 // Rules returns all versions of all rules.
 func (o *Officer) Rules(ctx context.Context, t *catalog.Tenant) ([]Rule, error) {
 	p, err := o.plans.at(ctx, t.View(), t.ID())
@@ -40,27 +80,47 @@ func (o *Officer) Rules(ctx context.Context, t *catalog.Tenant) ([]Rule, error) 
 	return p.rules, nil
 }
 
-// SetScheme makes a classification the next version and has every record
-// evaluated anew. Errors of type Invalid name each field. A version other than
-// 0 has to be the one that the change is based on, else catalog.ErrConflict.
+// SetScheme makes a classification the next version and has the records whose
+// class it changes evaluated anew. Errors of type Invalid name each field. A
+// version other than 0 has to be the one that the change is based on, else
+// catalog.ErrConflict. A class that records are in can't be left out without a
+// successor: InUse.
 func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, actor string) (Scheme, error) {
 	var out Scheme
 	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
-		out = s
-		if s.Version != 0 && s.Version != e.plan.scheme.Version {
-			return fmt.Errorf("classification version %d is not the newest, which is %d: read it again: %w", s.Version, e.plan.scheme.Version, catalog.ErrConflict)
+		var err error
+		if out, err = e.plan.succeed(ctx, e.v, s); err != nil {
+			return err
 		}
-		out.Version = e.plan.scheme.Version + 1
-		if bad := failed(Check(out, e.plan.rules)); len(bad) > 0 {
-			return bad
+		after, err := NewSchedule(out, e.plan.rules)
+		if err != nil {
+			return err
 		}
 		if err := e.add(ctx, KindScheme, schemeName, out, "classification.set"); err != nil {
 			return err
 		}
-		_, err := e.MarkStale(catalog.RetentionFilter{})
-		return err
+		for _, code := range slices.Sorted(maps.Keys(out.Successors)) {
+			if next := out.Successors[code]; next != e.plan.scheme.Successors[code] {
+				detail := map[string]string{"version": fmt.Sprint(out.Version), "successor": next}
+				if err := e.Audit(catalog.AuditEntry{Actor: actor, Action: "classification.succeed", Object: code, Detail: detail}); err != nil {
+					return err
+				}
+			}
+		}
+		return e.staleClasses(differing(e.plan.schedule, after))
 	})
 	return out, err
+}
+
+// staleClasses has the records of some classes evaluated anew, and after them
+// what belongs to those that change.
+func (e *edit) staleClasses(codes []string) error {
+	for part := range slices.Chunk(codes, maxCodes) {
+		if _, err := e.MarkStale(catalog.RetentionFilter{Classes: part}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // AddRule puts the next version of a rule into force, approved by the actor,
@@ -74,38 +134,40 @@ func (o *Officer) AddRule(ctx context.Context, t *catalog.Tenant, r Rule, actor 
 	}
 	var out Rule
 	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
-		out = r
-		today := preservation.DateOf(e.now.In(policy.zone()))
-		out.Disposition = cmp.Or(r.Disposition, Assess)
-		out.Applies = cmp.Or(r.Applies, "all")
-		out.ValidFrom = cmp.Or(r.ValidFrom, today)
-		out.Checked = cmp.Or(r.Checked, today)
-		out.Confidence = cmp.Or(r.Confidence, "medium")
-		out.ApprovedBy = actor
 		var versions []Rule
-		for _, v := range e.plan.rules {
-			if v.ID == r.ID {
-				versions = append(versions, v)
-			}
-		}
-		if r.Version != 0 && r.Version != len(versions) {
-			return fmt.Errorf("rule %s version %d is not the newest, which is %d: read it again: %w", r.ID, r.Version, len(versions), catalog.ErrConflict)
-		}
-		out.Version = len(versions) + 1
-		if err := Validate(out); err != nil {
+		var err error
+		if out, versions, err = e.plan.next(r, preservation.DateOf(e.now.In(policy.zone()))); err != nil {
 			return err
 		}
+		out.ApprovedBy = actor
 		if err := e.add(ctx, KindRule, out.ID, append(versions, out), "rule.add"); err != nil {
 			return err
 		}
-		for codes := range slices.Chunk(e.plan.governed(out.ID), maxCodes) {
-			if _, err := e.MarkStale(catalog.RetentionFilter{Classes: codes}); err != nil {
-				return err
-			}
-		}
-		return nil
+		return e.staleClasses(e.plan.governed(out.ID))
 	})
 	return out, err
+}
+
+// next completes a rule as the next version of those that it has, which it
+// returns, too.
+func (p *plan) next(r Rule, today preservation.Date) (Rule, []Rule, error) {
+	r.Disposition = cmp.Or(r.Disposition, Assess)
+	r.Applies = cmp.Or(r.Applies, "all")
+	r.ValidFrom = cmp.Or(r.ValidFrom, today)
+	r.Checked = cmp.Or(r.Checked, today)
+	r.Confidence = cmp.Or(r.Confidence, "medium")
+	r.ApprovedBy = ""
+	var versions []Rule
+	for _, v := range p.rules {
+		if v.ID == r.ID {
+			versions = append(versions, v)
+		}
+	}
+	if r.Version != 0 && r.Version != len(versions) {
+		return r, nil, fmt.Errorf("rule %s version %d is not the newest, which is %d: read it again: %w", r.ID, r.Version, len(versions), catalog.ErrConflict)
+	}
+	r.Version = len(versions) + 1
+	return r, versions, Validate(r)
 }
 
 // LoadSample gives a tenant the Saxon sample classification and rules. A

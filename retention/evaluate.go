@@ -33,6 +33,7 @@ const (
 	CeilingUnknown    = "ceiling-unknown"     // the event that starts the maximum was not reported
 	CeilingPassed     = "ceiling-passed"      // the day by which it had to be erased is over
 	OfFile            = "of-file"             // the dates are those of the file it belongs to
+	OfSuccessor       = "of-successor"        // its class is no more: it goes by the rule of another
 )
 
 // Reason says why a record is in its state, beyond the plain run of a period.
@@ -103,6 +104,9 @@ func (s *Schedule) assessWithin(f *Facts, today preservation.Date) Evaluation {
 
 func (s *Schedule) assess(f *Facts, today preservation.Date) Evaluation {
 	var e Evaluation
+	if next := s.classes[f.Class].successor; next != "" {
+		e.Reasons = append(e.Reasons, Reason{OfSuccessor, next})
+	}
 	r, why := s.rule(f, today)
 	if r == nil {
 		return unresolved(e, why.Code, why.Subject)

@@ -65,13 +65,18 @@ func TestOfficerRules(t *testing.T) {
 	if _, err = a.officer.SetScheme(ctx, a.tenant, s, "bernd"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("a change based on an old version: %v", err)
 	}
-	// A class that is no longer there leaves its records unresolved.
+	// A class that records are in is not left out without a successor.
 	s.Version, s.Classes = 2, []Class{{Code: "1", Title: "Nur eine", Rule: "general-10y"}}
+	var used InUse
+	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &used) || len(used) != 1 {
+		t.Errorf("a class in use is left out: %v", err)
+	}
+	s.Successors = map[string]string{"01.10": "1"}
 	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil {
 		t.Fatal(err)
 	}
 	a.evaluate()
-	a.want(id, "unresolved")
+	a.want(id, "retention")
 }
 
 func TestOfficerConfigure(t *testing.T) {

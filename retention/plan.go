@@ -145,12 +145,14 @@ func (p *plan) permit(e *Evaluation, today preservation.Date) (Permit, bool) {
 	return Permit{}, false
 }
 
-// governed returns the codes of the classes whose records follow a rule.
+// governed returns the codes of the classes whose records follow a rule, those
+// of classes that are no more included.
 func (p *plan) governed(rule string) (codes []string) {
-	for _, c := range p.scheme.Classes {
-		if p.schedule.classes[c.Code].rule == rule {
-			codes = append(codes, c.Code)
+	for code, c := range p.schedule.classes {
+		if c.rule == rule {
+			codes = append(codes, code)
 		}
 	}
+	slices.Sort(codes)
 	return codes
 }

@@ -2,6 +2,7 @@ package retention
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"bestand/preservation"
@@ -20,6 +21,8 @@ type class struct {
 	path  []string // own code first, main group last
 	rule  string   // ID of its rule or of that inherited
 	rules []*Rule  // versions of it, newest first
+	// successor is set for a class that is no more; everything but path[0] is that one's.
+	successor string
 }
 
 // NewSchedule checks a classification and its rules (all versions) and
@@ -53,16 +56,26 @@ func NewSchedule(s Scheme, rules []Rule) (*Schedule, error) {
 		n.rules = versions[n.rule]
 		out.classes[c.Code] = n
 	}
+	for code, next := range s.Successors {
+		n := out.classes[next]
+		n.path = append([]string{code}, n.path...)
+		n.successor = next
+		out.classes[code] = n
+	}
 	return out, nil
 }
 
 // Version is that of the classification.
 func (s *Schedule) Version() int { return s.scheme.Version }
 
-// Class returns the class with a code.
+// Class returns the class with a code. A class that is no more is unknown here,
+// even if it has a successor: nothing new comes into it.
 func (s *Schedule) Class(code string) (Class, bool) {
-	c, ok := s.classes[code]
-	return c.Class, ok
+	c := s.classes[code]
+	if c.successor != "" {
+		return Class{}, false
+	}
+	return c.Class, c.Code != ""
 }
 
 // Within reports whether a class is another one or lies below it.
@@ -74,11 +87,17 @@ func (s *Schedule) Within(code, above string) bool {
 }
 
 // Below returns the codes of a class and of all classes under it, in the order
-// of the classification; none when the class is unknown.
+// of the classification, and behind them those of classes that are no more whose
+// successors these are; none when the class is unknown.
 func (s *Schedule) Below(code string) (codes []string) {
 	for _, c := range s.scheme.Classes {
 		if s.Within(c.Code, code) {
 			codes = append(codes, c.Code)
+		}
+	}
+	for _, gone := range slices.Sorted(maps.Keys(s.scheme.Successors)) {
+		if s.Within(gone, code) {
+			codes = append(codes, gone)
 		}
 	}
 	return codes

@@ -17,4 +17,8 @@ type Scheme struct {
 	Version int     `json:"version" validate:"min=0"` // counted from 1; 0 while it is being written
 	Title   string  `json:"title" validate:"required,max=500"`
 	Classes []Class `json:"classes" validate:"required,min=1,max=100000,dive"`
+	// Successors names for classes that are no more the one under which their
+	// records are evaluated. A new version takes over those of the version
+	// before, which its own ones replace.
+	Successors map[string]string `json:"successors,omitempty" validate:"max=100000,dive,keys,required,max=64,code,endkeys,max=64,code"`
 }

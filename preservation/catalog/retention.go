@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -65,6 +66,7 @@ type RetentionFilter struct {
 	Status     string
 	States     []string
 	Classes    []string
+	Parts      bool // with Classes: records within a file also when their own class is another
 	IDs        []preservation.RecordID
 	DueBy      preservation.Date // due on this day or before
 	LockBefore time.Time
@@ -80,7 +82,14 @@ func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.
 	if len(f.States) > 0 {
 		in(&q, "retention_state", f.States)
 	}
-	if len(f.Classes) > 0 {
+	if len(f.Classes) > 0 && f.Parts {
+		marks := make([]string, len(f.Classes))
+		for i, c := range f.Classes {
+			marks[i] = q.mark(c)
+		}
+		// Expressions keep both databases from gathering and sorting all that match for each page.
+		q.cond += " AND (class || '' IN (" + strings.Join(marks, ", ") + ") OR parent || '' <> '')"
+	} else if len(f.Classes) > 0 {
 		in(&q, "class", f.Classes)
 	}
 	if len(f.IDs) > 0 {
@@ -139,6 +148,26 @@ func (v View) CountRetentions(ctx context.Context, f RetentionFilter) (n int64, 
 	q := f.where(v.tenant, "")
 	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+q.cond, q.args...).Scan(&n)
 	return n, err
+}
+
+// ClassCounts says of each of the classes how many records are in it; those
+// without any are left out.
+func (v View) ClassCounts(ctx context.Context, classes []string) (map[string]int64, error) {
+	counts := map[string]int64{}
+	if len(classes) == 0 {
+		return counts, nil
+	}
+	q := conditions{cond: "tenant = $1", args: []any{string(v.tenant)}}
+	in(&q, "class", classes)
+	rows, err := v.q.QueryContext(ctx, `SELECT class, COUNT(*) FROM record WHERE `+q.cond+` GROUP BY class`, q.args...)
+	_, err = collect(rows, err, func(row scanner) (_ struct{}, err error) {
+		var class string
+		var n int64
+		err = row.Scan(&class, &n)
+		counts[class] = n
+		return struct{}{}, err
+	})
+	return counts, err
 }
 
 // Children lists the records whose parent is the given one.

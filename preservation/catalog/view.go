@@ -136,6 +136,19 @@ func (v View) Document(ctx context.Context, kind, name string, version int) (Doc
 	return d, found(err, kind, name)
 }
 
+// EachVersion calls fn with every version of a document, newest first.
+func (v View) EachVersion(ctx context.Context, kind, name string, fn func(Document) error) error {
+	rows, err := v.q.QueryContext(ctx, `SELECT `+documentColumns+` FROM document WHERE tenant = $1 AND kind = $2 AND name = $3 ORDER BY version DESC`, string(v.tenant), kind, name)
+	_, err = collect(rows, err, func(row scanner) (_ struct{}, err error) {
+		d, err := scanDocument(row)
+		if err == nil {
+			err = fn(d)
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
 // Documents returns the newest version of every document of a kind, by name.
 func (v View) Documents(ctx context.Context, kind string) ([]Document, error) {
 	rows, err := v.q.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE tenant = $1 AND kind = $2
