@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -165,6 +166,40 @@ func TestClassification(t *testing.T) {
 	a.do(officer, "POST", "/v1/classification", next).want(t, 201)
 	a.do(officer, "POST", "/v1/classification", `[]`).want(t, 422)
 	a.do(officer, "POST", "/v1/classification", ``).want(t, 400)
+}
+
+// TestClassificationForms: what goes out as CSV or xdomea comes in again, and
+// faults are where the person who made the file finds them.
+func TestClassificationForms(t *testing.T) {
+	a := newArchive(t)
+	officer := a.token(ours, "olga", auth.RecordsOfficer)
+	was := decode[Scheme](t, a.do(officer, "GET", "/v1/classification", nil).want(t, 200))
+	for i, media := range []string{"text/csv", "application/xml"} {
+		v := a.do(officer, "GET", "/v1/classification", nil, "Accept", media+", */*;q=0.1").want(t, 200)
+		if got := v.Header.Get("Content-Type"); got != media {
+			t.Fatalf("%s: answered %s", media, got)
+		}
+		p := decode[retention.Preview](t, a.do(officer, "POST", "/v1/classification/preview", bytes.NewReader(v.body), "Content-Type", media).want(t, 200))
+		if len(p.Effects) != 1 || p.Effects[0].Moved != 0 {
+			t.Errorf("%s: %+v", media, p)
+		}
+		got := decode[Scheme](t, a.do(officer, "POST", "/v1/classification", bytes.NewReader(v.body), "Content-Type", media+"; charset=utf-8").want(t, 201))
+		if got.Version != i+2 || got.Title != was.Title || len(got.Classes) != len(was.Classes) {
+			t.Errorf("%s: version %d of %d classes", media, got.Version, len(got.Classes))
+		}
+		for _, c := range was.Classes {
+			if !slices.Contains(got.Classes, c) {
+				t.Errorf("%s: %+v is not there", media, c)
+			}
+		}
+	}
+	refused := a.do(officer, "POST", "/v1/classification", strings.NewReader("Kennzeichen;Bezeichnung;Regel\n1;A;none\n"), "Content-Type", "text/csv").want(t, 422)
+	if refused.field(t, "line 2, column Aufbewahrungsregel") != "unknown-rule" {
+		t.Errorf("%s", refused.body)
+	}
+	a.do(officer, "POST", "/v1/classification", strings.NewReader("x"), "Content-Type", "text/plain").want(t, 415)
+	a.do(officer, "POST", "/v1/classification/preview?examples=101", was).want(t, 400)
+	a.do(a.token(ours, "rita", auth.Reader), "POST", "/v1/classification", was).want(t, 403)
 }
 
 func TestRules(t *testing.T) {

@@ -1,21 +1,62 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/google/uuid"
 
 	"bestand/preservation/catalog"
+	"bestand/retention"
+	"bestand/retention/fileplan"
 )
+
+// serveForms adds the routes whose bodies come in several forms.
+func (s *server) serveForms(t table) {
+	t.HandleFunc("POST /v1/classification", s.replaceClassification)
+	t.HandleFunc("POST /v1/classification/preview", s.previewClassification)
+}
 
 // GetClassification returns the classification in force, or another version of it.
 func (s *server) GetClassification(ctx context.Context, request GetClassificationRequestObject) (GetClassificationResponseObject, error) {
-	scheme, err := s.config.Officer.SchemeAt(ctx, s.tenant(ctx), request.Params.Version)
+	t := s.tenant(ctx)
+	scheme, err := s.config.Officer.SchemeAt(ctx, t, request.Params.Version)
 	if err != nil {
 		return nil, err
 	}
 	if scheme.Version == 0 {
 		return nil, catalog.ErrNotFound
 	}
+	var b bytes.Buffer
+	switch accepted(note(ctx).accept, mediaJSON, mediaCSV, mediaXML) {
+	case mediaCSV:
+		err = fileplan.WriteCSV(&b, scheme)
+		return GetClassification200TextCsvResponse{Body: &b, ContentLength: int64(b.Len())}, err
+	case mediaXML:
+		err = s.writeXdomea(ctx, &b, t, scheme)
+		return GetClassification200ApplicationXMLResponse{Body: &b, ContentLength: int64(b.Len())}, err
+	}
 	return GetClassification200JSONResponse(scheme), nil
+}
+
+// writeXdomea makes a classification a message of the tenant to nobody in particular.
+func (s *server) writeXdomea(ctx context.Context, b *bytes.Buffer, t *catalog.Tenant, scheme retention.Scheme) error {
+	info, err := t.Info(ctx)
+	if err != nil {
+		return err
+	}
+	rules, err := s.config.Officer.Rules(ctx, t)
+	if err != nil {
+		return err
+	}
+	plan, err := retention.NewSchedule(scheme, rules)
+	if err != nil {
+		return err
+	}
+	return fileplan.WriteXdomea(b, scheme, plan, fileplan.Head{Process: uuid.NewString(), Sender: info.Name, Receiver: info.Name, At: s.now()})
 }
 
 // ListClassificationVersions says who put which version into force.
@@ -27,28 +68,60 @@ func (s *server) ListClassificationVersions(ctx context.Context, _ ListClassific
 	return ListClassificationVersions200JSONResponse{Items: list(versions)}, nil
 }
 
-// ReplaceClassification puts a new version into force.
-func (s *server) ReplaceClassification(ctx context.Context, request ReplaceClassificationRequestObject) (ReplaceClassificationResponseObject, error) {
-	scheme, err := s.config.Officer.SetScheme(ctx, s.tenant(ctx), *request.Body, principal(ctx).Actor)
-	if err != nil {
-		return nil, err
-	}
-	return ReplaceClassification201JSONResponse(scheme), nil
+// replaceClassification puts a new version into force.
+func (s *server) replaceClassification(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	takeScheme(s, w, r, http.StatusCreated, func(scheme retention.Scheme) (retention.Scheme, error) {
+		return s.config.Officer.SetScheme(ctx, s.tenant(ctx), scheme, principal(ctx).Actor)
+	})
 }
 
-// PreviewClassification says what a new version would do.
-func (s *server) PreviewClassification(ctx context.Context, request PreviewClassificationRequestObject) (PreviewClassificationResponseObject, error) {
-	p, err := s.config.Officer.PreviewScheme(ctx, s.tenant(ctx), *request.Body, examples(request.Params.Examples))
-	if err != nil {
-		return nil, err
+// previewClassification says what a new version would do.
+func (s *server) previewClassification(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	n := 5
+	if text := r.URL.Query().Get("examples"); text != "" {
+		n, _ = strconv.Atoi(text) // a whole number, as checkQuery has seen
 	}
-	return PreviewClassification200JSONResponse(p), nil
+	if n < 0 || n > 100 {
+		s.fail(w, r, badParameter.in(fieldError("examples", "max", "must be 0 to 100")))
+		return
+	}
+	takeScheme(s, w, r, http.StatusOK, func(scheme retention.Scheme) (retention.Preview, error) {
+		return s.config.Officer.PreviewScheme(ctx, s.tenant(ctx), scheme, n)
+	})
 }
 
-// examples is how many records a preview names of each move.
-func examples(n *Examples) int {
-	if n == nil {
-		return 5
+// takeScheme reads a classification in whatever form it comes, and answers with what
+// fn makes of it.
+func takeScheme[T any](s *server, w http.ResponseWriter, r *http.Request, status int, fn func(retention.Scheme) (T, error)) {
+	var out T
+	var plan *fileplan.Plan
+	var scheme retention.Scheme
+	var err error
+	switch mediaType(r.Header) {
+	case mediaJSON:
+		err = json.NewDecoder(r.Body).Decode(&scheme)
+	case mediaCSV:
+		plan, err = fileplan.ReadCSV(r.Body)
+	default:
+		plan, err = fileplan.ReadXdomea(r.Body)
 	}
-	return *n
+	if plan != nil {
+		scheme, err = s.config.Officer.Scheme(r.Context(), s.tenant(r.Context()))
+		scheme = plan.On(scheme)
+	}
+	if err == nil {
+		out, err = fn(scheme)
+	}
+	if err != nil {
+		if plan != nil {
+			err = plan.Locate(err)
+		}
+		s.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", mediaJSON)
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(out) // the client is gone if this fails
 }

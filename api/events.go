@@ -3,9 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"mime"
-	"strconv"
-	"strings"
 
 	"bestand/preservation"
 	"bestand/preservation/aip"
@@ -21,7 +18,7 @@ func (s *server) ListEvents(ctx context.Context, request ListEventsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	if !prefersXML(note(ctx).accept) {
+	if accepted(note(ctx).accept, mediaJSON, mediaXML) == mediaJSON {
 		return ListEvents200JSONResponse{Items: list(events)}, nil
 	}
 	return premis(e.Record, events)
@@ -34,25 +31,4 @@ func premis(r preservation.Record, events []preservation.Event) (ListEventsRespo
 		return nil, err
 	}
 	return ListEvents200ApplicationXMLResponse{Body: &b, ContentLength: int64(b.Len())}, nil
-}
-
-// prefersXML reports whether an Accept header ranks XML above JSON
-// (RFC 9110 §12.5.1). Without a preference the answer is JSON.
-func prefersXML(accept string) bool {
-	weight := map[string]float64{}
-	for part := range strings.SplitSeq(accept, ",") {
-		media, params, err := mime.ParseMediaType(part)
-		if err != nil {
-			continue
-		}
-		q := 1.0
-		if text, ok := params["q"]; ok {
-			if q, err = strconv.ParseFloat(text, 64); err != nil {
-				continue
-			}
-		}
-		weight[media] = q
-	}
-	xml := max(weight["application/xml"], weight["text/xml"])
-	return xml > weight["application/json"]
 }

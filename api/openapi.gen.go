@@ -828,12 +828,6 @@ type GetClassificationParams struct {
 	Version int `form:"version,omitempty" json:"version,omitempty,omitzero" validate:"omitempty,min=1"`
 }
 
-// PreviewClassificationParams defines parameters for PreviewClassification.
-type PreviewClassificationParams struct {
-	// Examples How many records to name of each move.
-	Examples *Examples `form:"examples,omitempty" json:"examples,omitempty" validate:"omitempty,min=0,max=100"`
-}
-
 // ListDisposalsParams defines parameters for ListDisposals.
 type ListDisposalsParams struct {
 	View ListDisposalsParamsView `form:"view,omitempty" json:"view,omitempty,omitzero" validate:"omitempty,oneof=due destroyed"`
@@ -1000,12 +994,6 @@ type ListTokensParams struct {
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
 }
 
-// ReplaceClassificationJSONRequestBody defines body for ReplaceClassification for application/json ContentType.
-type ReplaceClassificationJSONRequestBody = Scheme
-
-// PreviewClassificationJSONRequestBody defines body for PreviewClassification for application/json ContentType.
-type PreviewClassificationJSONRequestBody = Scheme
-
 // CreateHoldJSONRequestBody defines body for CreateHold for application/json ContentType.
 type CreateHoldJSONRequestBody = HoldRequest
 
@@ -1050,15 +1038,9 @@ type ServerInterface interface {
 	// ExportAudit The segments of the audit log with their seals and evidence records, as they stand in the bucket; `bestand audit verify` checks them offline.
 	// (GET /v1/audit/export)
 	ExportAudit(w http.ResponseWriter, r *http.Request)
-	// GetClassification The classification in force (Aktenplan).
+	// GetClassification The classification in force (Aktenplan), as JSON, CSV or xdomea by Accept.
 	// (GET /v1/classification)
 	GetClassification(w http.ResponseWriter, r *http.Request, params GetClassificationParams)
-	// ReplaceClassification Put a new version of the whole classification into force.
-	// (POST /v1/classification)
-	ReplaceClassification(w http.ResponseWriter, r *http.Request)
-	// PreviewClassification What a new version of the classification would do to the records. Nothing is stored.
-	// (POST /v1/classification/preview)
-	PreviewClassification(w http.ResponseWriter, r *http.Request, params PreviewClassificationParams)
 	// ListClassificationVersions All versions of the classification, newest first, without their classes.
 	// (GET /v1/classification/versions)
 	ListClassificationVersions(w http.ResponseWriter, r *http.Request)
@@ -1275,53 +1257,6 @@ func (siw *ServerInterfaceWrapper) GetClassification(w http.ResponseWriter, r *h
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetClassification(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// ReplaceClassification operation middleware
-func (siw *ServerInterfaceWrapper) ReplaceClassification(w http.ResponseWriter, r *http.Request) {
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ReplaceClassification(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// PreviewClassification operation middleware
-func (siw *ServerInterfaceWrapper) PreviewClassification(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params PreviewClassificationParams
-
-	// ------------- Optional query parameter "examples" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "examples", r.URL.Query(), &params.Examples, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "examples"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "examples", Err: err})
-		}
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.PreviewClassification(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2883,9 +2818,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/verification", wrapper.VerifyRecord)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/triggers", wrapper.SetTrigger)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification", wrapper.GetClassification)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/classification", wrapper.ReplaceClassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/versions", wrapper.ListClassificationVersions)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/classification/preview", wrapper.PreviewClassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rules", wrapper.ListRules)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules", wrapper.AddRule)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules/preview", wrapper.PreviewRule)
@@ -3073,91 +3006,52 @@ func (response GetClassification200JSONResponse) VisitGetClassificationResponse(
 	return err
 }
 
+type GetClassification200ApplicationXMLResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetClassification200ApplicationXMLResponse) VisitGetClassificationResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetClassification200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetClassification200TextCsvResponse) VisitGetClassificationResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type GetClassificationdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
 func (response GetClassificationdefaultApplicationProblemPlusJSONResponse) VisitGetClassificationResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplaceClassificationRequestObject struct {
-	Body *ReplaceClassificationJSONRequestBody
-}
-
-type ReplaceClassificationResponseObject interface {
-	VisitReplaceClassificationResponse(w http.ResponseWriter) error
-}
-
-type ReplaceClassification201JSONResponse Scheme
-
-func (response ReplaceClassification201JSONResponse) VisitReplaceClassificationResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplaceClassificationdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ReplaceClassificationdefaultApplicationProblemPlusJSONResponse) VisitReplaceClassificationResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PreviewClassificationRequestObject struct {
-	Params PreviewClassificationParams
-	Body   *PreviewClassificationJSONRequestBody
-}
-
-type PreviewClassificationResponseObject interface {
-	VisitPreviewClassificationResponse(w http.ResponseWriter) error
-}
-
-type PreviewClassification200JSONResponse Preview
-
-func (response PreviewClassification200JSONResponse) VisitPreviewClassificationResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PreviewClassificationdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response PreviewClassificationdefaultApplicationProblemPlusJSONResponse) VisitPreviewClassificationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5094,15 +4988,9 @@ type StrictServerInterface interface {
 	// ExportAudit The segments of the audit log with their seals and evidence records, as they stand in the bucket; `bestand audit verify` checks them offline.
 	// (GET /v1/audit/export)
 	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
-	// GetClassification The classification in force (Aktenplan).
+	// GetClassification The classification in force (Aktenplan), as JSON, CSV or xdomea by Accept.
 	// (GET /v1/classification)
 	GetClassification(ctx context.Context, request GetClassificationRequestObject) (GetClassificationResponseObject, error)
-	// ReplaceClassification Put a new version of the whole classification into force.
-	// (POST /v1/classification)
-	ReplaceClassification(ctx context.Context, request ReplaceClassificationRequestObject) (ReplaceClassificationResponseObject, error)
-	// PreviewClassification What a new version of the classification would do to the records. Nothing is stored.
-	// (POST /v1/classification/preview)
-	PreviewClassification(ctx context.Context, request PreviewClassificationRequestObject) (PreviewClassificationResponseObject, error)
 	// ListClassificationVersions All versions of the classification, newest first, without their classes.
 	// (GET /v1/classification/versions)
 	ListClassificationVersions(ctx context.Context, request ListClassificationVersionsRequestObject) (ListClassificationVersionsResponseObject, error)
@@ -5321,70 +5209,6 @@ func (sh *strictHandler) GetClassification(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetClassificationResponseObject); ok {
 		if err := validResponse.VisitGetClassificationResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// ReplaceClassification operation middleware
-func (sh *strictHandler) ReplaceClassification(w http.ResponseWriter, r *http.Request) {
-	var request ReplaceClassificationRequestObject
-
-	var body ReplaceClassificationJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ReplaceClassification(ctx, request.(ReplaceClassificationRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ReplaceClassification")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ReplaceClassificationResponseObject); ok {
-		if err := validResponse.VisitReplaceClassificationResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// PreviewClassification operation middleware
-func (sh *strictHandler) PreviewClassification(w http.ResponseWriter, r *http.Request, params PreviewClassificationParams) {
-	var request PreviewClassificationRequestObject
-
-	request.Params = params
-
-	var body PreviewClassificationJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.PreviewClassification(ctx, request.(PreviewClassificationRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "PreviewClassification")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(PreviewClassificationResponseObject); ok {
-		if err := validResponse.VisitPreviewClassificationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -28,3 +28,11 @@ func (s *server) PreviewRule(ctx context.Context, request PreviewRuleRequestObje
 	}
 	return PreviewRule200JSONResponse(p), nil
 }
+
+// examples is how many records a preview names of each move.
+func examples(n *Examples) int {
+	if n == nil {
+		return 5
+	}
+	return *n
+}

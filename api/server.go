@@ -199,6 +199,7 @@ func (s *server) handler() http.Handler {
 	t := table{http.NewServeMux(), s}
 	s.serveSystem(t)
 	s.serveUploads(t)
+	s.serveForms(t)
 	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{s.validate},
 		StrictHTTPServerOptions{RequestErrorHandlerFunc: s.refuse, ResponseErrorHandlerFunc: s.fail})
 	HandlerWithOptions(strict, StdHTTPServerOptions{BaseRouter: t, ErrorHandlerFunc: s.refuse})

@@ -31,7 +31,7 @@ type Staging interface {
 // Intake accepts deliveries.
 type Intake struct {
 	Staging Staging
-	// Known reports whether the tenant's classification has a class.
+	// Known reports whether the tenant's classification has a class that new records may come into.
 	Known func(ctx context.Context, t *catalog.Tenant, class string) (bool, error)
 	// Now is the clock of identifiers and events.
 	Now func() time.Time
@@ -135,7 +135,7 @@ func (in *Intake) check(ctx context.Context, t *catalog.Tenant, req Request) ([]
 		return nil, fmt.Errorf("look up class: %w", err)
 	}
 	if !known {
-		out = append(out, Problem{Field: "class", Code: "unknown-class", Detail: fmt.Sprintf("class %q is not in the classification; GET /v1/classification lists the classes", m.Class)})
+		out = append(out, Problem{Field: "class", Code: "unknown-class", Detail: fmt.Sprintf("class %q is not in the classification, or closed; GET /v1/classification lists the classes", m.Class)})
 	}
 	if !m.Opened.IsZero() && !m.Closed.IsZero() && m.Closed.Before(m.Opened) {
 		out = append(out, Problem{Field: "closed", Code: "before-opened", Detail: fmt.Sprintf("closed (%s) is before opened (%s)", m.Closed, m.Opened)})

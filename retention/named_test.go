@@ -52,7 +52,8 @@ func TestUnknownClass(t *testing.T) {
 	if docs, err := a.tenant.View().Documents(ctx, KindHold); err != nil || len(docs) > 0 {
 		t.Errorf("%+v, %v", docs, err)
 	}
-	if _, err := a.officer.SetScheme(ctx, a.tenant, Scheme{Title: "Neu", Classes: []Class{{Code: "1", Title: "Nur eine", Rule: "general-10y"}}}, "anna"); err != nil {
+	next := Scheme{Title: "Neu", Classes: []Class{{Code: "1", Title: "Nur eine", Rule: "general-10y"}}, Successors: map[string]string{"63.10": "1"}}
+	if _, err := a.officer.SetScheme(ctx, a.tenant, next, "anna"); err != nil {
 		t.Fatal(err)
 	}
 	if err := hold("63.10"); err != nil {

@@ -68,8 +68,14 @@ func NewSchedule(s Scheme, rules []Rule) (*Schedule, error) {
 // Version is that of the classification.
 func (s *Schedule) Version() int { return s.scheme.Version }
 
+// Accepts reports whether a new record may come into a class.
+func (s *Schedule) Accepts(code string) bool {
+	c, ok := s.Class(code)
+	return ok && !c.Closed
+}
+
 // Class returns the class with a code. A class that is no more is unknown here,
-// even if it has a successor: nothing new comes into it.
+// even if it has a successor.
 func (s *Schedule) Class(code string) (Class, bool) {
 	c := s.classes[code]
 	if c.successor != "" {
@@ -108,6 +114,17 @@ func (s *Schedule) Rule(ref RuleRef) (Rule, bool) {
 	for _, r := range s.rules[ref.ID] {
 		if r.Version == ref.Version {
 			return *r, true
+		}
+	}
+	return Rule{}, false
+}
+
+// Governs returns the version of the rule that holds for a class on a day, of
+// those that count for all records as well as for new ones.
+func (s *Schedule) Governs(code string, day preservation.Date) (Rule, bool) {
+	for _, r := range s.classes[code].rules {
+		if r.ApprovedBy != "" && !day.Before(r.ValidFrom) {
+			return *r, r.ValidTo.IsZero() || !r.ValidTo.Before(day)
 		}
 	}
 	return Rule{}, false

@@ -9,6 +9,8 @@ type Class struct {
 	// one takes that of its nearest ancestor.
 	Rule  string `json:"rule,omitempty" validate:"omitempty,max=64,name"`
 	Scope string `json:"scope,omitempty" validate:"max=2000"` // what belongs here, for people
+	// Closed: nothing new comes into the class (stillgelegt). What is in it goes on as before.
+	Closed bool `json:"closed,omitempty"`
 }
 
 // Scheme is one version of the classification. Versions are never edited: a

@@ -29,6 +29,7 @@ type client struct {
 	server string
 	token  string
 	caFile string
+	accept string // media type of answers, where there is a choice
 	http   *http.Client
 }
 
@@ -85,6 +86,9 @@ func (c *client) call(ctx context.Context, method, path, contentType string, bod
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
+	}
+	if c.accept != "" {
+		req.Header.Set("Accept", c.accept)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -29,6 +29,17 @@ token. bestand evidence due --help shows the flags.`,
 name. The profile asic is an ASiC-E (EN 319 162-1), xaip an XAIP 1.3 (BSI TR-03125-F):
 every file of the package with the evidence record over exactly these. aip is the
 package as it is stored, beside which stands its evidence record (.er) if there is one.`,
+	"classification": `list shows the classification (Aktenplan) of a running archive, --versions who put which
+version into force. export writes it as CSV for a spreadsheet, as xdomea or as JSON;
+import puts a file in one of these forms into force as the next version, after telling
+what it moves: with --preview it does no more than that. Without the column
+"Übergeordnet" a CSV file says by its codes what lies below what; a row with
+"Nachfolger" ends a class whose records then go by the rule of another. They take a
+records officer's token. bestand classification import --help shows the flags.`,
+	"rules": `export writes the retention rules of a running archive with all versions as JSON;
+import puts those into force that differ from the newest version there, each as its
+next version, after telling what it moves: with --preview it does no more than that.
+They take a records officer's token. bestand rules import --help shows the flags.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be

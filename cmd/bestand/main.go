@@ -38,6 +38,8 @@ func commands() []command {
 		{name: "verify", args: "[--trust CA.pem] PACKAGE|RECEIPT.jws… | RECORD.er FILE…", help: "check packages, receipts and evidence offline", run: verifyCommand},
 		{name: "export", args: "--server URL --token-file F [--profile P] [--out DIR] RECORD…", help: "fetch packages, as ASiC-E or XAIP with their evidence, or as they are stored", run: exportCommand},
 		{name: "evidence", args: "stamp|due|renew --server URL --token-file F [--at DAY]", help: "have new records time-stamped, and keep old time-stamps alive", run: evidenceCommand, plain: true},
+		{name: "classification", args: "export|import|list --server URL --token-file F [FILE]", help: "carry the classification to and from CSV and xdomea", run: classificationCommand, plain: true},
+		{name: "rules", args: "export|import --server URL --token-file F [FILE]", help: "carry the retention rules to and from a file", run: rulesCommand, plain: true},
 		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
 		{name: "audit", args: "verify|export [flags] [FILE…]", help: "check the audit log, here or as exported, and hand it out", run: auditCommand, plain: true},
 		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},
@@ -123,7 +125,7 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "Bestand, the long-term archive and records service for municipalities.\n\nUsage: bestand COMMAND\n\n")
 	for _, c := range commands() {
 		if !c.hidden {
-			fmt.Fprintf(w, "  %-8s %-46s %s\n", c.name, c.args, c.help)
+			fmt.Fprintf(w, "  %-14s %-46s %s\n", c.name, c.args, c.help)
 		}
 	}
 	fmt.Fprint(w, "\nbestand COMMAND --help shows the flags of a command.\n")

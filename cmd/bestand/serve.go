@@ -273,8 +273,7 @@ func (s *service) knownClass(ctx context.Context, t *catalog.Tenant, code string
 	if err != nil {
 		return false, err
 	}
-	_, ok := plan.Class(code)
-	return ok, nil
+	return plan.Accepts(code), nil
 }
 
 // forgetIndexed waits until the index, which follows the catalog, has let go of a

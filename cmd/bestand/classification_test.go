@@ -1,0 +1,100 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestClassificationFiles carries classification and rules out and in as an
+// office does: through a spreadsheet, through xdomea, with a preview first.
+func TestClassificationFiles(t *testing.T) {
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	admin.archive(about("1", "63.10", "Bauantrag", "closed", "2015-11-30"), file("a.bin", blob("a")))
+	dir := t.TempDir()
+	command := func(want int, args ...string) (string, string) {
+		t.Helper()
+		at := append([]string{args[0], args[1], "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile)}, args[2:]...)
+		out, complaint, code := program(t, at...)
+		if code != want {
+			t.Fatalf("bestand %s: %d\n%s%s", strings.Join(args, " "), code, out, complaint)
+		}
+		return out, complaint
+	}
+	sheet := filepath.Join(dir, "plan.csv")
+	command(0, "classification", "export", sheet)
+	data, err := os.ReadFile(sheet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	if !strings.HasPrefix(text, "\ufeffKennzeichen;Übergeordnet;Bezeichnung;") || !strings.Contains(text, "\r\n63.10;63;") {
+		t.Fatalf("%.300s", text)
+	}
+	rewrite := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if out, _ := command(0, "classification", "import", "--preview", sheet); !strings.Contains(out, "no record moves") {
+		t.Error(out)
+	}
+	var without []string
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "63.10;") {
+			without = append(without, line)
+		}
+	}
+	less := strings.Join(without, "")
+	if _, complaint := command(1, "classification", "import", rewrite("less.csv", less)); !strings.Contains(complaint, `"63.10" is left out, and there are records in it (1)`) {
+		t.Error(complaint)
+	}
+	if out, _ := command(0, "classification", "import", rewrite("heir.csv", less+"63.10;;;;;;01.10\r\n")); !strings.Contains(out, "of 1 records move") || !strings.Contains(out, "version 2") {
+		t.Error(out)
+	}
+	if _, complaint := command(1, "classification", "import", rewrite("ansi.csv", "Kennzeichen;Bezeichnung\n1;Stra\xdfe\n")); !strings.Contains(complaint, "line 2, column 2") || !strings.Contains(complaint, "Windows-1252") {
+		t.Error(complaint)
+	}
+	message := filepath.Join(dir, "plan.xml")
+	command(0, "classification", "export", message)
+	if out, _ := command(0, "classification", "import", message); !strings.Contains(out, "no record moves") || !strings.Contains(out, "version 3") {
+		t.Error(out)
+	}
+	if out, _ := command(0, "classification", "list", "--version", "1"); !strings.Contains(out, "    63.10  ") {
+		t.Error(out)
+	}
+	if out, _ := command(0, "classification", "list", "--versions"); strings.Count(out, "\n") != 3 {
+		t.Error(out)
+	}
+	command(2, "classification", "import", filepath.Join(dir, "plan.odt"))
+
+	rules := filepath.Join(dir, "rules.json")
+	command(0, "rules", "export", rules)
+	if out, _ := command(0, "rules", "import", rules); !strings.Contains(out, "0 rules differ") {
+		t.Error(out)
+	}
+	var all struct {
+		Items []map[string]any `json:"items"`
+	}
+	if data, err = os.ReadFile(rules); err != nil || json.Unmarshal(data, &all) != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all.Items {
+		if r["id"] == "general-10y" {
+			r["duration"] = map[string]any{"years": 40}
+		}
+	}
+	if data, err = json.Marshal(all); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := command(0, "rules", "import", rewrite("rules.json", string(data)))
+	if !strings.Contains(out, "general-10y: 1 of 1 records move: 0 end earlier, 1 later") || !strings.Contains(out, "version 2 is in force") || !strings.Contains(out, "1 rules differ") {
+		t.Error(out)
+	}
+}
