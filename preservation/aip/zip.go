@@ -59,8 +59,8 @@ func localHeader(name string, size int64, crc uint32) []byte {
 	f := make(fields, 0, localLength+len(name)+20)
 	f.u32(localSignature)
 	f.u16(neededVersion(big))
-	f.u16(0) // flags: names are ASCII, no data descriptor
-	f.u16(0) // stored
+	f.u16(nameFlag(name)) // and no data descriptor
+	f.u16(0)              // stored
 	f.u16(0)
 	f.u16(dosDate)
 	f.u32(crc)
@@ -104,7 +104,7 @@ func centralHeader(name string, size int64, crc uint32, offset int64) []byte {
 	f.u32(centralSignature)
 	f.u16(madeBy)
 	f.u16(neededVersion(len(extra) > 0))
-	f.u16(0)
+	f.u16(nameFlag(name))
 	f.u16(0)
 	f.u16(0)
 	f.u16(dosDate)
@@ -160,6 +160,17 @@ func endRecords(entries int, directory, length int64) []byte {
 	f.u32(clip32(directory))
 	f.u16(0)
 	return f
+}
+
+// nameFlag says that a name is UTF-8 where it is not ASCII anyway (APPNOTE 4.4.4, bit
+// 11). Names in packages are ASCII.
+func nameFlag(name string) uint16 {
+	for i := range len(name) {
+		if name[i] >= 0x80 {
+			return 1 << 11
+		}
+	}
+	return 0
 }
 
 func neededVersion(zip64 bool) uint16 {

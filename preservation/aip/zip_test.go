@@ -259,3 +259,28 @@ func overlap(t *testing.T, content []byte, m aip.Manifest) []byte {
 	clear(c[second+42 : second+46])
 	return c
 }
+
+// TestExportNames lets names of any script into the ZIPs of others, and none that leads
+// out of the folder where one is unpacked.
+func TestExportNames(t *testing.T) {
+	var b bytes.Buffer
+	z := aip.NewZIP(&b)
+	write := func(io.Writer) error { return nil }
+	for _, name := range []string{"a", "a/Größe 1.txt", "‛CON"} {
+		if err := z.Add(name, 0, 0, write); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range []string{"", "/a", "a/", "a//b", "..", "a/../b", "./a", `a\b`, "a\nb", "a\x00", "a\u0085", "\xff", strings.Repeat("a", 1<<16)} {
+		if err := z.Add(name, 0, 0, write); err == nil {
+			t.Errorf("%.40q is taken", name)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil || len(r.File) != 3 || r.File[1].Name != "a/Größe 1.txt" || r.File[1].NonUTF8 || r.File[1].Flags != 1<<11 || r.File[0].Flags != 0 {
+		t.Errorf("%v %+v", err, r)
+	}
+}
