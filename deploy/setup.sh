@@ -15,6 +15,7 @@ tesseract-ocr=5.3.0* tesseract-ocr-deu=1:4.1.0* clamav-daemon=1.4* clamav=1.4*
 fonts-liberation=* fonts-dejavu=* fonts-crosextra-carlito=* fonts-crosextra-caladea=* fonts-noto-cjk=*
 openjdk-17-jdk-headless=17.* maven=3.8.7* openssl=3.* unzip=* curl=*
 gcc=4:12.2.0* libc6-dev=2.36* softhsm2=2.6.1*
+python3-pip=23.0.1* python3-pkg-resources=66.1.1*
 '
 
 missing=''
@@ -47,7 +48,7 @@ fi
 
 # What Debian has not: veraPDF beside the program, and the judges of the tests.
 built=/usr/local/lib/bestand
-for part in verapdf=ingest/verapdf/sidecar judge=preservation/evidence/judge; do
+for part in verapdf=ingest/verapdf/sidecar judge=preservation/evidence/judge bagit=preservation/dip/judge; do
 	if [ "$(id -u)" -ne 0 ] && [ ! -w "$built" ] && command -v sudo >/dev/null; then
 		sudo sh "${part#*=}/install.sh" "$built/${part%%=*}"
 	else

@@ -33,11 +33,7 @@ func ASiC(ctx context.Context, w io.Writer, s Source) error {
 		return err
 	}
 	for _, e := range files {
-		content, err := s.open(ctx, e)
-		if err != nil {
-			return err
-		}
-		if err := z.Add(e.Path, e.Size, e.CRC32, content); err != nil {
+		if err := z.Add(e.Path, e.Size, e.CRC32, func(w io.Writer) error { return s.copy(ctx, w, e) }); err != nil {
 			return err
 		}
 	}
@@ -55,7 +51,10 @@ func ASiC(ctx context.Context, w io.Writer, s Source) error {
 }
 
 func add(z *aip.ZIP, name string, content []byte) error {
-	return z.Add(name, int64(len(content)), crc32.ChecksumIEEE(content), bytes.NewReader(content))
+	return z.Add(name, int64(len(content)), crc32.ChecksumIEEE(content), func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
 }
 
 // evidenceManifest is the ASiCEvidenceRecordManifest: one reference for each file

@@ -17,11 +17,30 @@ import (
 
 // Source is a version of a record with its proof.
 type Source struct {
-	Package  *aip.Reader
-	Evidence []byte // the evidence record over all files of the package, in DER
+	Package *aip.Reader
+	// Evidence is the evidence record over all files of the package, in DER; nil while
+	// there is none.
+	Evidence []byte
 	// Until is the last day on which the record has to be kept; zero when that is
 	// not known.
-	Until preservation.Date
+	Until  preservation.Date
+	Filing Filing
+	// Version opens an earlier version. Nil if there is none.
+	Version func(ctx context.Context, version int) (Source, error)
+
+	Archive string             // who hands out: the name of the municipality
+	Agent   preservation.Agent // the software
+	At      time.Time          // when this is handed out
+}
+
+// Filing is where a record stands in the file plan and by which rule it is kept.
+type Filing struct {
+	ClassTitle  string
+	Disposition string // A, B or V; empty when nothing has decided it
+	Years       int    // of the retention period; 0 when it is not one of whole years
+	Permanent   bool   // it is kept for ever
+	// Parents are the records that this one is a part of, the outermost first.
+	Parents []preservation.Record
 }
 
 // files is what a package holds, in its order.
@@ -41,6 +60,16 @@ func (s Source) open(ctx context.Context, e aip.Entry) (io.Reader, error) {
 		return nil, err
 	}
 	return &checked{ctx: ctx, r: content, h: sha256.New(), entry: e}, nil
+}
+
+// copy writes a file of the package, and fails in the end as open does.
+func (s Source) copy(ctx context.Context, w io.Writer, e aip.Entry) error {
+	content, err := s.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, content)
+	return err
 }
 
 // checked compares what was read with its digest before it says that this was all.

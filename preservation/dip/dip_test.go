@@ -161,7 +161,10 @@ func TestASiC(t *testing.T) {
 			t.Errorf("%s: %d bytes, method %d", f.Name, len(content), f.Method)
 		}
 		content = bytes.Replace(content, []byte("Bescheid"), []byte("Bescheit"), 1)
-		r.must(changed.Add(f.Name, int64(len(content)), crc32.ChecksumIEEE(content), bytes.NewReader(content)))
+		r.must(changed.Add(f.Name, int64(len(content)), crc32.ChecksumIEEE(content), func(w io.Writer) error {
+			_, err := w.Write(content)
+			return err
+		}))
 	}
 	r.must(changed.Close())
 	r.oneToOne(data)
@@ -175,7 +178,7 @@ func TestASiC(t *testing.T) {
 func TestMemory(t *testing.T) {
 	const size, room = 32 << 20, 4 << 20
 	r := newRig(t, strings.Repeat("x", size))
-	for name, write := range map[string]func(context.Context, io.Writer, dip.Source) error{"ASiC": dip.ASiC, "XAIP": dip.XAIP} {
+	for name, write := range map[string]func(context.Context, io.Writer, dip.Source) error{"ASiC": dip.ASiC, "XAIP": dip.XAIP, "BagIt": dip.BagIt, "OCFL": dip.OCFL, "xdomea": dip.Xdomea} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		r.must(write(t.Context(), io.Discard, r.source))

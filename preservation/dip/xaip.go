@@ -146,13 +146,8 @@ func (x *xaip) base64(e aip.Entry) {
 	if x.err != nil {
 		return
 	}
-	content, err := x.source.open(x.ctx, e)
-	if err != nil {
-		x.err = err
-		return
-	}
 	to := base64.NewEncoder(base64.StdEncoding, x.w)
-	if _, x.err = io.Copy(to, content); x.err == nil {
+	if x.err = x.source.copy(x.ctx, to, e); x.err == nil {
 		x.err = to.Close()
 	}
 }

@@ -1,0 +1,286 @@
+package dip
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bestand/preservation"
+)
+
+// node is an object of the tree from the uppermost Akte or Vorgang to the record.
+type node struct {
+	element string // Akte, Teilakte, Vorgang, Teilvorgang or Dokument
+	id      uuid
+	context bool
+	record  preservation.Record
+}
+
+// chain is the way from the uppermost object to the record. Ancestors that xdomea
+// cannot have above it are left out.
+func (x *message) chain() []node {
+	r := x.record
+	nodes := []node{{element: elementOf(r.Kind), id: x.id, record: r}}
+	most := maxLevels
+	if nodes[0].element != "Dokument" { // those are below it
+		most--
+	}
+	for _, p := range slices.Backward(x.source.Filing.Parents) {
+		above, below := elementOf(p.Kind), &nodes[0]
+		if len(nodes) == most {
+			break
+		}
+		switch {
+		case above == "Akte" && below.element == "Akte":
+			below.element = "Teilakte"
+		case above == "Vorgang" && below.element == "Vorgang":
+			below.element = "Teilvorgang"
+		case above == "Akte" && (below.element == "Vorgang" || below.element == "Dokument"), above == "Vorgang" && below.element == "Dokument":
+		default:
+			return nodes
+		}
+		nodes = slices.Insert(nodes, 0, node{element: above, id: objectID(p), context: true, record: p})
+	}
+	if nodes[0].element == "Dokument" { // none may be uppermost: a Vorgang of the same name is around it
+		nodes = slices.Insert(nodes, 0, node{element: "Vorgang", id: derived("around", string(r.ID)), context: true, record: r})
+	}
+	return nodes
+}
+
+const maxLevels = 5 // of a tree (xdomea 2.4)
+
+// elementOf is the element for a kind of record. One that is not told is taken for a file.
+func elementOf(kind string) string {
+	switch kind {
+	case "case":
+		return "Vorgang"
+	case "document":
+		return "Dokument"
+	}
+	return "Akte"
+}
+
+// objects writes the first of nodes with the others in it.
+func (x *message) objects(nodes []node) {
+	n, rest := nodes[0], nodes[1:]
+	if n.element == "Dokument" {
+		x.single(n)
+		return
+	}
+	file := n.element == "Akte" || n.element == "Teilakte"
+	x.text("<xdomea:" + n.element + ">")
+	x.identify(n.id, 0)
+	x.text("<xdomea:Kontextobjekt>" + digit(n.context) + "</xdomea:Kontextobjekt>\n")
+	x.general(n.record, !n.context)
+	if !n.context {
+		x.disposal()
+	}
+	if !file {
+		x.closed(n.record)
+	}
+	if !n.record.Opened.IsZero() {
+		x.text("<xdomea:Laufzeit>")
+		x.element("Beginn", n.record.Opened.String())
+		x.text("</xdomea:Laufzeit>\n")
+	}
+	if file {
+		x.text("<xdomea:Akteninhalt>\n")
+	}
+	if !n.context {
+		for i, d := range documents(x.record.Files) {
+			x.text("<xdomea:DokumentOderDokumentMitSchriftstueck>")
+			x.part("Dokument", d, i+1)
+			x.text("</xdomea:DokumentOderDokumentMitSchriftstueck>\n")
+		}
+	}
+	if len(rest) > 0 {
+		x.objects(rest)
+	}
+	if file {
+		x.text("</xdomea:Akteninhalt>\n")
+		x.closed(n.record)
+	}
+	if !n.context {
+		x.extension()
+	}
+	x.text("</xdomea:" + n.element + ">\n")
+}
+
+func digit(b bool) string { // what is fixed in the schema is compared to the letter
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+func (x *message) identify(id uuid, number int) {
+	x.text("<xdomea:Identifikation>")
+	x.element("xdomeaUUID", id.String())
+	if number > 0 {
+		x.element("NummerImUebergeordnetenContainer", strconv.Itoa(number))
+	}
+	x.text("</xdomea:Identifikation>")
+}
+
+// degrees are the codes of Vertraulichkeitsstufe. What is not classified is "offen".
+var degrees = map[string]string{"secret": "001", "restricted": "002", "top secret": "004", "confidential": "005"}
+
+// general writes AllgemeineMetadaten.
+func (x *message) general(r preservation.Record, electronic bool) {
+	x.text("<xdomea:AllgemeineMetadaten>")
+	x.element("Betreff", r.Title)
+	x.element("Kennzeichen", r.Reference)
+	x.element("Federfuehrung", r.Creator)
+	if r.Confidentiality != "" {
+		degree := degrees[r.Confidentiality]
+		if degree == "" {
+			degree = "003"
+		}
+		x.text("<xdomea:Geheimhaltung>")
+		x.code("Geheimhaltungsgrad", "urn:xoev-de:xdomea:codeliste:vertraulichkeitsstufe", "1.0", degree, "")
+		x.text("</xdomea:Geheimhaltung>")
+	}
+	if electronic {
+		x.code("Medium", "urn:xoev-de:xdomea:codeliste:medium", "1.0", "001", "")
+	}
+	if r.Class != "" {
+		x.text("<xdomea:Aktenplaneinheit>")
+		x.element("Kennzeichen", r.Class)
+		if r.Class == x.record.Class {
+			x.element("Inhaltsangabe", x.source.Filing.ClassTitle)
+		}
+		x.text("</xdomea:Aktenplaneinheit>")
+	}
+	x.text("</xdomea:AllgemeineMetadaten>\n")
+}
+
+// disposal writes Aussonderungsmetadaten, as far as they are known.
+func (x *message) disposal() {
+	f := x.source.Filing
+	x.text("<xdomea:Aussonderungsmetadaten>")
+	switch {
+	case f.Permanent:
+		x.text("<xdomea:Aufbewahrungsdauer><xdomea:Unbefristet>1</xdomea:Unbefristet></xdomea:Aufbewahrungsdauer>")
+	case f.Years > 0:
+		x.text("<xdomea:Aufbewahrungsdauer>")
+		x.element("AnzahlJahre", strconv.Itoa(f.Years))
+		x.text("</xdomea:Aufbewahrungsdauer>")
+	}
+	if f.Disposition != "" {
+		x.text("<xdomea:Aussonderungsart>")
+		x.code("Aussonderungsart", "urn:xoev-de:xdomea:codeliste:aussonderungsart", "1.0", f.Disposition, "")
+		x.text("</xdomea:Aussonderungsart>")
+	}
+	x.element("Aufbewahrungsende", x.source.Until.String())
+	x.text("</xdomea:Aussonderungsmetadaten>\n")
+}
+
+func (x *message) closed(r preservation.Record) {
+	if !r.Closed.IsZero() {
+		x.element("ZdA", "1")
+		x.element("ZdADatum", r.Closed.String())
+	}
+}
+
+// extension says what xdomea has no element for.
+func (x *message) extension() {
+	r := x.record
+	x.text("<xdomea:AnwendungsspezifischeErweiterung><xdomea:Kennung>bestand</xdomea:Kennung><xdomea:Name>Bestand</xdomea:Name>")
+	for _, f := range [][2]string{{"Record", string(r.ID)}, {"Version", strconv.Itoa(r.Version)}, {"Received", stamp(r.Received)},
+		{"Producer", r.Producer}, {"Producer record ID", r.ProducerRecordID}, {"Confidentiality", r.Confidentiality},
+		{"Opened", r.Opened.String()}, {"Closed", r.Closed.String()}} {
+		if f[1] != "" {
+			x.text("<xdomea:Feld>")
+			x.element("Name", f[0])
+			x.element("Wert", f[1])
+			x.text("</xdomea:Feld>")
+		}
+	}
+	x.text("</xdomea:AnwendungsspezifischeErweiterung>\n")
+}
+
+// single writes a record that is itself a Dokument. One with several documents in it
+// has Schriftstücke.
+func (x *message) single(n node) {
+	x.text("<xdomea:DokumentOderDokumentMitSchriftstueck>")
+	element, all := "Dokument", documents(x.record.Files)
+	if len(all) > 1 {
+		element = "DokumentMitSchriftstueck"
+	}
+	x.text("<xdomea:" + element + ">")
+	x.identify(n.id, 0)
+	x.general(n.record, true)
+	x.extension()
+	if len(all) == 1 {
+		x.versions(all[0])
+	} else {
+		for i, d := range all {
+			x.part("Schriftstueck", d, i+1)
+		}
+	}
+	x.text("</xdomea:" + element + "></xdomea:DokumentOderDokumentMitSchriftstueck>\n")
+}
+
+// part writes a document of the record.
+func (x *message) part(element string, d *document, number int) {
+	first := d.versions[0][0]
+	x.text("<xdomea:" + element + ">")
+	x.identify(derived("document", string(x.record.ID), d.key), number)
+	x.text("<xdomea:AllgemeineMetadaten>")
+	title := first.Title
+	if title == "" {
+		title = path.Base(legible(first.Name))
+	}
+	x.element("Betreff", title)
+	x.code("Medium", "urn:xoev-de:xdomea:codeliste:medium", "1.0", "001", "")
+	x.text("</xdomea:AllgemeineMetadaten>\n")
+	x.versions(d)
+	x.text("</xdomea:" + element + ">")
+}
+
+// versions writes the files of a document.
+func (x *message) versions(d *document) {
+	for i, files := range d.versions {
+		x.text("<xdomea:Version>")
+		x.element("Nummer", strconv.Itoa(i+1))
+		for _, f := range files {
+			x.format(f)
+		}
+		x.text("</xdomea:Version>\n")
+	}
+}
+
+// formats are the codes of Dateiformat. archivalPDF is PDF/A.
+var formats = map[string]string{
+	"image/bmp": "001", "text/csv": "002", "application/msword": "003", "message/rfc822": "006", "text/html": "008", "image/jpeg": "011", "application/vnd.ms-outlook": "012",
+	"application/vnd.oasis.opendocument.presentation": "013", "application/vnd.oasis.opendocument.spreadsheet": "014", "application/vnd.oasis.opendocument.text": "015",
+	"application/pdf": "018", "image/png": "019", "application/vnd.ms-powerpoint": "020", "application/postscript": "021", "application/rtf": "022", "text/rtf": "022", "image/tiff": "024",
+	"application/vnd.ms-excel": "028", "application/xml": "030", "text/xml": "030", "text/plain": "045",
+	"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   "035",
+	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         "036",
+	"application/vnd.openxmlformats-officedocument.presentationml.presentation": "037",
+}
+
+const archivalPDF = "044"
+
+// format writes one file with its digest.
+func (x *message) format(f preservation.File) {
+	x.text("<xdomea:Format>")
+	known := formats[f.Format.MIME]
+	if known == formats["application/pdf"] && f.Flavour != "" {
+		known = archivalPDF
+	}
+	x.code("Name", "urn:xoev-de:xdomea:codeliste:dateiformat", "2.0", cmp.Or(known, "100"), "")
+	if known == "" { // PRONOM has more formats than the list
+		x.element("SonstigerName", strings.TrimSpace(f.Format.Name+" "+f.Format.PUID))
+	}
+	x.text("<xdomea:Version>%s</xdomea:Version><xdomea:Primaerdokument>", f.Format.Version)
+	x.element("Dateiname", x.primaryName(f))
+	x.element("DateinameOriginal", legible(f.Name))
+	x.text("<xdomea:Hash>")
+	x.element("Wert", f.SHA256)
+	x.code("Algorithmus", "urn:xoev-de:kosit:codeliste:xta.serviceprofile.kryptographische-algorithmen", "1.0.0", "SHA-256", sha256URI)
+	x.text("</xdomea:Hash></xdomea:Primaerdokument></xdomea:Format>\n")
+}
