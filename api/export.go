@@ -2,13 +2,11 @@ package api
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 
 	"bestand/preservation/catalog"
 	"bestand/preservation/dip"
-	"bestand/preservation/proof"
 )
 
 // export is a package in another form, made while it is sent.
@@ -19,6 +17,25 @@ type export struct {
 	head  bool // only the headers were asked for
 }
 
+// forms are what packages can be brought into.
+var forms = map[GetPackageParamsProfile]struct {
+	media  string
+	name   func(dip.Source) string
+	write  func(context.Context, io.Writer, dip.Source) error
+	proven bool // its purpose is the evidence record
+}{
+	GetPackageParamsProfileAsic:   {dip.ASiCType, named(".asice"), dip.ASiC, true},
+	GetPackageParamsProfileBagit:  {dip.BagItType, named(".bagit.zip"), dip.BagIt, false},
+	GetPackageParamsProfileOcfl:   {dip.OCFLType, named(".ocfl.zip"), dip.OCFL, false},
+	GetPackageParamsProfileXaip:   {dip.XAIPType, named(".xaip.xml"), dip.XAIP, true},
+	GetPackageParamsProfileXdomea: {dip.XdomeaType, func(s dip.Source) string { return dip.XdomeaName(s) + ".zip" }, dip.Xdomea, false},
+}
+
+// named names an export by its record.
+func named(suffix string) func(dip.Source) string {
+	return func(s dip.Source) string { return string(s.Package.Record().ID) + suffix }
+}
+
 // export prepares a version in the form of a profile; 0 is the newest version.
 func (s *server) export(ctx context.Context, e catalog.Entry, version int, profile GetPackageParamsProfile) (GetPackageResponseObject, error) {
 	if version == 0 {
@@ -27,23 +44,19 @@ func (s *server) export(ctx context.Context, e catalog.Entry, version int, profi
 	if version > e.Version {
 		return nil, notFound.because("the record has %d versions", e.Version)
 	}
+	form := forms[profile]
 	source, err := s.config.Export(ctx, s.tenant(ctx), e.ID, version)
-	if errors.Is(err, proof.ErrPending) {
-		return nil, noEvidence.because("no evidence batch has covered version %d of the record yet", version)
-	}
 	if err != nil {
 		return nil, s.orDestroyed(ctx, e.ID, err)
+	}
+	if form.proven && source.Evidence == nil {
+		return nil, noEvidence.because("no evidence batch has covered version %d of the record yet", version)
 	}
 	if err := s.audit(ctx, "package.read", string(e.ID), map[string]string{"profile": string(profile)}); err != nil {
 		return nil, err
 	}
-	x := &export{media: dip.ASiCType, name: string(e.ID) + ".asice", head: headOnly(ctx),
-		write: func(w io.Writer) error { return dip.ASiC(ctx, w, source) }}
-	if profile == GetPackageParamsProfileXaip {
-		x.media, x.name = dip.XAIPType, string(e.ID)+".xaip.xml"
-		x.write = func(w io.Writer) error { return dip.XAIP(ctx, w, source) }
-	}
-	return x, nil
+	return &export{media: form.media, name: form.name(source), head: headOnly(ctx),
+		write: func(w io.Writer) error { return form.write(ctx, w, source) }}, nil
 }
 
 // VisitGetPackageResponse writes the answer of GET …/package?profile=….

@@ -109,9 +109,6 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 				Chains: [][]proof.ReportStamp{}, Files: []proof.ReportFile{}, Findings: []preservation.Finding{}}, nil
 		},
 		Export: func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (dip.Source, error) {
-			if a.stamps == 0 {
-				return dip.Source{}, proof.ErrPending
-			}
 			s, err := store(ctx, t)
 			if err != nil {
 				return dip.Source{}, err
@@ -122,7 +119,11 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 				return dip.Source{}, err
 			}
 			p, err := aip.Open(ledger.Ahead(ctx, s, o), o.Size)
-			return dip.Source{Package: p, Evidence: []byte("\x30\x00")}, err
+			x := dip.Source{Package: p, Archive: "Stadt Musterstadt", At: time.Now()}
+			if a.stamps > 0 {
+				x.Evidence = []byte("\x30\x00")
+			}
+			return x, err
 		},
 		EvidencePDF: func(context.Context, *catalog.Tenant, proof.Report) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil

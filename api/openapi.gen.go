@@ -151,9 +151,12 @@ func (e GetFileParamsDisposition) Valid() bool {
 
 // Defines values for GetPackageParamsProfile.
 const (
-	GetPackageParamsProfileAip  GetPackageParamsProfile = "aip"
-	GetPackageParamsProfileAsic GetPackageParamsProfile = "asic"
-	GetPackageParamsProfileXaip GetPackageParamsProfile = "xaip"
+	GetPackageParamsProfileAip    GetPackageParamsProfile = "aip"
+	GetPackageParamsProfileAsic   GetPackageParamsProfile = "asic"
+	GetPackageParamsProfileBagit  GetPackageParamsProfile = "bagit"
+	GetPackageParamsProfileOcfl   GetPackageParamsProfile = "ocfl"
+	GetPackageParamsProfileXaip   GetPackageParamsProfile = "xaip"
+	GetPackageParamsProfileXdomea GetPackageParamsProfile = "xdomea"
 )
 
 // Valid indicates whether the value is a known member of the GetPackageParamsProfile enum.
@@ -163,7 +166,13 @@ func (e GetPackageParamsProfile) Valid() bool {
 		return true
 	case GetPackageParamsProfileAsic:
 		return true
+	case GetPackageParamsProfileBagit:
+		return true
+	case GetPackageParamsProfileOcfl:
+		return true
 	case GetPackageParamsProfileXaip:
+		return true
+	case GetPackageParamsProfileXdomea:
 		return true
 	default:
 		return false
@@ -930,7 +939,7 @@ type GetFileParamsDisposition string
 
 // GetPackageParams defines parameters for GetPackage.
 type GetPackageParams struct {
-	Profile GetPackageParamsProfile `form:"profile,omitempty" json:"profile,omitempty,omitzero" validate:"omitempty,oneof=aip asic xaip"`
+	Profile GetPackageParamsProfile `form:"profile,omitempty" json:"profile,omitempty,omitzero" validate:"omitempty,oneof=aip asic bagit ocfl xaip xdomea"`
 
 	// Version The newest one if not given.
 	Version *int `form:"version,omitempty" json:"version,omitempty" validate:"omitempty,min=1"`

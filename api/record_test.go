@@ -202,8 +202,13 @@ func TestExport(t *testing.T) {
 	if p := a.do(archivist, "GET", path+"asic", nil).want(t, 404).problem(t); p.Code != "evidence-pending" {
 		t.Errorf("%+v", p)
 	}
+	if p := a.do(archivist, "GET", path+"tar", nil).want(t, 400).problem(t); !strings.Contains(fmt.Sprint(p), "aip, asic, bagit, ocfl, xaip, xdomea") {
+		t.Errorf("%+v", p)
+	}
+	a.do(archivist, "GET", path+"bagit", nil).want(t, 200)
 	a.do(a.token(ours, "otto", auth.Operator), "POST", "/v1/evidence/batches", nil).want(t, 200)
-	for profile, want := range map[string]struct{ media, begin string }{"asic": {dip.ASiCType, "PK"}, "xaip": {dip.XAIPType, "<?xml"}} {
+	for profile, want := range map[string]struct{ media, begin string }{"asic": {dip.ASiCType, "PK"}, "xaip": {dip.XAIPType, "<?xml"},
+		"bagit": {dip.BagItType, "PK"}, "ocfl": {dip.OCFLType, "PK"}, "xdomea": {dip.XdomeaType, "PK"}} {
 		r := a.do(archivist, "GET", path+profile, nil).want(t, 200)
 		if r.Header.Get("Content-Type") != want.media || !strings.HasPrefix(string(r.body), want.begin) || !strings.HasPrefix(r.Header.Get("Content-Disposition"), "attachment") {
 			t.Errorf("%s: %v", profile, r.Header)

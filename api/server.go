@@ -107,8 +107,8 @@ type Config struct {
 	EvidenceReport func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (proof.Report, error)
 	// EvidencePDF returns such a report as PDF/A, and its size.
 	EvidencePDF func(context.Context, *catalog.Tenant, proof.Report) (io.ReadCloser, int64, error)
-	// Export opens the package of a version with its evidence record, to be brought
-	// into another form. proof.ErrPending when no stamp covers it yet.
+	// Export opens the package of a version with its evidence record, if a stamp covers
+	// it, to be brought into another form.
 	Export func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (dip.Source, error)
 	// Stamp has everything stamped that waits for it, and says how much that was.
 	Stamp func(context.Context, *catalog.Tenant) (int, error)

@@ -9,6 +9,9 @@ import (
 // agent names this program in events.
 var agent = preservation.Agent{Type: preservation.Software, Name: "bestand", Version: buildVersion()}
 
+// Agent names this program.
+func Agent() preservation.Agent { return agent }
+
 // version is set by the build (-ldflags "-X bestand/ingest.version=…").
 var version string
 

@@ -5,15 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"bestand/preservation"
 )
 
-// profiles are the forms of an export and what their files are called.
-var profiles = map[string]string{"aip": ".zip", "asic": ".asice", "xaip": ".xaip.xml"}
+// profiles are the forms of an export and what their files are called after the record.
+// The archive names those of xdomea, by their ProzessID.
+var profiles = map[string]string{"aip": ".zip", "asic": ".asice", "bagit": ".bagit.zip", "ocfl": ".ocfl.zip", "xaip": ".xaip.xml", "xdomea": ""}
+
+const profileNames = "asic, xaip, bagit, ocfl, xdomea or aip"
+
+var xdomeaName = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_0503_1\.zip$`)
 
 func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("export", stderr)
@@ -21,14 +28,14 @@ func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fs.StringVar(&c.server, "server", "", "`URL` of the archive")
 	fs.StringVar(&c.caFile, "ca-file", "", "certificates `file` (PEM) to trust instead of the system's")
 	tokenFile := fs.String("token-file", "", "`file` with the API token")
-	profile := fs.String("profile", "asic", "`form`: asic, xaip or aip")
+	profile := fs.String("profile", "asic", "`form`: "+profileNames)
 	out := fs.String("out", ".", "`folder` to write to")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	suffix, known := profiles[*profile]
-	if !known {
-		return usageError{fmt.Errorf("--profile %q: want asic, xaip or aip", *profile)}
+	suffix, ok := profiles[*profile]
+	if !ok {
+		return usageError{fmt.Errorf("--profile %q: want %s", *profile, profileNames)}
 	}
 	if c.server == "" || *tokenFile == "" || fs.NArg() == 0 {
 		return usageError{errors.New("--server, --token-file and at least one RECORD are needed")}
@@ -50,10 +57,13 @@ func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	var wrong error
 	for _, id := range fs.Args() {
-		path := filepath.Join(*out, id+suffix)
-		err := c.fetch(ctx, "/v1/records/"+id+"/package?profile="+*profile, path)
+		name := ""
+		if suffix != "" {
+			name = id + suffix
+		}
+		path, err := c.fetch(ctx, "/v1/records/"+id+"/package?profile="+*profile, *out, name)
 		if err == nil && *profile == "aip" {
-			err = c.fetchEvidence(ctx, id, filepath.Join(*out, id+".er"))
+			err = c.fetchEvidence(ctx, id, *out)
 		}
 		if err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("record %s: %w", id, err))
@@ -67,8 +77,8 @@ func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 }
 
 // fetchEvidence fetches an evidence record; there is none before the first batch.
-func (c *client) fetchEvidence(ctx context.Context, id, path string) error {
-	err := c.fetch(ctx, "/v1/records/"+id+"/evidence", path)
+func (c *client) fetchEvidence(ctx context.Context, id, dir string) error {
+	_, err := c.fetch(ctx, "/v1/records/"+id+"/evidence", dir, id+".er")
 	var a *answerError
 	if errors.As(err, &a) && a.status == http.StatusNotFound {
 		return nil
@@ -76,23 +86,31 @@ func (c *client) fetchEvidence(ctx context.Context, id, path string) error {
 	return err
 }
 
-// fetch writes an answer to a file, which gets its name when all of it is on the disk.
-func (c *client) fetch(ctx context.Context, from, path string) error {
+// fetch writes an answer to a file in a folder, which gets its name when all of it is on
+// the disk. Without a name it is that of an xdomea container, as the archive gives it.
+func (c *client) fetch(ctx context.Context, from, dir, name string) (path string, err error) {
 	resp, err := c.call(ctx, http.MethodGet, from, "", nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer resp.Body.Close()
-	f, err := os.CreateTemp(filepath.Dir(path), ".export-*")
+	if name == "" {
+		_, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Disposition")) // no name is a wrong one
+		if name = params["filename"]; !xdomeaName.MatchString(name) {
+			return "", fmt.Errorf("the archive calls the container %.80q, which is no name of xdomea", name)
+		}
+	}
+	f, err := os.CreateTemp(dir, ".export-*")
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer os.Remove(f.Name())
 	if _, err := io.Copy(f, resp.Body); err != nil {
-		return errors.Join(fmt.Errorf("the answer was cut off; ask again: %w", err), f.Close())
+		return "", errors.Join(fmt.Errorf("the answer was cut off; ask again: %w", err), f.Close())
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
+		return "", err
 	}
-	return os.Rename(f.Name(), path)
+	path = filepath.Join(dir, name)
+	return path, os.Rename(f.Name(), path)
 }

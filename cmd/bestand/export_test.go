@@ -26,12 +26,16 @@ func TestExport(t *testing.T) {
 	if said, err := export(r.ID); err == nil || !strings.Contains(err.Error(), "no evidence batch") {
 		t.Errorf("before the first batch: %v %s", err, said)
 	}
-	if said, err := export("--profile", "aip", r.ID); err != nil {
-		t.Errorf("as it is stored: %v %s", err, said)
+	for _, profile := range []string{"aip", "bagit", "ocfl", "xdomea"} {
+		if said, err := export("--profile", profile, r.ID); err != nil {
+			t.Errorf("%s before the first batch: %v %s", profile, err, said)
+		}
 	}
 	admin.post("/v1/evidence/batches", nil).want(t, 200)
-	for _, profile := range []string{"aip", "asic", "xaip"} {
-		if said, err := export("--profile", profile, r.ID); err != nil || !strings.Contains(said, r.ID) {
+	written := map[string]string{}
+	for profile := range profiles {
+		said, err := export("--profile", profile, r.ID)
+		if written[profile] = strings.TrimSpace(said); err != nil || profile != "xdomea" && !strings.Contains(said, r.ID) {
 			t.Errorf("%s: %v %s", profile, err, said)
 		}
 	}
@@ -53,7 +57,16 @@ func TestExport(t *testing.T) {
 	if kind, records := judge.Container(t, ours(".asice"), v.ca, time.Now()); kind != "ASiC-E" || len(records) != 1 || records[0] != nil {
 		t.Errorf("DSS: %s %v", kind, records)
 	}
-	v.run("unzip", "-tq", ours(".asice"))
+	for _, profile := range []string{"aip", "asic", "bagit", "ocfl", "xdomea"} {
+		v.run("unzip", "-tq", written[profile])
+	}
+	// What goes out comes in again, as a record of its own.
+	for _, profile := range []string{"bagit", "xdomea"} {
+		out.Reset()
+		if err := run(t.Context(), []string{"ingest", "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile), "--class", "63.10", "--package", "--wait", "--receipts", dir, written[profile]}, &out, &out); err != nil {
+			t.Errorf("%s again: %v\n%s", profile, err, &out)
+		}
+	}
 	v.run("xmllint", "--nonet", "--noout", "--schema", "../../preservation/dip/testdata/xaip/tr-esor-xaip-v1.3.xsd", ours(".xaip.xml"))
 	stored, err := os.ReadFile(ours(".zip"))
 	if err != nil || hex256(stored) != r.Package.SHA256 {

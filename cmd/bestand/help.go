@@ -27,8 +27,10 @@ changes nothing; renew does it now and not in the night. They take an operator's
 token. bestand evidence due --help shows the flags.`,
 	"export": `Fetches the packages of records into files that are complete when they have their
 name. The profile asic is an ASiC-E (EN 319 162-1), xaip an XAIP 1.3 (BSI TR-03125-F):
-every file of the package with the evidence record over exactly these. aip is the
-package as it is stored, beside which stands its evidence record (.er) if there is one.`,
+every file of the package with the evidence record over exactly these. bagit is a bag
+(RFC 8493) in a ZIP, ocfl an OCFL 1.1 object in a ZIP with all versions, xdomea a
+message Aussonderung.0503 of xdomea 4.0.0 with its files. aip is the package as it is
+stored, beside which stands its evidence record (.er) if there is one.`,
 	"classification": `list shows the classification (Aktenplan) of a running archive, --versions who put which
 version into force. export writes it as CSV for a spreadsheet, as xdomea or as JSON;
 import puts a file in one of these forms into force as the next version, after telling

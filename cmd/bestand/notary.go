@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 
+	"bestand/ingest"
 	"bestand/preservation"
 	"bestand/preservation/aip"
 	"bestand/preservation/catalog"
@@ -121,21 +122,40 @@ func (s *service) evidence(ctx context.Context, t *catalog.Tenant, id preservati
 	return r.Encode(), nil
 }
 
-// export opens the package of one version with its evidence record.
-func (s *service) export(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (x dip.Source, err error) {
-	r, err := s.notary.Record(ctx, t, id, version)
+// export opens a record up to one version, with what its other forms say of it.
+func (s *service) export(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (dip.Source, error) {
+	x, err := s.exportVersion(ctx, t, id, version)
 	if err != nil {
 		return x, err
 	}
-	x.Evidence = r.Encode()
+	x.Version = func(ctx context.Context, n int) (dip.Source, error) { return s.exportVersion(ctx, t, id, n) }
+	info, err := t.Info(ctx)
+	if err != nil {
+		return x, err
+	}
+	x.Archive, x.Agent, x.At = info.Name, ingest.Agent(), s.officer.Now()
+	stands, err := s.officer.Evaluate(ctx, t, id)
+	if err != nil {
+		return x, err
+	}
+	x.Until = stands.End
+	x.Filing, err = s.filing(ctx, t, x.Package.Record(), stands)
+	return x, err
+}
+
+// exportVersion opens the package of one version with its evidence record, if a stamp
+// covers it.
+func (s *service) exportVersion(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (x dip.Source, err error) {
+	r, err := s.notary.Record(ctx, t, id, version)
+	if err == nil {
+		x.Evidence = r.Encode()
+	} else if !errors.Is(err, proof.ErrPending) {
+		return x, err
+	}
 	store, o, err := s.notary.Package(ctx, t, id, version)
 	if err != nil {
 		return x, err
 	}
-	if x.Package, err = aip.Open(ledger.Ahead(ctx, store, o), o.Size); err != nil {
-		return x, err
-	}
-	stands, err := s.officer.Evaluate(ctx, t, id)
-	x.Until = stands.End
+	x.Package, err = aip.Open(ledger.Ahead(ctx, store, o), o.Size)
 	return x, err
 }
