@@ -71,6 +71,7 @@ type Config struct {
 	SealLabel    string
 	SealPIN      string
 	SealChain    string
+	SealPSS      bool
 	SealMaxBytes int64
 	TSAURL       string
 	TSAUser      string
@@ -131,6 +132,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.SealLabel, "seal-pkcs11-key", "", "`label` of the key on the token: RSA, or EC on P-256, P-384 or P-521")
 	fs.StringVar(&c.SealPIN, "seal-pkcs11-pin-file", "", "`file` with the PIN of the token")
 	fs.StringVar(&c.SealChain, "seal-chain", "", "`file` (PEM) with the certificate of the seal key and those of its issuers, as far as the token does not have them")
+	fs.BoolVar(&c.SealPSS, "seal-pss", false, "seal by RSASSA-PSS with an RSA key, instead of PKCS #1 v1.5; a key in a PKCS#11 module that allows nothing else does so by itself")
 	fs.Int64Var(&c.SealMaxBytes, "seal-max-bytes", 256<<20, "PDF files above this size in `bytes` get no seal of their own; the package's seal covers them")
 	fs.StringVar(&c.TSAURL, "tsa-url", "", "RFC 3161 time-stamping service `URL`, or several in the order of preference with commas between (default: the embedded, not qualified one)")
 	fs.StringVar(&c.TSAUser, "tsa-user", "", "user name at the time-stamping service, or one for each with commas between")
@@ -312,6 +314,9 @@ func (c *Config) check() []error {
 	}
 	if c.SealChain != "" && c.SealModule == "" {
 		bad("seal-chain", "is for a key in a PKCS#11 module; a PKCS#12 file has its certificates")
+	}
+	if c.SealPSS && c.SealModule == "" && c.SealKey == "" {
+		bad("seal-pss", "is for an RSA key of --seal-key or --seal-pkcs11-…")
 	}
 	if c.S3Timeout < time.Second {
 		bad("s3-timeout", "at least 1s")

@@ -3,11 +3,13 @@ package main
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
 
+	"bestand/preservation/cades/cms"
 	"bestand/preservation/pkcs11"
 	"bestand/preservation/pki"
 )
@@ -17,7 +19,9 @@ import (
 func openSeal(cfg *Config, embedded pki.Identity) (id pki.Identity, module *pkcs11.Key, err error) {
 	switch {
 	case cfg.SealKey != "":
-		id, err = pki.LoadPKCS12(cfg.SealKey, cfg.SealPassword)
+		if id, err = pki.LoadPKCS12(cfg.SealKey, cfg.SealPassword); err == nil && cfg.SealPSS {
+			err = byPSS(&id)
+		}
 		return id, nil, err
 	case cfg.SealModule == "":
 		return embedded, nil, nil
@@ -41,9 +45,23 @@ func openSeal(cfg *Config, embedded pki.Identity) (id pki.Identity, module *pkcs
 		id, err = pki.NewIdentity(module, certs)
 	}
 	if err != nil {
-		return id, nil, errors.Join(fmt.Errorf("key %q of token %q: %w; --seal-chain names a file with its certificate", cfg.SealLabel, cfg.SealToken, err), module.Close())
+		err = fmt.Errorf("key %q of token %q: %w; --seal-chain names a file with its certificate", cfg.SealLabel, cfg.SealToken, err)
+	} else if cfg.SealPSS || module.OnlyPSS() {
+		err = byPSS(&id)
+	}
+	if err != nil {
+		return id, nil, errors.Join(err, module.Close())
 	}
 	return id, module, nil
+}
+
+// byPSS has an RSA key seal by RSASSA-PSS.
+func byPSS(id *pki.Identity) error {
+	if _, ok := id.Signer.Public().(*rsa.PublicKey); !ok {
+		return errors.New("--seal-pss is for RSA keys, and this is none")
+	}
+	id.Signer = cms.PSS{Signer: id.Signer}
+	return nil
 }
 
 // examineSeal tries the seal key out.
@@ -55,7 +73,10 @@ func examineSeal(cfg *Config) external {
 	}
 	id, module, err := openSeal(cfg, pki.Identity{})
 	if err == nil {
-		_, err = id.Signer.Sign(rand.Reader, make([]byte, crypto.SHA256.Size()), crypto.SHA256)
+		err = try(id)
+	}
+	if err == nil && byPSS(&id) == nil { // as an RSA key signs receipts, if not seals too
+		err = try(id)
 	}
 	if module != nil {
 		err = errors.Join(err, module.Close())
@@ -69,4 +90,9 @@ func examineSeal(cfg *Config) external {
 	}
 	p.Found, p.Version = true, fmt.Sprintf("%s, until %s", id.Certificate().Subject, id.Certificate().NotAfter.Format(time.DateOnly))
 	return p
+}
+
+func try(id pki.Identity) error {
+	_, err := id.Signer.Sign(rand.Reader, make([]byte, crypto.SHA256.Size()), crypto.SHA256)
+	return err
 }

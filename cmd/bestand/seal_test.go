@@ -18,7 +18,7 @@ import (
 const softHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
 // softToken puts a seal key into a token of SoftHSM and returns the flags for it.
-func softToken(t *testing.T) (flags []string, pin string) {
+func softToken(t *testing.T, a pki.Algorithm) (flags []string, pin string) {
 	t.Helper()
 	if _, err := exec.LookPath("softhsm2-util"); err != nil {
 		if os.Getenv("BESTAND_REQUIRE_TOOLS") == "1" {
@@ -36,7 +36,7 @@ func softToken(t *testing.T) (flags []string, pin string) {
 		return path
 	}
 	t.Setenv("SOFTHSM2_CONF", write("conf", []byte("directories.tokendir = "+dir+"\nlog.level = ERROR\n")))
-	keys, err := pki.Open(filepath.Join(dir, "keys"), time.Now(), pki.Options{Organization: "Stadt Görlitz"})
+	keys, err := pki.Open(filepath.Join(dir, "keys"), time.Now(), pki.Options{Algorithm: a, Organization: "Stadt Görlitz"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,14 @@ func softToken(t *testing.T) (flags []string, pin string) {
 
 // TestSealInModule archives with a seal key that lives in a PKCS#11 token.
 func TestSealInModule(t *testing.T) {
-	flags, pin := softToken(t)
+	t.Run("EC", func(t *testing.T) { sealInModule(t, pki.ECP256) })
+	t.Run("RSA", func(t *testing.T) { sealInModule(t, pki.RSA3072) }) // receipts are by RSASSA-PSS all the same
+	t.Run("RSASSA-PSS", func(t *testing.T) { sealInModule(t, pki.RSA3072, "--seal-pss") })
+}
+
+func sealInModule(t *testing.T, a pki.Algorithm, more ...string) {
+	flags, pin := softToken(t, a)
+	flags = append(flags, more...)
 	doctor := func() string {
 		var out bytes.Buffer
 		_ = run(context.Background(), append([]string{"doctor"}, flags...), &out, &out) // fails where any part is missing

@@ -6,11 +6,13 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -18,6 +20,8 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/cades"
+	"bestand/preservation/cades/cms"
+	"bestand/preservation/evidence/judge"
 	"bestand/preservation/pki"
 	"bestand/preservation/timestamp"
 )
@@ -65,9 +69,16 @@ func codes(all []preservation.Finding, sev preservation.Severity) string {
 var content = []byte("<mets:mets>Bauakte</mets:mets>\r\n\x00binary\n")
 
 func TestSeal(t *testing.T) {
-	for _, a := range []pki.Algorithm{pki.ECP256, pki.RSA3072} {
-		p, dir := keys(t, a)
-		stranger, _ := keys(t, a)
+	for _, a := range []string{"ECDSA", "PKCS #1 v1.5", "RSASSA-PSS"} {
+		key := pki.RSA3072
+		if a == "ECDSA" {
+			key = pki.ECP256
+		}
+		p, dir := keys(t, key)
+		stranger, _ := keys(t, key)
+		if a == "RSASSA-PSS" {
+			p.Seal.Signer = cms.PSS{Signer: p.Seal.Signer}
+		}
 		for _, c := range []struct {
 			name string
 			o    cades.Options
@@ -75,9 +86,10 @@ func TestSeal(t *testing.T) {
 			{"B-B", cades.Options{}},
 			{"B-B with time", cades.Options{Time: time.Now()}},
 			{"B-T", cades.Options{Stamper: authority(t, p), Time: time.Now()}},
+			{"B-T SHA-384", cades.Options{Stamper: authority(t, p), Hash: crypto.SHA384}},
 			{"B-T SHA-512", cades.Options{Stamper: authority(t, p), Hash: crypto.SHA512}},
 		} {
-			t.Run(string(a)+" "+c.name, func(t *testing.T) {
+			t.Run(a+" "+c.name, func(t *testing.T) {
 				c.o.Signer, c.o.Chain = p.Seal.Signer, p.Seal.Chain
 				sig, err := cades.SignReader(t.Context(), iotest.OneByteReader(bytes.NewReader(content)), c.o)
 				if err != nil {
@@ -101,8 +113,49 @@ func TestSeal(t *testing.T) {
 					t.Errorf("strange roots: failed %q", got)
 				}
 				opensslVerifies(t, dir, sig, changed)
+				if out := opensslNames(t, sig); strings.Contains(out, "rsassaPss") != (a == "RSASSA-PSS") {
+					t.Errorf("openssl says of the algorithm:\n%s", out)
+				}
+				if !c.o.Time.IsZero() {
+					dssPasses(t, p, sig)
+				}
 			})
 		}
+	}
+}
+
+// opensslNames prints a signature.
+func opensslNames(t *testing.T, sig []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sig")
+	if err := os.WriteFile(path, sig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := openssl(t, "cms", "-cmsout", "-print", "-inform", "DER", "-in", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// dssPasses has EU DSS judge a baseline signature.
+func dssPasses(t *testing.T, p *pki.PKI, sig []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	crl, err := p.CRL(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		"sig.p7s": sig, "content": content, "trust.pem": slices.Concat(p.Anchor(), pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl})),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := judge.Signatures(t, filepath.Join(dir, "sig.p7s"), filepath.Join(dir, "trust.pem"), time.Now(), filepath.Join(dir, "content"))
+	if len(all) != 1 || !strings.HasPrefix(all[0].Level, "CAdES-BASELINE-") || all[0].Indication != "TOTAL_PASSED" {
+		t.Errorf("DSS: %+v", all)
 	}
 }
 

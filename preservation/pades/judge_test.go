@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"bestand/preservation"
+	"bestand/preservation/cades"
+	"bestand/preservation/cades/cms"
 	"bestand/preservation/evidence/judge"
 	"bestand/preservation/pades"
 	"bestand/preservation/pki"
@@ -52,6 +55,25 @@ func TestLevels(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestPSS has poppler, qpdf and EU DSS judge a seal by RSASSA-PSS.
+func TestPSS(t *testing.T) {
+	r := newRig(t, pki.RSA3072)
+	r.Seal.Signer = cms.PSS{Signer: r.Seal.Signer}
+	for name, doc := range documents() {
+		t.Run(name, func(t *testing.T) {
+			path, sealed := r.seal(t, doc, r.longTerm())
+			foreign(t, path, pades.LevelLT)
+			if got := codes(verify(t, sealed, cades.Trust{Roots: r.Roots(), At: time.Now()}), preservation.Failed); got != "" {
+				t.Errorf("failed: %s", got)
+			}
+			all := judge.Signatures(t, path, r.anchors(t), time.Now())
+			if len(all) != 1 || all[0].Level != "PAdES-BASELINE-LT" || all[0].Indication != "TOTAL_PASSED" {
+				t.Errorf("DSS: %+v", all)
+			}
+		})
 	}
 }
 

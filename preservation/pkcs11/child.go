@@ -5,12 +5,16 @@ package pkcs11
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ThalesGroup/crypto11"
@@ -29,7 +33,7 @@ func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
 	if in.Decode(&c) != nil {
 		return 1
 	}
-	key, certificate, err := load(c)
+	context, key, certificate, err := load(c)
 	if err != nil {
 		out.Encode(opened{Error: err.Error(), PIN: errors.Is(err, errPIN)}) // nobody is there to be told otherwise
 		return 1
@@ -39,7 +43,7 @@ func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
 		out.Encode(opened{Error: err.Error()})
 		return 1
 	}
-	o := opened{Public: public}
+	o := opened{Public: public, OnlyPSS: onlyPSS(context, key)}
 	if certificate != nil {
 		o.Certificate = certificate.Raw
 	}
@@ -56,7 +60,11 @@ func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
 		}
 		var s signed
 		var err error
-		if s.Signature, err = key.Sign(rand.Reader, q.Digest, q.Hash); err != nil {
+		var opts crypto.SignerOpts = q.Hash
+		if q.PSS {
+			opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: q.Hash}
+		}
+		if s.Signature, err = key.Sign(rand.Reader, q.Digest, opts); err != nil {
 			s.Error = err.Error()
 		}
 		if out.Encode(s) != nil {
@@ -68,10 +76,10 @@ func Child(args []string, stdin io.Reader, stdout io.Writer) (exitCode int) {
 var errPIN = errors.New("PIN refused")
 
 // load opens the key. Its errors tell an operator what to change.
-func load(c Config) (crypto.Signer, *x509.Certificate, error) {
+func load(c Config) (*crypto11.Context, crypto.Signer, *x509.Certificate, error) {
 	labels, err := tokens(c.Module)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	same := 0
 	for _, l := range labels {
@@ -80,30 +88,56 @@ func load(c Config) (crypto.Signer, *x509.Certificate, error) {
 		}
 	}
 	if same != 1 {
-		return nil, nil, fmt.Errorf("module %s has %d tokens %q; it has %q", c.Module, same, c.Token, labels)
+		return nil, nil, nil, fmt.Errorf("module %s has %d tokens %q; it has %q", c.Module, same, c.Token, labels)
 	}
 	context, err := crypto11.Configure(&crypto11.Config{Path: c.Module, TokenLabel: c.Token, Pin: c.PIN, MaxSessions: 4})
 	var code pkcs11.Error
 	switch {
 	case errors.As(err, &code) && (code == pkcs11.CKR_PIN_INCORRECT || code == pkcs11.CKR_PIN_LEN_RANGE || code == pkcs11.CKR_PIN_INVALID):
-		return nil, nil, fmt.Errorf("%w: the PIN of token %q is wrong: correct the file before the token locks itself", errPIN, c.Token)
+		return nil, nil, nil, fmt.Errorf("%w: the PIN of token %q is wrong: correct the file before the token locks itself", errPIN, c.Token)
 	case errors.As(err, &code) && code == pkcs11.CKR_PIN_LOCKED:
-		return nil, nil, fmt.Errorf("%w: the PIN of token %q is locked: unlock it with the vendor's tool", errPIN, c.Token)
+		return nil, nil, nil, fmt.Errorf("%w: the PIN of token %q is locked: unlock it with the vendor's tool", errPIN, c.Token)
 	case err != nil:
-		return nil, nil, fmt.Errorf("token %q: %w", c.Token, err)
+		return nil, nil, nil, fmt.Errorf("token %q: %w", c.Token, err)
 	}
 	keys, err := context.FindKeyPairs(nil, []byte(c.Key))
 	if err != nil {
-		return nil, nil, fmt.Errorf("token %q: %w", c.Token, err)
+		return nil, nil, nil, fmt.Errorf("token %q: %w", c.Token, err)
 	}
 	if len(keys) != 1 {
-		return nil, nil, fmt.Errorf("token %q has %d keys %q with their public halves; want one", c.Token, len(keys), c.Key)
+		return nil, nil, nil, fmt.Errorf("token %q has %d keys %q with their public halves; want one", c.Token, len(keys), c.Key)
 	}
 	certificate, err := context.FindCertificate(nil, []byte(c.Key), nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("certificate %q on token %q: %w", c.Key, c.Token, err)
+		return nil, nil, nil, fmt.Errorf("certificate %q on token %q: %w", c.Key, c.Token, err)
 	}
-	return keys[0], certificate, nil
+	return context, keys[0], certificate, nil
+}
+
+// onlyPSS reads which mechanisms a token allows for an RSA key. Most name none, which
+// allows all.
+func onlyPSS(context *crypto11.Context, key crypto.Signer) bool {
+	if _, ok := key.Public().(*rsa.PublicKey); !ok {
+		return false
+	}
+	allowed, err := context.GetAttribute(key, crypto11.CkaAllowedMechanisms)
+	if err != nil || allowed == nil {
+		return false // a token without this attribute
+	}
+	pss := false
+	for word := range slices.Chunk(allowed.Value, strconv.IntSize/8) { // CK_ULONG of this machine
+		var mechanism uint64
+		if len(word) == 8 {
+			mechanism = binary.NativeEndian.Uint64(word)
+		} else if len(word) == 4 {
+			mechanism = uint64(binary.NativeEndian.Uint32(word))
+		}
+		if mechanism == pkcs11.CKM_RSA_PKCS {
+			return false
+		}
+		pss = pss || mechanism == pkcs11.CKM_RSA_PKCS_PSS
+	}
+	return pss
 }
 
 // tokens lists the labels of the tokens that a module has.

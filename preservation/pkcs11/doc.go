@@ -4,7 +4,7 @@
 // The vendor's module is foreign code in the address space of whoever loads it. So
 // a process of its own loads it: this program, called with ChildArg. Should that
 // end or hang, signing fails, and the next signature starts it again. RSA keys sign
-// by PKCS #1 v1.5, EC keys by ECDSA.
+// by PKCS #1 v1.5 or RSASSA-PSS as they are asked, EC keys by ECDSA.
 //
 // Modules can be loaded only where the program was built with cgo.
 package pkcs11

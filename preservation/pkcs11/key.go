@@ -30,6 +30,7 @@ type Key struct {
 	timeout time.Duration
 	public  crypto.PublicKey
 	cert    *x509.Certificate
+	onlyPSS bool
 
 	mu    sync.Mutex
 	child *child // nil while none runs
@@ -58,6 +59,10 @@ func Open(c Config) (*Key, error) {
 // is none.
 func (k *Key) Certificate() *x509.Certificate { return k.cert }
 
+// OnlyPSS says that the token lets the key sign by RSASSA-PSS and not by PKCS #1 v1.5
+// (CKA_ALLOWED_MECHANISMS).
+func (k *Key) OnlyPSS() bool { return k.onlyPSS }
+
 // Public returns the public key.
 func (k *Key) Public() crypto.PublicKey { return k.public }
 
@@ -70,8 +75,9 @@ func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 }
 
 func (k *Key) sign(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if _, pss := opts.(*rsa.PSSOptions); pss {
-		return nil, errors.New("RSASSA-PSS is not offered")
+	pss, isPSS := opts.(*rsa.PSSOptions)
+	if isPSS && pss.SaltLength != rsa.PSSSaltLengthEqualsHash && pss.SaltLength != opts.HashFunc().Size() {
+		return nil, errors.New("RSASSA-PSS is offered with a salt of the digest's length alone")
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -81,7 +87,7 @@ func (k *Key) sign(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 		}
 	}
 	var s signed
-	if err := k.ask(query{digest, opts.HashFunc()}, &s); err != nil {
+	if err := k.ask(query{digest, opts.HashFunc(), isPSS}, &s); err != nil {
 		return nil, err
 	}
 	if s.Error != "" {
@@ -153,7 +159,7 @@ func (k *Key) start() error {
 		k.stop()
 		return fmt.Errorf("%w: %w", ErrSetup, err)
 	}
-	k.public = public
+	k.public, k.onlyPSS = public, o.OnlyPSS
 	return nil
 }
 

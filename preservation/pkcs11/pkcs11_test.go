@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -18,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/miekg/pkcs11"
 )
 
 // TestMain makes the test program the child, as the product is.
@@ -124,8 +127,83 @@ func TestSign(t *testing.T) {
 				})
 			}
 			group.Wait()
+			if pub, ok := k.Public().(*rsa.PublicKey); ok {
+				signsByPSS(t, k, pub)
+			}
 		})
 	}
+}
+
+func signsByPSS(t *testing.T, k *Key, pub *rsa.PublicKey) {
+	t.Helper()
+	for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		w := h.New()
+		w.Write([]byte("Akte"))
+		digest := w.Sum(nil)
+		for _, salt := range []int{rsa.PSSSaltLengthEqualsHash, h.Size()} {
+			o := &rsa.PSSOptions{SaltLength: salt, Hash: h}
+			sig, err := k.Sign(rand.Reader, digest, o)
+			if err == nil {
+				err = rsa.VerifyPSS(pub, h, digest, sig, &rsa.PSSOptions{SaltLength: h.Size()})
+			}
+			if err != nil {
+				t.Errorf("%v: %v", h, err)
+			}
+		}
+		if _, err := k.Sign(rand.Reader, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto, Hash: h}); err == nil {
+			t.Error("signed with a salt of any length")
+		}
+	}
+}
+
+// TestOnlyPSS has keys that their token does not let do everything.
+func TestOnlyPSS(t *testing.T) {
+	c := token(t, nil)
+	for label, allowed := range map[string][]uint{"pss": {pkcs11.CKM_RSA_PKCS_PSS}, "both": {pkcs11.CKM_RSA_PKCS, pkcs11.CKM_RSA_PKCS_PSS}, "any": nil} {
+		generate(t, c, label, allowed)
+		c.Key = label
+		k := open(t, c)
+		if k.OnlyPSS() != (label == "pss") {
+			t.Errorf("%s: only PSS %v", label, k.OnlyPSS())
+		}
+		signsByPSS(t, k, k.Public().(*rsa.PublicKey))
+		if _, err := k.Sign(nil, make([]byte, 32), crypto.SHA256); (err == nil) == (label == "pss") {
+			t.Errorf("%s by PKCS #1 v1.5: %v", label, err)
+		}
+	}
+}
+
+// generate has the token make an RSA key that may be used by certain mechanisms.
+func generate(t *testing.T, c Config, label string, allowed []uint) {
+	t.Helper()
+	p := pkcs11.New(c.Module)
+	defer p.Destroy()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(p.Initialize())
+	defer p.Finalize()
+	slots, err := p.GetSlotList(true)
+	must(err)
+	session, err := p.OpenSession(slots[0], pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	must(err)
+	must(p.Login(session, pkcs11.CKU_USER, c.PIN))
+	public := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_LABEL, label), pkcs11.NewAttribute(pkcs11.CKA_ID, label),
+		pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 2048), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1})}
+	private := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_LABEL, label), pkcs11.NewAttribute(pkcs11.CKA_ID, label),
+		pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true), pkcs11.NewAttribute(pkcs11.CKA_SIGN, true)}
+	if allowed != nil {
+		var b []byte
+		for _, m := range allowed {
+			b = binary.NativeEndian.AppendUint64(b, uint64(m))
+		}
+		private = append(private, pkcs11.NewAttribute(pkcs11.CKA_ALLOWED_MECHANISMS, b))
+	}
+	_, _, err = p.GenerateKeyPair(session, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, nil)}, public, private)
+	must(err)
 }
 
 func TestSetup(t *testing.T) {

@@ -19,12 +19,14 @@ type opened struct {
 	PIN         bool   `json:"pin,omitempty"`         // the error is about the PIN
 	Public      []byte `json:"public,omitempty"`      // PKIX, DER
 	Certificate []byte `json:"certificate,omitempty"` // DER; none when the token has none for the key
+	OnlyPSS     bool   `json:"only_pss,omitempty"`
 }
 
 // query asks for a signature, signed answers it.
 type query struct {
 	Digest []byte      `json:"digest"`
 	Hash   crypto.Hash `json:"hash"`
+	PSS    bool        `json:"pss,omitempty"` // with a salt of the digest's length
 }
 
 type signed struct {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"io"
 	"sort"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -43,8 +44,18 @@ func HashFor(key crypto.PublicKey) crypto.Hash {
 	return crypto.SHA256
 }
 
+// PSS is an RSA key that signs by RSASSA-PSS, whatever it is asked for: with MGF1
+// over the digest of the content and a salt of its length (RFC 4056, 3).
+type PSS struct{ crypto.Signer }
+
+// Sign signs a digest. Of the options the digest algorithm counts.
+func (p PSS) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return p.Signer.Sign(random, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: opts.HashFunc()})
+}
+
 // Sign writes a ContentInfo with a SignedData of one signer in DER: RSA with
-// PKCS #1 v1.5, or ECDSA. It verifies the signature before it returns it.
+// PKCS #1 v1.5, or with a signer of type PSS by RSASSA-PSS, or ECDSA. It verifies
+// the signature before it returns it.
 func Sign(s Signing) ([]byte, error) {
 	if s.Hash.Size() < 32 || OIDOf(s.Hash) == nil || len(s.Digest) != s.Hash.Size() {
 		return nil, fmt.Errorf("sign: digest %v with %d bytes: %w", s.Hash, len(s.Digest), ErrUnsupported)
@@ -70,7 +81,7 @@ func Sign(s Signing) ([]byte, error) {
 			return nil, err
 		}
 	}
-	algorithm, err := signatureAlgorithm(s.Signer.Public(), s.Hash)
+	algorithm, err := signatureAlgorithm(s.Signer, s.Hash)
 	if err != nil {
 		return nil, err
 	}
@@ -209,19 +220,42 @@ func signingCertificateV2(c *x509.Certificate, h crypto.Hash) Attribute {
 	})}}
 }
 
-func signatureAlgorithm(pub crypto.PublicKey, h crypto.Hash) ([]byte, error) {
+func signatureAlgorithm(signer crypto.Signer, h crypto.Hash) ([]byte, error) {
+	_, pss := signer.(PSS)
 	for _, a := range algorithms {
 		if a.hash != h {
 			continue
 		}
-		switch pub.(type) {
+		switch signer.Public().(type) {
 		case *rsa.PublicKey:
+			if pss {
+				return pssAlgorithm(h), nil
+			}
 			return encode(func(b *cryptobyte.Builder) { addAlgorithm(b, a.rsa, true) }), nil
 		case *ecdsa.PublicKey:
 			return encode(func(b *cryptobyte.Builder) { addAlgorithm(b, a.ecc, false) }), nil
 		}
 	}
-	return nil, fmt.Errorf("sign with %T: %w", pub, ErrUnsupported)
+	return nil, fmt.Errorf("sign with %T: %w", signer.Public(), ErrUnsupported)
+}
+
+// pssAlgorithm names RSASSA-PSS with its parameters (RFC 4055, 3.1).
+func pssAlgorithm(h crypto.Hash) []byte {
+	return encode(func(b *cryptobyte.Builder) {
+		b.AddASN1(tag.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(oidRSAPSS)
+			b.AddASN1(tag.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1(con0, func(b *cryptobyte.Builder) { addAlgorithm(b, OIDOf(h), true) })
+				b.AddASN1(con1, func(b *cryptobyte.Builder) {
+					b.AddASN1(tag.SEQUENCE, func(b *cryptobyte.Builder) {
+						b.AddASN1ObjectIdentifier(oidMGF1)
+						addAlgorithm(b, OIDOf(h), true)
+					})
+				})
+				b.AddASN1(tag.Tag(2).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(h.Size())) })
+			})
+		})
+	})
 }
 
 func addAlgorithm(b *cryptobyte.Builder, oid asn1.ObjectIdentifier, null bool) {
