@@ -88,7 +88,7 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	if err := refuseRestoring(cfg); err != nil {
 		return a, err
 	}
-	if a.suitable, err = readSuitable(cfg.Algorithms); err != nil {
+	if a.suitable, err = verdict.Algorithms(cfg.Algorithms); err != nil {
 		return a, err
 	}
 	url := cfg.Catalog

@@ -64,7 +64,7 @@ func auditVerify(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	if set.NArg() > 0 {
 		check := audit.Check{Tenant: preservation.TenantID(*tenant), Roots: roots, At: time.Now()}
 		if cfg != nil {
-			if check.Suitable, err = readSuitable(cfg.Algorithms); err != nil {
+			if check.Suitable, err = verdict.Algorithms(cfg.Algorithms); err != nil {
 				return err
 			}
 		}

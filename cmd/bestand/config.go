@@ -22,7 +22,6 @@ import (
 
 	"bestand/ingest"
 	"bestand/preservation"
-	"bestand/preservation/evidence"
 	"bestand/preservation/proof"
 	"bestand/preservation/verdict"
 )
@@ -301,7 +300,7 @@ func (c *Config) check() []error {
 	if c.digest() == 0 {
 		bad("evidence-digest", "%q: %s", c.Digest, strings.Join(digestNames(), ", "))
 	}
-	if _, err := readSuitable(c.Algorithms); err != nil {
+	if _, err := verdict.Algorithms(c.Algorithms); err != nil {
 		bad("algorithms", "%v", err)
 	}
 	for name, v := range map[string]string{"seal-pkcs11-token": c.SealToken, "seal-pkcs11-key": c.SealLabel, "seal-pkcs11-pin-file": c.SealPIN} {
@@ -403,23 +402,6 @@ func digestNames() (names []string) {
 		names = append(names, h.String())
 	}
 	return names
-}
-
-// readSuitable reads a table of algorithms; no file gives the program's own.
-func readSuitable(path string) (*evidence.Suitability, error) {
-	if path == "" {
-		return evidence.BuiltIn(), nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	s, err := evidence.ReadSuitability(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
 }
 
 // several splits a setting that may have several values.

@@ -19,6 +19,7 @@ import (
 func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("verify", stderr)
 	trust := fs.String("trust", "", "trust anchors `file` (PEM) for seals, time-stamps and receipts")
+	algorithms := fs.String("algorithms", "", "`file` (JSON) with a newer table of algorithms and their ends than the program's own, for evidence records")
 	asJSON := fs.Bool("json", false, "one JSON line for each file")
 	if err := parse(fs, args); err != nil {
 		return err
@@ -34,6 +35,10 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
+	suitable, err := verdict.Algorithms(*algorithms)
+	if err != nil {
+		return err
+	}
 	bad, files := 0, fs.Args()
 	if verdict.IsEvidence(files[0]) { // the others are what it is about
 		files = files[:1]
@@ -42,7 +47,7 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		var found []preservation.Finding
 		switch {
 		case verdict.IsEvidence(path):
-			found, err = verdict.Evidence(ctx, path, fs.Args()[1:], roots)
+			found, err = verdict.Evidence(ctx, path, fs.Args()[1:], roots, suitable)
 		case strings.HasSuffix(path, ".jws"):
 			found, err = verifyReceipt(path, roots)
 		default:

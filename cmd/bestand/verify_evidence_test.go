@@ -72,6 +72,7 @@ func TestVerifyEvidence(t *testing.T) {
 	}
 	whole := write("paket.er", evidence.New(h, tree.Reduced(0, group), token).Encode())
 	zip, swapped := write("paket.zip", pkg), bytes.Clone(pkg)
+	ended := write("algorithms.json", []byte(`{"format":"bestand-algorithms/1","reviewed":"2031-02-03","digest":[{"name":"SHA-256","until":"2020-12-31"}],"signature":[{"name":"ECDSA","bits":250}]}`))
 	x, y := entries[0], entries[1] // two documents of one length
 	copy(swapped[x.Offset:], pkg[y.Offset:y.Offset+y.Size])
 	copy(swapped[y.Offset:], pkg[x.Offset:x.Offset+x.Size])
@@ -90,6 +91,10 @@ func TestVerifyEvidence(t *testing.T) {
 		{"documents swapped in a package", []string{whole, write("vertauscht.zip", swapped)}, false, "digest-mismatch"},
 		{"another package", []string{record, zip}, false, "group-differs"},
 		{"record behind the package", []string{zip, whole}, false, "comes first"},
+		{"own table", []string{"--trust", anchor, record, document}, true, "by the table of this program, reviewed on 20"},
+		{"newer table", []string{"--trust", anchor, "--algorithms", ended, record, document}, false, "algorithm-unsuitable"},
+		{"date of the table", []string{"--algorithms", ended, record, document}, false, "by the table that was given, reviewed on 2031-02-03"},
+		{"no table", []string{"--algorithms", anchor, record, document}, false, "table of algorithms"},
 		{"no record", []string{"--trust", anchor, write("leer.er", []byte("nichts")), document}, false, "evidence-malformed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

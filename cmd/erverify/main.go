@@ -16,7 +16,7 @@ import (
 	"bestand/preservation/verdict"
 )
 
-const usage = `Usage: erverify [--trust CA.pem] [--json] RECORD.er FILE…
+const usage = `Usage: erverify [--trust CA.pem] [--algorithms FILE] [--json] RECORD.er FILE…
        erverify [--trust CA.pem] [--json] PACKAGE.zip…
 
 Exit code 0: everything holds; 1: something does not; 2: it could not be checked.
@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (bool, er
 		fs.PrintDefaults()
 	}
 	trust := fs.String("trust", "", "trust anchors `file` (PEM) for seals and time-stamps; without it anybody could have made them")
+	algorithms := fs.String("algorithms", "", "`file` (JSON) with a newer table of algorithms and their ends than the program's own, for evidence records")
 	asJSON := fs.Bool("json", false, "one JSON line for each file")
 	if err := fs.Parse(args); err != nil {
 		return false, err
@@ -55,6 +56,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (bool, er
 	if err != nil {
 		return false, err
 	}
+	suitable, err := verdict.Algorithms(*algorithms)
+	if err != nil {
+		return false, err
+	}
 	ok, files := true, fs.Args()
 	if verdict.IsEvidence(files[0]) { // the others are what it is about
 		files = files[:1]
@@ -62,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (bool, er
 	for _, path := range files {
 		var found []preservation.Finding
 		if verdict.IsEvidence(path) {
-			found, err = verdict.Evidence(ctx, path, fs.Args()[1:], roots)
+			found, err = verdict.Evidence(ctx, path, fs.Args()[1:], roots, suitable)
 		} else {
 			found, err = verdict.Package(ctx, path, roots)
 		}

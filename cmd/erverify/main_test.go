@@ -84,6 +84,7 @@ func TestErverify(t *testing.T) {
 	}
 	changed := bytes.Clone(pkg)
 	changed[m.Entries[0].Offset] ^= 1
+	ended := file("algorithms.json", []byte(`{"format":"bestand-algorithms/1","reviewed":"2031-02-03","digest":[{"name":"SHA-256","until":"2020-12-31"}],"signature":[{"name":"ECDSA","bits":250}]}`))
 	ca, record, zip := file("ca.pem", keys.Anchor()), file("akte.er", evidence.New(crypto.SHA256, tree.Reduced(0, group), token).Encode()), file("akte.zip", pkg)
 	for _, c := range []struct {
 		name string
@@ -96,6 +97,10 @@ func TestErverify(t *testing.T) {
 		{"package alone", []string{"--trust", ca, zip}, 0, "package-intact"},
 		{"without trust", []string{record, zip}, 0, "anybody could have made it"},
 		{"changed package", []string{"--trust", ca, record, file("anders.zip", changed)}, 1, "not-covered"},
+		{"own table", []string{"--trust", ca, record, zip}, 0, "by the table of this program, reviewed on 20"},
+		{"newer table", []string{"--trust", ca, "--algorithms", ended, record, zip}, 1, "algorithm-unsuitable"},
+		{"date of the table", []string{"--trust", ca, "--algorithms", ended, record, zip}, 1, "by the table that was given, reviewed on 2031-02-03"},
+		{"no table", []string{"--algorithms", ca, record, zip}, 2, "table of algorithms"},
 		{"no record", []string{"--trust", ca, file("kein.er", []byte("?")), zip}, 1, "evidence-malformed"},
 		{"no package", []string{"--trust", ca, file("kein.zip", []byte("?"))}, 1, "not-a-package"},
 		{"no such file", []string{record, filepath.Join(dir, "fehlt")}, 2, "no such file"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -40,10 +41,11 @@ func Seal(roots *x509.CertPool, at func() time.Time) func(mets, seal []byte) []p
 	}
 }
 
-// Evidence verifies an evidence record against files. A package stands for all that is
+// Evidence verifies an evidence record against files, and its algorithms against a
+// table. A package stands for all that is
 // in it, and its seal is judged as of the time that the record proves; other files are
 // judged each, with no word on what else the record covers.
-func Evidence(ctx context.Context, path string, files []string, roots *x509.CertPool) ([]preservation.Finding, error) {
+func Evidence(ctx context.Context, path string, files []string, roots *x509.CertPool, algorithms *evidence.Suitability) ([]preservation.Finding, error) {
 	der, err := read(path)
 	if err != nil {
 		return nil, err
@@ -52,7 +54,7 @@ func Evidence(ctx context.Context, path string, files []string, roots *x509.Cert
 	if err != nil {
 		return []preservation.Finding{{Code: "evidence-malformed", Severity: preservation.Failed, Subject: path, Detail: err.Error(), Clause: "RFC 4998, 3.1"}}, nil
 	}
-	c := evidence.Check{Trust: timestamp.Trust{Roots: roots}, At: time.Now()}
+	c := evidence.Check{Trust: timestamp.Trust{Roots: roots}, At: time.Now(), Suitable: algorithms}
 	var objects []evidence.Object
 	var packages []func(at time.Time) []preservation.Finding
 	for _, name := range files {
@@ -79,7 +81,7 @@ func Evidence(ctx context.Context, path string, files []string, roots *x509.Cert
 		}
 		c.Group = true
 	}
-	findings := record.Verify(objects, c)
+	findings := append([]preservation.Finding{table(algorithms)}, record.Verify(objects, c)...)
 	at := c.At
 	if roots != nil && !failed(findings) {
 		if token, err := timestamp.Parse(record.Chains[0][0].Token); err == nil {
@@ -90,6 +92,38 @@ func Evidence(ctx context.Context, path string, files []string, roots *x509.Cert
 		findings = append(findings, p(at)...)
 	}
 	return findings, nil
+}
+
+// Algorithms reads a table of the suitability of algorithms; no path gives the one that
+// comes with the program.
+func Algorithms(path string) (*evidence.Suitability, error) {
+	if path == "" {
+		return evidence.BuiltIn(), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s, err := evidence.ReadSuitability(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// table says by which table algorithms are judged, and of when it is.
+func table(s *evidence.Suitability) preservation.Finding {
+	whose := "of this program"
+	if s != evidence.BuiltIn() {
+		whose = "that was given"
+	}
+	reviewed := "without a date"
+	if s.Reviewed != "" {
+		reviewed = "reviewed on " + s.Reviewed
+	}
+	return preservation.Finding{Code: "algorithms-table", Severity: preservation.Passed, Clause: "RFC 5698",
+		Detail: fmt.Sprintf("algorithms are judged by the table %s, %s", whose, reviewed)}
 }
 
 func read(path string) ([]byte, error) {
