@@ -484,6 +484,15 @@ type Reason struct {
 	Reason string `json:"reason" validate:"required,filled,max=2000,text"`
 }
 
+// Reclassification How the record came to its class.
+type Reclassification = retention.Reclassification
+
+// ReclassificationRequest defines model for ReclassificationRequest.
+type ReclassificationRequest struct {
+	Class  string `json:"class" validate:"required,filled,max=64,text"`
+	Reason string `json:"reason" validate:"required,filled,max=2000,text"`
+}
+
 // Record defines model for Record.
 type Record struct {
 	Archived        time.Time         `json:"archived"`
@@ -509,12 +518,15 @@ type Record struct {
 	Producer         string                 `json:"producer"`
 	ProducerRecordID string                 `json:"producer_record_id"`
 	Received         time.Time              `json:"received"`
-	Reference        string                 `json:"reference,omitempty,omitzero"`
-	Retention        Retention              `json:"retention"`
-	Subjects         []Subject              `json:"subjects,omitempty,omitzero"`
-	Submission       SubmissionID           `json:"submission"`
-	Title            string                 `json:"title"`
-	Version          int                    `json:"version"`
+
+	// Reclassified How it came to its class, oldest first; not there when that is the producer's.
+	Reclassified []Reclassification `json:"reclassified,omitempty,omitzero"`
+	Reference    string             `json:"reference,omitempty,omitzero"`
+	Retention    Retention          `json:"retention"`
+	Subjects     []Subject          `json:"subjects,omitempty,omitzero"`
+	Submission   SubmissionID       `json:"submission"`
+	Title        string             `json:"title"`
+	Version      int                `json:"version"`
 }
 
 // RecordID defines model for RecordID.
@@ -1012,6 +1024,9 @@ type ReleaseHoldJSONRequestBody = Reason
 // ProposePermitJSONRequestBody defines body for ProposePermit for application/json ContentType.
 type ProposePermitJSONRequestBody = PermitRequest
 
+// ReclassifyRecordJSONRequestBody defines body for ReclassifyRecord for application/json ContentType.
+type ReclassifyRecordJSONRequestBody = ReclassificationRequest
+
 // SetTriggerJSONRequestBody defines body for SetTrigger for application/json ContentType.
 type SetTriggerJSONRequestBody = TriggerReport
 
@@ -1104,6 +1119,9 @@ type ServerInterface interface {
 	// GetPackage The archival package as it is stored, or in another form with its evidence.
 	// (GET /v1/records/{id}/package)
 	GetPackage(w http.ResponseWriter, r *http.Request, id RecordID, params GetPackageParams)
+	// ReclassifyRecord Move a record to another class.
+	// (POST /v1/records/{id}/reclassification)
+	ReclassifyRecord(w http.ResponseWriter, r *http.Request, id RecordID)
 	// SetTrigger Report an event that starts or corrects a retention period.
 	// (POST /v1/records/{id}/triggers)
 	SetTrigger(w http.ResponseWriter, r *http.Request, id RecordID)
@@ -2134,6 +2152,32 @@ func (siw *ServerInterfaceWrapper) GetPackage(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ReclassifyRecord operation middleware
+func (siw *ServerInterfaceWrapper) ReclassifyRecord(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id RecordID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReclassifyRecord(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SetTrigger operation middleware
 func (siw *ServerInterfaceWrapper) SetTrigger(w http.ResponseWriter, r *http.Request) {
 
@@ -2826,6 +2870,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}/package", wrapper.GetPackage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/verification", wrapper.VerifyRecord)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/triggers", wrapper.SetTrigger)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/reclassification", wrapper.ReclassifyRecord)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification", wrapper.GetClassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/versions", wrapper.ListClassificationVersions)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rules", wrapper.ListRules)
@@ -4142,6 +4187,62 @@ func (response GetPackagedefaultApplicationProblemPlusJSONResponse) VisitGetPack
 	return err
 }
 
+type ReclassifyRecordRequestObject struct {
+	ID   RecordID `json:"id"`
+	Body *ReclassifyRecordJSONRequestBody
+}
+
+type ReclassifyRecordResponseObject interface {
+	VisitReclassifyRecordResponse(w http.ResponseWriter) error
+}
+
+type ReclassifyRecord201JSONResponse Retention
+
+func (response ReclassifyRecord201JSONResponse) VisitReclassifyRecordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReclassifyRecord410ApplicationProblemPlusJSONResponse struct {
+	DestroyedApplicationProblemPlusJSONResponse
+}
+
+func (response ReclassifyRecord410ApplicationProblemPlusJSONResponse) VisitReclassifyRecordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReclassifyRecorddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReclassifyRecorddefaultApplicationProblemPlusJSONResponse) VisitReclassifyRecordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SetTriggerRequestObject struct {
 	ID   RecordID `json:"id"`
 	Body *SetTriggerJSONRequestBody
@@ -5054,6 +5155,9 @@ type StrictServerInterface interface {
 	// GetPackage The archival package as it is stored, or in another form with its evidence.
 	// (GET /v1/records/{id}/package)
 	GetPackage(ctx context.Context, request GetPackageRequestObject) (GetPackageResponseObject, error)
+	// ReclassifyRecord Move a record to another class.
+	// (POST /v1/records/{id}/reclassification)
+	ReclassifyRecord(ctx context.Context, request ReclassifyRecordRequestObject) (ReclassifyRecordResponseObject, error)
 	// SetTrigger Report an event that starts or corrects a retention period.
 	// (POST /v1/records/{id}/triggers)
 	SetTrigger(ctx context.Context, request SetTriggerRequestObject) (SetTriggerResponseObject, error)
@@ -5699,6 +5803,39 @@ func (sh *strictHandler) GetPackage(w http.ResponseWriter, r *http.Request, id R
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetPackageResponseObject); ok {
 		if err := validResponse.VisitGetPackageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReclassifyRecord operation middleware
+func (sh *strictHandler) ReclassifyRecord(w http.ResponseWriter, r *http.Request, id RecordID) {
+	var request ReclassifyRecordRequestObject
+
+	request.ID = id
+
+	var body ReclassifyRecordJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReclassifyRecord(ctx, request.(ReclassifyRecordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReclassifyRecord")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReclassifyRecordResponseObject); ok {
+		if err := validResponse.VisitReclassifyRecordResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -32,6 +32,9 @@ func (s *server) GetRecord(ctx context.Context, request GetRecordRequestObject) 
 		return nil, err
 	}
 	v.Retention = evaluation(where)
+	if v.Reclassified, err = s.config.Officer.Reclassifications(ctx, s.tenant(ctx), e.ID); err != nil {
+		return nil, err
+	}
 	v.Evidence.Stamped, v.Evidence.Digest, err = s.tenant(ctx).View().Stamped(ctx, e.ID, e.Version)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
@@ -79,6 +82,19 @@ func (s *server) record(ctx context.Context, id preservation.RecordID) (catalog.
 		err = &destroyed{Tombstone{RecordID: id, Class: e.Class}}
 	}
 	return e, s.orDestroyed(ctx, id, err)
+}
+
+// missing adds the tombstone to the error of a record that is not there because it
+// was destroyed.
+func (s *server) missing(ctx context.Context, id preservation.RecordID, err error) error {
+	if !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
+	stone, lost := s.tenant(ctx).Tombstone(ctx, id)
+	if lost != nil {
+		return err
+	}
+	return &destroyed{tombstone(stone)}
 }
 
 // orDestroyed adds the tombstone to the error of a destroyed record.

@@ -61,6 +61,7 @@ var routes = []route{
 	{"GET /v1/records/{id}/package", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Admin), none},
 	{"POST /v1/records/{id}/verification", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
 	{"POST /v1/records/{id}/triggers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/records/{id}/reclassification", roles(auth.RecordsOfficer, auth.Admin), small},
 
 	{"GET /v1/classification", roles(auth.Submitter, auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/classification", roles(auth.RecordsOfficer, auth.Admin), large},

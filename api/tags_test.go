@@ -21,7 +21,7 @@ func TestTags(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := map[string]reflect.Type{}
-	for _, v := range []any{SubmissionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, HoldRequest{}, Reason{}, PermitRequest{}, TokenRequest{}, TenantRequest{},
+	for _, v := range []any{SubmissionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, HoldRequest{}, Reason{}, PermitRequest{}, TokenRequest{}, TenantRequest{},
 		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}} {
 		name := reflect.TypeOf(v).Name()
 		if name == "Rule" {

@@ -43,6 +43,7 @@ const (
 	EventIntent     EventType = "deletion intent"  // written before any byte is purged (not in the vocabulary)
 	EventDelete     EventType = "deletion"         // the tombstone
 	EventAccess     EventType = "access grant"     // (not in the vocabulary)
+	EventReclassify EventType = "metadata modification"
 )
 
 // Outcome is the eventOutcome of an event.

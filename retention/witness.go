@@ -75,7 +75,7 @@ func attested(ctx context.Context, s preservation.Store, doc catalog.Document) (
 }
 
 // checkFacts refuses to destroy a record whose row says something else than its
-// package about what decides on its end.
+// package and its event objects about what decides on its end.
 func (d *Disposer) checkFacts(ctx context.Context, t *catalog.Tenant, v Vault, id preservation.RecordID) error {
 	if d.Packaged == nil {
 		return nil
@@ -87,6 +87,9 @@ func (d *Disposer) checkFacts(ctx context.Context, t *catalog.Tenant, v Vault, i
 	rec, err := d.Packaged(ctx, v, id, row.Version)
 	if err != nil {
 		return fmt.Errorf("compare record %s with its package: %w", id, err)
+	}
+	if rec.Class, err = classIn(ctx, v, id, rec.Class); err != nil {
+		return fmt.Errorf("compare record %s with the bucket: %w", id, err)
 	}
 	if rec.ID != id || rec.Version != row.Version || rec.Class != row.Class || rec.Parent != row.Parent || rec.Opened != row.Opened || rec.Closed != row.Closed || !slices.Equal(rec.Subjects, row.Subjects) {
 		return fmt.Errorf("record %s: %w: the catalog has another class, date or file of it than its package; it is kept: verify it", id, preservation.ErrCorrupt)

@@ -21,7 +21,7 @@ func (a *archive) checker(dir string) *fixity.Checker {
 		Stamps: n.Keys, Stamp: n.CheckObject,
 		Seal:    verdict.Seal(a.trust, time.Now),
 		Receipt: func(jws string) ([]byte, error) { return ingest.VerifyJWS(jws, a.trust) },
-		Trigger: retention.TriggerOf, Retention: a.officer.EvaluateAt,
+		Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Retention: a.officer.EvaluateAt,
 		Dir: dir, Now: a.now,
 	}
 }

@@ -117,7 +117,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Remains: gone, Seal: verdict.Seal(a.trust, time.Now),
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Remains: gone, Seal: verdict.Seal(a.trust, time.Now),
 		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged, Withdrawn: read.withdrawn})
 	if err != nil {
 		return report, err

@@ -110,6 +110,8 @@ func (in *installation) decide(t *testing.T, o office) {
 		"subjects", []any{map[string]any{"name": "Muster, Erika", "born": "1961-05-04"}}), file("a.bin", blob("versuch")))
 	admin.archive(about("teil", "21.90", "Teil der Reihe", "parent", r.ID), file("b.bin", blob("teil")))
 	o.officer.post("/v1/records/"+r.ID+"/triggers", map[string]any{"type": "experiment-end", "date": "2024-05-31"}).want(t, 201)
+	_, moved := admin.archive(about("umsortiert", "21.90", "Falsch abgelegt"), file("c.bin", blob("umsortiert")))
+	o.officer.post("/v1/records/"+moved.ID+"/reclassification", map[string]any{"class": "63.10", "reason": "gehört zum Bau"}).want(t, 201)
 	var hold struct{ ID string }
 	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"63"}}, "authority": "Rechnungsprüfung", "reason": "Prüfung 2024",
 		"review": "2030-01-01"}).want(t, 201).decode(t, &hold)

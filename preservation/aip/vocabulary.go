@@ -22,6 +22,7 @@ var eventURI = map[preservation.EventType]string{
 	preservation.EventQuarantine: vocabulary + "eventType/qua",
 	preservation.EventRelease:    vocabulary + "eventType/unq",
 	preservation.EventDelete:     vocabulary + "eventType/del",
+	preservation.EventReclassify: vocabulary + "eventType/mem",
 }
 
 var outcomeURI = map[preservation.Outcome]string{

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -83,6 +84,13 @@ func (x *tx) commitRecord(tenant preservation.TenantID, c Commit) (bool, error) 
 	}
 	if err := x.unburied(tenant, r.ID); err != nil {
 		return false, err // before anything of it is written, even if only to be undone
+	}
+	if r.Version > 1 {
+		class, err := x.reclassified(tenant, r.ID)
+		if err != nil {
+			return false, err
+		}
+		r.Class = cmp.Or(class, r.Class)
 	}
 	now := ms(x.db.now())
 	// The lock of a record is the earliest of those on its objects.

@@ -55,6 +55,8 @@ type Checker struct {
 	// Receipt checks the signature of a receipt and returns what was signed. Nil:
 	// signatures of receipts are not checked.
 	Receipt func(jws string) ([]byte, error)
+	// Annotation takes what a person added to a record out of an event object, if it is that.
+	Annotation func(preservation.EventObject) (catalog.Annotation, bool)
 	// Trigger takes a retention trigger out of an event object, if it is one.
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
 	// Retention says where a record stood at an instant. Nil: not compared.
@@ -89,7 +91,7 @@ func (c *Checker) Record(ctx context.Context, t *catalog.Tenant, s preservation.
 		if err != nil {
 			return nil, err
 		}
-		if try == 2 || now.Version == r.entry.Version && now.Status == r.entry.Status {
+		if try == 2 || now.Version == r.entry.Version && now.Status == r.entry.Status && now.Class == r.entry.Class {
 			return r.findings, nil
 		}
 	}
@@ -155,7 +157,10 @@ type check struct {
 	receipts map[int]bool // versions that a receipt vouches for
 	events   map[string]preservation.Event
 	triggers []catalog.Trigger
-	findings []preservation.Finding
+	added    []catalog.Annotation
+	// packagedClass is the class in the newest package.
+	packagedClass string
+	findings      []preservation.Finding
 }
 
 func (r *check) fail(subject, code, format string, args ...any) {

@@ -1,6 +1,7 @@
 package fixity
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,9 @@ func (r *check) rows(ctx context.Context) error {
 		return err
 	}
 	r.triggers = triggers[id]
+	if r.added, err = r.tenant.View().Annotations(ctx, id, ""); err != nil {
+		return err
+	}
 	columns, err := r.tenant.Contradictions(ctx, id)
 	for _, c := range columns {
 		r.fail(string(id), CodeCatalogMeta, "column %s of its row does not say what its metadata and files do", c)
@@ -41,6 +45,8 @@ func (r *check) rows(ctx context.Context) error {
 func (r *check) newest(ctx context.Context, p *aip.Reader) error {
 	rec := p.Record()
 	id := string(rec.ID)
+	r.packagedClass = rec.Class
+	rec.Class = r.entry.Class // what happened to it later may have changed it, see complete
 	if catalog.Fingerprint(rec.Metadata, nil) != catalog.Fingerprint(r.entry.Metadata, nil) {
 		r.fail(id, CodeCatalogMeta, "the metadata in the catalog are not those of the package")
 	}
@@ -143,6 +149,11 @@ func (r *check) event(ctx context.Context, content io.ReaderAt, size int64, o ca
 			r.fail(e.Event.ID, CodeCatalogEvent, "the catalog does not have this trigger of the retention as it was reported")
 		}
 	}
+	if r.Annotation != nil {
+		if a, ok := r.Annotation(e); ok && !slices.ContainsFunc(r.added, func(have catalog.Annotation) bool { return sameAnnotation(have, a) }) {
+			r.fail(e.Event.ID, CodeCatalogEvent, "the catalog does not have what was added to the record (%s) as the bucket tells it", a.Kind)
+		}
+	}
 	switch e.Event.Type {
 	case preservation.EventStore:
 		return r.receipt(ctx, o.Key, e)
@@ -156,6 +167,11 @@ func sameTrigger(a, b catalog.Trigger) bool {
 	same := a.At.UnixMilli() == b.At.UnixMilli()
 	a.At, b.At = time.Time{}, time.Time{}
 	return same && a == b
+}
+
+func sameAnnotation(a, b catalog.Annotation) bool {
+	return a.ID == b.ID && a.Record == b.Record && a.Kind == b.Kind && a.Actor == b.Actor && a.Key == b.Key &&
+		a.At.UnixMilli() == b.At.UnixMilli() && bytes.Equal(a.Body, b.Body)
 }
 
 // signed is what is compared of a receipt.
@@ -267,6 +283,19 @@ func (r *check) complete(ctx context.Context) error {
 		if _, known := r.known[g.Key]; !known {
 			r.fail(g.ID, CodeCatalogEvent, "the catalog has a trigger of the retention that no object in the bucket tells")
 		}
+	}
+	class := r.packagedClass
+	for _, a := range r.added {
+		if _, known := r.known[a.Key]; !known {
+			r.fail(a.ID, CodeCatalogEvent, "the catalog has something added to the record (%s) that no object in the bucket tells", a.Kind)
+		}
+		var body struct{ Class string }
+		if a.Kind == catalog.Reclassification && json.Unmarshal(a.Body, &body) == nil {
+			class = body.Class
+		}
+	}
+	if class != "" && class != r.entry.Class {
+		r.fail(string(id), CodeCatalogMeta, "the catalog has class %s, package and reclassifications say %s", r.entry.Class, class)
 	}
 	for v, pkg := range r.packages {
 		if v < 1 || v > r.entry.Version {

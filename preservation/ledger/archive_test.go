@@ -201,10 +201,18 @@ func (a *archive) tombstone(id preservation.RecordID) {
 	a.must(a.Update(a.Context(), func(x *catalog.Tx) error { return x.Destroy(stone) }))
 }
 
-// options are how the test tells triggers and remains, in place of package retention.
+// annotation is what an event adds to a record.
+func annotation(id preservation.RecordID, e preservation.Event, body json.RawMessage) catalog.Annotation {
+	return catalog.Annotation{ID: e.ID, Record: id, Kind: catalog.Reclassification, Body: body, Actor: "anna", At: e.At, Key: preservation.EventKey(id, e.ID)}
+}
+
+// options are how the test tells triggers, annotations and remains, in place of package retention.
 func options() ledger.Options {
 	return ledger.Options{
 		Parallel: 4,
+		Annotation: func(e preservation.EventObject) (catalog.Annotation, bool) {
+			return annotation(e.Record, e.Event, e.Body), e.Event.Type == preservation.EventReclassify
+		},
 		Trigger: func(e preservation.EventObject) (g catalog.Trigger, ok bool) {
 			ok = e.Event.Type == preservation.EventRetention && json.Unmarshal(e.Body, &g) == nil
 			return g, ok

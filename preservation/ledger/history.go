@@ -329,7 +329,7 @@ func (b *rebuild) metadataOf(ctx context.Context, o catalog.RecordObject, newest
 	return p.Record().Metadata
 }
 
-// restoreOther brings back an event, and the trigger if it is one.
+// restoreOther brings back an event, and the trigger or annotation if it is one.
 func (b *rebuild) restoreOther(ctx context.Context, e stored) error {
 	return b.tenant.Update(ctx, func(x *catalog.Tx) error {
 		if err := x.AddEvents(e.Record, e.Event); err != nil {
@@ -338,6 +338,13 @@ func (b *rebuild) restoreOther(ctx context.Context, e stored) error {
 		if b.opts.Trigger != nil {
 			if g, ok := b.opts.Trigger(e.EventObject); ok {
 				if err := x.AddTrigger(g); err != nil {
+					return err
+				}
+			}
+		}
+		if b.opts.Annotation != nil {
+			if a, ok := b.opts.Annotation(e.EventObject); ok {
+				if err := x.AddAnnotation(a); err != nil {
 					return err
 				}
 			}

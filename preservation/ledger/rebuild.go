@@ -42,8 +42,10 @@ type Options struct {
 	// Withdrawn, if set, is told of each record that the catalog refused or that
 	// turned out to be destroyed, whether it was shown to Packaged or not.
 	Withdrawn func(preservation.RecordID)
-	// Trigger takes a retention trigger out of an event object, if it is one. Neither
-	// it nor Remains sees the bodies of receipts.
+	// Annotation takes what a person added to a record out of an event object, if it is that.
+	Annotation func(preservation.EventObject) (catalog.Annotation, bool)
+	// Trigger takes a retention trigger out of an event object, if it is one. None of
+	// these sees the bodies of receipts.
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
 	// Remains tells from the events of a record and the number of its packages
 	// in the bucket whether it was destroyed, and what stays of it.

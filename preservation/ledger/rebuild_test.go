@@ -43,6 +43,8 @@ func seen(t *testing.T, tn *catalog.Tenant) map[string]any {
 		keep("objects of "+string(r.ID), objects, err)
 		triggers, err := tn.View().Triggers(ctx, r.ID)
 		keep("triggers of "+string(r.ID), triggers, err)
+		added, err := tn.View().Annotations(ctx, r.ID, "")
+		keep("annotations of "+string(r.ID), added, err)
 	}
 	submissions, err := tn.Submissions(ctx, catalog.SubmissionFilter{}, "", 1000)
 	keep("submissions", len(submissions), err)
@@ -126,6 +128,19 @@ func filled(t *testing.T) *archive {
 	a.must(a.Update(ctx, func(x *catalog.Tx) error {
 		return errors.Join(x.AddTrigger(g), x.AddEvents(r.ID, closed, granted), x.AddObject(r.ID, was), x.AddObject(r.ID, since))
 	}))
+	// It got another class, twice.
+	for _, class := range []string{"01.10", "05.10"} {
+		e := event(preservation.EventReclassify)
+		body := json.RawMessage(`{"class":"` + class + `"}`)
+		at := a.happen(r.ID, e, body)
+		at.Version = 2
+		a.must(a.Update(ctx, func(x *catalog.Tx) error {
+			return errors.Join(x.AddAnnotation(annotation(r.ID, e, body)), x.AddEvents(r.ID, e), x.AddObject(r.ID, at))
+		}))
+	}
+	if e, err := a.Record(ctx, r.ID); err != nil || e.Class != "05.10" {
+		t.Errorf("class %s, %v", e.Class, err)
+	}
 	a.configure("rule", "r1", 1, `{"years":10}`)
 	a.configure("rule", "r1", 2, `{"years":8}`)
 	a.configure("hold", "h1", 1, `{"reason":"Klage"}`)
@@ -175,7 +190,7 @@ func TestRebuildRestoresEverything(t *testing.T) {
 			t.Errorf("problems: %+v", report.Problems)
 		}
 		if n == 0 {
-			if first = report; report.Packages != 7 || report.Events != 9 || report.Documents != 3 || report.Tombstones != 1 {
+			if first = report; report.Packages != 7 || report.Events != 11 || report.Documents != 3 || report.Tombstones != 1 {
 				t.Errorf("%+v", report)
 			}
 		} else if !reflect.DeepEqual(first, report) {
