@@ -37,19 +37,19 @@ func (f form) first() (field, error) {
 	return part, err
 }
 
-// metadata reads the part of that name.
-func (f form) metadata(part field, schema *openapi3.Schema) (m SubmissionMetadata, err error) {
+// decode reads the part metadata.
+func (f form) decode(part field, schema *openapi3.Schema, m any) error {
 	if t := mediaType(part.header); t != "application/json" && part.header.Get("Content-Type") != "" {
-		return m, wrongType.because("part metadata must be application/json")
+		return wrongType.because("part metadata must be application/json")
 	}
 	text, err := readBounded(part, metadataMax)
 	if err != nil {
-		return m, err
+		return err
 	}
 	if err := checkJSON(text, schema); err != nil {
-		return m, err
+		return err
 	}
-	return m, json.Unmarshal(text, &m)
+	return json.Unmarshal(text, m)
 }
 
 // file opens the next file and returns its name as the sender wrote it. It

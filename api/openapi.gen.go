@@ -798,6 +798,24 @@ type Verification struct {
 	RecordID RecordID  `json:"record_id"`
 }
 
+// VersionChanges Metadata that change, with the limits of a submission. What is not named stays, null takes out (RFC 7396).
+type VersionChanges = map[string]json.RawMessage
+
+// VersionMetadata defines model for VersionMetadata.
+type VersionMetadata struct {
+	// Changes Metadata that change, with the limits of a submission. What is not named stays, null takes out (RFC 7396).
+	Changes VersionChanges  `json:"changes,omitempty,omitzero"`
+	Files   []AnnouncedFile `json:"files,omitempty,omitzero" validate:"omitempty,max=10000,dive"`
+	Kind    string          `json:"kind" validate:"required,oneof=addition correction"`
+
+	// ProducerRecordID The sender's name for this delivery.
+	ProducerRecordID string `json:"producer_record_id" validate:"required,filled,max=500,text"`
+	Reason           string `json:"reason" validate:"required,filled,max=2000,text"`
+
+	// Replaces Of a correction: files that the new version has no more. They stay in the earlier one.
+	Replaces []FileID `json:"replaces,omitempty,omitzero" validate:"omitempty,max=10000,dive,fileid"`
+}
+
 // Waiting Why a submission does not go on, and when it is tried again by itself; not in lists.
 type Waiting struct {
 	Next   time.Time `json:"next"`
@@ -965,6 +983,12 @@ type GetPackageParams struct {
 // GetPackageParamsProfile defines parameters for GetPackage.
 type GetPackageParamsProfile string
 
+// CreateVersionMultipartBody defines parameters for CreateVersion.
+type CreateVersionMultipartBody struct {
+	File     []openapi_types.File `json:"file,omitempty,omitzero"`
+	Metadata VersionMetadata      `json:"metadata,omitempty,omitzero"`
+}
+
 // PreviewRuleParams defines parameters for PreviewRule.
 type PreviewRuleParams struct {
 	// Examples How many records to name of each move.
@@ -1029,6 +1053,12 @@ type ReclassifyRecordJSONRequestBody = ReclassificationRequest
 
 // SetTriggerJSONRequestBody defines body for SetTrigger for application/json ContentType.
 type SetTriggerJSONRequestBody = TriggerReport
+
+// CreateVersionJSONRequestBody defines body for CreateVersion for application/json ContentType.
+type CreateVersionJSONRequestBody = VersionMetadata
+
+// CreateVersionMultipartRequestBody defines body for CreateVersion for multipart/form-data ContentType.
+type CreateVersionMultipartRequestBody CreateVersionMultipartBody
 
 // AddRuleJSONRequestBody defines body for AddRule for application/json ContentType.
 type AddRuleJSONRequestBody = RuleRequest
@@ -1128,6 +1158,9 @@ type ServerInterface interface {
 	// VerifyRecord Read every byte back from the store and report every finding.
 	// (POST /v1/records/{id}/verification)
 	VerifyRecord(w http.ResponseWriter, r *http.Request, id RecordID)
+	// CreateVersion Add to a record, or correct it.
+	// (POST /v1/records/{id}/versions)
+	CreateVersion(w http.ResponseWriter, r *http.Request, id RecordID)
 	// ListRules The retention rules, all versions of each.
 	// (GET /v1/rules)
 	ListRules(w http.ResponseWriter, r *http.Request)
@@ -2230,6 +2263,32 @@ func (siw *ServerInterfaceWrapper) VerifyRecord(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// CreateVersion operation middleware
+func (siw *ServerInterfaceWrapper) CreateVersion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id RecordID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateVersion(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListRules operation middleware
 func (siw *ServerInterfaceWrapper) ListRules(w http.ResponseWriter, r *http.Request) {
 
@@ -2870,6 +2929,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/records/{id}/package", wrapper.GetPackage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/verification", wrapper.VerifyRecord)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/triggers", wrapper.SetTrigger)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/versions", wrapper.CreateVersion)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/reclassification", wrapper.ReclassifyRecord)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification", wrapper.GetClassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/versions", wrapper.ListClassificationVersions)
@@ -4354,6 +4414,86 @@ func (response VerifyRecorddefaultApplicationProblemPlusJSONResponse) VisitVerif
 	return err
 }
 
+type CreateVersionRequestObject struct {
+	ID            RecordID `json:"id"`
+	JSONBody      *CreateVersionJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type CreateVersionResponseObject interface {
+	VisitCreateVersionResponse(w http.ResponseWriter) error
+}
+
+type CreateVersion200JSONResponse struct{ TakenJSONResponse }
+
+func (response CreateVersion200JSONResponse) VisitCreateVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersion202ResponseHeaders struct {
+	Location string
+}
+
+type CreateVersion202JSONResponse struct {
+	Body    Accepted
+	Headers CreateVersion202ResponseHeaders
+}
+
+func (response CreateVersion202JSONResponse) VisitCreateVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersion410ApplicationProblemPlusJSONResponse struct {
+	DestroyedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateVersion410ApplicationProblemPlusJSONResponse) VisitCreateVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateVersiondefaultApplicationProblemPlusJSONResponse) VisitCreateVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListRulesRequestObject struct {
 }
 
@@ -5164,6 +5304,9 @@ type StrictServerInterface interface {
 	// VerifyRecord Read every byte back from the store and report every finding.
 	// (POST /v1/records/{id}/verification)
 	VerifyRecord(ctx context.Context, request VerifyRecordRequestObject) (VerifyRecordResponseObject, error)
+	// CreateVersion Add to a record, or correct it.
+	// (POST /v1/records/{id}/versions)
+	CreateVersion(ctx context.Context, request CreateVersionRequestObject) (CreateVersionResponseObject, error)
 	// ListRules The retention rules, all versions of each.
 	// (GET /v1/rules)
 	ListRules(ctx context.Context, request ListRulesRequestObject) (ListRulesResponseObject, error)
@@ -5895,6 +6038,50 @@ func (sh *strictHandler) VerifyRecord(w http.ResponseWriter, r *http.Request, id
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(VerifyRecordResponseObject); ok {
 		if err := validResponse.VisitVerifyRecordResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateVersion operation middleware
+func (sh *strictHandler) CreateVersion(w http.ResponseWriter, r *http.Request, id RecordID) {
+	var request CreateVersionRequestObject
+
+	request.ID = id
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body CreateVersionJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := r.MultipartReader(); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+			return
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateVersion(ctx, request.(CreateVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateVersion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateVersionResponseObject); ok {
+		if err := validResponse.VisitCreateVersionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -42,6 +42,9 @@ func (s *server) GetSubmissionFile(ctx context.Context, request GetSubmissionFil
 		return nil, err
 	}
 	n := request.FileID.Number()
+	if r := sub.Revision; r != nil {
+		n -= r.After
+	}
 	switch {
 	case sub.Status != catalog.Quarantined:
 		return nil, conflict.because("submission %s is %s and not in quarantine", sub.ID, sub.Status)

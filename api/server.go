@@ -61,6 +61,7 @@ var routes = []route{
 	{"GET /v1/records/{id}/package", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Admin), none},
 	{"POST /v1/records/{id}/verification", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
 	{"POST /v1/records/{id}/triggers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/records/{id}/versions", roles(auth.Submitter, auth.Archivist, auth.Admin), small},
 	{"POST /v1/records/{id}/reclassification", roles(auth.RecordsOfficer, auth.Admin), small},
 
 	{"GET /v1/classification", roles(auth.Submitter, auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
@@ -159,6 +160,7 @@ type server struct {
 	log            *slog.Logger
 	spec           *description
 	metadataSchema *openapi3.Schema
+	versionSchema  *openapi3.Schema
 	validator      *validator.Validate
 	bearer         *auth.Bearer
 	uploads        *uploads
@@ -178,6 +180,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &server{config: c, now: c.Now, log: c.Log, spec: spec, validator: newValidator()}
 	s.metadataSchema = spec.doc.Components.Schemas["SubmissionMetadata"].Value
+	s.versionSchema = spec.doc.Components.Schemas["VersionMetadata"].Value
 	if s.zone, err = time.LoadLocation("Europe/Berlin"); err != nil {
 		return nil, err
 	}

@@ -46,8 +46,8 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 	if part.params["name"] == "package" {
 		return s.takePackage(ctx, f, part)
 	}
-	m, err := f.metadata(part, s.metadataSchema)
-	if err != nil {
+	var m SubmissionMetadata
+	if err := f.decode(part, s.metadataSchema, &m); err != nil {
 		return sub, false, err
 	}
 	if err := s.checkBody(&m); err != nil {
@@ -63,19 +63,27 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 		return sub, false, err
 	}
 	defer d.Abort(ctx)
+	if err := takeFiles(ctx, f, d, m.Files); err != nil {
+		return sub, false, err
+	}
+	return s.accept(ctx, d, m)
+}
+
+// takeFiles takes the parts of a form that are files, to its end.
+func takeFiles(ctx context.Context, f form, d *ingest.Delivery, announced []AnnouncedFile) error {
 	for i := 0; ; i++ {
 		name, r, err := f.file()
 		if errors.Is(err, io.EOF) {
-			return s.accept(ctx, d, m)
+			return nil
 		}
 		if err != nil {
-			return sub, false, err
+			return err
 		}
-		if i < len(m.Files) && browserName.Replace(m.Files[i].Name) == name {
-			name = m.Files[i].Name
+		if i < len(announced) && browserName.Replace(announced[i].Name) == name {
+			name = announced[i].Name
 		}
 		if _, err := d.File(ctx, name, r); err != nil {
-			return sub, false, err
+			return err
 		}
 	}
 }
@@ -224,11 +232,16 @@ func announce(m SubmissionMetadata) ingest.Request {
 	for _, p := range m.Subjects {
 		r.Metadata.Subjects = append(r.Metadata.Subjects, preservation.Subject{Name: p.Name, Born: p.Born, Died: p.Died, ID: p.ID})
 	}
-	for _, f := range m.Files {
-		r.Files = append(r.Files, ingest.Announced{Name: f.Name, Title: f.Title, Document: f.Document,
+	r.Files = announced(m.Files)
+	return r
+}
+
+func announced(files []AnnouncedFile) (all []ingest.Announced) {
+	for _, f := range files {
+		all = append(all, ingest.Announced{Name: f.Name, Title: f.Title, Document: f.Document,
 			SHA256: strings.ToLower(f.Sha256), SHA512: strings.ToLower(f.Sha512)})
 	}
-	return r
+	return all
 }
 
 // acceptance is the short answer to whoever hands over, retries or releases.

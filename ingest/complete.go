@@ -104,7 +104,7 @@ func (p *Pipeline) vain(ctx context.Context, id preservation.RecordID) bool {
 // progress ends the making of a later version that would complete nothing: each
 // is an object that is locked for years.
 func (w *work) progress(ctx context.Context) error {
-	if w.sub.Version <= 1 {
+	if w.sub.Version <= 1 || w.sub.Revision != nil {
 		return nil
 	}
 	var files []preservation.File

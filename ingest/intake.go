@@ -242,15 +242,19 @@ func (d *Delivery) Commit(ctx context.Context) (sub catalog.Submission, created 
 	if n := len(d.sub.Files); n < len(d.req.Files) {
 		return sub, false, invalid(fmt.Sprintf("files[%d]", n), "missing", "announced file %q did not arrive", d.req.Files[n].Name)
 	}
-	if len(d.sub.Files) == 0 {
-		return sub, false, invalid("files", "required", "a submission needs at least one file")
+	if r := d.sub.Revision; len(d.sub.Files) == 0 && (r == nil || len(r.Changes) == 0 || len(r.Replaces) > 0) {
+		return sub, false, invalid("files", "required", "at least one file is needed")
 	}
 	if d.sub.Package {
 		d.sub.Metadata = preservation.Metadata{Producer: d.actor, ProducerRecordID: "package:" + d.sub.Files[0].SHA256}
 	}
-	d.sub.Fingerprint = catalog.Fingerprint(d.sub.Metadata, d.sub.Files)
+	if r := d.sub.Revision; r != nil {
+		d.sub.Fingerprint = r.Fingerprint(d.sub.RecordID, d.sub.Files)
+	} else {
+		d.sub.Fingerprint = catalog.Fingerprint(d.sub.Metadata, d.sub.Files)
+	}
 	if d.discard {
-		have, err := d.tenant.SubmissionBySource(ctx, d.sub.Metadata.Producer, d.sub.Metadata.ProducerRecordID)
+		have, err := d.tenant.SubmissionBySource(ctx, d.sub.Metadata.Producer, d.sub.Source())
 		if errors.Is(err, catalog.ErrNotFound) {
 			return sub, false, fmt.Errorf("the earlier submission ended meanwhile, send again: %w", catalog.ErrConflict)
 		}

@@ -29,6 +29,9 @@ func pack(ctx context.Context, w *work) error {
 		ID: w.sub.RecordID, Tenant: w.t.ID(), Version: w.sub.Version, Submission: w.sub.ID,
 		Received: w.sub.Received, Metadata: w.sub.Metadata, Files: make([]preservation.File, 0, len(w.files)),
 	}
+	if r := w.sub.Revision; r != nil {
+		rec.Revision = &r.Revision
+	}
 	paths := make(map[preservation.FileID]string, len(w.files))
 	for _, f := range w.files {
 		if f.HeldIn == 0 {

@@ -280,14 +280,14 @@ func present(err error) error {
 }
 
 // Report is the handler of the job "report": it keeps in the bucket why a
-// submission was rejected, and then frees staging. A later version that was not
-// made is no producer's, and nothing has to be reported.
+// submission was rejected, and then frees staging. A later version that the archive
+// wanted to make by itself is no producer's, and nothing has to be reported.
 func (p *Pipeline) Report(ctx context.Context, t *catalog.Tenant, j catalog.Job) error {
 	sub, err := t.SubmissionRow(ctx, preservation.SubmissionID(j.Key))
 	if err != nil {
 		return err
 	}
-	if sub.Version > 1 {
+	if sub.Version > 1 && sub.Revision == nil {
 		return p.Unstage(ctx, t, j)
 	}
 	s, err := p.Store(ctx, t)

@@ -120,7 +120,7 @@ func receipt(ctx context.Context, w *work) error {
 		}
 	}
 	body, err := json.Marshal(ledger.Receipt{
-		JWS: jws, Submission: w.sub.ID, Parent: w.sub.Parent, ParentSource: parent.Metadata.ProducerRecordID, Version: w.record.Version, Fingerprint: w.sub.Fingerprint, SubmittedBy: w.sub.SubmittedBy,
+		JWS: jws, Submission: w.sub.ID, Parent: w.sub.Parent, ParentSource: parent.Metadata.ProducerRecordID, Version: w.record.Version, Revision: w.sub.Revision, Fingerprint: w.sub.Fingerprint, SubmittedBy: w.sub.SubmittedBy,
 		Received: w.sub.Received, Problems: w.problems.list, Package: w.object.Key, PackageSHA256: w.pkg.sha256,
 	})
 	if err != nil {

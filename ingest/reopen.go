@@ -13,7 +13,9 @@ import (
 
 // reopen is the first step of a later version: what is complete stays where it
 // is, the rest is brought into the work folder to be rendered again. Everything
-// that was made from an incomplete file or taken out of it is made anew.
+// that was made from an incomplete file or taken out of it is made anew. A version
+// that somebody sent leaves everything as it is, but for the files that it replaces
+// and what was made of these.
 func reopen(ctx context.Context, w *work) error {
 	e, err := w.living(ctx)
 	if err != nil {
@@ -26,7 +28,15 @@ func reopen(ctx context.Context, w *work) error {
 	if err != nil {
 		return err
 	}
-	open := incomplete(e.Files)
+	var open, gone map[preservation.FileID]bool
+	if r := w.sub.Revision; r == nil {
+		open = incomplete(e.Files)
+	} else {
+		gone = map[preservation.FileID]bool{}
+		for _, id := range r.Replaces {
+			gone[id] = true
+		}
+	}
 	from := map[preservation.FileID]preservation.FileID{}
 	for _, f := range e.Files {
 		from[f.ID] = f.DerivedFrom
@@ -42,6 +52,9 @@ func reopen(ctx context.Context, w *work) error {
 			return fmt.Errorf("%s: not the key of a package", at.Key)
 		}
 		f.HeldIn = version
+		if _, within := descent(from, f.ID, gone); within || gone[f.ID] {
+			continue
+		}
 		depth, within := descent(from, f.ID, open)
 		if within {
 			w.earlier = append(w.earlier, f)

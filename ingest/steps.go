@@ -28,7 +28,9 @@ const maxDepth = 4 // files within files within files
 // digests of the reception.
 func fetch(ctx context.Context, w *work) error {
 	if w.sub.Version > 1 {
-		return reopen(ctx, w)
+		if err := reopen(ctx, w); err != nil || w.sub.Revision == nil {
+			return err
+		}
 	}
 	ids := make([]preservation.FileID, 0, len(w.sub.Files))
 	for i, s := range w.sub.Files {
@@ -51,6 +53,9 @@ func fetch(ctx context.Context, w *work) error {
 		ids = append(ids, f.ID)
 	}
 	w.sub.Files = nil // of 50,000 files they are 30 MB, and w.files has what is needed
+	if len(ids) == 0 {
+		return nil // a correction of metadata only
+	}
 	w.note(preservation.Event{Type: preservation.EventFixity, Outcome: preservation.Success, Agent: agent, Files: ids,
 		Detail: "SHA-256 and SHA-512 are those of the reception"})
 	return nil

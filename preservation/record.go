@@ -95,8 +95,26 @@ type Record struct {
 	Submission SubmissionID `json:"submission"`
 	Received   time.Time    `json:"received"` // when the bytes were durably staged
 	Metadata
-	Files []File `json:"files"`
+	Revision *Revision `json:"revision,omitempty"`
+	Files    []File    `json:"files"`
 }
+
+// Revision says why a person made a later version of a record. One that only
+// completes what a converter or the validator could not do at first has none.
+type Revision struct {
+	Kind   string `json:"kind"` // Addition or Correction
+	Reason string `json:"reason"`
+	Actor  string `json:"actor"`
+	// Replaces names files of the version before that this one has no more. They and
+	// what was made of them stay in the package of that version.
+	Replaces []FileID `json:"replaces,omitempty"`
+}
+
+// Kinds of a Revision.
+const (
+	Addition   = "addition"
+	Correction = "correction"
+)
 
 // File returns the file with the given identifier.
 func (r *Record) File(id FileID) (File, bool) {

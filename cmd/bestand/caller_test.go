@@ -249,6 +249,21 @@ func (c *caller) archive(metadata any, files ...sent) (status, holding) {
 	return s, c.record(s.RecordID)
 }
 
+// amend sends a later version of a record and waits until it is archived.
+func (c *caller) amend(id string, metadata any, files ...sent) (status, holding) {
+	c.Helper()
+	s := c.await(c.sendVersion(id, metadata, files...).accepted(c.T))
+	if s.Status != "archived" {
+		c.Fatalf("submission is %s: %+v", s.Status, s)
+	}
+	return s, c.record(id)
+}
+
+func (c *caller) sendVersion(id string, metadata any, files ...sent) reply {
+	c.Helper()
+	return c.do(http.MethodPost, "/v1/records/"+id+"/versions", form(metadata, files...), "Content-Type", "multipart/form-data; boundary="+boundary)
+}
+
 // holding is a record as a reader sees it.
 type holding struct {
 	ID        string

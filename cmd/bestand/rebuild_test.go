@@ -112,6 +112,13 @@ func (in *installation) decide(t *testing.T, o office) {
 	o.officer.post("/v1/records/"+r.ID+"/triggers", map[string]any{"type": "experiment-end", "date": "2024-05-31"}).want(t, 201)
 	_, moved := admin.archive(about("umsortiert", "21.90", "Falsch abgelegt"), file("c.bin", blob("umsortiert")))
 	o.officer.post("/v1/records/"+moved.ID+"/reclassification", map[string]any{"class": "63.10", "reason": "gehört zum Bau"}).want(t, 201)
+	_, twice := admin.archive(about("ergänzt", "21.90", "Wird ergänzt"), file("d.bin", blob("ergänzt")), file("e.txt", "Im Text steht Inhaltswortersetzt.\n"))
+	admin.amend(twice.ID, map[string]any{"producer_record_id": "ergänzt/2", "kind": "addition", "reason": "Nachtrag"}, file("f.bin", blob("nachgereicht")))
+	_, twice = admin.amend(twice.ID, map[string]any{"producer_record_id": "ergänzt/3", "kind": "correction", "reason": "falsches Blatt", "replaces": []string{"f0002"},
+		"changes": map[string]any{"title": "Wurde ergänzt", "subjects": []any{map[string]any{"name": "Muster, Erika"}}}}, file("g.txt", "Im Text steht Inhaltswortersatz.\n"))
+	if twice.Version != 3 || twice.Title != "Wurde ergänzt" {
+		t.Errorf("%+v", twice)
+	}
 	var hold struct{ ID string }
 	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"63"}}, "authority": "Rechnungsprüfung", "reason": "Prüfung 2024",
 		"review": "2030-01-01"}).want(t, 201).decode(t, &hold)
@@ -225,7 +232,7 @@ func (c *caller) everything(gone, submission string) map[string]any {
 	for _, path := range []string{"/v1/classification", "/v1/rules", "/v1/holds", "/v1/permits", "/v1/disposals", "/v1/disposals?view=destroyed"} {
 		see(path)
 	}
-	for _, q := range []string{"Genehmigung", "Bauantraege", "Titelwort*", "Inhaltswortgesperrt", "Versuchsreihe", "Nachbarschaft", "Schlagwort", "Inhaltswortzuvernichten"} {
+	for _, q := range []string{"Genehmigung", "Bauantraege", "Titelwort*", "Inhaltswortgesperrt", "Inhaltswortersetzt", "Inhaltswortersatz", "Versuchsreihe", "Nachbarschaft", "Schlagwort", "Inhaltswortzuvernichten"} {
 		list("/v1/records?sort=closed&q="+url.QueryEscape(q), 50)
 	}
 	for _, filter := range []string{"class=21", "producer=samples", "state=held", "state=due", "format=fmt/477", "reference=21.90-2024/7"} {

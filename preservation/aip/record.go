@@ -20,6 +20,7 @@ type recordHead struct {
 	Submission preservation.SubmissionID `json:"submission"`
 	Received   time.Time                 `json:"received"`
 	preservation.Metadata
+	Revision *preservation.Revision `json:"revision,omitempty"`
 }
 
 // recordFile is one of the files in record.json. JSON cannot hold a name that
@@ -31,7 +32,7 @@ type recordFile struct {
 
 // writeRecord writes record.json: the members in fixed order, one file a line.
 func writeRecord(w io.Writer, r *preservation.Record) error {
-	head, err := marshal(recordHead{Format, r.ID, r.Tenant, r.Version, r.Submission, r.Received, r.Metadata})
+	head, err := marshal(recordHead{Format, r.ID, r.Tenant, r.Version, r.Submission, r.Received, r.Metadata, r.Revision})
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", RecordPath, err)
 	}
@@ -113,7 +114,7 @@ func readRecord(r io.Reader) (*preservation.Record, error) {
 		return nil, fmt.Errorf("%w: format %q, this version of the software reads %s", ErrInvalid, head.Format, Format)
 	}
 	rec := &preservation.Record{ID: head.ID, Tenant: head.Tenant, Version: head.Version, Submission: head.Submission,
-		Received: head.Received.UTC(), Metadata: head.Metadata, Files: files}
+		Received: head.Received.UTC(), Metadata: head.Metadata, Revision: head.Revision, Files: files}
 	return rec, checkRecord(rec)
 }
 

@@ -134,7 +134,7 @@ func (x *Tx) Destroy(s Tombstone) error {
 		`DELETE FROM submission_file WHERE submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2)`,
 		// A job under way keeps its row: nothing in it speaks of the content.
 		`DELETE FROM job WHERE tenant = $1 AND state = 'dead' AND (key = $2 OR key IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2))`,
-		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]', receipt = '', frozen = '',
+		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]', receipt = '', frozen = '', revision = '',
 			status = CASE WHEN status IN ('received', 'processing', 'quarantined') THEN 'rejected' ELSE status END WHERE tenant = $1 AND record_id = $2`,
 	} {
 		if _, err := x.tx.exec(q, string(x.tenant), string(s.Record)); err != nil {
@@ -167,9 +167,11 @@ func (x *Tx) forgetRejected(id preservation.RecordID) error {
 	return nil
 }
 
-// Arriving counts the submissions of a record that are on their way into it.
+// Arriving counts the submissions of a record that are on their way into it: also
+// what somebody sent and a person has yet to decide about.
 func (v View) Arriving(ctx context.Context, id preservation.RecordID) (n int, err error) {
-	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM submission WHERE tenant = $1 AND record_id = $2 AND status IN ('received', 'processing')`,
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM submission WHERE tenant = $1 AND record_id = $2
+		AND (status IN ('received', 'processing') OR status = 'quarantined' AND revision <> '')`,
 		string(v.tenant), string(id)).Scan(&n)
 	return n, err
 }

@@ -62,10 +62,10 @@ func (t *Tenant) FinishPackage(ctx context.Context, id preservation.SubmissionID
 func (t *Tenant) RestorePackage(ctx context.Context, s Submission, events ...preservation.Event) error {
 	return t.db.write(ctx, func(x *tx) error {
 		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING`,
 			string(t.id), s.Metadata.Producer, s.Metadata.ProducerRecordID,
 			string(s.ID), s.Fingerprint, string(s.Status), toJSON(s.Metadata), "", 1, int64(0), s.SubmittedBy, "", toJSON(s.Problems), s.Receipt,
-			ms(s.Received), ms(s.Updated), "", int64(1))
+			ms(s.Received), ms(s.Updated), "", int64(1), "")
 		if err != nil {
 			return err
 		}

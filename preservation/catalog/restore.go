@@ -9,8 +9,7 @@ import (
 
 // RestoreSubmission adds an archived submission that a receipt in the bucket
 // tells of. One that is there already stays as it is; ErrConflict when another
-// one holds its source. Only a first version holds it: later ones are known by
-// their record.
+// one holds its source.
 func (t *Tenant) RestoreSubmission(ctx context.Context, s Submission, obj RecordObject, events ...preservation.Event) error {
 	return t.RestoreSubmissions(ctx, Restoration{Submission: s, Object: obj, Events: events})
 }
@@ -74,15 +73,11 @@ func (t *Tenant) RestoreRejected(ctx context.Context, s Submission, events ...pr
 }
 
 func (x *tx) restoreSubmission(tenant preservation.TenantID, s Submission) error {
-	source := s.Metadata.ProducerRecordID
-	if s.Version > 1 {
-		source = ""
-	}
 	_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
-		string(tenant), s.Metadata.Producer, source,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (id) DO NOTHING`,
+		string(tenant), s.Metadata.Producer, s.Source(),
 		string(s.ID), s.Fingerprint, string(s.Status), toJSON(s.Metadata), string(s.RecordID), max(s.Version, 1), int64(0), s.SubmittedBy, "", toJSON(s.Problems), s.Receipt,
-		ms(s.Received), ms(s.Updated), string(s.Parent), bit(s.Package))
+		ms(s.Received), ms(s.Updated), string(s.Parent), bit(s.Package), s.revision())
 	return err
 }
 

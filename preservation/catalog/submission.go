@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"time"
 
 	"bestand/preservation"
@@ -42,7 +43,32 @@ type Submission struct {
 	Updated     time.Time
 	Package     bool                      // of one file, a package of records, each of which becomes a submission of its own
 	Parent      preservation.SubmissionID // the package that this one came out of
+	Revision    *Revision                 // of a later version that a person made; nil otherwise
 	Files       []StagedFile              // filled in by Tenant.Submission only
+}
+
+// Revision is what the sender of a later version of a record says of it.
+type Revision struct {
+	preservation.Revision
+	// Source is the sender's name for this delivery, with which it is recognised when it
+	// comes again. It is unique like a ProducerRecordID.
+	Source string `json:"producer_record_id"`
+	// Changes are the metadata that differ from the version before (RFC 7396).
+	Changes json.RawMessage `json:"changes,omitempty"`
+	// After is the number of the last file before the first new one.
+	After int `json:"after"`
+}
+
+// Source is the sender's name for the delivery. A version that the archive makes by
+// itself has none.
+func (s *Submission) Source() string {
+	switch {
+	case s.Revision != nil:
+		return s.Revision.Source
+	case s.Version > 1:
+		return ""
+	}
+	return s.Metadata.ProducerRecordID
 }
 
 // StagedFile is a file that waits in staging.
@@ -61,6 +87,18 @@ func Fingerprint(m preservation.Metadata, files []StagedFile) string {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
 	enc.Encode(m) // a hash takes everything
+	return fingerprint(h, enc, files)
+}
+
+// Fingerprint tells a repeated delivery of a later version from another one.
+func (r *Revision) Fingerprint(record preservation.RecordID, files []StagedFile) string {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	enc.Encode([]any{record, r.Kind, r.Reason, r.Replaces, r.Changes})
+	return fingerprint(h, enc, files)
+}
+
+func fingerprint(h hash.Hash, enc *json.Encoder, files []StagedFile) string {
 	for _, f := range files {
 		enc.Encode([]string{base64.StdEncoding.EncodeToString([]byte(f.Name)), f.Title, f.Document, f.SHA256, f.SHA512})
 	}
@@ -82,13 +120,13 @@ type Frozen struct {
 type SourceConflict struct{ Existing Submission }
 
 func (e *SourceConflict) Error() string {
-	return fmt.Sprintf("producer_record_id %q is in use by submission %s", e.Existing.Metadata.ProducerRecordID, e.Existing.ID)
+	return fmt.Sprintf("producer_record_id %q is in use by submission %s", e.Existing.Source(), e.Existing.ID)
 }
 
 // Unwrap makes a SourceConflict an ErrConflict.
 func (e *SourceConflict) Unwrap() error { return ErrConflict }
 
-const submissionColumns = `id, fingerprint, status, metadata, record_id, record_version, released, submitted_by, frozen, problems, receipt, received_ms, updated_ms, parent, package`
+const submissionColumns = `id, fingerprint, status, metadata, record_id, record_version, released, submitted_by, frozen, problems, receipt, received_ms, updated_ms, parent, package, revision`
 
 // CreateSubmission accepts a submission: the row, its files, the job "process"
 // and the audit entry, in one transaction. When the source is in use already it
@@ -99,7 +137,7 @@ func (t *Tenant) CreateSubmission(ctx context.Context, s Submission, events ...p
 		if !unique(err) {
 			return err
 		}
-		have, lookup := t.SubmissionBySource(ctx, s.Metadata.Producer, s.Metadata.ProducerRecordID)
+		have, lookup := t.SubmissionBySource(ctx, s.Metadata.Producer, s.Source())
 		switch {
 		case lookup == nil:
 			return &SourceConflict{Existing: have}
@@ -116,16 +154,17 @@ func (t *Tenant) CreateSubmission(ctx context.Context, s Submission, events ...p
 }
 
 func (t *Tenant) insertSubmission(ctx context.Context, s Submission, events []preservation.Event) error {
-	source := s.Metadata.ProducerRecordID
-	if s.Version > 1 {
-		source = "" // the first version holds it
-	}
 	return t.db.write(ctx, func(x *tx) error {
+		if s.Revision != nil {
+			if err := x.admitVersion(t.id, s); err != nil {
+				return err
+			}
+		}
 		_, err := x.exec(`INSERT INTO submission (tenant, producer, producer_record_id, `+submissionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
-			string(t.id), s.Metadata.Producer, source,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+			string(t.id), s.Metadata.Producer, s.Source(),
 			string(s.ID), s.Fingerprint, string(Received), toJSON(s.Metadata), string(s.RecordID), max(s.Version, 1), int64(0), s.SubmittedBy, "", "[]", "",
-			ms(s.Received), ms(s.Received), string(s.Parent), bit(s.Package))
+			ms(s.Received), ms(s.Received), string(s.Parent), bit(s.Package), s.revision())
 		if err != nil {
 			return err
 		}
@@ -145,6 +184,43 @@ func (t *Tenant) insertSubmission(ctx context.Context, s Submission, events []pr
 		return x.audit(t.id, AuditEntry{Actor: s.SubmittedBy, Action: "submission.create", Object: string(s.ID),
 			Detail: map[string]string{"record": string(s.RecordID)}})
 	})
+}
+
+// revision is the column of that name.
+func (s *Submission) revision() string {
+	if s.Revision == nil {
+		return ""
+	}
+	return toJSON(s.Revision)
+}
+
+// admitVersion refuses a later version of a record that is not what it is based on:
+// ErrConflict when it has another version by now, is being destroyed, or another
+// version is on its way. ErrNotFound when the record is no more.
+func (x *tx) admitVersion(tenant preservation.TenantID, s Submission) error {
+	if err := (&Tx{tx: x, tenant: tenant}).Lock(RetentionLock); err != nil {
+		return err
+	}
+	var version int
+	var status string
+	err := x.queryRow(`SELECT version, status FROM record WHERE tenant = $1 AND id = $2`, string(tenant), string(s.RecordID)).Scan(&version, &status)
+	if err != nil {
+		return found(err, "record", string(s.RecordID))
+	}
+	switch {
+	case status != "live":
+		return fmt.Errorf("record %s is being destroyed: %w", s.RecordID, ErrConflict)
+	case version != s.Version-1:
+		return fmt.Errorf("record %s got version %d meanwhile, send it again: %w", s.RecordID, version, ErrConflict)
+	}
+	rows, err := x.query(`SELECT id FROM submission WHERE tenant = $1 AND record_id = $2 AND record_version = $3 AND producer_record_id <> $4
+		AND status IN ('received', 'processing', 'quarantined') AND (revision <> '' OR status <> 'quarantined') ORDER BY id`,
+		string(tenant), string(s.RecordID), s.Version, s.Source())
+	others, err := collect(rows, err, func(row scanner) (id string, err error) { return id, row.Scan(&id) })
+	if err == nil && len(others) > 0 {
+		err = fmt.Errorf("version %d of record %s is on its way already as submission %s: send it again when that has ended: %w", s.Version, s.RecordID, others[0], ErrConflict)
+	}
+	return err
 }
 
 // SubmissionRow returns a submission without its files, of which there may be
@@ -416,9 +492,9 @@ func (t *Tenant) StagingInUse(ctx context.Context, id preservation.SubmissionID)
 }
 
 func scanSubmission(row scanner) (s Submission, err error) {
-	var metadata, frozen, problems string
+	var metadata, frozen, problems, revision string
 	var released, received, updated, pkg int64
-	if err := row.Scan(&s.ID, &s.Fingerprint, &s.Status, &metadata, &s.RecordID, &s.Version, &released, &s.SubmittedBy, &frozen, &problems, &s.Receipt, &received, &updated, &s.Parent, &pkg); err != nil {
+	if err := row.Scan(&s.ID, &s.Fingerprint, &s.Status, &metadata, &s.RecordID, &s.Version, &released, &s.SubmittedBy, &frozen, &problems, &s.Receipt, &received, &updated, &s.Parent, &pkg, &revision); err != nil {
 		return s, err
 	}
 	s.Released, s.Received, s.Updated, s.Package = released == 1, fromMS(received), fromMS(updated), pkg == 1
@@ -427,6 +503,13 @@ func scanSubmission(row scanner) (s Submission, err error) {
 	}
 	if s.Problems, err = fromJSON[[]preservation.Finding](problems); err != nil {
 		return s, err
+	}
+	if revision != "" {
+		r, err := fromJSON[Revision](revision)
+		if err != nil {
+			return s, err
+		}
+		s.Revision = &r
 	}
 	if frozen != "" {
 		f, err := fromJSON[Frozen](frozen)

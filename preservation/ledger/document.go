@@ -24,6 +24,7 @@ type rejection struct {
 	Submission  preservation.SubmissionID `json:"submission_id"`
 	Producer    string                    `json:"producer"`
 	Record      preservation.RecordID     `json:"record_id,omitempty"`
+	Version     int                       `json:"version,omitempty"` // of the record, if not the first
 	Parent      preservation.SubmissionID `json:"parent_id,omitempty"`
 	Package     bool                      `json:"package,omitempty"`
 	SubmittedBy string                    `json:"submitted_by,omitempty"`
@@ -47,8 +48,12 @@ func StoreReport(ctx context.Context, t *catalog.Tenant, s preservation.Store, i
 	for i := range steps {
 		steps[i].Detail = ""
 	}
+	version := 0
+	if sub.Version > 1 {
+		version = sub.Version
+	}
 	body, err := json.Marshal(rejection{
-		Submission: sub.ID, Producer: sub.Metadata.Producer, Record: sub.RecordID, Parent: sub.Parent,
+		Submission: sub.ID, Producer: sub.Metadata.Producer, Record: sub.RecordID, Version: version, Parent: sub.Parent,
 		Package: sub.Package, SubmittedBy: sub.SubmittedBy, Status: sub.Status, Received: sub.Received, Problems: Bare(sub.Problems), Events: steps,
 	})
 	if err != nil {
@@ -114,7 +119,7 @@ func (b *rebuild) restoreRejection(ctx context.Context, key string, c preservati
 		return nil
 	}
 	return b.tenant.RestoreRejected(ctx, catalog.Submission{
-		ID: r.Submission, RecordID: r.Record, Parent: r.Parent, Package: r.Package, SubmittedBy: r.SubmittedBy, Problems: r.Problems,
+		ID: r.Submission, RecordID: r.Record, Version: r.Version, Parent: r.Parent, Package: r.Package, SubmittedBy: r.SubmittedBy, Problems: r.Problems,
 		Metadata: preservation.Metadata{Producer: r.Producer},
 		Received: r.Received, Updated: time.UnixMilli(c.At),
 	}, r.Events...)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // Receipt is the body of a storage event: the receipt that the producer got and
@@ -16,6 +17,7 @@ type Receipt struct {
 	Parent        preservation.SubmissionID `json:"parent_id,omitempty"` // the package that it came out of
 	ParentSource  string                    `json:"parent_producer_record_id,omitempty"`
 	Version       int                       `json:"version"`
+	Revision      *catalog.Revision         `json:"revision,omitempty"`
 	Fingerprint   string                    `json:"fingerprint"`
 	SubmittedBy   string                    `json:"submitted_by"`
 	Received      time.Time                 `json:"received"`

@@ -176,7 +176,7 @@ func restorationOf(id preservation.RecordID, m preservation.Metadata, e stored) 
 	r := e.receipt
 	e.at.Version = r.Version
 	return catalog.Restoration{Object: e.at, Events: []preservation.Event{e.Event}, Submission: catalog.Submission{
-		ID: r.Submission, Metadata: m, Fingerprint: r.Fingerprint, RecordID: id, Version: r.Version, Parent: r.Parent,
+		ID: r.Submission, Metadata: m, Fingerprint: r.Fingerprint, RecordID: id, Version: r.Version, Parent: r.Parent, Revision: r.Revision,
 		SubmittedBy: r.SubmittedBy, Problems: r.Problems, Receipt: r.JWS, Received: r.Received, Updated: e.Event.At,
 	}}
 }

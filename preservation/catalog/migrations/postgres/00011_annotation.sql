@@ -13,3 +13,6 @@ CREATE TABLE annotation (
   at_ms     BIGINT NOT NULL
 );
 CREATE INDEX annotation_record ON annotation(tenant, record_id, kind);
+
+-- What the sender of a later version says of it, as JSON.
+ALTER TABLE submission ADD COLUMN revision TEXT COLLATE "C" NOT NULL DEFAULT '';

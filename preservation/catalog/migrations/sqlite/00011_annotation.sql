@@ -15,3 +15,6 @@ CREATE TABLE annotation (
 CREATE INDEX annotation_record ON annotation(tenant, record_id, kind);
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('annotation', 'annotation_record', '10000 10000 2 1');
 ANALYZE sqlite_schema;
+
+-- What the sender of a later version says of it, as JSON.
+ALTER TABLE submission ADD COLUMN revision TEXT NOT NULL DEFAULT '';
