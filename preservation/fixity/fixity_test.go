@@ -47,6 +47,11 @@ type archived struct {
 
 func archive(t testing.TB) archived {
 	t.Helper()
+	return archiveOf(t, []byte("Die Baugenehmigung wird erteilt."))
+}
+
+func archiveOf(t testing.TB, content []byte) archived {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -67,7 +72,6 @@ func archive(t testing.TB) archived {
 	a.tenant = db.Tenant("musterstadt")
 
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	content := []byte("Die Baugenehmigung wird erteilt.")
 	short, long := sha256.Sum256(content), sha512.Sum512(content)
 	f := preservation.File{ID: "f0001", Representation: preservation.Original, Name: "bescheid.txt", Size: int64(len(content)),
 		Digests: preservation.Digests{SHA256: hex.EncodeToString(short[:]), SHA512: hex.EncodeToString(long[:])}}

@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"bestand/preservation"
 )
@@ -25,10 +27,31 @@ type memory struct{ *bytes.Reader }
 
 func (memory) Close() error { return nil }
 
-// temporary is a file that is removed when it is closed.
+// temporary is a file that is removed when it is closed. Where the disk does not take
+// or give its bytes, that is an outage of this machine and says nothing of the object.
 type temporary struct{ *os.File }
 
-func (t temporary) Close() error { return errors.Join(t.File.Close(), os.Remove(t.Name())) }
+func (t temporary) Write(p []byte) (int, error) {
+	n, err := t.File.Write(p)
+	return n, disk(err)
+}
+
+func (t temporary) ReadAt(p []byte, off int64) (int, error) {
+	n, err := t.File.ReadAt(p, off)
+	if err != io.EOF {
+		err = disk(err)
+	}
+	return n, err
+}
+
+func (t temporary) Close() error { return disk(errors.Join(t.File.Close(), os.Remove(t.Name()))) }
+
+func disk(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = fmt.Errorf("%w: %w", preservation.ErrFull, err)
+	}
+	return preservation.Down(preservation.PartDisk, err)
+}
 
 // read fetches all bytes of a version with their SHA-256.
 func (r *check) read(ctx context.Context, o preservation.Object) (content, string, error) {
@@ -46,10 +69,11 @@ func (r *check) read(ctx context.Context, o preservation.Object) (content, strin
 	}
 	f, err := os.CreateTemp(r.Dir, "verify-*")
 	if err != nil {
-		return nil, "", err
+		return nil, "", disk(err)
 	}
-	if _, err := io.Copy(io.MultiWriter(f, h), body); err != nil {
-		return nil, "", errors.Join(err, temporary{f}.Close())
+	file := temporary{f}
+	if _, err := io.Copy(io.MultiWriter(file, h), body); err != nil {
+		return nil, "", errors.Join(err, file.Close())
 	}
-	return temporary{f}, hex.EncodeToString(h.Sum(nil)), nil
+	return file, hex.EncodeToString(h.Sum(nil)), nil
 }

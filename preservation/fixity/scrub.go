@@ -246,9 +246,14 @@ func (s *Scrub) second(ctx context.Context, t *catalog.Tenant, id preservation.R
 }
 
 // find looks at one record. An object that the store does not give away while it
-// gives others is damaged, and not a store that is away.
+// gives others is damaged, and not a store that is away. An outage of anything else,
+// such as a full work folder, says nothing of the record.
 func (s *Scrub) find(ctx context.Context, t *catalog.Tenant, store preservation.Store, id preservation.RecordID) ([]preservation.Finding, error) {
 	found, err := s.Checker.Record(ctx, t, store, id)
+	var out *preservation.Outage
+	if errors.As(err, &out) && out.Part != preservation.PartStore {
+		return nil, err
+	}
 	if err == nil || ctx.Err() != nil || errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) || !s.gives(ctx, t, store) {
 		return found, err
 	}
