@@ -68,8 +68,13 @@ type ConfigObject struct {
 	Body    json.RawMessage `json:"body"`
 }
 
-// ConfigFormat is the form of configuration objects.
-const ConfigFormat = "bestand-config/1"
+const (
+	// ConfigFormat is the form of configuration objects.
+	ConfigFormat = "bestand-config/1"
+	// MaxConfigObject is the most bytes that a configuration object may have: it is
+	// read whole.
+	MaxConfigObject = 64 << 20
+)
 
 // Encode returns the bytes to store and their SHA-256 in hex.
 func (c ConfigObject) Encode() (data []byte, sha string, err error) {

@@ -1,6 +1,9 @@
 package preservation
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // ErrUnavailable: a part of the archive cannot do its work now. Nothing lies with
 // the work itself: try it again, however long it takes.
@@ -47,3 +50,16 @@ func (o *Outage) Error() string {
 
 // Unwrap gives the sentinel and the cause.
 func (o *Outage) Unwrap() []error { return []error{ErrUnavailable, o.Err} }
+
+// OfOne reports whether what a store answered for one object says nothing of the others,
+// as far as that can be told: it lists what is below a prefix all the same.
+func OfOne(ctx context.Context, s Store, prefix string, err error) bool {
+	var o *Outage
+	if ctx.Err() != nil || !errors.As(err, &o) || o.Part != PartStore || errors.Is(err, ErrFull) || errors.Is(err, ErrClock) {
+		return false
+	}
+	for _, err := range s.Versions(ctx, prefix) {
+		return err == nil
+	}
+	return false
+}

@@ -18,6 +18,9 @@ const (
 	SealSuffix = ".p7s"
 	// EvidenceSuffix follows it in the name of the evidence record of an export.
 	EvidenceSuffix = ".er"
+	// FaultSuffix follows it in the name of what an export says of a segment with which
+	// something is wrong.
+	FaultSuffix = ".fault.txt"
 
 	// MaxEntries is how many entries a segment has at most, MaxSegment how many bytes.
 	MaxEntries = 5000
@@ -95,9 +98,15 @@ type File struct {
 }
 
 // Files returns the segment, its seal and its evidence record under their names, as far
-// as they are there.
+// as they are there, and what its archive found wrong with it.
 func (s Segment) Files() []File {
-	files := []File{{s.Name, s.Content}}
+	var files []File
+	if s.Content != nil {
+		files = append(files, File{s.Name, s.Content})
+	}
+	if s.Fault != "" {
+		files = append(files, File{s.Name + FaultSuffix, []byte(s.Fault + "\n")})
+	}
 	if s.Seal != nil {
 		files = append(files, File{s.Name + SealSuffix, s.Seal})
 	}

@@ -148,10 +148,10 @@ func (r *Run) kindOf(t preservation.TenantID, e Entry) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	if e.Size > maxDocument {
+	if e.Size > preservation.MaxConfigObject {
 		return "", nil
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxDocument))
+	data, err := io.ReadAll(io.LimitReader(f, preservation.MaxConfigObject))
 	if err != nil {
 		return "", err
 	}
@@ -164,9 +164,6 @@ func (r *Run) kindOf(t preservation.TenantID, e Entry) (string, error) {
 	}
 	return d.Kind, nil
 }
-
-// maxDocument is the most bytes that a configured document has.
-const maxDocument = 64 << 20
 
 // Stray returns a key of a bucket that must not be there: any, or when a restore goes on
 // one that is not in the backup. It returns nothing when all is well.

@@ -276,6 +276,9 @@ func (h *holding) remains(ctx context.Context, id preservation.RecordID, prefix 
 	return nil
 }
 
+// largest is the most bytes of objects that are taken into memory whole.
+var largest = map[string]int64{"cfg": preservation.MaxConfigObject, "audit": audit.MaxSegment}
+
 // single checks an object below cfg/, audit/ or er/.
 func (h *holding) single(ctx context.Context, o preservation.Object, top string) error {
 	o, err := h.store.Stat(ctx, o.Key, o.VersionID)
@@ -288,6 +291,10 @@ func (h *holding) single(ctx context.Context, o preservation.Object, top string)
 	}
 	if o.Lock.Mode == preservation.Unlocked || !o.Lock.Until.After(h.Now()) {
 		h.fail(o.Key, CodeLockGone, "no lock is in force")
+	}
+	if most := largest[top]; most > 0 && o.Size > most {
+		h.fail(o.Key, CodeObjectSize, "%d bytes, and none of its kind was ever stored with more than %d", o.Size, most)
+		return nil
 	}
 	r := &check{Checker: h.Checker, store: h.store}
 	content, sum, err := r.read(ctx, o)

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/audit"
@@ -28,7 +29,7 @@ func StoreAudit(ctx context.Context, t *catalog.Tenant, s preservation.Store, lo
 		if err != nil || len(entries) == 0 {
 			return err
 		}
-		segment, err := adopt(ctx, t, s, entries)
+		segment, err := adopt(ctx, t, s, at, entries)
 		if errors.Is(err, preservation.ErrNotFound) {
 			segment, err = storeSegment(ctx, t, s, entries, lock)
 		}
@@ -54,15 +55,32 @@ func storeSegment(ctx context.Context, t *catalog.Tenant, s preservation.Store, 
 }
 
 // adopt returns the segment of the bucket that begins with the first of some entries
-// and holds them, the longest of several; ErrNotFound when there is none.
-func adopt(ctx context.Context, t *catalog.Tenant, s preservation.Store, entries []audit.Entry) (segment catalog.AuditSegment, err error) {
-	for o, err := range s.Versions(ctx, audit.KeysFrom(entries[0].At, entries[0].Seq)) {
+// and holds them, the longest of several; ErrNotFound when there is none. Its key may
+// have another year than the entries: those of a catalog that is older than the bucket
+// were made later than what stands there.
+func adopt(ctx context.Context, t *catalog.Tenant, s preservation.Store, known int64, entries []audit.Entry) (segment catalog.AuditSegment, err error) {
+	from, to := entries[0].At, t.DB().Now()
+	if known > 0 {
+		before, err := t.AuditLog(ctx, known-1, "", 1)
 		if err != nil {
 			return segment, err
 		}
-		first, last, ok := audit.ParseName(path.Base(o.Key))
-		if ok && !o.Marker && last > segment.Last {
-			segment = catalog.AuditSegment{Key: o.Key, First: first, Last: last, Stored: o.Modified}
+		if len(before) > 0 && before[0].At.Before(from) {
+			from = before[0].At
+		}
+	}
+	if to.Before(entries[0].At) {
+		to = entries[0].At
+	}
+	for year := from.UTC().Year() - 1; year <= to.UTC().Year()+1; year++ {
+		for o, err := range s.Versions(ctx, audit.KeysFrom(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), entries[0].Seq)) {
+			if err != nil {
+				return segment, err
+			}
+			first, last, ok := audit.ParseName(path.Base(o.Key))
+			if ok && !o.Marker && last > segment.Last {
+				segment = catalog.AuditSegment{Key: o.Key, First: first, Last: last, Stored: o.Modified}
+			}
 		}
 	}
 	if segment.Key == "" {
@@ -106,7 +124,8 @@ func SealAudit(ctx context.Context, t *catalog.Tenant, s preservation.Store, loc
 				continue
 			}
 			wrong = append(wrong, fmt.Errorf("seal %s: %w", w.Key, err))
-			if ctx.Err() != nil || errors.Is(err, preservation.ErrUnavailable) || errors.Is(err, preservation.ErrClock) {
+			ends := errors.Is(err, preservation.ErrUnavailable) || errors.Is(err, preservation.ErrClock)
+			if ctx.Err() != nil || ends && !preservation.OfOne(ctx, s, audit.Prefix, err) {
 				return errors.Join(wrong...)
 			}
 		}

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +81,38 @@ func TestStoreAuditOlderCatalog(t *testing.T) {
 	last, err := dump.View().AuditKnown(t.Context())
 	if err != nil || last != 3 {
 		t.Error(last, err)
+	}
+}
+
+// TestStoreAuditOverNewYear: the catalog is that of the old year, the bucket has gone on
+// in the new one. What stands there under another year is found.
+func TestStoreAuditOverNewYear(t *testing.T) {
+	at := time.Date(2026, 12, 31, 23, 0, 0, 0, time.UTC)
+	dated := func() *catalog.Tenant {
+		db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "catalog.db"), Now: func() time.Time { return at }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		if err := db.RestoreTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}); err != nil {
+			t.Fatal(err)
+		}
+		return db.Tenant("musterstadt")
+	}
+	a := newArchive(t)
+	living, older := dated(), dated()
+	for _, other := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
+		a.must(a.note(living, "anna"))
+		a.rebuild(older)
+		at = at.Add(other) // over the new year, and back with the clock
+		a.must(a.note(living, "anna"))
+		at = at.Add(-other)
+		if err := a.note(older, "berta"); !errors.Is(err, preservation.ErrCorrupt) || !strings.Contains(err.Error(), "bestand rebuild") {
+			t.Errorf("%s: %v", other, err)
+		}
+		a.rebuild(older)
+		a.must(a.note(older, "berta"))
+		a.rebuild(living)
+		at = at.Add(other)
 	}
 }

@@ -18,7 +18,7 @@ func TenantOf(ctx context.Context, s preservation.Store) (preservation.TenantID,
 		if err != nil {
 			return "", err
 		}
-		data, ok, err := b.small(ctx, o, maxDocument)
+		data, ok, err := b.small(ctx, o, preservation.MaxConfigObject)
 		if err != nil {
 			return "", err
 		}

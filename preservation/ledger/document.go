@@ -11,9 +11,6 @@ import (
 	"bestand/preservation/catalog"
 )
 
-// maxDocument is the most bytes that a configuration object may have.
-const maxDocument = 64 << 20
-
 // kindReport is the kind of the objects that tell of submissions without a record.
 const kindReport = "rejection"
 
@@ -77,7 +74,7 @@ func (b *rebuild) restoreDocuments(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		data, ok, err := b.small(ctx, o, maxDocument)
+		data, ok, err := b.small(ctx, o, preservation.MaxConfigObject)
 		if err != nil {
 			return err
 		}

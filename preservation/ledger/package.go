@@ -57,7 +57,7 @@ func StorePackage(ctx context.Context, s preservation.Store, p Package, lock pre
 	if !errors.Is(err, preservation.ErrExists) {
 		return p, err
 	}
-	if data, _, err = read(ctx, s, key, maxDocument); err != nil {
+	if data, _, err = read(ctx, s, key, preservation.MaxConfigObject); err != nil {
 		return p, err
 	}
 	c, err := preservation.DecodeConfigObject(data)

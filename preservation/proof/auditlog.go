@@ -101,20 +101,31 @@ func (n *Notary) segment(ctx context.Context, t *catalog.Tenant, store preservat
 	if v.id == "" {
 		return s, nil
 	}
+	// What is wrong with one object keeps nobody from the others.
+	fault := func(what string, err error) error {
+		if !errors.Is(err, preservation.ErrNotFound) && !errors.Is(err, preservation.ErrCorrupt) && !preservation.OfOne(ctx, store, audit.Prefix, err) {
+			return err
+		}
+		if s.Fault == "" {
+			s.Fault = fmt.Sprintf("%s: %v", what, err)
+		}
+		return nil
+	}
 	if s.Content, err = whole(ctx, store, v.key, v.id); err != nil {
-		return s, err
+		s.Content = nil
+		return s, fault("it cannot be read", err)
 	}
 	s.Seal, err = whole(ctx, store, v.key+audit.SealSuffix, "")
 	if err != nil && !errors.Is(err, preservation.ErrNotFound) {
-		return s, err
+		if s.Seal, err = nil, fault("its seal cannot be read", err); err != nil {
+			return s, err
+		}
 	}
 	s.Evidence, err = n.Segment(ctx, t, v.key)
 	switch {
 	case errors.Is(err, ErrPending):
-	case errors.Is(err, preservation.ErrCorrupt), errors.Is(err, preservation.ErrNotFound):
-		s.Fault = fmt.Sprintf("its evidence cannot be made: %v", err)
 	case err != nil:
-		return s, err
+		return s, fault("its evidence cannot be made", err)
 	}
 	return s, nil
 }
@@ -193,6 +204,7 @@ func (n *Notary) compare(ctx context.Context, t *catalog.Tenant, s audit.Segment
 	case !known:
 		// Of a former release, or written and not noted yet: the chain says whether it belongs here.
 		found = append(found, auditFinding(preservation.Notice, CodeAuditUnknown, s.Name, "the catalog does not know this segment"))
+	case s.Content == nil: // the chain says why
 	case digestOf(s.Content) != row.SHA256:
 		differs("SHA-256 is %s, the catalog has noted %s", digestOf(s.Content), row.SHA256)
 	}

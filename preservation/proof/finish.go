@@ -237,32 +237,11 @@ func (n *Notary) token(ctx context.Context, t *catalog.Tenant, store preservatio
 	if err != nil {
 		return nil, err
 	}
-	if err := n.after(ctx, last); err != nil {
-		return nil, err
-	}
-	raw, err := n.Stamper.Stamp(ctx, h, root)
+	token, err = n.newer(ctx, last, h, root)
 	if err != nil {
 		return nil, err
 	}
-	lists, err := n.Revocation(ctx, raw)
-	if err != nil {
-		return nil, fmt.Errorf("revocation lists of the time-stamping authority: %w", err)
-	}
-	if raw, err = timestamp.Freeze(raw, lists...); err != nil {
-		return nil, err
-	}
-	if token, err = judge(raw, h, root, n.Roots); err != nil {
-		return nil, preservation.Down(preservation.PartTSA, err)
-	}
-	for _, f := range token.CheckUntil(n.Now(), timestamp.Trust{Roots: n.Roots}, "time-stamp") {
-		if f.Severity == preservation.Failed {
-			return nil, preservation.Down(preservation.PartTSA, fmt.Errorf("%s: %s", f.Code, f.Detail))
-		}
-	}
-	if !token.Time.After(last) {
-		return nil, preservation.Down(preservation.PartTSA, fmt.Errorf("the token says %s, and one of %s is there already: %w",
-			token.Time.UTC().Format(time.RFC3339Nano), last.UTC().Format(time.RFC3339Nano), preservation.ErrClock))
-	}
+	raw := token.Raw
 	sum := sha256.Sum256(raw)
 	_, err = store.Put(ctx, key, bytes.NewReader(raw), preservation.PutOptions{Size: int64(len(raw)), SHA256: hex.EncodeToString(sum[:]), Lock: lock, ContentType: tokenType})
 	if errors.Is(err, preservation.ErrExists) { // somebody was faster: that one counts
@@ -298,21 +277,55 @@ func existing(ctx context.Context, store preservation.Store, key string, h crypt
 	return first, nil
 }
 
-// after waits until a token would be later than the last one by apart.
-func (n *Notary) after(ctx context.Context, last time.Time) error {
+// newer returns a token that is later than the last one. An authority that states
+// whole seconds, or whose clock is behind, may give one that is not: it is asked again
+// after as long as the token was early.
+func (n *Notary) newer(ctx context.Context, last time.Time, h crypto.Hash, root []byte) (token *timestamp.Token, err error) {
 	wait := last.Add(apart).Sub(n.Now())
-	if wait <= 0 {
-		return nil
+	for range 3 {
+		if wait > timestamp.Tolerance {
+			break
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if token, err = n.fresh(ctx, h, root); err != nil || token.Time.After(last) {
+			return token, err
+		}
+		wait = last.Add(apart).Sub(token.Time)
 	}
-	if wait > timestamp.Tolerance {
-		return fmt.Errorf("the last token says %s: %w", last.UTC().Format(time.RFC3339), preservation.ErrClock)
+	if token == nil {
+		return nil, fmt.Errorf("the last token says %s: %w", last.UTC().Format(time.RFC3339), preservation.ErrClock)
 	}
-	select {
-	case <-time.After(wait):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	return nil, preservation.Down(preservation.PartTSA, fmt.Errorf("the token says %s, and one of %s is there already: %w",
+		token.Time.UTC().Format(time.RFC3339Nano), last.UTC().Format(time.RFC3339Nano), preservation.ErrClock))
+}
+
+// fresh asks for a token, gives it all that its validation will need, and checks it.
+func (n *Notary) fresh(ctx context.Context, h crypto.Hash, root []byte) (*timestamp.Token, error) {
+	raw, err := n.Stamper.Stamp(ctx, h, root)
+	if err != nil {
+		return nil, err
 	}
+	lists, err := n.Revocation(ctx, raw)
+	if err != nil {
+		return nil, fmt.Errorf("revocation lists of the time-stamping authority: %w", err)
+	}
+	if raw, err = timestamp.Freeze(raw, lists...); err != nil {
+		return nil, err
+	}
+	token, err := judge(raw, h, root, n.Roots)
+	if err != nil {
+		return nil, preservation.Down(preservation.PartTSA, err)
+	}
+	for _, f := range token.CheckUntil(n.Now(), timestamp.Trust{Roots: n.Roots}, "time-stamp") {
+		if f.Severity == preservation.Failed {
+			return nil, preservation.Down(preservation.PartTSA, fmt.Errorf("%s: %s", f.Code, f.Detail))
+		}
+	}
+	return token, nil
 }
 
 func stored(ctx context.Context, store preservation.Store, key, version string, h crypto.Hash, root []byte) (*timestamp.Token, error) {

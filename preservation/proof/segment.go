@@ -50,7 +50,7 @@ func (n *Notary) addSegments(ctx context.Context, t *catalog.Tenant, store prese
 				continue
 			}
 			group, err := segmentGroup(ctx, store, w.Key, h)
-			if err != nil && !urgent(ctx, err) {
+			if err != nil && (!urgent(ctx, err) || preservation.OfOne(ctx, store, audit.Prefix, err)) {
 				n.Log.ErrorContext(ctx, "segment of the audit log cannot be stamped", "key", w.Key, "err", err)
 				continue
 			}

@@ -59,8 +59,12 @@ func Path(c *x509.Certificate, among []*x509.Certificate) (path []*x509.Certific
 // maxPath bounds the certificates between a signer and its anchor.
 const maxPath = 10
 
-// SelfIssued says that a certificate stands for itself: nobody revokes it.
-func SelfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawIssuer, c.RawSubject) }
+// SelfSigned says that a certificate stands for itself, by its own key: nobody revokes
+// it. That its issuer has the same name is not enough, as with a new key of an authority
+// that the former one has signed.
+func SelfSigned(c *x509.Certificate) bool {
+	return bytes.Equal(c.RawIssuer, c.RawSubject) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+}
 
 // Check judges whether the certificates of a path, which leads from a signer to
 // its anchor, had not been revoked before the instant until. Nobody revokes an
@@ -74,7 +78,7 @@ func (m Material) Check(path []*x509.Certificate, made, until time.Time, subject
 		return f
 	}
 	for i, c := range path {
-		if SelfIssued(c) || i > 0 && i+1 == len(path) {
+		if SelfSigned(c) || i > 0 && i+1 == len(path) {
 			continue
 		}
 		if len(path) == 1 {

@@ -58,7 +58,7 @@ func (s *Source) Material(ctx context.Context, path []*x509.Certificate) (m Mate
 	path = s.complete(path)
 	m.Certificates = path
 	for i, c := range path {
-		if SelfIssued(c) || i > 0 && i+1 == len(path) {
+		if SelfSigned(c) || i > 0 && i+1 == len(path) {
 			continue
 		}
 		if len(path) == 1 {
@@ -78,7 +78,7 @@ func (s *Source) Material(ctx context.Context, path []*x509.Certificate) (m Mate
 func (s *Source) Lists(ctx context.Context, path []*x509.Certificate) (lists [][]byte, err error) {
 	path = s.complete(path)
 	for i, c := range path {
-		if SelfIssued(c) || i+1 == len(path) {
+		if SelfSigned(c) || i+1 == len(path) {
 			continue
 		}
 		list, err := s.list(ctx, c, path[i+1])
