@@ -39,7 +39,7 @@ func (p *Pipeline) EvidencePDF(ctx context.Context, t *catalog.Tenant, r proof.R
 	named := r.Files[:min(len(r.Files), maxNamed)]
 	return p.printed(ctx, info, evidenceTemplate, map[string]any{
 		"Report": r, "Files": named, "More": len(r.Files) - len(named),
-		"Tenant": info.Name, "Seal": p.Sealer.Chain[0].Subject.CommonName,
+		"Tenant": info.Name, "Seal": p.Sealer.certificate().Subject.CommonName,
 		"Local":     func(at time.Time) string { return at.In(zone).Format("02.01.2006 15:04:05 MST") },
 		"Day":       day,
 		"End":       end,

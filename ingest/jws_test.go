@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -20,7 +21,12 @@ func signer(t testing.TB, a pki.Algorithm) *Sealer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Sealer{Signer: keys.Seal.Signer, Chain: keys.Seal.Chain, Trust: keys.Roots(), Now: time.Now}
+	return &Sealer{Key: sealedWith(keys.Seal), Trust: keys.Roots(), Now: time.Now}
+}
+
+// sealedWith is a key that stays the same.
+func sealedWith(id pki.Identity) func() (crypto.Signer, []*x509.Certificate) {
+	return func() (crypto.Signer, []*x509.Certificate) { return id.Signer, id.Chain }
 }
 
 // signedNow is a receipt of this moment.
@@ -109,8 +115,8 @@ func FuzzVerifyJWS(f *testing.F) {
 	signed := map[string]bool{}
 	for _, a := range []pki.Algorithm{pki.ECP256, pki.RSA3072} {
 		s := signer(f, a)
-		roots.AddCert(s.Chain[len(s.Chain)-1])
-		for _, c := range s.Chain {
+		_, chain := s.Key()
+		for _, c := range chain {
 			roots.AddCert(c)
 		}
 		jws, payload := signedNow(f, s, `,"records":[{"record_id":"x"}]`)

@@ -42,7 +42,7 @@ func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalo
 		return nil, 0, err
 	}
 	r.Received, r.Time, r.Lock.Until = r.Received.In(zone), r.Time.In(zone), r.Lock.Until.In(zone)
-	return p.printed(ctx, info, receiptTemplate, map[string]any{"Receipt": r, "Tenant": info.Name, "Seal": p.Sealer.Chain[0].Subject.CommonName})
+	return p.printed(ctx, info, receiptTemplate, map[string]any{"Receipt": r, "Tenant": info.Name, "Seal": p.Sealer.certificate().Subject.CommonName})
 }
 
 // zoneOf is where a tenant's clocks are.

@@ -19,8 +19,9 @@ import (
 
 // Sealer seals packages, renditions and receipts with the archive's key.
 type Sealer struct {
-	Signer crypto.Signer
-	Chain  []*x509.Certificate // the first belongs to Signer
+	// Key returns the key that seals now, with its certificate and those of its issuers:
+	// it may get a successor at any time.
+	Key func() (crypto.Signer, []*x509.Certificate)
 	// Stamper gives time-stamps for level B-T and higher.
 	Stamper cades.Stamper
 	// Revocation gives the validation data for level B-LT.
@@ -37,7 +38,12 @@ type Sealer struct {
 }
 
 // Subject names the certificate that seals.
-func (s *Sealer) Subject() string { return s.Chain[0].Subject.String() }
+func (s *Sealer) Subject() string { return s.certificate().Subject.String() }
+
+func (s *Sealer) certificate() *x509.Certificate {
+	_, chain := s.Key()
+	return chain[0]
+}
 
 // stamper is nil where the tenant wants seals without time-stamps.
 func (s *Sealer) stamper(set catalog.Settings) cades.Stamper {
@@ -52,14 +58,16 @@ func (s *Sealer) stamper(set catalog.Settings) cades.Stamper {
 func (s *Sealer) Detached(ctx context.Context, content []byte, set catalog.Settings) ([]byte, error) {
 	h := crypto.SHA256.New()
 	h.Write(content)
-	return cades.Sign(ctx, h.Sum(nil), cades.Options{Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Time: s.Now()})
+	signer, chain := s.Key()
+	return cades.Sign(ctx, h.Sum(nil), cades.Options{Signer: signer, Chain: chain, Stamper: s.stamper(set), Time: s.Now()})
 }
 
 // PDF writes a copy of a PDF with an invisible PAdES signature and says which level
 // it has, and why no higher one where the tenant wants one. Errors as for pades.Seal.
 func (s *Sealer) PDF(ctx context.Context, in, out string, set catalog.Settings) (pades.Report, error) {
+	signer, chain := s.Key()
 	o := pades.Options{
-		Signer: s.Signer, Chain: s.Chain, Stamper: s.stamper(set), Name: s.Name, Reason: "Archivsiegel", Now: s.Now(), MaxBytes: s.MaxPDF, Drafter: s.Drafter.Draft,
+		Signer: signer, Chain: chain, Stamper: s.stamper(set), Name: s.Name, Reason: "Archivsiegel", Now: s.Now(), MaxBytes: s.MaxPDF, Drafter: s.Drafter.Draft,
 	}
 	if set.Seal == "" || set.Seal == string(pades.LevelLT) {
 		o.Revocation = s.Revocation
@@ -77,15 +85,16 @@ func (s *Sealer) Archive(ctx context.Context, in, out string) error {
 // JWS signs a payload in compact form (RFC 7515) with the certificate chain in
 // its header.
 func (s *Sealer) JWS(payload []byte) (string, error) {
-	alg, err := algorithm(s.Signer.Public())
+	key, certificates := s.Key()
+	alg, err := algorithm(key.Public())
 	if err != nil {
 		return "", err
 	}
 	var chain []string
-	for _, c := range s.Chain {
+	for _, c := range certificates {
 		chain = append(chain, base64.StdEncoding.EncodeToString(c.Raw))
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: opaque{s.Signer, alg}},
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: opaque{key, alg}},
 		(&jose.SignerOptions{}).WithType("bestand-receipt+jwt").WithHeader("x5c", chain))
 	if err != nil {
 		return "", err

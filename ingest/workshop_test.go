@@ -132,7 +132,7 @@ func (w *workshop) equip(veraPDF, clamd string) {
 	drafter := draft.New(box)
 	w.Cleanup(func() { drafter.Close() })
 	source := &revocation.Source{Now: w.Now, Own: func(*x509.Certificate) ([]byte, error) { return keys.CRL(w.Now()) }}
-	w.Sealer = &Sealer{Signer: keys.Seal.Signer, Chain: keys.Seal.Chain, Stamper: stamper, Revocation: source.Material, Name: "Bestand", Trust: keys.Roots(),
+	w.Sealer = &Sealer{Key: sealedWith(keys.Seal), Stamper: stamper, Revocation: source.Material, Name: "Bestand", Trust: keys.Roots(),
 		Drafter: drafter, MaxPDF: 100 << 20, Now: w.Now}
 }
 

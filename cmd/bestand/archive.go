@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -52,7 +53,7 @@ type archive struct {
 	validity *revocation.Source    // of certificates
 	officer  *retention.Officer
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards seal, once a service runs, and buckets
 	buckets map[preservation.TenantID]*s3.Bucket
 }
 
@@ -142,12 +143,8 @@ func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 		return err
 	}
 	if renew {
-		renewed, err := a.keys.Renew(a.now())
-		if err != nil {
+		if _, err := a.renewed(ctx); err != nil {
 			return err
-		}
-		for _, subject := range renewed {
-			a.log.InfoContext(ctx, "key and certificate renewed", "subject", subject)
 		}
 	}
 	if a.seal, a.module, err = openSeal(a.cfg, a.keys.Seal); err != nil {
@@ -170,6 +167,40 @@ func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 	}
 	a.stamper, err = timestamp.NewAuthority(timestamp.Config{Signer: a.keys.TSA.Signer, Chain: a.keys.TSA.Chain, Now: a.now})
 	return err
+}
+
+// renewed gives keys that end soon successors in the data folder, and says whether it did.
+func (a *archive) renewed(ctx context.Context) (bool, error) {
+	subjects, err := a.keys.Renew(a.now())
+	for _, subject := range subjects {
+		a.log.InfoContext(ctx, "key and certificate renewed", "subject", subject)
+	}
+	return len(subjects) > 0, err
+}
+
+// renewKeys does that while the service runs, which goes on with the successors. One
+// caller at a time.
+func (a *archive) renewKeys(ctx context.Context) error {
+	some, err := a.renewed(ctx)
+	if !some {
+		return err
+	}
+	if a.cfg.SealKey == "" && a.cfg.SealModule == "" {
+		a.mu.Lock()
+		a.seal = a.keys.Seal
+		a.mu.Unlock()
+	}
+	if own, ok := a.stamper.(*timestamp.Authority); ok {
+		err = errors.Join(err, own.Renew(a.keys.TSA.Signer, a.keys.TSA.Chain))
+	}
+	return err
+}
+
+// sealing is the key that seals now, with its certificates.
+func (a *archive) sealing() (crypto.Signer, []*x509.Certificate) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.seal.Signer, a.seal.Chain
 }
 
 // authorities are the time-stamping services of others.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 
 	"bestand/ingest"
 	"bestand/preservation"
@@ -97,8 +98,12 @@ func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant) error {
 	})
 }
 
-// renew keeps the evidence of a tenant alive.
+// renew keeps the evidence of a tenant alive, and before that the keys of all: its jobs
+// run one at a time.
 func (s *service) renew(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+	if err := s.renewKeys(ctx); err != nil {
+		return fmt.Errorf("renew keys: %w", err)
+	}
 	_, err := s.notary.Renew(ctx, t)
 	if ctx.Err() != nil {
 		return err

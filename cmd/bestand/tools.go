@@ -78,7 +78,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 			return invoice.FromPDF(ctx, box, dir, pdf)
 		},
 		Sealer: &ingest.Sealer{
-			Signer: a.seal.Signer, Chain: a.seal.Chain, Stamper: a.stamper, Revocation: a.validation, Name: "Bestand",
+			Key: a.sealing, Stamper: a.stamper, Revocation: a.validation, Name: "Bestand",
 			Drafter: draft.New(box), MaxPDF: a.cfg.SealMaxBytes, Trust: a.trust, Now: a.now,
 		},
 		Working: working, WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),

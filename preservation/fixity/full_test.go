@@ -3,7 +3,10 @@ package fixity_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +17,27 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/fixity"
 )
+
+// TestTooLargeForItsKind: of an object that no archive has written there is no more to
+// be read than its size.
+func TestTooLargeForItsKind(t *testing.T) {
+	a := archive(t)
+	content := make([]byte, preservation.MaxConfigObject+1)
+	sum := sha256.Sum256(content)
+	_, err := a.bucket.Put(t.Context(), preservation.ConfigKey("large"), bytes.NewReader(content), preservation.PutOptions{Size: int64(len(content)),
+		SHA256: hex.EncodeToString(sum[:]), Lock: preservation.Lock{Mode: preservation.Governance, Until: time.Now().Add(time.Hour)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := a.scrub(t, io.Discard, a.bucket)
+	s.Checker.Dir = filepath.Join(t.TempDir(), "nowhere") // where it would be written
+	r, err := s.Checker.Holding(t.Context(), a.tenant, a.bucket)
+	if err != nil || len(r.Failed) != 1 || r.Failed[0].Code != fixity.CodeObjectSize {
+		t.Errorf("%v %+v", err, r.Failed)
+	}
+}
 
 // TestScrubWithoutRoom reads a record back that is larger than the work folder: the disk
 // has failed, not the record, and with room the same check passes.

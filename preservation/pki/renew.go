@@ -16,8 +16,8 @@ const marginYears = 1
 // Renew gives the seal and the time-stamping authority new keys and certificates of
 // the same authority when theirs end within a year, and returns the subjects of the
 // new ones. The old keys are gone then; what they signed carries their certificates
-// and verifies as before. Call it when the clock is believed and before the
-// identities are used.
+// and verifies as before. Call it when the clock is believed; identities that were
+// taken from p before stay the old ones. One caller at a time.
 //
 // The authority itself ends after 20 years and has no successor: from then on there
 // is nothing to renew, and its installation needs keys from outside.

@@ -281,3 +281,21 @@ func TestAnchorsCompletePaths(t *testing.T) {
 		t.Errorf("%d certificates, %d lists, %v", len(m.Certificates), len(m.Lists), err)
 	}
 }
+
+// TestSelfIssued: a new key of an authority, under its name and signed with the former
+// one, is no anchor. It can be revoked.
+func TestSelfIssued(t *testing.T) {
+	a := newAuthority(t)
+	next := a.certify(t, &x509.Certificate{SerialNumber: big.NewInt(7), Subject: a.cert.Subject, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}, newKey(t))
+	if !revocation.SelfSigned(a.cert) || revocation.SelfSigned(next) {
+		t.Error("the former is", revocation.SelfSigned(a.cert), "the next is", revocation.SelfSigned(next))
+	}
+	a.revoked = []x509.RevocationListEntry{{SerialNumber: next.SerialNumber, RevocationTime: time.Now().Add(-time.Minute)}}
+	w := httptest.NewRecorder()
+	a.list(w, nil)
+	m := revocation.Material{Lists: [][]byte{w.Body.Bytes()}}
+	if f := m.Check([]*x509.Certificate{next, a.cert}, time.Now(), time.Now(), "seal"); f.Code != "certificate-revoked" {
+		t.Errorf("%+v", f)
+	}
+}

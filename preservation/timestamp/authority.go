@@ -42,13 +42,13 @@ var ErrClock = errors.New("the clock went back")
 // The times in its tokens strictly ascend, in milliseconds. It may be used by
 // several goroutines at once.
 type Authority struct {
-	signer crypto.Signer
-	chain  []*x509.Certificate
 	policy asn1.ObjectIdentifier
 	now    func() time.Time
 
-	mu   sync.Mutex
-	last time.Time
+	mu     sync.Mutex
+	signer crypto.Signer
+	chain  []*x509.Certificate
+	last   time.Time
 }
 
 // Config describes an Authority.
@@ -62,13 +62,10 @@ type Config struct {
 // NewAuthority returns an Authority, or an error when its certificate is not
 // one for time-stamping.
 func NewAuthority(c Config) (*Authority, error) {
-	if c.Signer == nil || len(c.Chain) == 0 {
-		return nil, errors.New("time-stamping authority: key or certificate is missing")
+	a := &Authority{policy: c.Policy, now: c.Now}
+	if err := a.Renew(c.Signer, c.Chain); err != nil {
+		return nil, err
 	}
-	if err := timeStamping(c.Chain[0]); err != nil {
-		return nil, fmt.Errorf("time-stamping authority: %w", err)
-	}
-	a := &Authority{signer: c.Signer, chain: c.Chain, policy: c.Policy, now: c.Now}
 	if a.policy == nil {
 		a.policy = DefaultPolicy
 	}
@@ -76,6 +73,21 @@ func NewAuthority(c Config) (*Authority, error) {
 		a.now = time.Now
 	}
 	return a, nil
+}
+
+// Renew gives the Authority another key, with which it makes all further tokens. The
+// chain is as in Config.
+func (a *Authority) Renew(signer crypto.Signer, chain []*x509.Certificate) error {
+	if signer == nil || len(chain) == 0 {
+		return errors.New("time-stamping authority: key or certificate is missing")
+	}
+	if err := timeStamping(chain[0]); err != nil {
+		return fmt.Errorf("time-stamping authority: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.signer, a.chain = signer, chain
+	return nil
 }
 
 // Stamp returns a token in DER over the digest, with the certificates.
@@ -153,16 +165,19 @@ func (a *Authority) token(req *timestamp.Request) ([]byte, error) {
 	if err != nil {
 		return nil, preservation.Down(preservation.PartTSA, err)
 	}
+	a.mu.Lock()
+	signer, chain := a.signer, a.chain
+	a.mu.Unlock()
 	info := a.info(req, serial, at)
-	h := cms.HashFor(a.signer.Public())
+	h := cms.HashFor(signer.Public())
 	sum := h.New()
 	sum.Write(info)
 	s := cms.Signing{
 		ContentType: cms.OIDTSTInfo, Content: info, Digest: sum.Sum(nil), Hash: h,
-		Signer: a.signer, Certificate: a.chain[0],
+		Signer: signer, Certificate: chain[0],
 	}
 	if req.Certificates {
-		s.Certificates = a.chain
+		s.Certificates = chain
 	}
 	return cms.Sign(s)
 }
