@@ -168,7 +168,7 @@ func stored(e *Evaluation, now time.Time) (catalog.Evaluation, error) {
 		State: string(e.State), Trigger: e.Trigger, Start: e.Start, End: e.End, Due: e.DueFrom, Body: body, Evaluated: now,
 	}
 	if e.Rule.ID != "" {
-		s.Rule = fmt.Sprintf("%s@%d", e.Rule.ID, e.Rule.Version)
+		s.Rule = e.Rule.String()
 	}
 	return s, nil
 }
@@ -178,11 +178,7 @@ func stored(e *Evaluation, now time.Time) (catalog.Evaluation, error) {
 // it. A type that no rule knows is refused (Invalid); catalog.ErrConflict once
 // the record is being destroyed.
 func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, g Trigger, actor string) (Trigger, error) {
-	now := o.Now().UTC().Truncate(time.Millisecond)
-	g.ID, g.Recorded, g.Actor = preservation.NewID(now), now, actor
-	if g.Withdrawn {
-		g.Date = preservation.Date{}
-	}
+	g.Custodian = ""
 	if err := Validate(g); err != nil {
 		return g, err
 	}
@@ -192,6 +188,16 @@ func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preserva
 	}
 	if err := p.namesTrigger(g.Type); err != nil {
 		return g, err
+	}
+	return o.report(ctx, t, id, g, actor)
+}
+
+// report stores a trigger.
+func (o *Officer) report(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, g Trigger, actor string) (Trigger, error) {
+	now := o.Now().UTC().Truncate(time.Millisecond)
+	g.ID, g.Recorded, g.Actor = preservation.NewID(now), now, actor
+	if g.Withdrawn {
+		g.Date = preservation.Date{}
 	}
 	r, err := t.View().Retention(ctx, id)
 	if err != nil {
@@ -230,7 +236,7 @@ func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preserva
 			return fmt.Errorf("record %s is being destroyed: %w", id, catalog.ErrConflict)
 		}
 		return errors.Join(
-			x.Tx.AddTrigger(catalog.Trigger{ID: g.ID, Record: id, Type: g.Type, Date: g.Date, At: now, Actor: actor, Key: key}),
+			x.Tx.AddTrigger(catalog.Trigger{ID: g.ID, Record: id, Type: g.Type, Name: g.Custodian, Date: g.Date, At: now, Actor: actor, Key: key}),
 			x.AddObject(id, row),
 			x.AddEvents(id, event),
 			x.Audit(catalog.AuditEntry{Actor: actor, Action: "record.trigger", Object: string(id), Detail: map[string]string{"type": g.Type}}),

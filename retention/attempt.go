@@ -28,7 +28,7 @@ func (d *Disposer) advance(ctx context.Context, t *catalog.Tenant, w catalog.Dis
 	if err != nil {
 		return err
 	}
-	r := run{Disposer: d, t: t, v: v, w: w, policy: policy}
+	r := attempt{Disposer: d, t: t, v: v, w: w, policy: policy}
 	if err := json.Unmarshal(w.Body, &r.intent); err != nil {
 		return fmt.Errorf("destroy record %s: intent: %w", w.Record, err)
 	}
@@ -46,8 +46,8 @@ func notNow(err error) bool {
 	return errors.As(err, &refused) || errors.As(err, &later)
 }
 
-// run is one attempt at one destruction.
-type run struct {
+// attempt is one attempt at one destruction.
+type attempt struct {
 	*Disposer
 	t      *catalog.Tenant
 	v      Vault
@@ -56,7 +56,7 @@ type run struct {
 	policy LockPolicy
 }
 
-func (r *run) do(ctx context.Context) error {
+func (r *attempt) do(ctx context.Context) error {
 	outcome, _, err := readEvent(ctx, r.v, outcomeKey(r.w))
 	if err == nil {
 		return r.settle(ctx, outcome)
@@ -109,14 +109,14 @@ func (r *run) do(ctx context.Context) error {
 }
 
 // declare writes the intent to the bucket. An attempt before may have done so.
-func (r *run) declare(ctx context.Context) error {
+func (r *attempt) declare(ctx context.Context) error {
 	body, err := json.Marshal(r.intent)
 	if err != nil {
 		return err
 	}
 	_, _, err = put(ctx, r.v, r.w.Key, preservation.EventObject{Record: r.w.Record, Body: body, Event: preservation.Event{
 		ID: strings.TrimSuffix(path.Base(r.w.Key), ".json"), Type: preservation.EventIntent, At: r.w.At.UTC(), Outcome: preservation.Success,
-		Detail: "to be destroyed under permit " + r.w.Permit, Agent: agent,
+		Detail: "to be destroyed under " + under(r.w), Agent: agent,
 	}}, r.short())
 	if err != nil {
 		return err
@@ -124,8 +124,16 @@ func (r *run) declare(ctx context.Context) error {
 	return r.at("intent")
 }
 
+// under names what allows a destruction.
+func under(w catalog.Disposal) string {
+	if w.Run != "" {
+		return "disposal run " + w.Run
+	}
+	return "permit " + w.Permit
+}
+
 // short locks what may have to go again within days.
-func (r *run) short() preservation.Lock {
+func (r *attempt) short() preservation.Lock {
 	return LockUntil(Evaluation{State: Unresolved}, r.Officer.Now(), r.policy)
 }
 
@@ -134,7 +142,7 @@ func (r *run) short() preservation.Lock {
 // destruction has to be called off, which is possible while the record is
 // whole. When its bytes are gone already the destruction ends as it has to,
 // and in between it is blocked for a person to decide.
-func (r *run) claim(ctx context.Context, whole, gone bool) (reason string, err error) {
+func (r *attempt) claim(ctx context.Context, whole, gone bool) (reason string, err error) {
 	next := r.w
 	stuck := false
 	err = r.Officer.change(ctx, r.t, System, func(ctx context.Context, e *edit) error {
@@ -142,7 +150,7 @@ func (r *run) claim(ctx context.Context, whole, gone bool) (reason string, err e
 		if err := r.mine(ctx, e.v, e.now); err != nil {
 			return err
 		}
-		j, err := judge(ctx, e.v, e.plan, r.policy, e.now, r.w.Record, r.w.Permit)
+		j, err := judge(ctx, e.v, e.plan, r.policy, e.now, r.w.Record, r.w)
 		if err != nil {
 			return err
 		}
@@ -175,7 +183,7 @@ func (r *run) claim(ctx context.Context, whole, gone bool) (reason string, err e
 }
 
 // mine refuses when another attempt has claimed the destruction or ended it.
-func (r *run) mine(ctx context.Context, v catalog.View, now time.Time) error {
+func (r *attempt) mine(ctx context.Context, v catalog.View, now time.Time) error {
 	have, err := v.Disposal(ctx, r.w.Record)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound), err == nil && have.ID != r.w.ID:
@@ -190,7 +198,7 @@ func (r *run) mine(ctx context.Context, v catalog.View, now time.Time) error {
 
 // unlocked postpones the destruction while a COMPLIANCE lock or a legal hold in
 // the store forbids it, before anything is touched.
-func (r *run) unlocked(ctx context.Context, whole bool) error {
+func (r *attempt) unlocked(ctx context.Context, whole bool) error {
 	var until time.Time
 	held := false
 	for o, err := range objects(ctx, r.v, r.w.Record) {
@@ -224,7 +232,7 @@ func (r *run) unlocked(ctx context.Context, whole bool) error {
 
 // callOff writes the outcome and then tells the catalog: from the object on
 // this disposal can't end otherwise.
-func (r *run) callOff(ctx context.Context, reason string) error {
+func (r *attempt) callOff(ctx context.Context, reason string) error {
 	outcome, _, err := put(ctx, r.v, outcomeKey(r.w), preservation.EventObject{Record: r.w.Record, Event: preservation.Event{
 		ID: r.w.ID, Type: preservation.EventIntent, At: r.Officer.Now().UTC().Truncate(time.Millisecond), Outcome: preservation.Failure,
 		Code: "called-off", Detail: reason, Agent: agent,
@@ -239,7 +247,7 @@ func (r *run) callOff(ctx context.Context, reason string) error {
 }
 
 // settle does in the catalog what the outcome object says.
-func (r *run) settle(ctx context.Context, outcome preservation.EventObject) error {
+func (r *attempt) settle(ctx context.Context, outcome preservation.EventObject) error {
 	if outcome.Event.Type == preservation.EventDelete {
 		if err := r.v.Extend(ctx, r.w.Key, "", r.policy.proof(r.Officer.Now())); err != nil {
 			return err
@@ -266,7 +274,7 @@ func (r *run) settle(ctx context.Context, outcome preservation.EventObject) erro
 }
 
 // postpone gives the claim back and notes when to try again.
-func (r *run) postpone(ctx context.Context, whole bool, until time.Time, problem string) error {
+func (r *attempt) postpone(ctx context.Context, whole bool, until time.Time, problem string) error {
 	next := r.w
 	next.Try, next.Problem = until, problem
 	if whole {
@@ -286,11 +294,11 @@ func (r *run) postpone(ctx context.Context, whole bool, until time.Time, problem
 }
 
 // stays reports whether an object is part of the proof.
-func (r *run) stays(key string) bool { return key == r.w.Key || key == outcomeKey(r.w) }
+func (r *attempt) stays(key string) bool { return key == r.w.Key || key == outcomeKey(r.w) }
 
 // purge destroys every object below a prefix but the proof, newest first, since
 // later versions need the earlier ones, and reads back that nothing is left.
-func (r *run) purge(ctx context.Context, prefix string) error {
+func (r *attempt) purge(ctx context.Context, prefix string) error {
 	for {
 		keys, err := keysBelow(ctx, r.v, prefix)
 		if err != nil {
@@ -333,7 +341,7 @@ func keysBelow(ctx context.Context, s preservation.Store, prefix string) ([]stri
 }
 
 // bury ends the destruction in the bucket and then in the catalog.
-func (r *run) bury(ctx context.Context) error {
+func (r *attempt) bury(ctx context.Context) error {
 	stone := r.intent.Tombstone
 	stone.Destroyed = r.Officer.Now().UTC().Truncate(time.Millisecond)
 	stone.Intent, stone.Key = r.w.Key, outcomeKey(r.w)
@@ -348,7 +356,7 @@ func (r *run) bury(ctx context.Context) error {
 }
 
 // finish lets the tombstone take the record's place in the catalog.
-func (r *run) finish(ctx context.Context, outcome preservation.EventObject) error {
+func (r *attempt) finish(ctx context.Context, outcome preservation.EventObject) error {
 	var stone catalog.Tombstone
 	if err := json.Unmarshal(outcome.Body, &stone); err != nil || stone.Record != r.w.Record {
 		return fmt.Errorf("%w: %s is no tombstone", preservation.ErrCorrupt, outcomeKey(r.w))
@@ -361,7 +369,7 @@ func (r *run) finish(ctx context.Context, outcome preservation.EventObject) erro
 		return errors.Join(
 			x.Destroy(stone),
 			x.Audit(catalog.AuditEntry{Actor: System, Action: "record.destroy", Object: string(r.w.Record),
-				Detail: map[string]string{"disposal": r.w.ID, "permit": stone.Permit, "class": stone.Class}}),
+				Detail: map[string]string{"disposal": r.w.ID, "permit": stone.Permit, "run": stone.Run, "class": stone.Class}}),
 		)
 	}); err != nil {
 		return err

@@ -72,22 +72,27 @@ func (d *Disposer) begin(ctx context.Context, t *catalog.Tenant, id preservation
 		return w, err
 	}
 	err = d.Officer.change(ctx, t, System, func(ctx context.Context, e *edit) error {
-		j, err := judge(ctx, e.v, e.plan, policy, e.now, id, "")
+		j, err := judge(ctx, e.v, e.plan, policy, e.now, id, catalog.Disposal{})
 		if err != nil {
 			return err
 		}
 		if j.reason != "" {
 			return &Refusal{id, j.reason}
 		}
-		w = catalog.Disposal{Record: id, ID: preservation.NewID(e.now), Phase: intended, Permit: j.permit.ID, Try: e.now, At: e.now}
+		w = catalog.Disposal{Record: id, ID: preservation.NewID(e.now), Phase: intended, Permit: j.permit.ID, Run: j.run.ID, Try: e.now, At: e.now}
 		w.Key = preservation.EventKey(id, preservation.NewID(e.now.Add(-time.Millisecond))) // sorts before the outcome
 		rule, _ := e.plan.schedule.Rule(j.evaluation.Rule)
-		w.Body, err = json.Marshal(Intent{Disposal: w.ID, Packages: packages, Tombstone: catalog.Tombstone{
-			Record: id, Class: j.row.Class, Rule: fmt.Sprintf("%s@%d", rule.ID, rule.Version), LegalBasis: rule.LegalBasis,
-			Reason: "retention ended, disposition V, standing permit of " + j.permit.Authority, Permit: j.permit.ID, Actor: System,
+		stone := catalog.Tombstone{
+			Record: id, Class: j.row.Class, Rule: rule.Ref().String(), LegalBasis: rule.LegalBasis,
+			Reason: "retention ended, disposition V, standing permit of " + j.permit.Authority, Permit: j.permit.ID, Run: j.run.ID, Actor: System,
 			Opened: j.row.Opened, Closed: j.row.Closed, End: j.evaluation.End, Received: j.row.Received.UTC(),
 			Versions: j.row.Version, Leaves: leaves, Intent: w.Key, Key: outcomeKey(w),
-		}})
+		}
+		approver := j.permit.Approver
+		if w.Run != "" {
+			stone.Reason, stone.Actor, approver = j.run.reason(&j.item), j.run.Execution.By, j.run.Approval.By
+		}
+		w.Body, err = json.Marshal(Intent{Disposal: w.ID, Packages: packages, Tombstone: stone})
 		if err != nil {
 			return err
 		}
@@ -95,7 +100,7 @@ func (d *Disposer) begin(ctx context.Context, t *catalog.Tenant, id preservation
 			return err
 		}
 		return e.Audit(catalog.AuditEntry{Actor: System, Action: "record.dispose", Object: string(id),
-			Detail: map[string]string{"disposal": w.ID, "permit": w.Permit, "approver": j.permit.Approver, "rule": rule.ID}})
+			Detail: map[string]string{"disposal": w.ID, "permit": w.Permit, "run": w.Run, "approver": approver, "rule": rule.ID}})
 	})
 	if err != nil {
 		return w, err
@@ -107,13 +112,16 @@ func (d *Disposer) begin(ctx context.Context, t *catalog.Tenant, id preservation
 type judgement struct {
 	row        catalog.Retention
 	evaluation Evaluation
-	permit     Permit
-	reason     string // why not; empty when it may go
+	permit     Permit          // that allows it, or
+	run        Run             // that does
+	item       catalog.RunItem // of the run
+	reason     string          // why not; empty when it may go
 }
 
-// judge evaluates a record by a plan. With a permit ID only that permit counts:
-// it is the one the intent names.
-func judge(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now time.Time, id preservation.RecordID, permit string) (j judgement, err error) {
+// judge evaluates a record by a plan. A destruction that is under way may go on under
+// the permit or the run that it began under, and no other. No standing permit counts
+// for a record about which people decide in a run, or decided to keep it longer.
+func judge(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now time.Time, id preservation.RecordID, w catalog.Disposal) (j judgement, err error) {
 	if j.row, err = v.Retention(ctx, id); err != nil {
 		return j, err
 	}
@@ -130,27 +138,58 @@ func judge(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now 
 	if err != nil {
 		return j, err
 	}
-	today := preservation.DateOf(now.In(policy.zone()))
-	found := false
-	for _, c := range p.permits {
-		if (permit == "" || c.ID == permit) && c.Allows(p.schedule, &j.evaluation, today) {
-			j.permit, found = c, true
-			break
-		}
-	}
 	switch {
 	case j.evaluation.State != Due:
 		j.reason = "it is " + string(j.evaluation.State)
-	case j.evaluation.Disposition != Destroy:
-		j.reason = "disposition " + string(j.evaluation.Disposition)
 	case len(parts) > 0:
 		j.reason = fmt.Sprintf("%d records that belong to it are kept", len(parts))
 	case arriving > 0:
 		j.reason = "a new version of it is being archived"
-	case !found:
-		j.reason = "no standing permit in force covers it"
+	default:
+		err = j.allow(ctx, v, p, preservation.DateOf(now.In(policy.zone())), now, w)
 	}
-	return j, nil
+	return j, err
+}
+
+// allow finds what allows the record to be destroyed.
+func (j *judgement) allow(ctx context.Context, v catalog.View, p *plan, today preservation.Date, now time.Time, w catalog.Disposal) error {
+	items, err := v.OpenItems(ctx, j.row.Record)
+	if err != nil {
+		return err
+	}
+	var inRun bool
+	j.item, inRun = items[j.row.Record]
+	if w.Run != "" && (!inRun || j.item.Run != w.Run) {
+		j.reason = "the disposal run " + w.Run + " does not cover it any more"
+		return nil
+	}
+	if inRun {
+		if j.run, err = readRun(ctx, v, j.item.Run); err == nil {
+			j.reason = j.run.objection(&j.item, &j.row, &j.evaluation, now)
+		}
+		return err
+	}
+	kept, run, err := v.KeptUntil(ctx, j.row.Record)
+	if err != nil {
+		return err
+	}
+	switch found := false; {
+	case !kept.Before(today):
+		j.reason = fmt.Sprintf("it is kept until %s as decided in the disposal run %s", kept, run)
+	case j.evaluation.Disposition != Destroy:
+		j.reason = "disposition " + string(j.evaluation.Disposition)
+	default:
+		for _, c := range p.permits {
+			if (w.Permit == "" || c.ID == w.Permit) && c.Allows(p.schedule, &j.evaluation, today) {
+				j.permit, found = c, true
+				break
+			}
+		}
+		if !found {
+			j.reason = "no standing permit in force covers it"
+		}
+	}
+	return nil
 }
 
 // objection says why a destruction that was decided must not go on, or nothing.
@@ -164,7 +203,7 @@ func (j *judgement) objection(i *Intent) string {
 // reconsider says why a destruction under way must not go on, or nothing: also
 // when it has ended meanwhile.
 func reconsider(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now time.Time, w catalog.Disposal) (judgement, string, error) {
-	j, err := judge(ctx, v, p, policy, now, w.Record, w.Permit)
+	j, err := judge(ctx, v, p, policy, now, w.Record, w)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return j, "", nil
 	}

@@ -21,10 +21,11 @@ type Vault interface {
 // asks for it. It is the only user of preservation.Purger.
 //
 // It acts alone on records that are due under disposition V and covered by a
-// standing permit that a second person approved; on nothing else. Each record
-// is evaluated anew in the transaction that begins its destruction and again
-// in the one before the first byte goes, so that a hold, a rule or a revoked
-// permit that came meanwhile stops it.
+// standing permit that a second person approved, and on those of disposal runs that
+// a second person approved; on nothing else. Each record is evaluated anew in the
+// transaction that begins its destruction and again in the one before the first
+// byte goes, so that a hold, a rule, a revoked permit or a stopped run that came
+// meanwhile stops it.
 //
 // The order is: decision in the catalog, intent in the bucket, packages purged
 // and read back, everything else of the record purged, tombstone in the bucket,
@@ -49,9 +50,11 @@ type Disposer struct {
 	Packaged func(ctx context.Context, s preservation.Store, id preservation.RecordID, version int) (preservation.Record, error)
 
 	// A run over more than Floor records that are more than Share of the
-	// holding stops itself and asks. 0 means 100 records and a tenth.
+	// holding, or a disposal run over more than Jump times as many as the largest of
+	// the last ones, stops itself and asks. 0 means 100 records, a tenth, and 10.
 	Floor int
 	Share float64
+	Jump  float64
 	// Gap is how long the archive may have slept before a person has to
 	// confirm that the clock is right. 0 means 45 days.
 	Gap time.Duration
@@ -91,7 +94,7 @@ func (d *Disposer) DisposeDue(ctx context.Context, t *catalog.Tenant, j catalog.
 		if err := d.checkBatch(ctx, t, len(due)); err != nil {
 			return errors.Join(append(failed, d.stop(ctx, t, err))...)
 		}
-		waiting, err := d.disposeAll(ctx, t, due)
+		waiting, err := d.disposeAll(ctx, t, due, nil)
 		if !waiting.IsZero() {
 			next = earlier(next, waiting)
 		}
@@ -106,13 +109,19 @@ func (d *Disposer) DisposeDue(ctx context.Context, t *catalog.Tenant, j catalog.
 	return &catalog.Later{Until: next, Reason: "destructions wait for locks"}
 }
 
-func (d *Disposer) disposeAll(ctx context.Context, t *catalog.Tenant, due []preservation.RecordID) (next time.Time, err error) {
+// disposeAll destroys records one by one. It returns when those that wait for a lock
+// want to be tried again, and tells of those that are refused.
+func (d *Disposer) disposeAll(ctx context.Context, t *catalog.Tenant, due []preservation.RecordID, told func(*Refusal)) (next time.Time, err error) {
 	var failed []error
 	destroyed := 0
 	settle := func(id preservation.RecordID, err error) {
 		var later *catalog.Later
 		if errors.As(err, &later) {
 			next = earlier(next, later.Until)
+		}
+		var refused *Refusal
+		if errors.As(err, &refused) && told != nil {
+			told(refused)
 		}
 		switch {
 		case err == nil:
@@ -276,7 +285,7 @@ func (d *Disposer) candidates(ctx context.Context, t *catalog.Tenant) ([]preserv
 			}
 			whole, known := files[top.ID]
 			if !known {
-				if whole, err = d.wholeFile(ctx, t, p, policy, top.ID); err != nil {
+				if whole, err = d.wholeFile(ctx, t, p, policy, top.ID, &Run{}); err != nil {
 					return nil, fmt.Errorf("find due records: %w", err)
 				}
 				files[top.ID] = whole
@@ -296,9 +305,9 @@ func (d *Disposer) candidates(ctx context.Context, t *catalog.Tenant) ([]preserv
 	return all, nil
 }
 
-// wholeFile reports whether every part of a file may be destroyed: a part never
-// goes before its file may.
-func (d *Disposer) wholeFile(ctx context.Context, t *catalog.Tenant, p *plan, policy LockPolicy, top preservation.RecordID) (bool, error) {
+// wholeFile reports whether every part of a file may be destroyed, by a run or by
+// standing permits: a part never goes before its file may.
+func (d *Disposer) wholeFile(ctx context.Context, t *catalog.Tenant, p *plan, policy LockPolicy, top preservation.RecordID, run *Run) (bool, error) {
 	v, now := t.View(), d.Officer.Now()
 	today := preservation.DateOf(now.In(policy.zone()))
 	level := []preservation.RecordID{top}
@@ -313,9 +322,17 @@ func (d *Disposer) wholeFile(ctx context.Context, t *catalog.Tenant, p *plan, po
 			if err != nil {
 				return false, err
 			}
-			for _, f := range facts {
+			items, err := v.OpenItems(ctx, ids...)
+			if err != nil {
+				return false, err
+			}
+			for i, f := range facts {
 				e := Evaluate(p.schedule, *f, p.holds, now, policy.zone())
-				if _, ok := p.permit(&e, today); !ok {
+				if item, inRun := items[f.ID]; inRun {
+					if item.Run != run.ID || e.State != Due || run.objection(&item, &rows[i], &e, now) != "" {
+						return false, nil
+					}
+				} else if _, ok := p.permit(&e, today); !ok {
 					return false, nil
 				}
 			}

@@ -112,6 +112,10 @@ func (s *Schedule) assess(f *Facts, today preservation.Date) Evaluation {
 		return unresolved(e, why.Code, why.Subject)
 	}
 	e.Rule, e.Disposition, e.Trigger = r.Ref(), r.Disposition, r.Trigger
+	if g := f.reported(OnTakeover); g != nil {
+		e.State, e.Disposition, e.Trigger, e.TriggeredOn = Permanent, Archive, OnTakeover, g.Date
+		return e
+	}
 	if r.Permanent {
 		e.State = Permanent
 		return e

@@ -31,6 +31,7 @@ type Trigger struct {
 	Type      string            `json:"type" validate:"required,max=64,name"` // closure, birth, contract-end, …
 	Date      preservation.Date `json:"date,omitzero" validate:"required_unless=Withdrawn true"`
 	Withdrawn bool              `json:"withdrawn,omitempty"` // it did not happen after all: the trigger is missing again
+	Custodian string            `json:"custodian,omitempty"` // of a takeover: the archive
 	Recorded  time.Time         `json:"recorded"`
 	Actor     string            `json:"actor" validate:"max=200"`
 }

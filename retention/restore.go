@@ -1,8 +1,10 @@
 package retention
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"bestand/preservation"
@@ -16,7 +18,7 @@ func TriggerOf(e preservation.EventObject) (catalog.Trigger, bool) {
 		return catalog.Trigger{}, false
 	}
 	return catalog.Trigger{
-		ID: g.ID, Record: e.Record, Type: g.Type, Date: g.Date, At: g.Recorded, Actor: g.Actor, Key: preservation.EventKey(e.Record, g.ID),
+		ID: g.ID, Record: e.Record, Type: g.Type, Name: g.Custodian, Date: g.Date, At: g.Recorded, Actor: g.Actor, Key: preservation.EventKey(e.Record, g.ID),
 	}, true
 }
 
@@ -50,4 +52,87 @@ func Remains(events []preservation.EventObject, packages int, now time.Time) (st
 		}
 	}
 	return catalog.Tombstone{}, false
+}
+
+// RestoreRuns makes the disposal runs and their items anew from the versions of their
+// documents, for the rebuild: when documents and tombstones are in the catalog. What
+// it knows already it leaves as it is.
+func RestoreRuns(ctx context.Context, t *catalog.Tenant) error {
+	const some = 20 // documents of a thousand records in one transaction
+	var at catalog.Document
+	for {
+		docs, err := t.View().VersionsInTime(ctx, KindRun, at, some)
+		if err != nil {
+			return fmt.Errorf("restore disposal runs: %w", err)
+		}
+		if len(docs) == 0 {
+			break
+		}
+		at = docs[len(docs)-1]
+		inner := context.WithoutCancel(ctx)
+		err = t.Update(ctx, func(x *catalog.Tx) error {
+			for _, d := range docs {
+				if err := restoreRun(inner, x, d); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("restore disposal runs: %w", err)
+		}
+	}
+	return markDestroyed(ctx, t)
+}
+
+func restoreRun(ctx context.Context, x *catalog.Tx, d catalog.Document) error {
+	r, err := readRun(ctx, x.View(), d.Name)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
+	if d.Version <= r.Revision {
+		return nil
+	}
+	if err := r.replay(x, d); err != nil {
+		return err
+	}
+	row, err := r.row()
+	if err != nil {
+		return err
+	}
+	if r.Collecting || r.Status == RunExecuting {
+		err = x.Enqueue(catalog.Job{Kind: JobRun, Key: r.ID})
+	}
+	return errors.Join(err, x.SetRun(row))
+}
+
+// markDestroyed notes which records of runs have a tombstone.
+func markDestroyed(ctx context.Context, t *catalog.Tenant) error {
+	cursor := ""
+	for {
+		stones, next, err := t.View().Destroyed(ctx, cursor, batch)
+		if err != nil {
+			return err
+		}
+		byRun := make(map[string][]preservation.RecordID)
+		for _, g := range stones {
+			byRun[g.Run] = append(byRun[g.Run], g.Record)
+		}
+		err = t.Update(ctx, func(x *catalog.Tx) error {
+			for run, ids := range byRun {
+				f := catalog.ItemFilter{Run: run, IDs: ids}
+				if run == "" { // destroyed for another reason while a run knew of them
+					f.States = []string{catalog.ItemOpen}
+				}
+				if _, err := x.SetItems(f, catalog.ItemChange{State: catalog.ItemDestroyed}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || next == "" {
+			return err
+		}
+		cursor = next
+	}
 }

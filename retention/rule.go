@@ -40,6 +40,10 @@ const (
 	OnFiscalYear = "fiscal-year" // last day of the fiscal year of the closure
 )
 
+// OnTakeover is the event that an archive took a record over (Übernahme) and the copy
+// that stays here is kept for it: for ever. Only a disposal run reports it.
+const OnTakeover = "takeover"
+
 // Duration is a length of time on the civil calendar.
 type Duration struct {
 	Years  int `json:"years,omitempty" validate:"min=0,max=500"`

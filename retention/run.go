@@ -17,6 +17,8 @@ const (
 	JobEvaluate  = "evaluate"
 	JobLocks     = "extend-locks"
 	JobDispose   = "dispose"
+	JobRun       = "dispose-run" // its key is the run
+	JobCertify   = "certify-run" // likewise; the pipeline archives what Certificate makes
 	JobConfigure = "configure"
 
 	keyStale      = "stale"

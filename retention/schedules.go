@@ -15,6 +15,7 @@ func Handlers(o *Officer, d *Disposer) map[string]catalog.Handler {
 		JobEvaluate:  o.EvaluateDue,
 		JobLocks:     o.ExtendLocks,
 		JobDispose:   d.DisposeDue,
+		JobRun:       d.ExecuteRun,
 		JobConfigure: o.Configure,
 	}
 }

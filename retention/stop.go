@@ -20,6 +20,7 @@ type Stopped struct {
 	Holding int64     `json:"holding"` // that there are
 	At      time.Time `json:"at"`
 	Clock   bool      `json:"clock,omitempty"` // for the clock alone
+	Void    bool      `json:"-"`               // the approval of a disposal run is for something else
 }
 
 func (s *Stopped) Error() string { return "destruction stopped itself: " + s.Reason }
@@ -30,8 +31,8 @@ const (
 	clockName   = "dispose.clock"   // cursor: when the last run began
 )
 
-// checkBatch refuses a run that would destroy an unusual part of the holding.
-func (d *Disposer) checkBatch(ctx context.Context, t *catalog.Tenant, n int) error {
+// unusual says why a run would destroy an unusual part of the holding, or nothing.
+func (d *Disposer) unusual(ctx context.Context, t *catalog.Tenant, n int) (*Stopped, error) {
 	floor, share := d.Floor, d.Share
 	if floor == 0 {
 		floor = 100
@@ -40,14 +41,23 @@ func (d *Disposer) checkBatch(ctx context.Context, t *catalog.Tenant, n int) err
 		share = 0.1
 	}
 	if n <= floor {
-		return nil
+		return nil, nil
 	}
 	holding, err := t.View().CountRetentions(ctx, catalog.RetentionFilter{})
-	if err != nil {
-		return err
+	if err != nil || float64(n) <= share*float64(holding) {
+		return nil, err
 	}
-	if float64(n) <= share*float64(holding) {
-		return nil
+	return &Stopped{
+		Reason:  fmt.Sprintf("%d of %d records in one run are more than the configured share of %g", n, holding, share),
+		Records: n, Holding: holding,
+	}, nil
+}
+
+// checkBatch refuses a run under standing permits that is unusual and not allowed.
+func (d *Disposer) checkBatch(ctx context.Context, t *catalog.Tenant, n int) error {
+	s, err := d.unusual(ctx, t, n)
+	if err != nil || s == nil {
+		return err
 	}
 	allowed, err := t.View().Cursor(ctx, allowedName)
 	if err != nil {
@@ -56,10 +66,7 @@ func (d *Disposer) checkBatch(ctx context.Context, t *catalog.Tenant, n int) err
 	if a, err := strconv.Atoi(allowed); err == nil && n <= a {
 		return t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(allowedName, "") })
 	}
-	return &Stopped{
-		Reason:  fmt.Sprintf("%d of %d records in one run are more than the configured share of %g", n, holding, share),
-		Records: n, Holding: holding,
-	}
+	return s
 }
 
 // checkClock refuses to act on a clock that went back or leapt ahead.

@@ -18,6 +18,7 @@ type Disposal struct {
 	ID       string
 	Phase    string // intended, purging, blocked
 	Permit   string
+	Run      string // the disposal run that allows it; empty: the permit does
 	Key      string // of the intent object
 	Body     json.RawMessage
 	Try      time.Time // not before
@@ -34,6 +35,7 @@ type Tombstone struct {
 	LegalBasis string                `json:"legal_basis,omitempty"`
 	Reason     string                `json:"reason,omitempty"`
 	Permit     string                `json:"permit,omitempty"`
+	Run        string                `json:"run,omitempty"` // the disposal run that allowed it
 	Actor      string                `json:"actor"`
 	Opened     preservation.Date     `json:"opened,omitzero"`
 	Closed     preservation.Date     `json:"closed,omitzero"`
@@ -56,8 +58,8 @@ func (x *Tx) BeginDisposal(d Disposal) error {
 	if n == 0 {
 		return fmt.Errorf("begin disposal of record %s: %w", d.Record, ErrConflict)
 	}
-	if _, err := x.tx.exec(`INSERT INTO disposal (record_id, tenant, id, phase, permit, key, body, try_ms, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		string(d.Record), string(x.tenant), d.ID, d.Phase, d.Permit, d.Key, string(d.Body), ms(d.Try), ms(d.At)); err != nil {
+	if _, err := x.tx.exec(`INSERT INTO disposal (record_id, tenant, id, phase, permit, run, key, body, try_ms, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		string(d.Record), string(x.tenant), d.ID, d.Phase, d.Permit, d.Run, d.Key, string(d.Body), ms(d.Try), ms(d.At)); err != nil {
 		return err
 	}
 	return x.tx.change(x.tenant, d.Record)
@@ -84,12 +86,12 @@ func (x *Tx) CancelDisposal(id preservation.RecordID) error {
 	return x.tx.change(x.tenant, id)
 }
 
-const disposalColumns = `record_id, id, phase, permit, key, body, try_ms, attempts, problem, at_ms`
+const disposalColumns = `record_id, id, phase, permit, run, key, body, try_ms, attempts, problem, at_ms`
 
 func scanDisposal(row scanner) (d Disposal, err error) {
 	var body string
 	var try, at int64
-	err = row.Scan(&d.Record, &d.ID, &d.Phase, &d.Permit, &d.Key, &body, &try, &d.Attempts, &d.Problem, &at)
+	err = row.Scan(&d.Record, &d.ID, &d.Phase, &d.Permit, &d.Run, &d.Key, &body, &try, &d.Attempts, &d.Problem, &at)
 	d.Body, d.Try, d.At = json.RawMessage(body), fromMS(try), fromMS(at)
 	return d, err
 }
@@ -134,6 +136,7 @@ func (x *Tx) Destroy(s Tombstone) error {
 		`DELETE FROM submission_file WHERE submission IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2)`,
 		// A job under way keeps its row: nothing in it speaks of the content.
 		`DELETE FROM job WHERE tenant = $1 AND state = 'dead' AND (key = $2 OR key IN (SELECT id FROM submission WHERE tenant = $1 AND record_id = $2))`,
+		`UPDATE run_item SET state = 'destroyed' WHERE tenant = $1 AND record_id = $2 AND state = 'open'`,
 		`UPDATE submission SET producer_record_id = '', metadata = '{}', fingerprint = '', problems = '[]', receipt = '', frozen = '', revision = '',
 			status = CASE WHEN status IN ('received', 'processing', 'quarantined') THEN 'rejected' ELSE status END WHERE tenant = $1 AND record_id = $2`,
 	} {

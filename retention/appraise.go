@@ -1,0 +1,284 @@
+package retention
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// Appraisal decides about some records of a run: A, B, V, or K to keep them until a
+// day. B leaves them to be assessed. As the archive's answer to an offer it is A, V
+// or NoAnswer.
+type Appraisal struct {
+	Scope    Scope             `json:"scope"`
+	Decision string            `json:"decision" validate:"required,oneof=A B V K none"`
+	Until    preservation.Date `json:"until,omitzero"`
+	Note     string            `json:"note,omitempty" validate:"max=2000"`
+}
+
+// DecideRun assesses records of a run. ErrConflict once it is approved: the approval
+// has to be withdrawn first. What the archive has claimed (A) cannot be decided
+// otherwise.
+func (o *Officer) DecideRun(ctx context.Context, t *catalog.Tenant, id string, decisions []Appraisal, actor string) (Run, error) {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return Run{}, err
+	}
+	today := preservation.DateOf(o.Now().In(policy.zone()))
+	var bad Invalid
+	for i, d := range decisions {
+		at := fmt.Sprintf("decisions[%d].", i)
+		bad = append(bad, d.check(at)...)
+		switch {
+		case d.Decision == NoAnswer:
+			bad = append(bad, fault(at+"decision", "oneof", "must be one of A, B, V, K"))
+		case d.Decision == Keep && !today.Before(d.Until):
+			bad = append(bad, fault(at+"until", "required", "must be a day to come"))
+		case d.Decision == Keep && d.Note == "":
+			bad = append(bad, fault(at+"note", "required", "must say why it is kept longer"))
+		case d.Decision != Keep && !d.Until.IsZero():
+			bad = append(bad, fault(at+"until", "contradiction", "is for the decision K"))
+		}
+	}
+	if len(bad) > 0 {
+		return Run{}, bad
+	}
+	return o.appraise(ctx, t, id, actor, actDecided, decisions, func(context.Context, *edit, *Run) error { return nil })
+}
+
+func (d *Appraisal) check(at string) (bad Invalid) {
+	for _, f := range fields("", *d) {
+		f.Subject = at + f.Subject
+		bad = append(bad, f)
+	}
+	if d.Scope.Empty() {
+		bad = append(bad, fault(at+"scope", "required", "name records or classes, or say all"))
+	}
+	return bad
+}
+
+// appraise enters decisions or answers, each as one entry.
+func (o *Officer) appraise(ctx context.Context, t *catalog.Tenant, id, actor, act string, decisions []Appraisal, allowed func(context.Context, *edit, *Run) error) (Run, error) {
+	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
+		if err := r.mayAppraise(); err != nil {
+			return err
+		}
+		if err := allowed(ctx, e, r); err != nil {
+			return err
+		}
+		for i, d := range decisions {
+			scope, err := e.scope(ctx, r, d.Scope, fmt.Sprintf("decisions[%d].scope", i))
+			if err != nil {
+				return err
+			}
+			if err := e.enter(ctx, r, Entry{Act: act, Scope: scope, Decision: d.Decision, Until: d.Until, Note: d.Note}); err != nil {
+				return err
+			}
+		}
+		if act == actAnswered {
+			return nil
+		}
+		claimed, err := e.v.CountItems(ctx, r.ID)
+		if err != nil {
+			return err
+		}
+		for _, c := range claimed {
+			if c.State == catalog.ItemOpen && c.Answer == string(Archive) && c.Decision == string(Destroy) {
+				return fmt.Errorf("the archive claimed records that would be destroyed: %w", catalog.ErrConflict)
+			}
+		}
+		return nil
+	})
+}
+
+func (r *Run) mayAppraise() error {
+	switch {
+	case r.Collecting:
+		return fmt.Errorf("its records are still being listed; try again later: %w", catalog.ErrConflict)
+	case r.Status == RunApproved, r.Status == RunStopped:
+		return fmt.Errorf("it is %s: withdraw the approval first: %w", r.Status, catalog.ErrConflict)
+	case !r.appraising():
+		return fmt.Errorf("it is %s: %w", r.Status, catalog.ErrConflict)
+	}
+	return nil
+}
+
+// scope names the classes of a scope one by one, and refuses records that are not
+// open in the run and classes of which it has none.
+func (e *edit) scope(ctx context.Context, r *Run, s Scope, field string) (Scope, error) {
+	out := Scope{All: s.All, Records: s.Records}
+	if s.All {
+		out.Records = nil
+		return out, nil
+	}
+	var bad Invalid
+	for at := 0; at < len(s.Records); at += batch {
+		ids := s.Records[at:min(at+batch, len(s.Records))]
+		items, err := e.v.RunItems(ctx, catalog.ItemFilter{Run: r.ID, IDs: ids, States: []string{catalog.ItemOpen}}, "", len(ids))
+		if err != nil {
+			return out, err
+		}
+		for i, id := range ids {
+			if !slices.ContainsFunc(items, func(x catalog.RunItem) bool { return x.Record == id }) {
+				bad = append(bad, fault(fmt.Sprintf("%s.records[%d]", field, at+i), "not-in-run", "it is not open in this run"))
+			}
+		}
+	}
+	for i, c := range s.Classes {
+		codes := append([]string{c}, e.plan.schedule.Below(c)...)
+		slices.Sort(codes)
+		codes = slices.Compact(codes)
+		some := false
+		for part := range slices.Chunk(codes, maxCodes) {
+			items, err := e.v.RunItems(ctx, catalog.ItemFilter{Run: r.ID, Classes: part, States: []string{catalog.ItemOpen}}, "", 1)
+			if err != nil {
+				return out, err
+			}
+			some = some || len(items) > 0
+		}
+		if !some {
+			bad = append(bad, fault(fmt.Sprintf("%s.classes[%d]", field, i), "not-in-run", "no open record of this run is in it"))
+		}
+		out.Classes = append(out.Classes, codes...)
+	}
+	slices.Sort(out.Classes)
+	out.Classes = slices.Compact(out.Classes)
+	if len(bad) > 0 {
+		return out, bad
+	}
+	return out, nil
+}
+
+// OfferRun notes that the records of a run were offered to the competent archive,
+// which begins its six months. Those that a rule forbids to offer, or that a standing
+// permit covers, are not part of the offer.
+func (o *Officer) OfferRun(ctx context.Context, t *catalog.Tenant, id string, f Offer, actor string) (Run, error) {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return Run{}, err
+	}
+	if bad := fields("", f); len(bad) > 0 {
+		return Run{}, Invalid(bad)
+	}
+	today := preservation.DateOf(o.Now().In(policy.zone()))
+	if today.Before(f.Offered) {
+		return Run{}, Invalid{fault("offered", "future", "lies ahead: note the offer when it was made")}
+	}
+	f.Deadline, f.By = add(f.Offered, Duration{Months: 6}), actor
+	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
+		if err := r.mayAppraise(); err != nil {
+			return err
+		}
+		items, err := e.v.RunItems(ctx, catalog.ItemFilter{Run: r.ID, Offer: true, States: []string{catalog.ItemOpen}}, "", 1)
+		if err != nil {
+			return err
+		}
+		if len(items) == 0 {
+			return fmt.Errorf("none of its records is to be offered: %w", catalog.ErrConflict)
+		}
+		return e.enter(ctx, r, Entry{Act: actOffered, Offer: &f})
+	})
+}
+
+// AnswerRun notes what the archive answered: A and V become the decision. After the
+// deadline NoAnswer says that it did not answer, and the decisions stand.
+func (o *Officer) AnswerRun(ctx context.Context, t *catalog.Tenant, id string, answers []Appraisal, actor string) (Run, error) {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return Run{}, err
+	}
+	var bad Invalid
+	silent := false
+	for i, d := range answers {
+		at := fmt.Sprintf("answers[%d].", i)
+		bad = append(bad, d.check(at)...)
+		if d.Decision == string(Assess) || d.Decision == Keep {
+			bad = append(bad, fault(at+"answer", "oneof", "must be one of A, V, none"))
+		}
+		silent = silent || d.Decision == NoAnswer
+	}
+	if len(bad) > 0 {
+		return Run{}, bad
+	}
+	today := preservation.DateOf(o.Now().In(policy.zone()))
+	return o.appraise(ctx, t, id, actor, actAnswered, answers, func(_ context.Context, _ *edit, r *Run) error {
+		switch {
+		case r.Offer.Authority == "":
+			return fmt.Errorf("it was not offered: %w", catalog.ErrConflict)
+		case silent && !r.Offer.Deadline.Before(today):
+			return fmt.Errorf("the archive may answer until %s: %w", r.Offer.Deadline, catalog.ErrConflict)
+		}
+		return nil
+	})
+}
+
+// Handover notes that an archive acknowledged packages of records with decision A.
+type Handover struct {
+	Receiver     string            `json:"receiver" validate:"required,max=500"`
+	Reference    string            `json:"reference" validate:"required,max=500"` // of the acknowledgement
+	Acknowledged preservation.Date `json:"acknowledged" validate:"required"`
+	OwnCopy      string            `json:"own_copy" validate:"required,oneof=destroy keep"`
+}
+
+const (
+	copyDestroy = "destroy"
+	copyKeep    = "keep"
+)
+
+func (h *Handover) text() string {
+	return fmt.Sprintf("%s, %s, acknowledged on %s", h.Receiver, h.Reference, h.Acknowledged)
+}
+
+// HandOver notes an acknowledged transfer of records whose decision is A, in a run that
+// was approved. Only from then on the own copies may go, or are kept for the archive.
+func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s Scope, h Handover, actor string) (Run, error) {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return Run{}, err
+	}
+	bad := Invalid(fields("", h))
+	if s.Empty() {
+		bad = append(bad, fault("scope", "required", "name records or classes, or say all"))
+	}
+	if preservation.DateOf(o.Now().In(policy.zone())).Before(h.Acknowledged) {
+		bad = append(bad, fault("acknowledged", "future", "lies ahead"))
+	}
+	if len(bad) > 0 {
+		return Run{}, bad
+	}
+	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
+		if r.Status != RunApproved && r.Status != RunExecuting && r.Status != RunStopped {
+			return fmt.Errorf("it is %s, and packages are handed over when it is approved: %w", r.Status, catalog.ErrConflict)
+		}
+		scope, err := e.scope(ctx, r, s, "scope")
+		if err != nil {
+			return err
+		}
+		if err := e.enter(ctx, r, Entry{Act: actHandedOver, Scope: scope, Handover: &h}); err != nil {
+			return err
+		}
+		return e.Enqueue(catalog.Job{Kind: JobRun, Key: r.ID})
+	})
+}
+
+// CancelRun ends a run that is not being carried out. Its records are free for others.
+func (o *Officer) CancelRun(ctx context.Context, t *catalog.Tenant, id, reason, actor string) (Run, error) {
+	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
+		if !r.Open() || r.Status == RunExecuting {
+			return fmt.Errorf("it is %s: %w", r.Status, catalog.ErrConflict)
+		}
+		n, err := e.v.RunDisposals(ctx, r.ID, intended, purging, blocked)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return fmt.Errorf("%d of its records are on their way out: wait until they are called off, or go on with those of which bytes are gone: %w", n, catalog.ErrConflict)
+		}
+		ended := Run{Ended: e.now.UTC().Truncate(time.Millisecond)}
+		return e.enter(ctx, r, Entry{Act: actCancelled, Run: &ended, Note: reason})
+	})
+}
