@@ -403,12 +403,27 @@ func metadata(id string, more ...any) map[string]any {
 // catalog, receipt.
 func (a *archive) archived(tenant preservation.TenantID, source string, files ...preservation.File) catalog.Entry {
 	a.Helper()
+	return a.archivedAs(tenant, preservation.Metadata{Producer: "dms", ProducerRecordID: source, Class: "63.10", Title: "Bauantrag " + source, Reference: "63.10-" + source,
+		Opened: preservation.Date{Year: 2014, Month: 3, Day: 2}, Closed: preservation.Date{Year: 2015, Month: 11, Day: 30}}, files...)
+}
+
+// due archives a record whose retention has ended.
+func (a *archive) due(tenant preservation.TenantID, source string) preservation.RecordID {
+	a.Helper()
+	e := a.archivedAs(tenant, preservation.Metadata{Producer: "dms", ProducerRecordID: source, Class: "02.20", Title: "Urlaub " + source,
+		Closed: preservation.Date{Year: 2001, Month: 2, Day: 28}}, preservation.File{Name: "a.txt"})
+	if err := a.server.s.config.Officer.EvaluateDue(a.Context(), a.db.Tenant(tenant), catalog.Job{Key: "stale"}); err != nil {
+		a.Fatal(err)
+	}
+	return e.ID
+}
+
+func (a *archive) archivedAs(tenant preservation.TenantID, m preservation.Metadata, files ...preservation.File) catalog.Entry {
+	a.Helper()
 	ctx, t, now := a.Context(), a.db.Tenant(tenant), time.Now().UTC().Truncate(time.Millisecond)
 	body := func(f preservation.File) string { return "content of " + f.Name }
 	r := preservation.Record{ID: preservation.RecordID(preservation.NewID(now)), Tenant: tenant, Version: 1,
-		Submission: preservation.SubmissionID(preservation.NewID(now)), Received: now,
-		Metadata: preservation.Metadata{Producer: "dms", ProducerRecordID: source, Class: "63.10", Title: "Bauantrag " + source, Reference: "63.10-" + source,
-			Opened: preservation.Date{Year: 2014, Month: 3, Day: 2}, Closed: preservation.Date{Year: 2015, Month: 11, Day: 30}}}
+		Submission: preservation.SubmissionID(preservation.NewID(now)), Received: now, Metadata: m}
 	for i, f := range files {
 		sums, err := digest(strings.NewReader(body(f)))
 		if err != nil {
@@ -455,7 +470,7 @@ func (a *archive) archived(tenant preservation.TenantID, source string, files ..
 	stored.ID = preservation.NewID(now)
 	receipt := event
 	receipt.ID, receipt.Type = preservation.NewID(now), preservation.EventStore
-	sub := catalog.Submission{ID: r.Submission, Metadata: r.Metadata, RecordID: r.ID, Version: 1, SubmittedBy: "dms", Received: now, Fingerprint: source}
+	sub := catalog.Submission{ID: r.Submission, Metadata: r.Metadata, RecordID: r.ID, Version: 1, SubmittedBy: "dms", Received: now, Fingerprint: m.ProducerRecordID}
 	err = errors.Join(
 		t.CreateSubmission(ctx, sub, event),
 		t.CommitRecord(ctx, catalog.Commit{Record: r, Events: []preservation.Event{stored}, Pos: pos, Lock: lock,

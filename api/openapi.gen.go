@@ -19,6 +19,7 @@ import (
 
 	"bestand/api/auth"
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 	"bestand/preservation/proof"
 	"bestand/retention"
 
@@ -45,6 +46,7 @@ func (e TusResumable) Valid() bool {
 const (
 	ListDisposalsParamsViewDestroyed ListDisposalsParamsView = "destroyed"
 	ListDisposalsParamsViewDue       ListDisposalsParamsView = "due"
+	ListDisposalsParamsViewRuns      ListDisposalsParamsView = "runs"
 )
 
 // Valid indicates whether the value is a known member of the ListDisposalsParamsView enum.
@@ -53,6 +55,59 @@ func (e ListDisposalsParamsView) Valid() bool {
 	case ListDisposalsParamsViewDestroyed:
 		return true
 	case ListDisposalsParamsViewDue:
+		return true
+	case ListDisposalsParamsViewRuns:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetDisposalParamsState.
+const (
+	GetDisposalParamsStateDestroyed   GetDisposalParamsState = "destroyed"
+	GetDisposalParamsStateLeft        GetDisposalParamsState = "left"
+	GetDisposalParamsStateOpen        GetDisposalParamsState = "open"
+	GetDisposalParamsStateRefused     GetDisposalParamsState = "refused"
+	GetDisposalParamsStateTransferred GetDisposalParamsState = "transferred"
+)
+
+// Valid indicates whether the value is a known member of the GetDisposalParamsState enum.
+func (e GetDisposalParamsState) Valid() bool {
+	switch e {
+	case GetDisposalParamsStateDestroyed:
+		return true
+	case GetDisposalParamsStateLeft:
+		return true
+	case GetDisposalParamsStateOpen:
+		return true
+	case GetDisposalParamsStateRefused:
+		return true
+	case GetDisposalParamsStateTransferred:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetDisposalParamsDecision.
+const (
+	GetDisposalParamsDecisionA GetDisposalParamsDecision = "A"
+	GetDisposalParamsDecisionB GetDisposalParamsDecision = "B"
+	GetDisposalParamsDecisionK GetDisposalParamsDecision = "K"
+	GetDisposalParamsDecisionV GetDisposalParamsDecision = "V"
+)
+
+// Valid indicates whether the value is a known member of the GetDisposalParamsDecision enum.
+func (e GetDisposalParamsDecision) Valid() bool {
+	switch e {
+	case GetDisposalParamsDecisionA:
+		return true
+	case GetDisposalParamsDecisionB:
+		return true
+	case GetDisposalParamsDecisionK:
+		return true
+	case GetDisposalParamsDecisionV:
 		return true
 	default:
 		return false
@@ -251,7 +306,11 @@ type Date = preservation.Date
 
 // Disposal defines model for Disposal.
 type Disposal struct {
-	Class string `json:"class"`
+	// Approver Of a run.
+	Approver string `json:"approver,omitempty,omitzero"`
+
+	// Class Of a record.
+	Class string `json:"class,omitempty,omitzero"`
 
 	// Destroyed Absent while it is due.
 	Destroyed time.Time `json:"destroyed,omitempty,omitzero"`
@@ -267,15 +326,148 @@ type Disposal struct {
 	// Permit The standing permit it was destroyed under.
 	Permit string `json:"permit,omitempty,omitzero"`
 
+	// Proposed Of a run.
+	Proposed time.Time `json:"proposed,omitempty,omitzero"`
+
+	// Proposer Of a run.
+	Proposer string `json:"proposer,omitempty,omitzero"`
+
 	// Reference Of a record that is due.
 	Reference string `json:"reference,omitempty,omitzero"`
 
 	// Rule Of a record that was destroyed.
-	Rule   string `json:"rule,omitempty,omitzero"`
+	Rule string `json:"rule,omitempty,omitzero"`
+
+	// Run The disposal run in which it was destroyed.
+	Run string `json:"run,omitempty,omitzero"`
+
+	// Status due or destroyed; of a run how far it is
 	Status string `json:"status"`
 
-	// Title Of a record that is due.
+	// Title Of a record that is due or of a run.
 	Title string `json:"title,omitempty,omitzero"`
+}
+
+// DisposalAnswer defines model for DisposalAnswer.
+type DisposalAnswer struct {
+	Answer string `json:"answer" validate:"required,oneof=A V none"`
+	Note   string `json:"note,omitempty,omitzero" validate:"omitempty,max=2000,text"`
+
+	// Scope Each list adds to the others.
+	Scope Scope `json:"scope" validate:"required"`
+}
+
+// DisposalAnswers defines model for DisposalAnswers.
+type DisposalAnswers struct {
+	Answers []DisposalAnswer `json:"answers" validate:"required,min=1,max=100000,dive"`
+}
+
+// DisposalApproval defines model for DisposalApproval.
+type DisposalApproval struct {
+	Note string `json:"note,omitempty,omitzero" validate:"omitempty,max=2000,text"`
+
+	// Revision The one that was looked at; another one is refused.
+	Revision int `json:"revision,omitempty,omitzero" validate:"omitempty,min=1"`
+}
+
+// DisposalDecision defines model for DisposalDecision.
+type DisposalDecision struct {
+	Decision string `json:"decision" validate:"required,oneof=A B V K"`
+
+	// Note Why; needed for K.
+	Note string `json:"note,omitempty,omitzero" validate:"omitempty,max=2000,text"`
+
+	// Scope Each list adds to the others.
+	Scope Scope `json:"scope" validate:"required"`
+
+	// Until Of K.
+	Until Date `json:"until,omitempty,omitzero"`
+}
+
+// DisposalDecisions defines model for DisposalDecisions.
+type DisposalDecisions struct {
+	Decisions []DisposalDecision `json:"decisions" validate:"required,min=1,max=100000,dive"`
+}
+
+// DisposalExecution defines model for DisposalExecution.
+type DisposalExecution struct {
+	// Allow How many records a run that stopped itself for their number may destroy.
+	Allow int64 `json:"allow,omitempty,omitzero" validate:"omitempty,min=1"`
+
+	// GraceDays Days until it begins. Left out it is what the installation has set.
+	GraceDays *int `json:"grace_days,omitempty" validate:"omitempty,min=0,max=365"`
+}
+
+// DisposalItem defines model for DisposalItem.
+type DisposalItem = catalog.RunItem
+
+// DisposalOffer defines model for DisposalOffer.
+type DisposalOffer struct {
+	// Authority The competent archive.
+	Authority string `json:"authority" validate:"required,filled,max=500,text"`
+	Offered   Date   `json:"offered" validate:"required"`
+	Reference string `json:"reference,omitempty,omitzero" validate:"omitempty,max=500,text"`
+}
+
+// DisposalRequest defines model for DisposalRequest.
+type DisposalRequest struct {
+	// Classes With all classes below them.
+	Classes []string `json:"classes,omitempty,omitzero" validate:"omitempty,max=10000,dive,required,max=64,text"`
+
+	// DueBy Records that are due on this day or before.
+	DueBy   Date       `json:"due_by,omitempty,omitzero"`
+	Records []RecordID `json:"records,omitempty,omitzero" validate:"omitempty,max=100000,dive,id"`
+	Title   string     `json:"title,omitempty,omitzero" validate:"omitempty,max=500,text"`
+}
+
+// DisposalRun defines model for DisposalRun.
+type DisposalRun struct {
+	Approval retention.Approval `json:"approval,omitempty,omitzero"`
+
+	// Certificate The record that holds its certificate.
+	Certificate string `json:"certificate,omitempty,omitzero"`
+
+	// Collecting Its records are still being listed.
+	Collecting bool                `json:"collecting,omitempty,omitzero"`
+	Counts     retention.RunCounts `json:"counts"`
+	Deciders   []string            `json:"deciders,omitempty,omitzero"`
+	Ended      time.Time           `json:"ended,omitempty,omitzero"`
+	Execution  retention.Execution `json:"execution,omitempty,omitzero"`
+	History    []DisposalStep      `json:"history,omitempty,omitzero"`
+	ID         string              `json:"id"`
+	Items      []DisposalItem      `json:"items,omitempty,omitzero"`
+	Links      Links               `json:"links,omitempty,omitzero"`
+
+	// Next Absent at the end.
+	Next     Cursor          `json:"next,omitempty,omitzero"`
+	Offer    retention.Offer `json:"offer,omitempty,omitzero"`
+	Proposed time.Time       `json:"proposed"`
+	Proposer string          `json:"proposer"`
+
+	// Revision Rises with everything that is done to it.
+	Revision  int                 `json:"revision"`
+	Selection retention.Selection `json:"selection,omitempty,omitzero"`
+	Status    string              `json:"status"`
+	Stop      retention.Stop      `json:"stop,omitempty,omitzero"`
+	Title     string              `json:"title,omitempty,omitzero"`
+}
+
+// DisposalStep defines model for DisposalStep.
+type DisposalStep = retention.Step
+
+// DisposalTransfer defines model for DisposalTransfer.
+type DisposalTransfer struct {
+	Acknowledged Date   `json:"acknowledged" validate:"required"`
+	OwnCopy      string `json:"own_copy" validate:"required,oneof=destroy keep"`
+
+	// Receiver The archive.
+	Receiver string `json:"receiver" validate:"required,filled,max=500,text"`
+
+	// Reference Of its acknowledgement.
+	Reference string `json:"reference" validate:"required,filled,max=500,text"`
+
+	// Scope Each list adds to the others.
+	Scope Scope `json:"scope" validate:"required"`
 }
 
 // Duration defines model for Duration.
@@ -774,6 +966,9 @@ type Tombstone struct {
 	Permit   string   `json:"permit,omitempty,omitzero"`
 	RecordID RecordID `json:"record_id"`
 	Rule     string   `json:"rule,omitempty,omitzero"`
+
+	// Run The disposal run in which it was destroyed.
+	Run string `json:"run,omitempty,omitzero"`
 }
 
 // TriggerReport defines model for TriggerReport.
@@ -869,7 +1064,7 @@ type GetClassificationParams struct {
 
 // ListDisposalsParams defines parameters for ListDisposals.
 type ListDisposalsParams struct {
-	View ListDisposalsParamsView `form:"view,omitempty" json:"view,omitempty,omitzero" validate:"omitempty,oneof=due destroyed"`
+	View ListDisposalsParamsView `form:"view,omitempty" json:"view,omitempty,omitzero" validate:"omitempty,oneof=due destroyed runs"`
 
 	// Limit At most so many; 50 if not given.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
@@ -880,6 +1075,27 @@ type ListDisposalsParams struct {
 
 // ListDisposalsParamsView defines parameters for ListDisposals.
 type ListDisposalsParamsView string
+
+// GetDisposalParams defines parameters for GetDisposal.
+type GetDisposalParams struct {
+	State    GetDisposalParamsState    `form:"state,omitempty" json:"state,omitempty,omitzero" validate:"omitempty,oneof=open destroyed transferred left refused"`
+	Decision GetDisposalParamsDecision `form:"decision,omitempty" json:"decision,omitempty,omitzero" validate:"omitempty,oneof=A B V K"`
+
+	// Class This class alone.
+	Class string `form:"class,omitempty" json:"class,omitempty,omitzero" validate:"omitempty,max=64,text"`
+
+	// Limit At most so many; 50 if not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
+
+	// After `next` of the page before.
+	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
+}
+
+// GetDisposalParamsState defines parameters for GetDisposal.
+type GetDisposalParamsState string
+
+// GetDisposalParamsDecision defines parameters for GetDisposal.
+type GetDisposalParamsDecision string
 
 // ListRenewalsParams defines parameters for ListRenewals.
 type ListRenewalsParams struct {
@@ -1039,6 +1255,36 @@ type ListTokensParams struct {
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
 }
 
+// CreateDisposalJSONRequestBody defines body for CreateDisposal for application/json ContentType.
+type CreateDisposalJSONRequestBody = DisposalRequest
+
+// AnswerDisposalJSONRequestBody defines body for AnswerDisposal for application/json ContentType.
+type AnswerDisposalJSONRequestBody = DisposalAnswers
+
+// ApproveDisposalJSONRequestBody defines body for ApproveDisposal for application/json ContentType.
+type ApproveDisposalJSONRequestBody = DisposalApproval
+
+// CancelDisposalJSONRequestBody defines body for CancelDisposal for application/json ContentType.
+type CancelDisposalJSONRequestBody = Reason
+
+// DecideDisposalJSONRequestBody defines body for DecideDisposal for application/json ContentType.
+type DecideDisposalJSONRequestBody = DisposalDecisions
+
+// ExecuteDisposalJSONRequestBody defines body for ExecuteDisposal for application/json ContentType.
+type ExecuteDisposalJSONRequestBody = DisposalExecution
+
+// OfferDisposalJSONRequestBody defines body for OfferDisposal for application/json ContentType.
+type OfferDisposalJSONRequestBody = DisposalOffer
+
+// StopDisposalJSONRequestBody defines body for StopDisposal for application/json ContentType.
+type StopDisposalJSONRequestBody = Reason
+
+// TransferDisposalJSONRequestBody defines body for TransferDisposal for application/json ContentType.
+type TransferDisposalJSONRequestBody = DisposalTransfer
+
+// WithdrawDisposalJSONRequestBody defines body for WithdrawDisposal for application/json ContentType.
+type WithdrawDisposalJSONRequestBody = Reason
+
 // CreateHoldJSONRequestBody defines body for CreateHold for application/json ContentType.
 type CreateHoldJSONRequestBody = HoldRequest
 
@@ -1098,9 +1344,42 @@ type ServerInterface interface {
 	// ListClassificationVersions All versions of the classification, newest first, without their classes.
 	// (GET /v1/classification/versions)
 	ListClassificationVersions(w http.ResponseWriter, r *http.Request)
-	// ListDisposals Records whose retention has ended, or with `view=destroyed` what was destroyed.
+	// ListDisposals Records whose retention has ended, with `view=destroyed` what was destroyed, or with `view=runs` disposal runs.
 	// (GET /v1/disposals)
 	ListDisposals(w http.ResponseWriter, r *http.Request, params ListDisposalsParams)
+	// CreateDisposal Begin a disposal run over records that are due.
+	// (POST /v1/disposals)
+	CreateDisposal(w http.ResponseWriter, r *http.Request)
+	// GetDisposal A disposal run with its counts, what was done to it, and a page of its records.
+	// (GET /v1/disposals/{id})
+	GetDisposal(w http.ResponseWriter, r *http.Request, id ID, params GetDisposalParams)
+	// AnswerDisposal Note what the archive answered to the offer.
+	// (POST /v1/disposals/{id}/answers)
+	AnswerDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// ApproveDisposal Approve the list of a run as somebody who neither proposed it nor decided about it. The list is frozen then.
+	// (POST /v1/disposals/{id}/approval)
+	ApproveDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// CancelDisposal End a run that is not being carried out. Its records are free for others.
+	// (POST /v1/disposals/{id}/cancellation)
+	CancelDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// DecideDisposal Assess records of a run.
+	// (POST /v1/disposals/{id}/decisions)
+	DecideDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// ExecuteDisposal Have an approved run carried out after the grace period, or a stopped one go on.
+	// (POST /v1/disposals/{id}/execution)
+	ExecuteDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// OfferDisposal Note that the records were offered to the competent archive, which has six months (SächsArchivG §5(6)).
+	// (POST /v1/disposals/{id}/offer)
+	OfferDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// StopDisposal Stop a run that is being carried out. From the answer on no further record is begun.
+	// (POST /v1/disposals/{id}/stop)
+	StopDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// TransferDisposal Note that an archive acknowledged records with decision A. Only then their own copies are destroyed, or kept for the archive.
+	// (POST /v1/disposals/{id}/transfers)
+	TransferDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// WithdrawDisposal Take the approval of a run back. What was not destroyed yet can be decided anew.
+	// (POST /v1/disposals/{id}/withdrawal)
+	WithdrawDisposal(w http.ResponseWriter, r *http.Request, id ID)
 	// StampPending Time-stamp now what no batch has covered yet.
 	// (POST /v1/evidence/batches)
 	StampPending(w http.ResponseWriter, r *http.Request)
@@ -1390,6 +1669,348 @@ func (siw *ServerInterfaceWrapper) ListDisposals(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListDisposals(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateDisposal operation middleware
+func (siw *ServerInterfaceWrapper) CreateDisposal(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateDisposal(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDisposal operation middleware
+func (siw *ServerInterfaceWrapper) GetDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDisposalParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "decision" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "decision", r.URL.Query(), &params.Decision, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "decision"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "decision", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "class" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "class", r.URL.Query(), &params.Class, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "class"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "class", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDisposal(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AnswerDisposal operation middleware
+func (siw *ServerInterfaceWrapper) AnswerDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AnswerDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ApproveDisposal operation middleware
+func (siw *ServerInterfaceWrapper) ApproveDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ApproveDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelDisposal operation middleware
+func (siw *ServerInterfaceWrapper) CancelDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DecideDisposal operation middleware
+func (siw *ServerInterfaceWrapper) DecideDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DecideDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExecuteDisposal operation middleware
+func (siw *ServerInterfaceWrapper) ExecuteDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExecuteDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OfferDisposal operation middleware
+func (siw *ServerInterfaceWrapper) OfferDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OfferDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StopDisposal operation middleware
+func (siw *ServerInterfaceWrapper) StopDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StopDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TransferDisposal operation middleware
+func (siw *ServerInterfaceWrapper) TransferDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TransferDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WithdrawDisposal operation middleware
+func (siw *ServerInterfaceWrapper) WithdrawDisposal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WithdrawDisposal(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2947,6 +3568,17 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/permits/{id}/approval", wrapper.ApprovePermit)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/permits/{id}/revoke", wrapper.RevokePermit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/disposals", wrapper.ListDisposals)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals", wrapper.CreateDisposal)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/disposals/{id}", wrapper.GetDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/decisions", wrapper.DecideDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/offer", wrapper.OfferDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/answers", wrapper.AnswerDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/approval", wrapper.ApproveDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/withdrawal", wrapper.WithdrawDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/execution", wrapper.ExecuteDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/stop", wrapper.StopDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/cancellation", wrapper.CancelDisposal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/transfers", wrapper.TransferDisposal)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit", wrapper.ListAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit/export", wrapper.ExportAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tokens", wrapper.ListTokens)
@@ -3250,6 +3882,445 @@ type ListDisposalsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDisposalsdefaultApplicationProblemPlusJSONResponse) VisitListDisposalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDisposalRequestObject struct {
+	Body *CreateDisposalJSONRequestBody
+}
+
+type CreateDisposalResponseObject interface {
+	VisitCreateDisposalResponse(w http.ResponseWriter) error
+}
+
+type CreateDisposal201JSONResponse DisposalRun
+
+func (response CreateDisposal201JSONResponse) VisitCreateDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateDisposaldefaultApplicationProblemPlusJSONResponse) VisitCreateDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDisposalRequestObject struct {
+	ID     ID `json:"id"`
+	Params GetDisposalParams
+}
+
+type GetDisposalResponseObject interface {
+	VisitGetDisposalResponse(w http.ResponseWriter) error
+}
+
+type GetDisposal200JSONResponse DisposalRun
+
+func (response GetDisposal200JSONResponse) VisitGetDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDisposaldefaultApplicationProblemPlusJSONResponse) VisitGetDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *AnswerDisposalJSONRequestBody
+}
+
+type AnswerDisposalResponseObject interface {
+	VisitAnswerDisposalResponse(w http.ResponseWriter) error
+}
+
+type AnswerDisposal200JSONResponse DisposalRun
+
+func (response AnswerDisposal200JSONResponse) VisitAnswerDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnswerDisposaldefaultApplicationProblemPlusJSONResponse) VisitAnswerDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *ApproveDisposalJSONRequestBody
+}
+
+type ApproveDisposalResponseObject interface {
+	VisitApproveDisposalResponse(w http.ResponseWriter) error
+}
+
+type ApproveDisposal200JSONResponse DisposalRun
+
+func (response ApproveDisposal200JSONResponse) VisitApproveDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApproveDisposaldefaultApplicationProblemPlusJSONResponse) VisitApproveDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *CancelDisposalJSONRequestBody
+}
+
+type CancelDisposalResponseObject interface {
+	VisitCancelDisposalResponse(w http.ResponseWriter) error
+}
+
+type CancelDisposal200JSONResponse DisposalRun
+
+func (response CancelDisposal200JSONResponse) VisitCancelDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelDisposaldefaultApplicationProblemPlusJSONResponse) VisitCancelDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *DecideDisposalJSONRequestBody
+}
+
+type DecideDisposalResponseObject interface {
+	VisitDecideDisposalResponse(w http.ResponseWriter) error
+}
+
+type DecideDisposal200JSONResponse DisposalRun
+
+func (response DecideDisposal200JSONResponse) VisitDecideDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DecideDisposaldefaultApplicationProblemPlusJSONResponse) VisitDecideDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExecuteDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *ExecuteDisposalJSONRequestBody
+}
+
+type ExecuteDisposalResponseObject interface {
+	VisitExecuteDisposalResponse(w http.ResponseWriter) error
+}
+
+type ExecuteDisposal202JSONResponse DisposalRun
+
+func (response ExecuteDisposal202JSONResponse) VisitExecuteDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExecuteDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExecuteDisposaldefaultApplicationProblemPlusJSONResponse) VisitExecuteDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OfferDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *OfferDisposalJSONRequestBody
+}
+
+type OfferDisposalResponseObject interface {
+	VisitOfferDisposalResponse(w http.ResponseWriter) error
+}
+
+type OfferDisposal200JSONResponse DisposalRun
+
+func (response OfferDisposal200JSONResponse) VisitOfferDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OfferDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OfferDisposaldefaultApplicationProblemPlusJSONResponse) VisitOfferDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *StopDisposalJSONRequestBody
+}
+
+type StopDisposalResponseObject interface {
+	VisitStopDisposalResponse(w http.ResponseWriter) error
+}
+
+type StopDisposal200JSONResponse DisposalRun
+
+func (response StopDisposal200JSONResponse) VisitStopDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StopDisposaldefaultApplicationProblemPlusJSONResponse) VisitStopDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TransferDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *TransferDisposalJSONRequestBody
+}
+
+type TransferDisposalResponseObject interface {
+	VisitTransferDisposalResponse(w http.ResponseWriter) error
+}
+
+type TransferDisposal200JSONResponse DisposalRun
+
+func (response TransferDisposal200JSONResponse) VisitTransferDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TransferDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TransferDisposaldefaultApplicationProblemPlusJSONResponse) VisitTransferDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawDisposalRequestObject struct {
+	ID   ID `json:"id"`
+	Body *WithdrawDisposalJSONRequestBody
+}
+
+type WithdrawDisposalResponseObject interface {
+	VisitWithdrawDisposalResponse(w http.ResponseWriter) error
+}
+
+type WithdrawDisposal200JSONResponse DisposalRun
+
+func (response WithdrawDisposal200JSONResponse) VisitWithdrawDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawDisposaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response WithdrawDisposaldefaultApplicationProblemPlusJSONResponse) VisitWithdrawDisposalResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5244,9 +6315,42 @@ type StrictServerInterface interface {
 	// ListClassificationVersions All versions of the classification, newest first, without their classes.
 	// (GET /v1/classification/versions)
 	ListClassificationVersions(ctx context.Context, request ListClassificationVersionsRequestObject) (ListClassificationVersionsResponseObject, error)
-	// ListDisposals Records whose retention has ended, or with `view=destroyed` what was destroyed.
+	// ListDisposals Records whose retention has ended, with `view=destroyed` what was destroyed, or with `view=runs` disposal runs.
 	// (GET /v1/disposals)
 	ListDisposals(ctx context.Context, request ListDisposalsRequestObject) (ListDisposalsResponseObject, error)
+	// CreateDisposal Begin a disposal run over records that are due.
+	// (POST /v1/disposals)
+	CreateDisposal(ctx context.Context, request CreateDisposalRequestObject) (CreateDisposalResponseObject, error)
+	// GetDisposal A disposal run with its counts, what was done to it, and a page of its records.
+	// (GET /v1/disposals/{id})
+	GetDisposal(ctx context.Context, request GetDisposalRequestObject) (GetDisposalResponseObject, error)
+	// AnswerDisposal Note what the archive answered to the offer.
+	// (POST /v1/disposals/{id}/answers)
+	AnswerDisposal(ctx context.Context, request AnswerDisposalRequestObject) (AnswerDisposalResponseObject, error)
+	// ApproveDisposal Approve the list of a run as somebody who neither proposed it nor decided about it. The list is frozen then.
+	// (POST /v1/disposals/{id}/approval)
+	ApproveDisposal(ctx context.Context, request ApproveDisposalRequestObject) (ApproveDisposalResponseObject, error)
+	// CancelDisposal End a run that is not being carried out. Its records are free for others.
+	// (POST /v1/disposals/{id}/cancellation)
+	CancelDisposal(ctx context.Context, request CancelDisposalRequestObject) (CancelDisposalResponseObject, error)
+	// DecideDisposal Assess records of a run.
+	// (POST /v1/disposals/{id}/decisions)
+	DecideDisposal(ctx context.Context, request DecideDisposalRequestObject) (DecideDisposalResponseObject, error)
+	// ExecuteDisposal Have an approved run carried out after the grace period, or a stopped one go on.
+	// (POST /v1/disposals/{id}/execution)
+	ExecuteDisposal(ctx context.Context, request ExecuteDisposalRequestObject) (ExecuteDisposalResponseObject, error)
+	// OfferDisposal Note that the records were offered to the competent archive, which has six months (SächsArchivG §5(6)).
+	// (POST /v1/disposals/{id}/offer)
+	OfferDisposal(ctx context.Context, request OfferDisposalRequestObject) (OfferDisposalResponseObject, error)
+	// StopDisposal Stop a run that is being carried out. From the answer on no further record is begun.
+	// (POST /v1/disposals/{id}/stop)
+	StopDisposal(ctx context.Context, request StopDisposalRequestObject) (StopDisposalResponseObject, error)
+	// TransferDisposal Note that an archive acknowledged records with decision A. Only then their own copies are destroyed, or kept for the archive.
+	// (POST /v1/disposals/{id}/transfers)
+	TransferDisposal(ctx context.Context, request TransferDisposalRequestObject) (TransferDisposalResponseObject, error)
+	// WithdrawDisposal Take the approval of a run back. What was not destroyed yet can be decided anew.
+	// (POST /v1/disposals/{id}/withdrawal)
+	WithdrawDisposal(ctx context.Context, request WithdrawDisposalRequestObject) (WithdrawDisposalResponseObject, error)
 	// StampPending Time-stamp now what no batch has covered yet.
 	// (POST /v1/evidence/batches)
 	StampPending(ctx context.Context, request StampPendingRequestObject) (StampPendingResponseObject, error)
@@ -5515,6 +6619,367 @@ func (sh *strictHandler) ListDisposals(w http.ResponseWriter, r *http.Request, p
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListDisposalsResponseObject); ok {
 		if err := validResponse.VisitListDisposalsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateDisposal operation middleware
+func (sh *strictHandler) CreateDisposal(w http.ResponseWriter, r *http.Request) {
+	var request CreateDisposalRequestObject
+
+	var body CreateDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDisposal(ctx, request.(CreateDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateDisposalResponseObject); ok {
+		if err := validResponse.VisitCreateDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDisposal operation middleware
+func (sh *strictHandler) GetDisposal(w http.ResponseWriter, r *http.Request, id ID, params GetDisposalParams) {
+	var request GetDisposalRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDisposal(ctx, request.(GetDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDisposalResponseObject); ok {
+		if err := validResponse.VisitGetDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnswerDisposal operation middleware
+func (sh *strictHandler) AnswerDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request AnswerDisposalRequestObject
+
+	request.ID = id
+
+	var body AnswerDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerDisposal(ctx, request.(AnswerDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AnswerDisposalResponseObject); ok {
+		if err := validResponse.VisitAnswerDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ApproveDisposal operation middleware
+func (sh *strictHandler) ApproveDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request ApproveDisposalRequestObject
+
+	request.ID = id
+
+	var body ApproveDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveDisposal(ctx, request.(ApproveDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ApproveDisposalResponseObject); ok {
+		if err := validResponse.VisitApproveDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelDisposal operation middleware
+func (sh *strictHandler) CancelDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request CancelDisposalRequestObject
+
+	request.ID = id
+
+	var body CancelDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelDisposal(ctx, request.(CancelDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelDisposalResponseObject); ok {
+		if err := validResponse.VisitCancelDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DecideDisposal operation middleware
+func (sh *strictHandler) DecideDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request DecideDisposalRequestObject
+
+	request.ID = id
+
+	var body DecideDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideDisposal(ctx, request.(DecideDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DecideDisposalResponseObject); ok {
+		if err := validResponse.VisitDecideDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExecuteDisposal operation middleware
+func (sh *strictHandler) ExecuteDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request ExecuteDisposalRequestObject
+
+	request.ID = id
+
+	var body ExecuteDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExecuteDisposal(ctx, request.(ExecuteDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExecuteDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExecuteDisposalResponseObject); ok {
+		if err := validResponse.VisitExecuteDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OfferDisposal operation middleware
+func (sh *strictHandler) OfferDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request OfferDisposalRequestObject
+
+	request.ID = id
+
+	var body OfferDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.OfferDisposal(ctx, request.(OfferDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OfferDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OfferDisposalResponseObject); ok {
+		if err := validResponse.VisitOfferDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StopDisposal operation middleware
+func (sh *strictHandler) StopDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request StopDisposalRequestObject
+
+	request.ID = id
+
+	var body StopDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.StopDisposal(ctx, request.(StopDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StopDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StopDisposalResponseObject); ok {
+		if err := validResponse.VisitStopDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TransferDisposal operation middleware
+func (sh *strictHandler) TransferDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request TransferDisposalRequestObject
+
+	request.ID = id
+
+	var body TransferDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TransferDisposal(ctx, request.(TransferDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TransferDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TransferDisposalResponseObject); ok {
+		if err := validResponse.VisitTransferDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// WithdrawDisposal operation middleware
+func (sh *strictHandler) WithdrawDisposal(w http.ResponseWriter, r *http.Request, id ID) {
+	var request WithdrawDisposalRequestObject
+
+	request.ID = id
+
+	var body WithdrawDisposalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawDisposal(ctx, request.(WithdrawDisposalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawDisposal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(WithdrawDisposalResponseObject); ok {
+		if err := validResponse.VisitWithdrawDisposalResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -82,6 +82,17 @@ var routes = []route{
 	{"POST /v1/permits/{id}/approval", roles(auth.Approver), none},
 	{"POST /v1/permits/{id}/revoke", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), none},
 	{"GET /v1/disposals", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"POST /v1/disposals", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
+	{"GET /v1/disposals/{id}", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"POST /v1/disposals/{id}/decisions", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
+	{"POST /v1/disposals/{id}/offer", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/disposals/{id}/answers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
+	{"POST /v1/disposals/{id}/approval", roles(auth.Approver), small},
+	{"POST /v1/disposals/{id}/withdrawal", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), small},
+	{"POST /v1/disposals/{id}/execution", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), small},
+	{"POST /v1/disposals/{id}/stop", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), small},
+	{"POST /v1/disposals/{id}/cancellation", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/disposals/{id}/transfers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
 
 	{"GET /v1/audit", roles(auth.Auditor, auth.Admin), none},
 	{"GET /v1/audit/export", roles(auth.Auditor, auth.Admin), none},
@@ -125,6 +136,8 @@ type Config struct {
 	ArchivedCopy func(context.Context, io.Reader) (*os.File, error)
 	// ReceiptPDF returns the receipt of an archived submission as PDF/A, and its size.
 	ReceiptPDF func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error)
+	// Grace is how long an approved disposal run waits before it begins.
+	Grace time.Duration
 	// AddTenant adds a municipality with everything it needs: bucket, catalog
 	// entry, classification. catalog.ErrConflict when the name is taken.
 	AddTenant func(ctx context.Context, info catalog.TenantInfo, actor string) (catalog.TenantInfo, error)

@@ -22,6 +22,7 @@ func TestTags(t *testing.T) {
 	}
 	types := map[string]reflect.Type{}
 	for _, v := range []any{SubmissionMetadata{}, VersionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, HoldRequest{}, Reason{}, PermitRequest{}, TokenRequest{}, TenantRequest{},
+		DisposalRequest{}, DisposalDecisions{}, DisposalDecision{}, DisposalOffer{}, DisposalAnswers{}, DisposalAnswer{}, DisposalApproval{}, DisposalExecution{}, DisposalTransfer{},
 		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}} {
 		name := reflect.TypeOf(v).Name()
 		if name == "Rule" {
@@ -69,7 +70,7 @@ func TestParameterTags(t *testing.T) {
 	}
 	params := map[string]reflect.Type{}
 	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListRenewalsParams{}, ListHoldsParams{},
-		ListDisposalsParams{}, GetClassificationParams{}, PreviewRuleParams{}, ListAuditParams{}, ListTokensParams{}} {
+		ListDisposalsParams{}, GetDisposalParams{}, GetClassificationParams{}, PreviewRuleParams{}, ListAuditParams{}, ListTokensParams{}} {
 		params[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}
 	for _, r := range routes {

@@ -155,7 +155,7 @@ func facts(r *catalog.Retention) *Facts {
 }
 
 func trigger(g catalog.Trigger) Trigger {
-	return Trigger{ID: g.ID, Type: g.Type, Date: g.Date, Withdrawn: g.Date.IsZero(), Recorded: g.At, Actor: g.Actor}
+	return Trigger{ID: g.ID, Type: g.Type, Date: g.Date, Withdrawn: g.Date.IsZero(), Custodian: g.Name, Recorded: g.At, Actor: g.Actor}
 }
 
 // stored is the catalog's form of an evaluation.

@@ -60,6 +60,8 @@ type Run struct {
 	// Handovers are the acknowledged transfers by what items say of them.
 	Handovers map[string]Handover `json:"handovers,omitempty"`
 
+	History []Step `json:"history,omitempty"`
+
 	Ended       time.Time             `json:"ended,omitzero"`
 	Certificate preservation.RecordID `json:"certificate,omitempty"` // the record that holds it
 }
@@ -108,6 +110,17 @@ type Stop struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
 	Asks   int64     `json:"asks,omitempty"` // it stopped itself before destroying so many records: say that they are right
+}
+
+// Step is something that somebody did to a run; several decisions in a row are one.
+type Step struct {
+	Revision int       `json:"revision"`
+	At       time.Time `json:"at"` // of the last one
+	By       string    `json:"by"`
+	Act      string    `json:"act"`
+	Times    int       `json:"times,omitempty"` // if more than one
+	Status   RunStatus `json:"status"`          // afterwards
+	Note     string    `json:"note,omitempty"`
 }
 
 // Acts of an Entry.
@@ -225,6 +238,7 @@ func (e *edit) enter(ctx context.Context, r *Run, n Entry) error {
 	if err != nil {
 		return err
 	}
+	r.note(&n, d)
 	e.docs = append(e.docs, d)
 	if err := errors.Join(e.AddDocument(d), e.setRun(r)); err != nil || n.Act == actListed {
 		return err
@@ -353,7 +367,25 @@ func (r *Run) replay(x listing, d catalog.Document) error {
 		return err
 	}
 	r.Revision, r.Status = d.Version, n.Status
+	r.note(&n, d)
 	return nil
+}
+
+// note adds an entry to the history, but for what is told by the items.
+func (r *Run) note(n *Entry, d catalog.Document) {
+	s := Step{Revision: d.Version, At: time.UnixMilli(d.At).UTC(), By: d.Actor, Act: n.Act, Status: n.Status, Note: n.Note}
+	switch n.Act {
+	case actListed, actLeft, actTakenOver:
+		return
+	case actDecided, actAnswered, actHandedOver:
+		s.Note = ""
+		if end := len(r.History) - 1; end >= 0 && r.History[end].Act == n.Act && r.History[end].By == d.Actor {
+			s.Times = max(r.History[end].Times, 1) + 1
+			r.History[end] = s
+			return
+		}
+	}
+	r.History = append(r.History, s)
 }
 
 // decides notes that somebody took part in the decisions.

@@ -51,11 +51,12 @@ type Evaluation struct {
 	Disposition Disposition       `json:"disposition,omitempty"`
 	Trigger     string            `json:"trigger,omitempty"`
 	TriggeredOn preservation.Date `json:"triggered_on,omitzero"`
-	Start       preservation.Date `json:"start,omitzero"`    // first day of the period
-	End         preservation.Date `json:"end,omitzero"`      // last day on which it has to be kept
-	DueFrom     preservation.Date `json:"due_from,omitzero"` // first day on which it may go: the day after End
-	Ceiling     preservation.Date `json:"ceiling,omitzero"`  // last day on which it may be kept
-	Holds       []string          `json:"holds,omitempty"`   // IDs, sorted
+	Start       preservation.Date `json:"start,omitzero"`      // first day of the period
+	End         preservation.Date `json:"end,omitzero"`        // last day on which it has to be kept
+	DueFrom     preservation.Date `json:"due_from,omitzero"`   // first day on which it may go: the day after End
+	Ceiling     preservation.Date `json:"ceiling,omitzero"`    // last day on which it may be kept
+	Custodian   string            `json:"custodian,omitempty"` // the archive that took it over, if one did
+	Holds       []string          `json:"holds,omitempty"`     // IDs, sorted
 	Reasons     []Reason          `json:"reasons,omitempty"`
 }
 
@@ -113,7 +114,7 @@ func (s *Schedule) assess(f *Facts, today preservation.Date) Evaluation {
 	}
 	e.Rule, e.Disposition, e.Trigger = r.Ref(), r.Disposition, r.Trigger
 	if g := f.reported(OnTakeover); g != nil {
-		e.State, e.Disposition, e.Trigger, e.TriggeredOn = Permanent, Archive, OnTakeover, g.Date
+		e.State, e.Disposition, e.Trigger, e.TriggeredOn, e.Custodian = Permanent, Archive, OnTakeover, g.Date, g.Custodian
 		return e
 	}
 	if r.Permanent {

@@ -88,6 +88,7 @@ type Config struct {
 	LogLevel   string
 	LogJSON    bool
 	DisposeMax float64
+	Grace      int
 
 	restoring bool // bestand restore is what uses the data folder
 }
@@ -147,6 +148,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.IntVar(&c.MaxFiles, "max-files", ingest.MaxFiles, "most files of one submission")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.BoolVar(&c.LogJSON, "log-json", false, "log JSON lines instead of text")
+	fs.IntVar(&c.Grace, "dispose-grace", 7, "`days` that an approved disposal run waits before it begins, unless the order says otherwise")
 	fs.Float64Var(&c.DisposeMax, "dispose-max-share", 0.1, "share of the holding above which a destruction run stops itself and asks")
 }
 

@@ -122,6 +122,9 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err != nil {
 		return report, err
 	}
+	if err := retention.RestoreRuns(ctx, t); err != nil {
+		return report, err
+	}
 	_, problems, err := a.newNotary().Restore(ctx, t)
 	if report.Problems = append(report.Problems, problems...); err != nil {
 		return report, err

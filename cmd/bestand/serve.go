@@ -115,6 +115,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Verify: s.verify, Evidence: s.evidence, EvidenceReport: s.notary.Report, EvidencePDF: s.pipeline.EvidencePDF, Export: s.export,
 		Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments,
 		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF, ArchivedCopy: s.pipeline.ArchivedCopy,
+		Grace:          time.Duration(a.cfg.Grace) * 24 * time.Hour,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
 		Ready:          s.parts(),
