@@ -110,11 +110,18 @@ func TestTenants(t *testing.T) {
 		"legal_basis": "SächsArchivG §5(9)", "valid_from": "2020-01-01"}).want(t, 201))
 	token := decode[NewToken](t, a.do(admin, "POST", "/v1/tokens", map[string]any{"actor": "x", "roles": []string{"reader"}}).want(t, 201))
 
+	run := decode[DisposalRun](t, a.do(admin, "POST", "/v1/disposals", map[string]any{"records": []string{string(a.due(ours, "2"))}}).want(t, 201))
+
 	absent := preservation.NewID(e.Archived)
 	body := map[string]string{
 		"POST /v1/submissions/{id}/refuse":  `{"reason":"r"}`,
 		"POST /v1/submissions/{id}/release": `{"reason":"r"}`, "POST /v1/holds/{id}/release": `{"reason":"r"}`,
-		"POST /v1/records/{id}/triggers": `{"type":"closure","date":"2020-01-01"}`,
+		"POST /v1/records/{id}/triggers":     `{"type":"closure","date":"2020-01-01"}`,
+		"POST /v1/disposals/{id}/decisions":  `{"decisions":[{"scope":{"all":true},"decision":"V"}]}`,
+		"POST /v1/disposals/{id}/offer":      `{"authority":"a","offered":"2020-01-01"}`,
+		"POST /v1/disposals/{id}/answers":    `{"answers":[{"scope":{"all":true},"answer":"V"}]}`,
+		"POST /v1/disposals/{id}/transfers":  `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2020-01-01","own_copy":"keep"}`,
+		"POST /v1/disposals/{id}/withdrawal": `{"reason":"r"}`, "POST /v1/disposals/{id}/stop": `{"reason":"r"}`, "POST /v1/disposals/{id}/cancellation": `{"reason":"r"}`,
 	}
 	for _, r := range routes {
 		if !strings.Contains(r.pattern, "{id}") {
@@ -130,6 +137,8 @@ func TestTenants(t *testing.T) {
 			id = hold.ID
 		case strings.Contains(r.pattern, "permits"):
 			id = permit.ID
+		case strings.Contains(r.pattern, "disposals"):
+			id = run.ID
 		case strings.Contains(r.pattern, "tokens"):
 			id = token.ID
 		}
@@ -150,8 +159,8 @@ func TestTenants(t *testing.T) {
 			t.Errorf("%s\n  of another tenant: %d %s\n  of nobody: %d %s", r.pattern, other.StatusCode, other.body, nothing.StatusCode, nothing.body)
 		}
 	}
-	for _, path := range []string{"/v1/records", "/v1/records?q=Bauantrag", "/v1/submissions", "/v1/holds", "/v1/permits", "/v1/disposals", "/v1/audit?object=" + string(e.ID)} {
-		if v := a.do(stranger, "GET", path, nil).want(t, 200); bytes.Contains(v.body, []byte(e.ID)) || bytes.Contains(v.body, []byte(hold.ID)) || bytes.Contains(v.body, []byte(permit.ID)) {
+	for _, path := range []string{"/v1/records", "/v1/records?q=Bauantrag", "/v1/submissions", "/v1/holds", "/v1/permits", "/v1/disposals", "/v1/disposals?view=runs", "/v1/audit?object=" + string(e.ID)} {
+		if v := a.do(stranger, "GET", path, nil).want(t, 200); bytes.Contains(v.body, []byte(e.ID)) || bytes.Contains(v.body, []byte(hold.ID)) || bytes.Contains(v.body, []byte(permit.ID)) || bytes.Contains(v.body, []byte(run.ID)) {
 			t.Errorf("%s shows what belongs to another tenant: %s", path, v.body)
 		}
 	}

@@ -100,7 +100,7 @@ func (o *Officer) StartRun(ctx context.Context, t *catalog.Tenant, id string, gr
 		if err := e.enter(ctx, r, Entry{Act: actStarted, Execution: &x}); err != nil {
 			return err
 		}
-		return e.Enqueue(catalog.Job{Kind: JobRun, Key: r.ID})
+		return e.Enqueue(r.job())
 	})
 }
 

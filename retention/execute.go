@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -22,7 +23,8 @@ func (d *Disposer) ExecuteRun(ctx context.Context, t *catalog.Tenant, j catalog.
 	if err != nil {
 		return err
 	}
-	r, err := readRun(ctx, t.View(), j.Key)
+	id, _, _ := strings.Cut(j.Key, ".")
+	r, err := readRun(ctx, t.View(), id)
 	if err != nil {
 		return err
 	}
@@ -47,6 +49,12 @@ func (d *Disposer) ExecuteRun(ctx context.Context, t *catalog.Tenant, j catalog.
 		return err
 	}
 	return x.end(ctx)
+}
+
+// job is what goes on with the run. Each revision has its own: one that waits for the
+// end of a grace period is not called before.
+func (r *Run) job() catalog.Job {
+	return catalog.Job{Kind: JobRun, Key: fmt.Sprintf("%s.%d", r.ID, r.Revision)}
 }
 
 // execution is one attempt at carrying out a run.
@@ -462,10 +470,7 @@ func (x *execution) end(ctx context.Context) error {
 			return nil // what waits for the archive goes on when it acknowledged
 		}
 		ended := Run{Ended: e.now.UTC().Truncate(time.Millisecond)}
-		if err := e.enter(ctx, r, Entry{Act: actCompleted, Run: &ended}); err != nil {
-			return err
-		}
-		return e.Enqueue(catalog.Job{Kind: JobCertify, Key: r.ID})
+		return e.enter(ctx, r, Entry{Act: actCompleted, Run: &ended})
 	})
 	if err != nil || !waiting {
 		return x.passed(err)

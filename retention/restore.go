@@ -101,7 +101,7 @@ func restoreRun(ctx context.Context, x *catalog.Tx, d catalog.Document) error {
 		return err
 	}
 	if r.Collecting || r.Status == RunExecuting {
-		err = x.Enqueue(catalog.Job{Kind: JobRun, Key: r.ID})
+		err = x.Enqueue(r.job())
 	}
 	return errors.Join(err, x.SetRun(row))
 }

@@ -17,8 +17,7 @@ const (
 	JobEvaluate  = "evaluate"
 	JobLocks     = "extend-locks"
 	JobDispose   = "dispose"
-	JobRun       = "dispose-run" // its key is the run
-	JobCertify   = "certify-run" // likewise; the pipeline archives what Certificate makes
+	JobRun       = "dispose-run" // see Run.job
 	JobConfigure = "configure"
 
 	keyStale      = "stale"

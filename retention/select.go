@@ -117,7 +117,7 @@ func (o *Officer) collect(ctx context.Context, t *catalog.Tenant, policy LockPol
 			return r, err
 		}
 		if !until.IsZero() && o.Now().After(until) {
-			return r, t.Update(ctx, func(x *catalog.Tx) error { return x.Enqueue(catalog.Job{Kind: JobRun, Key: id}) })
+			return r, t.Update(ctx, func(x *catalog.Tx) error { return x.Enqueue(r.job()) })
 		}
 	}
 }

@@ -116,6 +116,7 @@ type complaint struct {
 		Class     string
 		Destroyed time.Time
 		Permit    string
+		Run       string
 	}
 }
 

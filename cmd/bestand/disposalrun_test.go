@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bestand/preservation"
+	"bestand/retention"
+)
+
+// disposalRun is what the interface tells of one.
+type disposalRun struct {
+	ID       string
+	Status   string
+	Revision int
+	Counts   retention.RunCounts
+	Approval retention.Approval
+	Stop     retention.Stop
+	Items    []struct{ Record, State, Decision, Reason string }
+}
+
+func (c *caller) disposalRun(id string) (r disposalRun) {
+	c.Helper()
+	c.get("/v1/disposals/"+id+"?limit=200").want(c.T, 200).decode(c.T, &r)
+	return r
+}
+
+// TestDisposalRun has people dispose of records: one is destroyed, one claimed by the
+// archive, one held between approval and execution, one kept longer. Then everything
+// is restored from the bucket.
+func TestDisposalRun(t *testing.T) {
+	converters(t)
+	t.Parallel()
+	in := install(t, "--lock-mode", string(preservation.Governance)).serve(t)
+	admin := in.admin(t)
+	o := newOffice(admin)
+	archive := func(id string) string {
+		t.Helper()
+		_, r := admin.archive(about(id, leave, "Titelwort"+id, "closed", "2001-02-28"), file(id+".txt", "Im Text steht Inhaltswort"+id+".\n"), file(id+".bin", blob("Bytewort"+id)))
+		return r.ID
+	}
+	gone, claimed, held, kept := archive("zuvernichten"), archive("uebernommen"), archive("gesperrt"), archive("behalten")
+	eventually(t, "four records are due", func() bool { return len(admin.due()) == 4 })
+	eventually(t, "the index finds them", func() bool { return len(admin.find("Titelwortzuvernichten")) == 1 })
+
+	var run disposalRun
+	o.officer.post("/v1/disposals", map[string]any{"title": "2026/1", "classes": []string{"02"}}).want(t, 201).decode(t, &run)
+	path := "/v1/disposals/" + run.ID
+	if run.Status != "draft" || run.Counts.Open != 4 {
+		t.Errorf("%+v", run)
+	}
+	one := func(id string) map[string]any { return map[string]any{"records": []string{id}} }
+	all := map[string]any{"all": true}
+	decide := func(decisions ...any) reply {
+		return o.officer.post(path+"/decisions", map[string]any{"decisions": decisions})
+	}
+	o.head.post(path+"/approval", nil).refused(t, 409, "conflict", "")
+	decide(map[string]any{"scope": all, "decision": "V"}, map[string]any{"scope": one(kept), "decision": "K", "until": "2099-12-31", "note": "Klage angekündigt"}).want(t, 200)
+	decide(map[string]any{"scope": one(kept), "decision": "K", "until": "2099-12-31"}).refused(t, 422, "invalid", "")
+	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": "2020-01-15", "reference": "12/20"}).want(t, 200)
+	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": one(claimed), "answer": "A"},
+		map[string]any{"scope": map[string]any{"records": []string{gone, held}}, "answer": "none", "note": "seit sechs Monaten"}}}).want(t, 200)
+	o.archivist.post(path+"/approval", nil).refused(t, 403, "same-person", "") // noted the answer
+	o.officer.post(path+"/approval", nil).refused(t, 403, "forbidden", "")
+	o.head.post(path+"/approval", map[string]any{"revision": 1}).refused(t, 409, "conflict", "")
+	run = admin.disposalRun(run.ID)
+	o.head.post(path+"/approval", map[string]any{"revision": run.Revision}).want(t, 200)
+	o.officer.post("/v1/holds", map[string]any{"scope": one(held), "authority": "Amtsgericht", "reason": "Verfahren 3 C 12/24", "review": "2099-01-01"}).want(t, 201)
+	o.officer.post(path+"/execution", nil).want(t, 202) // with the grace period of the installation
+	in.enqueue(t, retention.JobDispose)
+	admin.get("/v1/records/"+gone).want(t, 200)
+	o.head.post(path+"/stop", map[string]any{"reason": "zu spät gesehen"}).want(t, 200)
+	o.officer.post(path+"/execution", map[string]any{"grace_days": 0}).want(t, 202)
+	eventually(t, "the run did what it can", func() bool {
+		n := admin.disposalRun(run.ID).Counts
+		return n.Destroyed == 1 && n.Left == 2
+	})
+	if p := admin.get("/v1/records/"+gone).refused(t, 410, "destroyed", ""); p.Tombstone.Run != run.ID || p.Tombstone.Permit != "" {
+		t.Errorf("%+v", p.Tombstone)
+	}
+	for _, id := range []string{claimed, held, kept} {
+		admin.verified(id)
+	}
+	o.officer.post(path+"/transfers", map[string]any{"scope": one(claimed), "receiver": "Kreisarchiv", "reference": "Ü 3/26", "acknowledged": "2026-01-02", "own_copy": "keep"}).want(t, 200)
+	eventually(t, "the run has ended", func() bool { return admin.disposalRun(run.ID).Status == "completed" })
+	for _, i := range admin.disposalRun(run.ID).Items {
+		want := map[string][2]string{gone: {"destroyed", ""}, claimed: {"transferred", ""}, held: {"left", "it is held"}, kept: {"left", "Klage angekündigt"}}[i.Record]
+		if i.State != want[0] || !strings.Contains(i.Reason, want[1]) {
+			t.Errorf("%+v, want %v", i, want)
+		}
+	}
+	if s := admin.record(claimed).Retention.State; s != retention.Permanent {
+		t.Errorf("the copy for the archive is %s", s)
+	}
+	t.Run("bytes", func(t *testing.T) { in.noTrace(t, "zuvernichten") })
+	before := admin.get(path + "?limit=200").want(t, 200).body
+	in.settled(t, admin)
+	in.stop(t)
+	for _, pattern := range []string{"catalog.db*", "index", tokenFile} {
+		found, err := filepath.Glob(filepath.Join(in.dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range found {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if out, complaint, code := program(t, append([]string{"rebuild", "--data", in.dir}, in.flags...)...); code != 0 {
+		t.Fatalf("rebuild: exit code %d\n%s%s", code, out, complaint)
+	}
+	in.serve(t)
+	admin = in.admin(t)
+	if after := admin.get(path + "?limit=200").want(t, 200).body; !bytes.Equal(after, before) {
+		t.Errorf("the run was\n%s\nand is\n%s", before, after)
+	}
+	if s := admin.record(claimed).Retention.State; s != retention.Permanent {
+		t.Errorf("the copy for the archive is %s", s)
+	}
+	in.audit(t)
+}
