@@ -96,7 +96,7 @@ func TestDisposalRun(t *testing.T) {
 		t.Errorf("the copy for the archive is %s", s)
 	}
 	t.Run("bytes", func(t *testing.T) { in.noTrace(t, "zuvernichten") })
-	before := admin.get(path + "?limit=200").want(t, 200).body
+	before := admin.get(path+"?limit=200").want(t, 200).body
 	in.settled(t, admin)
 	in.stop(t)
 	for _, pattern := range []string{"catalog.db*", "index", tokenFile} {
@@ -115,7 +115,7 @@ func TestDisposalRun(t *testing.T) {
 	}
 	in.serve(t)
 	admin = in.admin(t)
-	if after := admin.get(path + "?limit=200").want(t, 200).body; !bytes.Equal(after, before) {
+	if after := admin.get(path+"?limit=200").want(t, 200).body; !bytes.Equal(after, before) {
 		t.Errorf("the run was\n%s\nand is\n%s", before, after)
 	}
 	if s := admin.record(claimed).Retention.State; s != retention.Permanent {

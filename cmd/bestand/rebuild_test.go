@@ -232,11 +232,10 @@ func (c *caller) everything(gone, submission string) map[string]any {
 	for _, path := range []string{"/v1/classification", "/v1/rules", "/v1/holds", "/v1/permits", "/v1/disposals", "/v1/disposals?view=destroyed"} {
 		see(path)
 	}
-	for _, q := range []string{"Genehmigung", "Bauantraege", "Titelwort*", "Inhaltswortgesperrt", "Inhaltswortersetzt", "Inhaltswortersatz", "Versuchsreihe", "Nachbarschaft", "Schlagwort", "Inhaltswortzuvernichten"} {
 	for _, id := range list("/v1/disposals?view=runs", 50) {
 		see("/v1/disposals/" + id)
 	}
-	for _, q := range []string{"Genehmigung", "Bauantraege", "Titelwort*", "Inhaltswortgesperrt", "Versuchsreihe", "Nachbarschaft", "Schlagwort", "Inhaltswortzuvernichten"} {
+	for _, q := range []string{"Genehmigung", "Bauantraege", "Titelwort*", "Inhaltswortgesperrt", "Inhaltswortersetzt", "Inhaltswortersatz", "Versuchsreihe", "Nachbarschaft", "Schlagwort", "Inhaltswortzuvernichten"} {
 		list("/v1/records?sort=closed&q="+url.QueryEscape(q), 50)
 	}
 	for _, filter := range []string{"class=21", "producer=samples", "state=held", "state=due", "format=fmt/477", "reference=21.90-2024/7"} {
