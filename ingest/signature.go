@@ -32,6 +32,8 @@ func (w *work) validate(ctx context.Context, f *file) error {
 		return w.validatePDF(ctx, f)
 	case isCMS(f.Name):
 		return w.validateCMS(ctx, f)
+	case isASiC(f.Name):
+		return w.validateASiC(ctx, f)
 	case isXML(f):
 		return w.validateXML(ctx, f)
 	}

@@ -18,7 +18,7 @@ func FuzzCheck(f *testing.F) {
 	key, now := newKey(f), time.Now()
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
-	make := func(c, issuer *x509.Certificate) *x509.Certificate {
+	certify := func(c, issuer *x509.Certificate) *x509.Certificate {
 		der, err := x509.CreateCertificate(rand.Reader, c, issuer, key.Public(), key)
 		if err != nil {
 			f.Fatal(err)
@@ -28,8 +28,8 @@ func FuzzCheck(f *testing.F) {
 		}
 		return c
 	}
-	ca := make(c, c)
-	path := []*x509.Certificate{make(&x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Siegel"}, NotBefore: c.NotBefore, NotAfter: c.NotAfter}, ca), ca}
+	ca := certify(c, c)
+	path := []*x509.Certificate{certify(&x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Siegel"}, NotBefore: c.NotBefore, NotAfter: c.NotAfter}, ca), ca}
 	list, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour),
 		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: big.NewInt(3), RevocationTime: now}}}, ca, key)
 	if err != nil {

@@ -74,6 +74,12 @@ var vectors = []vector{
 	{"element-exclusive", about("#a1", exc), []string{"akte.xml"}},
 }
 
+// containers are ASiC, which package ingest reads.
+var containers = []vector{
+	{"akte.asice", "key=ec&container=ASiC_E&level=T", []string{"anlage.txt", "akte.xml"}},
+	{"anlage.asics", "key=rsa&container=ASiC_S", []string{"anlage.txt"}},
+}
+
 // about refers to an element by itself, and has all in Canonical XML 1.0.
 func about(uri, transforms string) string {
 	return "key=ec&c14n=" + c14n10 + "&reference=" + uri + "&transforms=" + transforms
@@ -124,6 +130,9 @@ func TestUpdate(t *testing.T) {
 	newKey(t, "zwilling", r, ca).write(t, filepath.Join("testdata", "zwilling.pem")) // of the same key under another name
 	for _, v := range vectors {
 		judge.Sign(t, keys, v.path(), v.options+"&at="+signedAt.Format(time.RFC3339), beside(v.files)...)
+	}
+	for _, c := range containers {
+		judge.Sign(t, keys, filepath.Join("testdata", c.name), c.options+"&packaging=DETACHED&at="+signedAt.Format(time.RFC3339), beside(c.files)...)
 	}
 }
 

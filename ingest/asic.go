@@ -1,0 +1,143 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"bestand/ingest/sip/container"
+	"bestand/ingest/sip/finding"
+	"bestand/preservation"
+	"bestand/preservation/xades"
+)
+
+const (
+	maxContainerSignatures = 32       // files with signatures in one container
+	maxContainerBytes      = 16 << 30 // unpacked, for all signatures together
+)
+
+// isASiC says by its name whether a file is a container with signatures over the
+// files in it (EN 319 162-1, A.1).
+func isASiC(name string) bool {
+	return slices.Contains([]string{".asice", ".sce", ".asics", ".scs"}, strings.ToLower(path.Ext(name)))
+}
+
+// validateASiC checks the XAdES signatures in a container over the files in it.
+func (w *work) validateASiC(ctx context.Context, f *file) error {
+	in, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	var bad finding.List
+	c, err := container.Open(in, f.Size, container.Limits{Entries: 10_000, Bytes: maxContainerBytes}, &bad)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		found := bad.All()
+		for i := range found { // it is the record's, not ours to refuse
+			found[i].Severity = preservation.Notice
+			found[i].Detail += ": the signatures in it were not validated"
+		}
+		w.validated(f, found)
+		return nil
+	}
+	a := asic{work: w, container: c, covered: make(map[string]bool), left: maxContainerBytes}
+	for _, e := range c.Entries {
+		if err := a.validate(ctx, e); err != nil {
+			if _, ours := errors.AsType[*fs.PathError](err); ours || ctx.Err() != nil {
+				return err
+			}
+			if errors.Is(err, errTooMuchSigned) {
+				a.note("signature-too-large", finding.Printable(e.Name), err.Error()+": check it with another verifier")
+				continue
+			}
+			a.note("container-damaged", finding.Printable(e.Name), "it, or a file that it signs, cannot be unpacked: "+err.Error())
+		}
+	}
+	if a.signatures == 0 {
+		a.note("signature-missing", "", "a container without a signature that is known here")
+	} else if open := a.uncovered(); len(open) > 0 {
+		a.note("container-partly-covered", finding.Printable(open[0]), fmt.Sprintf("no signature that was validated covers it, nor %d more files of the container", len(open)-1))
+	}
+	w.validated(f, a.found)
+	return nil
+}
+
+var errTooMuchSigned = fmt.Errorf("not supported: signatures over more than %d bytes in one container", maxContainerBytes)
+
+// asic is a container whose signatures are being validated.
+type asic struct {
+	*work
+	container  *container.Container
+	signatures int
+	covered    map[string]bool // by any of them
+	left       int64           // bytes that signatures may still ask for
+	found      []preservation.Finding
+}
+
+func (a *asic) note(code, subject, detail string) {
+	a.found = append(a.found, preservation.Finding{Code: code, Severity: preservation.Notice, Subject: subject, Detail: detail, Clause: "EN 319 162-1"})
+}
+
+// validate checks the signatures in a file of the container (EN 319 162-1, 4.3.3 and 4.4.3).
+func (a *asic) validate(ctx context.Context, e *container.Entry) error {
+	name, inside := strings.CutPrefix(e.Name, "META-INF/")
+	name = strings.ToLower(name)
+	if !inside || !strings.Contains(name, "signature") {
+		return nil
+	}
+	if a.signatures++; a.signatures > maxContainerSignatures {
+		if a.signatures == maxContainerSignatures+1 {
+			a.note("xml-signature-unsupported", "", fmt.Sprintf("not supported: more than %d files with signatures: check the rest with another verifier", maxContainerSignatures))
+		}
+		return nil
+	}
+	if path.Ext(name) != ".xml" {
+		a.note("signature-unsupported", finding.Printable(e.Name), "not supported: signatures in a container other than XAdES: check it with another verifier")
+		return nil
+	}
+	in, err := a.container.Reader(e)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	found, err := xades.Verify(ctx, in, xades.Options{Trust: a.strangers(), Open: a.open})
+	for _, f := range found {
+		f.Subject = strings.TrimSuffix(finding.Printable(e.Name)+", "+f.Subject, ", ")
+		a.found = append(a.found, f)
+	}
+	return err
+}
+
+// open gives a file of the container by its name from the root, which is what
+// signatures in META-INF mean (EN 319 162-1, 4.3.3.2).
+func (a *asic) open(name string) (io.ReadCloser, error) {
+	for _, e := range a.container.Entries {
+		if e.Name == path.Clean(name) {
+			if a.left -= e.Size; a.left < 0 {
+				return nil, errTooMuchSigned
+			}
+			a.covered[e.Name] = true
+			return a.container.Reader(e)
+		}
+	}
+	return nil, fs.ErrNotExist
+}
+
+// uncovered are the files that no signature is about.
+func (a *asic) uncovered() (names []string) {
+	for _, e := range a.container.Entries {
+		if e.Name != "mimetype" && !strings.HasPrefix(e.Name, "META-INF/") && !a.covered[e.Name] {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
