@@ -2,6 +2,7 @@ package xades
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -62,6 +63,21 @@ func TestCanonical(t *testing.T) {
 				t.Errorf("%s of %q\n got %q\nwant %q", flag, doc, &got, want)
 			}
 		}
+	}
+}
+
+// TestBase: Canonical XML 1.1 would join the bases of an element, which is not done here.
+func TestBase(t *testing.T) {
+	n, err := parse(t.Context(), strings.NewReader(`<a xml:base="x"><b/></a>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := forms[c14n10].write(&b, n.root().root(), nil); err != nil || b.String() != `<b xml:base="x"></b>` {
+		t.Errorf("%s, %v", &b, err)
+	}
+	if err := forms[c14n11].write(&b, n.root().root(), nil); !errors.As(err, new(unsupported)) {
+		t.Error(err)
 	}
 }
 

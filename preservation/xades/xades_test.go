@@ -123,6 +123,20 @@ func TestVectors(t *testing.T) {
 	}
 }
 
+// TestXMLSec has a plain XML signature of xmlsec1 (with InclusiveNamespaces, XPointer
+// with comments, Canonical XML 1.1 of a part, and the XPath that leaves signatures
+// out), which xmlsec1 --verify passes.
+func TestXMLSec(t *testing.T) {
+	doc := string(read(t, "xmlsec.xml"))
+	found := verify(t, doc)
+	if s := said(found); failed(found) || strings.Count(s, "passed digest-match") != 3 || !strings.Contains(s, "passed signature-match") || !strings.Contains(s, "signing-certificate-missing") {
+		t.Error(s)
+	}
+	if found := verify(t, strings.Replace(doc, "bleibt", "ging", 1)); strings.Count(said(found), "failed digest-mismatch") != 1 {
+		t.Errorf("the comment is signed by one of the references:\n%s", said(found))
+	}
+}
+
 // edit changes a document in one place.
 func edit(t testing.TB, doc, pattern, with string) string {
 	t.Helper()
