@@ -16,7 +16,8 @@ import (
 func TestExport(t *testing.T) {
 	in := install(t).serve(t)
 	admin := in.admin(t)
-	_, r := admin.archive(about("1", "63.10", "Bauantrag & Lageplan"), file("gutachten.bin", blob("Gutachten")), file("lageplan.bin", blob("Lageplan")))
+	_, above := admin.archive(about("0", "63.10", "Lindenstraße 12", "kind", "file"), file("deckel.bin", blob("Deckel")))
+	_, r := admin.archive(about("1", "63.10", "Bauantrag & Lageplan", "kind", "case", "parent", above.ID), file("gutachten.bin", blob("Gutachten")), file("lageplan.bin", blob("Lageplan")))
 	dir := filepath.Join(t.TempDir(), "export")
 	export := func(args ...string) (string, error) {
 		var out bytes.Buffer
@@ -59,6 +60,9 @@ func TestExport(t *testing.T) {
 	}
 	for _, profile := range []string{"aip", "asic", "bagit", "ocfl", "xdomea"} {
 		v.run("unzip", "-tq", written[profile])
+	}
+	if message := v.run("unzip", "-p", written["xdomea"], "*_0503_1.xml"); !strings.Contains(message, "<xdomea:Betreff>Lindenstraße 12<") || !strings.Contains(message, "<xdomea:Inhaltsangabe>") {
+		t.Errorf("the Akte around it is not told, or the class\n%s", message)
 	}
 	// What goes out comes in again, as a record of its own.
 	for _, profile := range []string{"bagit", "xdomea"} {

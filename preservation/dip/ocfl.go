@@ -55,6 +55,7 @@ func OCFL(ctx context.Context, w io.Writer, s Source) error {
 		if err := pack(ctx, z, fmt.Sprintf("%sv%d/", folder, n), inventory...); err != nil {
 			return err
 		}
+		delete(h.volumes, n) // it is not needed any more
 	}
 	if err := pack(ctx, z, folder, inventory...); err != nil { // that of the newest version (3.5.4)
 		return err

@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"bestand/preservation"
@@ -124,6 +125,9 @@ func (x *message) primaryName(f preservation.File) string {
 	const most = 200 // bytes; with the UUID below what a name may have
 	id := derived("file", string(x.record.ID), string(f.ID)).String()
 	base := path.Base(legible(f.Name))
+	if device(path.Base(f.Name)) { // which it is not behind the UUID
+		base = strings.TrimPrefix(base, string(mark))
+	}
 	end := path.Ext(base)
 	if len(end) > 20 {
 		end = ""
@@ -133,6 +137,18 @@ func (x *message) primaryName(f preservation.File) string {
 		base = base[:len(base)-n]
 	}
 	return id + "_" + base + end
+}
+
+// original is a name in XML: as it is, or where XML does not keep it so, legible. One
+// that has a character of legible names could be taken for such a one, and is made one.
+func original(name string) string {
+	keeps := utf8.ValidString(name) && strings.TrimSpace(name) == name && !strings.ContainsFunc(name, func(r rune) bool {
+		return standsFor(r) || unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF
+	})
+	if keeps && name != "" {
+		return name
+	}
+	return legible(name)
 }
 
 const xdomeaNamespace = "urn:xoev-de:xdomea:schema:4.0.0"

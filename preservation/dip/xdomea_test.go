@@ -80,6 +80,9 @@ func TestXdomea(t *testing.T) {
 				}
 			}
 			message := string(w.read(t, dip.XdomeaName(s)+".xml"))
+			if name == "hostile" && !strings.Contains(message, "_100％</xdomea:Dateiname><xdomea:DateinameOriginal>100%<") {
+				t.Error("a name that XML holds is another")
+			}
 			for _, f := range r.Files {
 				if f.Representation != preservation.Original || strings.ContainsAny(f.Name, `<>&"'`) {
 					continue

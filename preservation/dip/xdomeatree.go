@@ -231,7 +231,7 @@ func (x *message) part(element string, d *document, number int) {
 	x.text("<xdomea:AllgemeineMetadaten>")
 	title := first.Title
 	if title == "" {
-		title = path.Base(legible(first.Name))
+		title = path.Base(original(first.Name))
 	}
 	x.element("Betreff", title)
 	x.code("Medium", "urn:xoev-de:xdomea:codeliste:medium", "1.0", "001", "")
@@ -278,7 +278,7 @@ func (x *message) format(f preservation.File) {
 	}
 	x.text("<xdomea:Version>%s</xdomea:Version><xdomea:Primaerdokument>", f.Format.Version)
 	x.element("Dateiname", x.primaryName(f))
-	x.element("DateinameOriginal", legible(f.Name))
+	x.element("DateinameOriginal", original(f.Name))
 	x.text("<xdomea:Hash>")
 	x.element("Wert", f.SHA256)
 	x.code("Algorithmus", "urn:xoev-de:kosit:codeliste:xta.serviceprofile.kryptographische-algorithmen", "1.0.0", "SHA-256", sha256URI)
