@@ -46,6 +46,12 @@ const (
 	EventReclassify EventType = "metadata modification"
 )
 
+// Details of events of type EventHold, which tell the two apart in the bucket.
+const (
+	HoldSet      = "legal hold set on every object of the record"
+	HoldReleased = "legal hold released on every object of the record"
+)
+
 // Outcome is the eventOutcome of an event.
 type Outcome string
 

@@ -28,16 +28,15 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, policy LockP
 	if err != nil {
 		return err
 	}
-	var keys []string
+	var versions []preservation.Object
 	packages := false
 	for v, err := range objects(ctx, s, id) {
-		if err == nil && !v.Marker {
-			keys = append(keys, v.Key)
-			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(id))
-			err = s.SetHold(ctx, v.Key, v.VersionID, held)
-		}
-		if err != nil && !errors.Is(err, preservation.ErrNotFound) {
+		if err != nil {
 			return fmt.Errorf("hold on record %s: %w", id, err)
+		}
+		if !v.Marker {
+			versions = append(versions, v)
+			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(id))
 		}
 	}
 	r, err := t.View().Retention(ctx, id)
@@ -50,11 +49,29 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, policy LockP
 	var event preservation.Event
 	var row catalog.RecordObject
 	// Of a record whose destruction has purged its packages there is nothing to tell any more.
-	if changed := held != (r.Last.State == string(Held)); changed && packages {
-		if event, row, err = o.noteHold(ctx, t, s, id, held, keys, eventLock(e, o.Now(), policy, r)); err != nil {
+	tell := packages && held != (r.Last.State == string(Held))
+	note := func() error {
+		if event, row, err = o.noteHold(ctx, t, s, id, held, versions, eventLock(e, o.Now(), policy, r)); err != nil {
 			return fmt.Errorf("hold on record %s: %w", id, err)
 		}
 		row.Version = r.Version
+		return nil
+	}
+	// A release is told before it is done: the second copy lets go of nothing without.
+	if tell && !held {
+		if err := note(); err != nil {
+			return err
+		}
+	}
+	for _, v := range versions {
+		if err := s.SetHold(ctx, v.Key, v.VersionID, held); err != nil && !errors.Is(err, preservation.ErrNotFound) {
+			return fmt.Errorf("hold on record %s: %w", id, err)
+		}
+	}
+	if tell && held {
+		if err := note(); err != nil {
+			return err
+		}
 	}
 	return o.change(ctx, t, System, func(ctx context.Context, x *edit) error {
 		r, err := x.v.Retention(ctx, id)
@@ -82,18 +99,19 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, policy LockP
 }
 
 // noteHold stores the event that a record's objects were put on hold or released.
-// keys are the objects that the record has: an event that an attempt before
-// stored and the catalog does not know is taken up.
-func (o *Officer) noteHold(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID, held bool, keys []string, lock preservation.Lock) (preservation.Event, catalog.RecordObject, error) {
-	detail := "legal hold released on every object of the record"
+// versions are those of the objects that the record has: an event that an attempt
+// before stored and the catalog does not know is taken up.
+func (o *Officer) noteHold(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID, held bool, versions []preservation.Object, lock preservation.Lock) (preservation.Event, catalog.RecordObject, error) {
+	detail := preservation.HoldReleased
 	if held {
-		detail = "legal hold set on every object of the record"
+		detail = preservation.HoldSet
 	}
 	known, err := t.Objects(ctx, id)
 	if err != nil {
 		return preservation.Event{}, catalog.RecordObject{}, err
 	}
-	for _, key := range slices.Compact(keys) {
+	for _, v := range versions {
+		key := v.Key
 		if !strings.HasPrefix(key, preservation.EventPrefix(id)) || slices.ContainsFunc(known, func(o catalog.RecordObject) bool { return o.Key == key }) {
 			continue
 		}

@@ -27,16 +27,11 @@ func (d *Disposer) replay(ctx context.Context, t *catalog.Tenant) error {
 	if err != nil {
 		return err
 	}
-	text, err := t.View().Cursor(ctx, leftName)
+	before, err := leftOf(ctx, t.View())
 	if err != nil {
 		return err
 	}
-	var before, left []preservation.RecordID
-	if text != "" {
-		if err := json.Unmarshal([]byte(text), &before); err != nil {
-			return err
-		}
-	}
+	var left []preservation.RecordID
 	v, err := d.Vault(ctx, t)
 	if err != nil {
 		return err
@@ -73,7 +68,45 @@ func (d *Disposer) replay(ctx context.Context, t *catalog.Tenant) error {
 	if slices.Equal(left, before) {
 		return errors.Join(failed...)
 	}
-	text = ""
+	inner := context.WithoutCancel(ctx)
+	return errors.Join(append(failed, t.Update(ctx, func(x *catalog.Tx) error {
+		now, err := leftOf(inner, x.View())
+		if err != nil {
+			return err
+		}
+		all := slices.Clone(left)
+		for _, id := range now { // that Remind added meanwhile
+			if !slices.Contains(before, id) && !slices.Contains(all, id) {
+				all = append(all, id)
+			}
+		}
+		return setLeft(x, all)
+	}))...)
+}
+
+// Remind has the next run look at a destroyed record of which something was found in
+// the bucket or its second copy, however long ago it was destroyed.
+func (d *Disposer) Remind(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
+	inner := context.WithoutCancel(ctx)
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		left, err := leftOf(inner, x.View())
+		if err != nil || slices.Contains(left, id) {
+			return err
+		}
+		return setLeft(x, append(left, id))
+	})
+}
+
+func leftOf(ctx context.Context, v catalog.View) (left []preservation.RecordID, err error) {
+	text, err := v.Cursor(ctx, leftName)
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &left)
+	}
+	return left, err
+}
+
+func setLeft(x *catalog.Tx, left []preservation.RecordID) error {
+	text := ""
 	if len(left) > 0 {
 		raw, err := json.Marshal(left)
 		if err != nil {
@@ -81,7 +114,7 @@ func (d *Disposer) replay(ctx context.Context, t *catalog.Tenant) error {
 		}
 		text = string(raw)
 	}
-	return errors.Join(append(failed, t.Update(ctx, func(x *catalog.Tx) error { return x.SetCursor(leftName, text) }))...)
+	return x.SetCursor(leftName, text)
 }
 
 // Replay purges what there is of a record that has a tombstone, but for the proof

@@ -69,6 +69,36 @@ func TestReplayLocked(t *testing.T) {
 	}
 }
 
+// TestRemind destroys what comes to light of a record that was destroyed years ago.
+func TestRemind(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	a.permit(contact)
+	id := a.keep(a.metadata(contact, "2020-07-31"))
+	a.night()
+	a.now = a.now.AddDate(0, 0, 16)
+	a.dispose()
+	a.now = a.now.AddDate(3, 0, 0)
+	key := preservation.PackageKey(id, 1)
+	a.vault.add(key, []byte("of a copy that was away"), preservation.Lock{})
+	a.gate.Gap = 10 * 365 * 24 * time.Hour
+	a.dispose()
+	if _, err := a.vault.Stat(t.Context(), key, ""); err != nil {
+		t.Fatalf("looked at without a reminder: %v", err)
+	}
+	for range 2 {
+		if err := a.gate.Remind(t.Context(), a.tenant, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.dispose()
+	if _, err := a.vault.Stat(t.Context(), key, ""); !errors.Is(err, preservation.ErrNotFound) {
+		t.Errorf("still there: %v", err)
+	}
+	if text, err := a.tenant.View().Cursor(t.Context(), leftName); err != nil || text != "" {
+		t.Errorf("left: %s, %v", text, err)
+	}
+}
+
 // TestReplayFinishes ends a destruction of which the catalog was lost when the
 // packages were purged and the receipts were not.
 func TestReplayFinishes(t *testing.T) {
