@@ -119,7 +119,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.BoolVar(&c.CopySecure, "copy-secure", true, "speak HTTPS to the second copy")
 	fs.StringVar(&c.CopyCAFile, "copy-ca-file", "", "CA certificates `file` (PEM) of the second copy")
 	fs.StringVar(&c.CopyBucketPrefix, "copy-bucket-prefix", "bestand", "buckets of the second copy are PREFIX-TENANT")
-	fs.BoolVar(&c.CopyGone, "copy-gone", false, "the second copy that there was is gone for good, with all that was in it: destructions need not wait for it any more")
+	fs.BoolVar(&c.CopyGone, "copy-gone", false, "the second copy that there was, but for the one that --copy-endpoint names, is gone for good, with all that was in it: destructions need not wait for it any more")
 	fs.StringVar(&c.LockMode, "lock-mode", string(preservation.Compliance), "Object Lock of new objects: COMPLIANCE, or GOVERNANCE for pilots, which an approved destruction need not wait for")
 	fs.IntVar(&c.LockHorizon, "lock-horizon", 90, "`days` that objects are locked ahead; extended while the record is kept")
 	fs.IntVar(&c.LockShort, "lock-short", 14, "`days` of lock for records past their retention end, or without a known one, until somebody decides")
@@ -364,9 +364,6 @@ func (c *Config) checkCopy() (out []error) {
 	}
 	if c.CopyEndpoint == c.S3Endpoint && c.CopyBucketPrefix == c.S3BucketPrefix {
 		bad("copy-endpoint", "these are the buckets of the archive itself: a second copy belongs to another place")
-	}
-	if c.CopyGone {
-		bad("copy-gone", "contradicts --copy-endpoint: leave one of them away")
 	}
 	return out
 }

@@ -21,9 +21,10 @@ type second struct {
 	client *s3.Client
 	place  string
 	name   func(preservation.TenantID) string // of a bucket
+	trial  chan struct{}                      // taken while the endpoint is tried out
 
-	mu      sync.Mutex
-	kept    bool // it was tried out and keeps its promises
+	mu      sync.Mutex // never held while the endpoint is asked
+	kept    bool       // it was tried out and keeps its promises
 	buckets map[preservation.TenantID]*s3.Bucket
 }
 
@@ -46,7 +47,7 @@ func (a *archive) openSecond() error {
 	if err != nil {
 		return err
 	}
-	a.second = &second{client: client, place: a.cfg.CopyEndpoint + "/" + a.cfg.CopyBucketPrefix, buckets: map[preservation.TenantID]*s3.Bucket{},
+	a.second = &second{client: client, place: a.cfg.CopyEndpoint + "/" + a.cfg.CopyBucketPrefix, trial: make(chan struct{}, 1), buckets: map[preservation.TenantID]*s3.Bucket{},
 		name: func(t preservation.TenantID) string { return a.cfg.CopyBucketPrefix + "-" + string(t) }}
 	return nil
 }
@@ -55,23 +56,36 @@ func (a *archive) openSecond() error {
 // keep a copy as an archive needs it is refused.
 func (s *second) bucket(ctx context.Context, t preservation.TenantID) (*s3.Bucket, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b := s.buckets[t]; b != nil {
+	b := s.buckets[t]
+	s.mu.Unlock()
+	if b != nil {
 		return b, nil
 	}
-	if err := s.promised(ctx); err != nil {
-		return nil, fmt.Errorf("second copy at %s: %w", s.place, err)
+	err := s.promised(ctx)
+	if err == nil {
+		b, err = s.client.Bucket(ctx, s.name(t))
 	}
-	b, err := s.client.Bucket(ctx, s.name(t))
 	if err != nil {
 		return nil, fmt.Errorf("second copy at %s: %w", s.place, err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.buckets[t] = b
 	return b, nil
 }
 
+// promised tries the endpoint out, once, and one caller at a time.
 func (s *second) promised(ctx context.Context) (err error) {
-	if s.kept {
+	select {
+	case s.trial <- struct{}{}:
+		defer func() { <-s.trial }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	kept := s.kept
+	s.mu.Unlock()
+	if kept {
 		return nil
 	}
 	if _, err := s.client.Buckets(ctx); err != nil {
@@ -82,6 +96,8 @@ func (s *second) promised(ctx context.Context) (err error) {
 			err = errors.Join(err, fmt.Errorf("%s: %s", f.Code, f.Detail))
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.kept = err == nil
 	return err
 }
@@ -93,12 +109,11 @@ func (a *archive) vault(ctx context.Context, t *catalog.Tenant) (retention.Vault
 	if err != nil {
 		return nil, err
 	}
+	if err := a.knowsCopies(ctx, t); err != nil {
+		return nil, fmt.Errorf("nothing is destroyed: %w", err)
+	}
 	if a.second == nil {
-		last, err := replica.Surveyed(ctx, t.View())
-		if err == nil && last.Place != "" {
-			err = fmt.Errorf("nothing is destroyed: there is a second copy at %s; name it (--copy-endpoint), or say that it is gone (--copy-gone)", last.Place)
-		}
-		return b, err
+		return b, nil
 	}
 	c, err := a.second.bucket(ctx, t.ID())
 	if err != nil {
@@ -107,7 +122,23 @@ func (a *archive) vault(ctx context.Context, t *catalog.Tenant) (retention.Vault
 	return &replica.Vault{Store: replica.Store{Store: b, Tenant: t}, Primary: b, Copy: c}, nil
 }
 
-// giveUpCopies forgets second copies that are gone, as the configuration says.
+// knowsCopies wants the configuration to name every second copy of a tenant's bucket of
+// which nobody said that it is gone.
+func (a *archive) knowsCopies(ctx context.Context, t *catalog.Tenant) error {
+	places, err := replica.Places(ctx, t.View())
+	if err != nil {
+		return err
+	}
+	for _, place := range places {
+		if a.second == nil || place != a.second.place {
+			return fmt.Errorf("there is a second copy at %s; name it (--copy-endpoint), or say that it is gone (--copy-gone)", place)
+		}
+	}
+	return nil
+}
+
+// giveUpCopies forgets second copies that are gone, as the configuration says: all but
+// the one that it names.
 func (a *archive) giveUpCopies(ctx context.Context) error {
 	if !a.cfg.CopyGone {
 		return nil
@@ -116,8 +147,12 @@ func (a *archive) giveUpCopies(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kept := ""
+	if a.second != nil {
+		kept = a.second.place
+	}
 	for _, info := range tenants {
-		if err := replica.GiveUp(ctx, a.catalog.Tenant(info.ID), "operator"); err != nil {
+		if err := replica.GiveUp(ctx, a.catalog.Tenant(info.ID), kept, "operator", a.now()); err != nil {
 			return err
 		}
 	}
@@ -136,7 +171,10 @@ func (s *service) newCopier() *replica.Copier {
 		},
 		Place: s.second.place,
 		Seen:  s.pipeline.Replicated,
-		Now:   s.now, Log: s.log,
+		Configure: func(ctx context.Context, t *catalog.Tenant) error {
+			return s.officer.Configure(ctx, t, catalog.Job{})
+		},
+		Now: s.now, Log: s.log,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -33,8 +32,11 @@ type Copier struct {
 	// Seen is told of each object of a record that the second copy was seen to have for
 	// the first time, maybe again. Nil: nobody is.
 	Seen func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, o catalog.RecordObject) error
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Configure writes new documents of the catalog to the bucket: where the second copy
+	// is stands there before anything is copied. Nil: it is left to others.
+	Configure func(context.Context, *catalog.Tenant) error
+	Now       func() time.Time
+	Log       *slog.Logger
 
 	objects, bytes atomic.Int64
 	// fault fails at a named boundary, in tests.
@@ -63,6 +65,9 @@ func (c *Copier) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) erro
 		return fmt.Errorf("second copy: %w", err)
 	}
 	r := &run{c, t, from, to}
+	if err := r.begin(ctx); err != nil {
+		return fmt.Errorf("note the second copy: %w", err)
+	}
 	if err := r.survey(ctx); err != nil {
 		return fmt.Errorf("survey of the second copy: %w", err)
 	}
@@ -103,25 +108,27 @@ func (r *run) bringAll(ctx context.Context, due []catalog.CopyDue) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	failed := 0
-	var away error
-	for _, err := range errs {
-		if err != nil {
-			failed++
-		}
-		if errors.Is(err, preservation.ErrUnavailable) {
-			away = err
-		}
+	if err := r.away(ctx, errs); err != nil {
+		return err
 	}
-	if failed == len(due) && away != nil {
-		return fmt.Errorf("second copy: %w", away)
-	}
+	var fresh []*CameBack
 	err := r.t.Update(ctx, func(x *catalog.Tx) error {
+		fresh = nil
 		for i, d := range due {
 			if errs[i] != nil {
 				pause := min(time.Minute<<min(d.Tries, 10), longest)
 				if err := x.CopyFailed(d, errs[i], r.Now().Add(pause)); err != nil {
 					return err
+				}
+				var back *CameBack
+				if errors.As(errs[i], &back) {
+					added, err := back.note(x)
+					if err != nil {
+						return err
+					}
+					if added {
+						fresh = append(fresh, back)
+					}
 				}
 				continue
 			}
@@ -135,6 +142,9 @@ func (r *run) bringAll(ctx context.Context, due []catalog.CopyDue) error {
 	})
 	if err != nil {
 		return err
+	}
+	for _, back := range fresh {
+		r.Log.ErrorContext(ctx, "second copy: a destroyed record is back in the archive", "tenant", string(r.t.ID()), "record", string(back.Record), "proof", back.Proof, "do", back.Error())
 	}
 	told := r.tell(ctx, due, rows, errs)
 	err = r.t.Update(ctx, func(x *catalog.Tx) error {
@@ -156,6 +166,40 @@ func (r *run) bringAll(ctx context.Context, due []catalog.CopyDue) error {
 		}
 	}
 	return told
+}
+
+// away returns the error of objects none of which went, when it is that of a bucket
+// that does not answer.
+func (r *run) away(ctx context.Context, errs []error) error {
+	var away error
+	for _, err := range errs {
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, preservation.ErrUnavailable) {
+			away = err
+		}
+	}
+	if away == nil {
+		return nil
+	}
+	for _, b := range []struct {
+		name  string
+		store preservation.Store
+	}{{"bucket", r.from}, {"second copy", r.to}} {
+		if !answers(ctx, b.store) {
+			return fmt.Errorf("%s: %w", b.name, away)
+		}
+	}
+	return ctx.Err() // it is the objects
+}
+
+// answers reports whether a bucket can be asked.
+func answers(ctx context.Context, s preservation.Store) bool {
+	for _, err := range s.Versions(ctx, "cfg/") {
+		return err == nil
+	}
+	return true
 }
 
 // tell says which objects of records are in both places now. What could not be told
@@ -201,6 +245,9 @@ var errUnlocked = errors.New("no lock is in force on it; the scrub says so too")
 // or is over.
 var errDestroyed = errors.New("the record is being destroyed, or was, and the second copy has it: see that it goes there as well")
 
+// errHeld: the second copy may know of a hold of which the archive lost the memory.
+var errHeld = errors.New("the second copy is under a legal hold, which stays: no release of it is noted. Set the hold again, and release it when it is over")
+
 // gone is for an object that the bucket does not have: it was destroyed, or it is
 // lost, for which the scrub looks.
 func (r *run) gone(ctx context.Context, key string, destroyed bool) error {
@@ -223,7 +270,9 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 	want := preservation.Object{Key: key}
 	var state catalog.Retention
 	id, ofRecord := RecordOf(key)
-	if ofRecord {
+	if !ofRecord {
+		id = ""
+	} else {
 		row, err := r.t.Object(ctx, id, key)
 		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			return nil, err
@@ -260,6 +309,9 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 		if lock.Mode == preservation.Unlocked || !lock.Until.After(r.Now()) {
 			return nil, errUnlocked
 		}
+		if err := r.wanted(ctx, id, state); err != nil {
+			return nil, err
+		}
 		if there, err = r.write(ctx, have, want.SHA256, lock); err != nil {
 			return nil, err
 		}
@@ -278,6 +330,9 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 		// Of what is no record's the digests that both stores noted will do: the scrub
 		// reads both. Every extension of their locks would read all of them again.
 	case known == nil || known.object.Copied.IsZero():
+		if err := r.wanted(ctx, id, state); err != nil {
+			return nil, err
+		}
 		if err := r.same(ctx, have, there, want.SHA256); err != nil {
 			return nil, err
 		}
@@ -287,12 +342,44 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 			return nil, err
 		}
 	}
-	if there.Hold != have.Hold {
-		if err := r.to.SetHold(ctx, key, there.VersionID, have.Hold); err != nil {
-			return nil, err
-		}
+	switch {
+	case have.Hold && !there.Hold:
+		err = r.to.SetHold(ctx, key, there.VersionID, true)
+	case there.Hold && !have.Hold:
+		err = r.release(ctx, id, key, there.VersionID)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return known, nil
+}
+
+// wanted refuses to copy anything of a record that lives and of which the second copy
+// holds the proof that it was destroyed.
+func (r *run) wanted(ctx context.Context, id preservation.RecordID, state catalog.Retention) error {
+	if state.Status != "live" {
+		return nil
+	}
+	back, err := Returned(ctx, r.t, r.to, id)
+	if err == nil && back != nil {
+		err = back
+	}
+	return err
+}
+
+// release takes a legal hold off a copy, when its release is noted.
+func (r *run) release(ctx context.Context, id preservation.RecordID, key, version string) error {
+	if id == "" {
+		return errHeld
+	}
+	released, err := Released(ctx, r.t, id, r.from, r.to)
+	if err != nil {
+		return err
+	}
+	if !released {
+		return errHeld
+	}
+	return r.to.SetHold(ctx, key, version, false)
 }
 
 // write copies the bytes of an object, which have to have the digest, if there is one
@@ -375,43 +462,4 @@ func (c *Copier) at(boundary string) error {
 		return nil
 	}
 	return c.fault(boundary)
-}
-
-// surveyName is the cursor of the last survey.
-const surveyName = "copy.survey"
-
-// Survey is how far the last look for what the second copy lacks has come.
-type Survey struct {
-	Place string    `json:"place"` // the second copy
-	Ended time.Time `json:"ended"`
-}
-
-// Surveyed tells of the last survey; its Place is empty when there never was a second
-// copy, or it was given up.
-func Surveyed(ctx context.Context, v catalog.View) (s Survey, err error) {
-	text, err := v.Cursor(ctx, surveyName)
-	if err == nil && text != "" {
-		err = json.Unmarshal([]byte(text), &s)
-	}
-	return s, err
-}
-
-func setSurvey(x *catalog.Tx, s Survey) error {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	return x.SetCursor(surveyName, string(text))
-}
-
-// GiveUp forgets a second copy that is none any more.
-func GiveUp(ctx context.Context, t *catalog.Tenant, actor string) error {
-	s, err := Surveyed(ctx, t.View())
-	if err != nil || s.Place == "" {
-		return err
-	}
-	return t.Update(ctx, func(x *catalog.Tx) error {
-		return errors.Join(x.ForgetCopies(), x.SetCursor(surveyName, ""),
-			x.Audit(catalog.AuditEntry{Actor: actor, Action: "copy.give-up", Object: string(t.ID()), Detail: map[string]string{"place": s.Place}}))
-	})
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,12 +105,123 @@ func TestFollow(t *testing.T) {
 	if c := s.copied(t, "cfg/a.json", "noted"); !c.Hold || c.Lock.Until.Before(until) {
 		t.Errorf("%+v", c)
 	}
-	if err := errors.Join(s.one.SetHold(t.Context(), o.Key, o.VersionID, false), s.run(t)); err != nil {
+}
+
+// TestHold: a legal hold reaches the second copy, and leaves it when its release is told,
+// not when the bucket merely shows none.
+func TestHold(t *testing.T) {
+	s := newSite(t)
+	id := preservation.RecordID(preservation.NewID(time.Now()))
+	o := s.put(t, s.one, preservation.PackageKey(id, 1), "a package", time.Hour)
+	tell := func(detail string, to preservation.Store) {
+		t.Helper()
+		e := preservation.EventObject{Record: id, Event: preservation.Event{ID: preservation.NewID(time.Now()), Type: preservation.EventHold, At: time.Now(), Detail: detail}}
+		data, _, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.put(t, to, preservation.EventKey(id, e.Event.ID), string(data), time.Hour)
+	}
+	held := func(want bool) {
+		t.Helper()
+		if err := s.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.NeedCopy(o.Key) }); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.run(t); err != nil {
+			t.Fatal(err)
+		}
+		if c := s.copied(t, o.Key, "a package"); c.Hold != want {
+			t.Errorf("hold of the copy is %t", c.Hold)
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(s.one.SetHold(t.Context(), o.Key, o.VersionID, true))
+	tell(preservation.HoldSet, s.one)
+	held(true)
+	must(s.one.SetHold(t.Context(), o.Key, o.VersionID, false)) // as a restore from an older backup leaves it
+	held(true)
+	if n := s.lag(t); n != 1 || !strings.Contains(s.log.String(), "no release of it is noted") {
+		t.Errorf("%d behind\n%s", n, &s.log)
+	}
+	tell(preservation.HoldReleased, s.one)
+	held(false)
+	if n := s.lag(t); n != 0 {
+		t.Errorf("%d behind", n)
+	}
+}
+
+// TestOneObject: one object that its store refuses is put off, although it is the only one
+// that is due, and is no second copy that is away.
+func TestOneObject(t *testing.T) {
+	s := newSite(t)
+	if err := s.run(t); err != nil {
 		t.Fatal(err)
 	}
-	if c := s.copied(t, "cfg/a.json", "noted"); c.Hold {
-		t.Error("the release has not arrived")
+	s.put(t, s.one, "cfg/a.json", "x", time.Hour)
+	s.between.Add(storetest.Plan{Op: storetest.OpPut, Err: preservation.Down(preservation.PartStore, io.ErrUnexpectedEOF)})
+	before := s.between.Calls(storetest.OpPut)
+	for range 3 {
+		if err := s.run(t); err != nil {
+			t.Fatal(err)
+		}
 	}
+	if n := s.between.Calls(storetest.OpPut) - before; n != 1 || s.lag(t) != 1 {
+		t.Errorf("%d attempts, %d behind", n, s.lag(t))
+	}
+}
+
+// TestPlaces: where second copies are stands in the catalog as documents, and one that
+// was left for another counts until somebody says that it is gone.
+func TestPlaces(t *testing.T) {
+	s := newSite(t)
+	stored := 0
+	s.Configure = func(ctx context.Context, t *catalog.Tenant) error {
+		docs, err := t.View().UnstoredDocuments(ctx, 10)
+		stored = len(docs)
+		return err
+	}
+	places := func(want ...string) {
+		t.Helper()
+		if have, err := Places(t.Context(), s.tenant.View()); err != nil || !slices.Equal(have, want) {
+			t.Errorf("%v %v, want %v", have, err, want)
+		}
+	}
+	places()
+	for range 2 {
+		if err := s.run(t); err != nil {
+			t.Fatal(err)
+		}
+		places("zweit")
+	}
+	if stored != 1 {
+		t.Errorf("%d documents were to be stored", stored)
+	}
+	s.Place = "dritt"
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	places("dritt", "zweit")
+	if err := s.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetCursor(surveyName, "") }); err != nil { // as after a rebuild
+		t.Fatal(err)
+	}
+	places("dritt", "zweit")
+	if err := GiveUp(t.Context(), s.tenant, "dritt", "anna", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	places("dritt")
+	if err := errors.Join(s.run(t), GiveUp(t.Context(), s.tenant, "", "anna", time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	places()
+	if err := s.run(t); err != nil { // it was not gone after all
+		t.Fatal(err)
+	}
+	places("dritt")
 }
 
 // TestFollowAfterOutage: nothing is lost while the second copy is away, and one
@@ -119,7 +231,9 @@ func TestFollowAfterOutage(t *testing.T) {
 	if err := s.run(t); err != nil {
 		t.Fatal(err)
 	}
-	s.between.Add(storetest.Plan{Op: storetest.OpStat, Err: preservation.Down(preservation.PartStore, io.ErrUnexpectedEOF)})
+	for _, op := range []storetest.Op{storetest.OpStat, storetest.OpVersions} {
+		s.between.Add(storetest.Plan{Op: op, Err: preservation.Down(preservation.PartStore, io.ErrUnexpectedEOF)})
+	}
 	for i := range 20 {
 		s.put(t, s.one, fmt.Sprintf("cfg/%02d.json", i), fmt.Sprint(i), time.Hour)
 	}
@@ -212,6 +326,14 @@ func TestVault(t *testing.T) {
 	}
 	if n := left(); n != 3 {
 		t.Errorf("%d versions in both places", n)
+	}
+	for o, err := range v.Versions(t.Context(), "evt/x/") { // each is described where it is
+		if err == nil {
+			o, err = v.Stat(t.Context(), o.Key, o.VersionID)
+		}
+		if err != nil || o.Lock.Mode != preservation.Compliance {
+			t.Errorf("%+v %v", o, err)
+		}
 	}
 	for _, key := range []string{"evt/x/a.json", "evt/x/only.json"} {
 		if err := v.Purge(t.Context(), key); err != nil {

@@ -79,6 +79,16 @@ func (v *Vault) Versions(ctx context.Context, prefix string) iter.Seq2[preservat
 	}
 }
 
+// Stat describes a version that Versions listed, in whichever of the two has it; the
+// newest one is that of the bucket.
+func (v *Vault) Stat(ctx context.Context, key, version string) (preservation.Object, error) {
+	o, err := v.Primary.Stat(ctx, key, version)
+	if version != "" && errors.Is(err, preservation.ErrNotFound) {
+		return v.Copy.Stat(ctx, key, version)
+	}
+	return o, err
+}
+
 // Purge implements preservation.Purger. The copy goes first: while it cannot be
 // reached, or is locked, the object stays.
 func (v *Vault) Purge(ctx context.Context, key string) error {

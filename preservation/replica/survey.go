@@ -2,7 +2,7 @@ package replica
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"iter"
 	"time"
 
@@ -20,16 +20,6 @@ func (r *run) survey(ctx context.Context) error {
 	last, err := Surveyed(ctx, r.t.View())
 	if err != nil {
 		return err
-	}
-	if last.Place != r.Place {
-		err := r.t.Update(ctx, func(x *catalog.Tx) error {
-			return errors.Join(x.ForgetCopies(), setSurvey(x, Survey{Place: r.Place}),
-				x.Audit(catalog.AuditEntry{Actor: "system", Action: "copy.begin", Object: string(r.t.ID()), Detail: map[string]string{"place": r.Place}}))
-		})
-		if err != nil {
-			return err
-		}
-		last = Survey{Place: r.Place}
 	}
 	if age := r.Now().Sub(last.Ended); age >= 0 && age < surveyEvery {
 		return nil
@@ -96,6 +86,46 @@ func (r *run) compare(ctx context.Context) error {
 		}
 	}
 	return flush()
+}
+
+// surveyName is the cursor of the last survey.
+const surveyName = "copy.survey"
+
+// Survey is how far the last look for what the second copy lacks has come.
+type Survey struct {
+	Place string    `json:"place"` // the second copy
+	Ended time.Time `json:"ended"`
+}
+
+// Surveyed tells of the last survey; its Place is empty when there never was a second
+// copy, or it was given up.
+func Surveyed(ctx context.Context, v catalog.View) (s Survey, err error) {
+	text, err := v.Cursor(ctx, surveyName)
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &s)
+	}
+	return s, err
+}
+
+func setSurvey(x *catalog.Tx, s Survey) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return x.SetCursor(surveyName, string(text))
+}
+
+// SurveyAgain has the next run look for everything that the second copy lacks, as after
+// a restore.
+func SurveyAgain(ctx context.Context, t *catalog.Tenant) error {
+	inner := context.WithoutCancel(ctx)
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		s, err := Surveyed(inner, x.View())
+		if err != nil || s.Place == "" {
+			return err
+		}
+		return setSurvey(x, Survey{Place: s.Place})
+	})
 }
 
 // keysOf yields the keys of a bucket that have any bytes.
