@@ -106,6 +106,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 	s.notary = a.newNotary()
 	s.copier = s.newCopier()
 	s.scrub = a.newScrub(s.pipeline.WorkDir)
+	s.scrub.Checker.Left = s.disposer.Remind
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
 	s.api, err = api.New(api.Config{

@@ -54,6 +54,25 @@ func (t *Tenant) CopiesDue(ctx context.Context, limit int) ([]CopyDue, error) {
 	return collect(rows, err, func(row scanner) (d CopyDue, err error) { return d, row.Scan(&d.Key, &d.Turn, &d.Tries) })
 }
 
+// CopiesDueBelow returns the keys below a prefix, which ends in a slash, that the second
+// copy does not have as the bucket does.
+func (v View) CopiesDueBelow(ctx context.Context, prefix string) (map[string]bool, error) {
+	end := prefix[:len(prefix)-1] + "0" // follows the slash
+	rows, err := v.q.QueryContext(ctx, `SELECT key FROM copy_due WHERE tenant = $1 AND key >= $2 AND key < $3`, string(v.tenant), prefix, end)
+	keys, err := collect(rows, err, func(row scanner) (key string, err error) { return key, row.Scan(&key) })
+	due := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		due[key] = true
+	}
+	return due, err
+}
+
+// CopyIsDue reports whether the second copy does not have an object as the bucket does.
+func (v View) CopyIsDue(ctx context.Context, key string) (due bool, err error) {
+	err = v.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM copy_due WHERE tenant = $1 AND key = $2)`, string(v.tenant), key).Scan(&due)
+	return due, err
+}
+
 // Copied notes that the second copy has an object as the bucket does. What was asked
 // for meanwhile stays due.
 func (x *Tx) Copied(d CopyDue) error {

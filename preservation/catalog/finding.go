@@ -86,9 +86,17 @@ func (x *Tx) AddFinding(id preservation.RecordID, f preservation.Finding) (bool,
 	return err == nil, err
 }
 
-// DropFindings forgets what was found of no record and was last seen before an instant.
+// DropFindings forgets what was found in the bucket of no record and was last seen
+// before an instant.
 func (x *Tx) DropFindings(before time.Time) error {
-	_, err := x.tx.exec(`DELETE FROM finding WHERE tenant = $1 AND record_id = '' AND seen_ms < $2`, string(x.tenant), ms(before))
+	_, err := x.tx.exec(`DELETE FROM finding WHERE tenant = $1 AND record_id = '' AND seen_ms < $2 AND code NOT LIKE 'copy-%'`, string(x.tenant), ms(before))
+	return err
+}
+
+// DropCopyFindings does that for what was found in the second copy: the codes of it
+// begin with "copy-".
+func (x *Tx) DropCopyFindings(before time.Time) error {
+	_, err := x.tx.exec(`DELETE FROM finding WHERE tenant = $1 AND record_id = '' AND seen_ms < $2 AND code LIKE 'copy-%'`, string(x.tenant), ms(before))
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"io"
-	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -25,9 +24,7 @@ func following(t *testing.T) (doubled, *replica.Copier) {
 	if d.copy, err = storetest.Client(t, storetest.Embedded(t)).Bucket(t.Context(), "zweit"); err != nil {
 		t.Fatal(err)
 	}
-	return d, &replica.Copier{Place: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.bucket, nil },
-		Copy:  func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.copy, nil }}
+	return d, d.copier()
 }
 
 // TestToldAgain: what could not be told the first time, such as a later receipt, is

@@ -65,6 +65,9 @@ type Checker struct {
 	// with the catalog, if that knows it. Nil: evidence is not compared.
 	Stamps func(context.Context, *catalog.Tenant) (keys []string, err error)
 	Stamp  func(ctx context.Context, t *catalog.Tenant, key string, content io.Reader) (known bool, findings []preservation.Finding, err error)
+	// Left is told of a destroyed record of which something is still there, for whoever
+	// destroys. Nil: nobody is.
+	Left func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error
 	// Dir is for packages too large to be held in memory.
 	Dir string
 	Now func() time.Time

@@ -265,15 +265,20 @@ func (h *holding) remains(ctx context.Context, id preservation.RecordID, prefix 
 	if err != nil {
 		return err
 	}
+	left := false
 	for o, err := range h.store.Versions(ctx, prefix) {
 		if err != nil {
 			return err
 		}
 		if o.Key != stone.Key && o.Key != stone.Intent && stone.Intent != "" && h.Now().Sub(o.Modified) > settled {
+			left = true
 			h.fail(o.Key, CodeUnknown, "the record was destroyed, and this is still there or came back")
 		}
 	}
-	return nil
+	if !left || h.Left == nil {
+		return nil
+	}
+	return h.Left(ctx, h.tenant, id)
 }
 
 // largest is the most bytes of objects that are taken into memory whole.

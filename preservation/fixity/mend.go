@@ -12,6 +12,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/replica"
 )
 
 // Codes of events: an object was damaged or lost, and was written again.
@@ -51,7 +52,7 @@ func (s *Scrub) mend(ctx context.Context, t *catalog.Tenant, p Pair, id preserva
 		switch {
 		case about(o, CodeObjectDigest, CodeObjectSize, CodeObjectGone, CodeUnread):
 			done, err = s.mendPrimary(ctx, t, p, e, o)
-		case about(o, CodeCopyDigest, CodeCopyGone):
+		case about(o, CodeCopyDigest, CodeCopyGone, CodeCopyUnread):
 			done, err = s.mendCopy(ctx, t, p, e, o)
 		}
 		if err != nil {
@@ -111,6 +112,9 @@ func (s *Scrub) mendCopy(ctx context.Context, t *catalog.Tenant, p Pair, e catal
 	}
 	if _, right, err := s.state(ctx, p.Primary, o, o.VersionID); err != nil || !right {
 		return false, err
+	}
+	if back, err := replica.Returned(ctx, t, p.Copy, e.Record); err != nil || back != nil {
+		return false, err // nothing is written of what was destroyed there
 	}
 	good, err := s.rewrite(ctx, p.Primary, o.VersionID, p.Copy, e, o)
 	if err != nil {

@@ -43,13 +43,16 @@ func double(t *testing.T) doubled {
 	return d
 }
 
+func (d doubled) copier() *replica.Copier {
+	return &replica.Copier{Place: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.bucket, nil },
+		Copy:  func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.copy, nil }}
+}
+
 // follow brings everything to the second copy.
 func (d doubled) follow(t *testing.T) {
 	t.Helper()
-	c := &replica.Copier{Place: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.bucket, nil },
-		Copy:  func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.copy, nil }}
-	if err := c.Run(t.Context(), d.tenant, catalog.Job{}); err != nil {
+	if err := d.copier().Run(t.Context(), d.tenant, catalog.Job{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, _, err := d.tenant.View().Copies(t.Context(), d.id); err != nil || n != 2 {

@@ -45,19 +45,9 @@ func (l *look) rest(ctx context.Context, pause time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("scrub the bucket: %w", err)
 	}
-	found, err := l.t.View().Findings(ctx, "")
+	mended, err := l.mendRest(ctx)
 	if err != nil {
-		return err
-	}
-	lost := map[string]bool{}
-	for _, f := range found {
-		if f.Code == CodeObjectGone {
-			lost[f.Subject] = true
-		}
-	}
-	mended, err := l.twins(ctx, lost)
-	if err != nil {
-		return fmt.Errorf("scrub the second copy: %w", err)
+		return fmt.Errorf("repair from the second copy: %w", err)
 	}
 	c.Ended, c.Place = l.Checker.Now(), Place{}
 	if mended > 0 {

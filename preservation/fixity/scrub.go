@@ -66,6 +66,9 @@ func (s *Scrub) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error
 	if err := l.rest(ctx, l.Period/2); err != nil {
 		return err
 	}
+	if err := l.copyRest(ctx, l.Period/2); err != nil {
+		return err
+	}
 	return l.round(ctx, begun)
 }
 
@@ -82,7 +85,7 @@ func (s *Scrub) Everything(ctx context.Context, t *catalog.Tenant) error {
 			return err
 		}
 		if len(ids) == 0 {
-			return l.rest(ctx, 0)
+			return errors.Join(l.rest(ctx, 0), l.copyRest(ctx, 0))
 		}
 		if err := l.records(ctx, ids); err != nil {
 			return err
@@ -181,7 +184,7 @@ func (s *Scrub) Record(ctx context.Context, t *catalog.Tenant, store preservatio
 			return err
 		}
 	}
-	pair, found, err := s.second(ctx, t, id, found)
+	pair, found, err := s.second(ctx, t, store, id, found)
 	if err != nil {
 		return err
 	}
@@ -200,7 +203,7 @@ func (s *Scrub) Record(ctx context.Context, t *catalog.Tenant, store preservatio
 	if found, err = s.find(ctx, t, store, id); err != nil {
 		return err
 	}
-	if pair, found, err = s.second(ctx, t, id, found); err != nil {
+	if pair, found, err = s.second(ctx, t, store, id, found); err != nil {
 		return err
 	}
 	return s.note(ctx, t, id, failedOf(found), pair != nil)
@@ -218,14 +221,14 @@ func (s *Scrub) restore(ctx context.Context, t *catalog.Tenant, store preservati
 
 // second adds what the second copy of a record is found to be. While it cannot be
 // asked, which shows as its age, what was found before stays.
-func (s *Scrub) second(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, found []preservation.Finding) (*Pair, []preservation.Finding, error) {
+func (s *Scrub) second(ctx context.Context, t *catalog.Tenant, store preservation.Store, id preservation.RecordID, found []preservation.Finding) (*Pair, []preservation.Finding, error) {
 	if s.Copies == nil {
 		return nil, found, nil
 	}
 	pair, err := s.Copies(ctx, t)
 	var more []preservation.Finding
 	if err == nil {
-		more, err = s.Checker.Copy(ctx, t, s.Limit.On(pair.Copy), id)
+		more, err = s.Checker.Copy(ctx, t, store, s.Limit.On(pair.Copy), id)
 	}
 	switch {
 	case err == nil:
@@ -238,7 +241,7 @@ func (s *Scrub) second(ctx context.Context, t *catalog.Tenant, id preservation.R
 	s.Log.WarnContext(ctx, "fixity: the second copy cannot be checked now", "tenant", string(t.ID()), "record", string(id), "err", err)
 	before, err := t.View().Findings(ctx, id)
 	for _, f := range before {
-		if slices.Contains(aboutCopy, f.Code) {
+		if aboutCopy(f) {
 			found = append(found, f)
 		}
 	}
@@ -254,7 +257,7 @@ func (s *Scrub) find(ctx context.Context, t *catalog.Tenant, store preservation.
 	if errors.As(err, &out) && out.Part != preservation.PartStore {
 		return nil, err
 	}
-	if err == nil || ctx.Err() != nil || errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) || !s.gives(ctx, t, store) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDestroyed) || !gives(ctx, t, store) {
 		return found, err
 	}
 	return []preservation.Finding{{Code: CodeUnread, Severity: preservation.Failed, Subject: string(id), Detail: err.Error()}}, nil
@@ -262,7 +265,7 @@ func (s *Scrub) find(ctx context.Context, t *catalog.Tenant, store preservation.
 
 // gives reports whether the store gives the bytes of an object of this tenant, and
 // the catalog answers.
-func (s *Scrub) gives(ctx context.Context, t *catalog.Tenant, store preservation.Store) bool {
+func gives(ctx context.Context, t *catalog.Tenant, store preservation.Store) bool {
 	if _, err := t.View().Fixity(ctx); err != nil {
 		return false
 	}
