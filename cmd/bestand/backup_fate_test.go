@@ -164,7 +164,7 @@ func TestRestoreLaterPlan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			to := install(t, old.flags...)
 			out, complaint, code := program(t, old.args("restore", to.dir, more...)...)
-			if code != 0 || !strings.Contains(out, "are those of the later backup") {
+			if code != 0 || !strings.Contains(out, "are later than the backup") {
 				t.Fatal(code, out, complaint)
 			}
 			to.checked(t)

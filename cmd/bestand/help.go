@@ -66,9 +66,9 @@ but for tokens and jobs: to keep these run pg_dump before each backup, and bring
 dump back before the restore. Whatever cut a run off, run it again.`,
 	"restore": `Brings a backup into an empty data folder and empty buckets, with locks and holds;
 flags of serve name another store or catalog. Every object is read back and compared.
-What was destroyed does not come back, nor what a later backup (--newer) knows as
-destroyed; holds, rules and permits are then those of the later one, too. A later backup
-with another authority is believed by the passphrase of the earlier one, or by the
+What was destroyed does not come back, nor what a later backup (--newer) or the second
+copy (--copy-endpoint, which has to be named where there is one) knows as destroyed;
+holds, rules and permits are then those of the later one, too. A later backup with another authority is believed by the passphrase of the earlier one, or by the
 certificate in --trust-file. Where a destruction had only begun the record is back. The
 search index is made anew, and so is a catalog on PostgreSQL, without tokens. A damaged
 copy is named and not stored. Whatever cut it off, run it again.`,

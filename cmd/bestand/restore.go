@@ -15,6 +15,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/backup"
 	"bestand/preservation/catalog"
+	"bestand/preservation/replica"
 	"bestand/preservation/verdict"
 	"bestand/retention"
 )
@@ -239,6 +240,16 @@ func (r *restoration) putSecrets() error {
 // run brings the objects back, then the catalog to what they say.
 func (r *restoration) run(ctx context.Context, a *archive) error {
 	restore := &backup.Restore{Run: r.from, Newer: r.newer, Stays: retention.IsProof, Decides: retention.Decides, Now: a.now}
+	if a.second != nil {
+		restore.Second = func(ctx context.Context, t preservation.TenantID) (preservation.Store, error) {
+			return a.second.bucket(ctx, t)
+		}
+	}
+	for _, t := range r.from.Tenants {
+		if err := a.knowsCopies(ctx, a.catalog.Tenant(t.ID)); err != nil {
+			return fmt.Errorf("tenant %s: %w", t.ID, err)
+		}
+	}
 	for _, t := range r.from.Tenants {
 		store, err := a.bucket(ctx, t.ID)
 		if err != nil {
@@ -279,7 +290,7 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 			fmt.Fprintf(r.stdout, "  %d of them were gone from their bucket when the backup was made\n", done.Lost)
 		}
 		if done.Newer > 0 {
-			fmt.Fprintf(r.stdout, "  %d versions of classification, rules, holds and permits are those of the later backup\n", done.Newer)
+			fmt.Fprintf(r.stdout, "  %d versions of classification, rules, holds and permits are later than the backup\n", done.Newer)
 			replanned[t.ID] = done.Newer
 		}
 		unfinished, err := tenant.ForgetUnfinished(ctx)
@@ -311,6 +322,9 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 	}
 	for _, t := range r.from.Tenants {
 		tenant := a.catalog.Tenant(t.ID)
+		if err := replica.SurveyAgain(ctx, tenant); err != nil {
+			return err
+		}
 		if replanned[t.ID] > 0 {
 			if err := errors.Join(tenant.Update(ctx, retention.Replanned), a.officer.EvaluateDue(ctx, tenant, catalog.Job{Key: "stale"})); err != nil {
 				return fmt.Errorf("tenant %s: evaluate by the later rules: %w", t.ID, err)

@@ -29,6 +29,9 @@ type Restore struct {
 	// Newer is a later run of the same archive, whose tombstones count as well, and the
 	// documents that decide on destruction; nil: there is none.
 	Newer *Run
+	// Second opens the second copy of a tenant's bucket, which has lived on since the run
+	// was made and counts like a later one. Nil: there is none.
+	Second func(context.Context, preservation.TenantID) (preservation.Store, error)
 	// Stays reports whether an object is part of what stays of a destroyed record.
 	Stays func(stone catalog.Tombstone, key string) bool
 	// Decides reports whether documents of a kind decide on what may be destroyed.
@@ -74,6 +77,11 @@ func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store pre
 	newer := r.Newer != nil && r.Newer.has(t)
 	if newer {
 		if err := r.Newer.Tombstones(t, stones); err != nil {
+			return out, err
+		}
+	}
+	if r.Second != nil {
+		if err := r.fromSecond(ctx, t, store, stones, out); err != nil {
 			return out, err
 		}
 	}
@@ -181,6 +189,14 @@ func (r *Restore) Stray(ctx context.Context, t preservation.TenantID, store pres
 				return more && e.Key == key, err
 			})
 		}
+	}
+	if again && r.Second != nil {
+		is, stop, err := r.inSecond(ctx, t)
+		if err != nil {
+			return "", err
+		}
+		defer stop()
+		known = append(known, is)
 	}
 	for o, err := range store.Versions(ctx, "") {
 		if err != nil {
