@@ -304,11 +304,14 @@ func (a *archive) storeConfig(own objectstore.Account) (c s3.Config, err error) 
 // promised waits for what the trial of the store finds. It takes a second, which
 // is how long its locks last, and everything else that a start needs meanwhile.
 func (a *archive) promised(ctx context.Context) (err error) {
+	var full error
 	for _, f := range <-a.probed {
-		switch f.Severity {
-		case preservation.Failed:
+		switch {
+		case f.Code == s3.CodeFull:
+			full = preservation.Down(preservation.PartStore, fmt.Errorf("%w: %s", preservation.ErrFull, f.Detail))
+		case f.Severity == preservation.Failed:
 			err = errors.Join(err, fmt.Errorf("%s: %s", f.Code, f.Detail))
-		case preservation.Notice:
+		case f.Severity == preservation.Notice:
 			a.log.WarnContext(ctx, "object store", "code", f.Code, "detail", f.Detail)
 		}
 	}
@@ -318,7 +321,7 @@ func (a *archive) promised(ctx context.Context) (err error) {
 		}
 		return fmt.Errorf("object store: does not keep what an archive needs: %w", err)
 	}
-	return nil
+	return full
 }
 
 // superviseSoon starts the embedded server. One that a killed service left behind

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"bestand/preservation"
@@ -52,19 +53,29 @@ func restoreCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 		return usageError{errors.New("the folder of a backup and --passphrase-file are needed")}
 	}
 	r := restoration{cfg: cfg, stdout: stdout, accept: *damaged}
+	defer r.close()
 	if err := r.read(fs.Arg(0), *newer, secret); err != nil {
 		return err
 	}
-	defer r.close()
 	if err := r.prepare(); err != nil {
-		return err
+		return noRoom(err)
 	}
 	cfg.restoring = true
 	a, err := open(ctx, cfg, newLog(cfg, stderr))
 	if err != nil {
-		return err
+		return noRoom(err)
 	}
-	return errors.Join(r.run(ctx, a), a.close())
+	return errors.Join(noRoom(r.run(ctx, a)), a.close())
+}
+
+// noRoom says in words what to do about a restore that has none.
+func noRoom(err error) error {
+	for _, full := range []error{preservation.ErrFull, syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, full) {
+			return fmt.Errorf("no room left for the restore: make some and run it again, what is back counts: %w", err)
+		}
+	}
+	return err
 }
 
 // restoration is a restore under way.

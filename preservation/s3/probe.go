@@ -93,9 +93,16 @@ func (p *probe) note(code string, err error, promise string) {
 	p.findings = append(p.findings, finding(code, promise, p.client.config.ProbeBucket, err))
 }
 
+// CodeFull is the code of what could not be tried out for want of room.
+const CodeFull = "store-full"
+
 func finding(code, promise, bucket string, err error) preservation.Finding {
 	f := preservation.Finding{Code: "store-" + code, Severity: preservation.Passed, Subject: bucket, Detail: "The store keeps its promise: " + promise + "."}
-	if err != nil {
+	switch {
+	case errors.Is(err, preservation.ErrFull):
+		f.Code, f.Severity = CodeFull, preservation.Failed
+		f.Detail = fmt.Sprintf("There is no room in the store to see whether %s: %v. Make some and try again.", promise, err)
+	case err != nil:
 		f.Severity = preservation.Failed
 		f.Detail = fmt.Sprintf("The store does not keep the promise that %s: %v. Do not archive there.", promise, err)
 	}
