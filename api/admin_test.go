@@ -268,6 +268,103 @@ func TestHolds(t *testing.T) {
 	}
 }
 
+// TestHoldByQuery: what a query finds when the hold is set is held, and nothing
+// that comes later.
+func TestHoldByQuery(t *testing.T) {
+	a := newArchive(t)
+	officer := a.token(ours, "olga", auth.RecordsOfficer)
+	e, other := a.archived(ours, "1"), a.archived(ours, "2")
+	body := map[string]any{"query": map[string]any{"reference": e.Reference, "class": "63"}, "authority": "a", "reason": "r", "review": "2027-01-01"}
+	h := decode[Hold](t, a.do(officer, "POST", "/v1/holds", body).want(t, 201))
+	if len(h.Scope.Records) != 1 || h.Scope.Records[0] != e.ID || h.Query["reference"] != e.Reference || len(h.Query) != 2 {
+		t.Errorf("%+v", h)
+	}
+	for id, want := range map[preservation.RecordID]int{e.ID: 1, other.ID: 0} {
+		if r := decode[Record](t, a.do(officer, "GET", "/v1/records/"+string(id), nil).want(t, 200)); len(r.Retention.Holds) != want {
+			t.Errorf("%s: holds %v", id, r.Retention.Holds)
+		}
+	}
+	if one := decode[Hold](t, a.do(officer, "GET", "/v1/holds/"+h.ID, nil).want(t, 200)); one.Progress.Total != 1 || one.Progress.Applied != 0 {
+		t.Errorf("progress %+v", one.Progress)
+	}
+	a.do(officer, "GET", "/v1/holds/"+strings.Repeat("0", 26), nil).want(t, 404)
+	for field, query := range map[string]any{"query": map[string]any{"producer": "nobody"}, "scope": map[string]any{}} {
+		body["query"] = query
+		if v := a.do(officer, "POST", "/v1/holds", body).want(t, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", field, v.body)
+		}
+	}
+	// Text that the index does not know yet could be left out of the hold.
+	body["query"] = map[string]any{"q": "Bauantrag"}
+	a.do(officer, "POST", "/v1/holds", body).want(t, 503)
+}
+
+func TestSchedules(t *testing.T) {
+	a := newArchive(t)
+	ctx, tenant := t.Context(), a.db.Tenant(ours)
+	operator := a.token(ours, "otto", auth.Operator)
+	next := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	for _, kind := range []string{"sweep", "extend-locks"} {
+		if err := tenant.EnsureSchedule(ctx, kind, "5 0 * * *", next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one := func(v answer) Schedule { t.Helper(); return decode[Schedule](t, v) }
+	all := decode[struct{ Items []Schedule }](t, a.do(operator, "GET", "/v1/schedules", nil).want(t, 200)).Items
+	if len(all) != 2 || all[1].Kind != "sweep" || all[1].Outcome != "never" || all[1].Zone != "Europe/Berlin" || !all[1].Next.Equal(next) {
+		t.Errorf("%+v", all)
+	}
+	if x := one(a.do(operator, "POST", "/v1/schedules/sweep/pause", nil).want(t, 200)); !x.Paused {
+		t.Errorf("%+v", x)
+	}
+	if fired, err := tenant.Fire(ctx, "sweep", time.Now().Add(time.Hour)); fired || err != nil {
+		t.Errorf("a paused schedule fires: %v", err)
+	}
+	if x := one(a.do(operator, "POST", "/v1/schedules/sweep/run", nil).want(t, 202)); x.Outcome != "waiting" || x.Last.IsZero() || !x.Paused || !x.Next.Equal(next) {
+		t.Errorf("%+v", x)
+	}
+	jobs, err := a.db.Claim(ctx, "o", []string{"sweep"}, 1, time.Minute)
+	if err != nil || len(jobs) != 1 {
+		t.Fatal(jobs, err)
+	}
+	status := func() Schedule {
+		t.Helper()
+		return decode[struct{ Items []Schedule }](t, a.do(operator, "GET", "/v1/schedules", nil).want(t, 200)).Items[1]
+	}
+	if x := status(); x.Outcome != "running" {
+		t.Errorf("%+v", x)
+	}
+	if err := a.db.Fail(ctx, jobs[0], errors.New("the store is away"), true); err != nil {
+		t.Fatal(err)
+	}
+	if x := status(); x.Outcome != "failed" || x.Error != "the store is away" {
+		t.Errorf("%+v", x)
+	}
+	// What was missed is caught up once.
+	a.do(operator, "POST", "/v1/schedules/sweep/resume", nil).want(t, 200)
+	a.do(operator, "POST", "/v1/schedules/sweep/resume", nil).want(t, 200)
+	for i, want := range []bool{true, false} {
+		if fired, err := tenant.Fire(ctx, "sweep", time.Now().Add(time.Hour)); fired != want || err != nil {
+			t.Errorf("%d: fired %v, %v", i, fired, err)
+		}
+	}
+	if jobs, err = a.db.Claim(ctx, "o", []string{"sweep"}, 9, time.Minute); err != nil || len(jobs) != 1 || a.db.Finish(ctx, jobs[0]) != nil {
+		t.Fatal(jobs, err)
+	}
+	if x := status(); x.Outcome != "done" || x.Error != "" {
+		t.Errorf("%+v", x)
+	}
+	log, err := tenant.AuditLog(ctx, 0, "sweep", 10)
+	if err != nil || len(log) != 3 || log[0].Action != "schedule.pause" || log[1].Action != "schedule.run" || log[2].Action != "schedule.resume" || log[0].Actor != "otto" {
+		t.Errorf("%+v, %v", log, err)
+	}
+	a.do(operator, "POST", "/v1/schedules/extend-locks/pause", nil).want(t, 409)
+	for _, action := range []string{"run", "pause", "resume"} {
+		a.do(operator, "POST", "/v1/schedules/tidy/"+action, nil).want(t, 404)
+		a.do(a.token(ours, "rita", auth.Reader), "POST", "/v1/schedules/sweep/"+action, nil).want(t, 403)
+	}
+}
+
 func TestPermits(t *testing.T) {
 	a := newArchive(t)
 	olga := a.token(ours, "olga", auth.RecordsOfficer, auth.Approver)

@@ -470,6 +470,9 @@ type DisposalTransfer struct {
 	Scope Scope `json:"scope" validate:"required"`
 }
 
+// DueRow defines model for DueRow.
+type DueRow = retention.DueRow
+
 // Duration defines model for Duration.
 type Duration = retention.Duration
 
@@ -564,12 +567,18 @@ type Hold struct {
 	ID        string `json:"id"`
 
 	// Notices Records whose destruction had begun when the hold was set.
-	Notices       []Finding `json:"notices,omitempty,omitzero"`
-	Reason        string    `json:"reason"`
-	ReleaseReason string    `json:"release_reason,omitempty,omitzero"`
-	Released      time.Time `json:"released,omitempty,omitzero"`
-	ReleasedBy    string    `json:"released_by,omitempty,omitzero"`
-	Review        Date      `json:"review,omitempty,omitzero"`
+	Notices []Finding `json:"notices,omitempty,omitzero"`
+
+	// Progress Only of a single hold, and in reports.
+	Progress Progress `json:"progress,omitempty,omitzero"`
+
+	// Query What the records of the scope were found by when it was set.
+	Query         map[string]string `json:"query,omitempty,omitzero"`
+	Reason        string            `json:"reason"`
+	ReleaseReason string            `json:"release_reason,omitempty,omitzero"`
+	Released      time.Time         `json:"released,omitempty,omitzero"`
+	ReleasedBy    string            `json:"released_by,omitempty,omitzero"`
+	Review        Date              `json:"review,omitempty,omitzero"`
 
 	// Scope Each list adds to the others.
 	Scope Scope     `json:"scope"`
@@ -581,14 +590,20 @@ type Hold struct {
 type HoldRequest struct {
 	// Authority Who asks for it: court, auditor, archive.
 	Authority string `json:"authority" validate:"required,filled,max=500,text"`
-	Reason    string `json:"reason" validate:"required,filled,max=2000,text"`
+
+	// Query Instead of a list of records: those that GET /v1/records finds now by these filters. Their identifiers are frozen in the scope, and the query is kept for the reader.
+	Query  RecordQuery `json:"query,omitempty,omitzero"`
+	Reason string      `json:"reason" validate:"required,filled,max=2000,text"`
 
 	// Review The day to ask whether it is still needed.
 	Review Date `json:"review" validate:"required"`
 
 	// Scope Each list adds to the others.
-	Scope Scope `json:"scope" validate:"required"`
+	Scope Scope `json:"scope,omitempty,omitzero" validate:"required_without=Query"`
 }
+
+// HoldRow defines model for HoldRow.
+type HoldRow = retention.HoldRow
 
 // ID Examples: 01jq2m9cfp2y8r0v6k3c5t7n4e
 type ID = string
@@ -629,6 +644,9 @@ type NewToken struct {
 	Token string `json:"token"`
 }
 
+// OpenRow defines model for OpenRow.
+type OpenRow = retention.OpenRow
+
 // Permit defines model for Permit.
 type Permit = retention.Permit
 
@@ -647,6 +665,9 @@ type PermitRequest struct {
 
 // Place defines model for Place.
 type Place = retention.Place
+
+// Policy defines model for Policy.
+type Policy = retention.Policy
 
 // Preview defines model for Preview.
 type Preview = retention.Preview
@@ -670,6 +691,9 @@ type Problem struct {
 	// Type `/problems/` and the code.
 	Type string `json:"type"`
 }
+
+// Progress defines model for Progress.
+type Progress = retention.Progress
 
 // Reason defines model for Reason.
 type Reason struct {
@@ -737,6 +761,21 @@ type RecordPage struct {
 	Total int64 `json:"total"`
 }
 
+// RecordQuery Filters of GET /v1/records.
+type RecordQuery struct {
+	Class string `json:"class,omitempty,omitzero" validate:"omitempty,max=64,text"`
+
+	// From Closed on or after this day.
+	From      Date   `json:"from,omitempty,omitzero"`
+	Kind      string `json:"kind,omitempty,omitzero" validate:"omitempty,max=64,text"`
+	Producer  string `json:"producer,omitempty,omitzero" validate:"omitempty,max=200,text"`
+	Q         string `json:"q,omitempty,omitzero" validate:"omitempty,max=500,text"`
+	Reference string `json:"reference,omitempty,omitzero" validate:"omitempty,max=500,text"`
+
+	// To Closed on or before this day.
+	To Date `json:"to,omitempty,omitzero"`
+}
+
 // RecordSummary defines model for RecordSummary.
 type RecordSummary struct {
 	Archived time.Time `json:"archived"`
@@ -789,6 +828,9 @@ type Retention struct {
 	// the reasons; conflict: floor and ceiling contradict each other; permanent: kept for ever.
 	State RetentionState `json:"state"`
 
+	// Transfer Last day of the transfer period.
+	Transfer Date `json:"transfer,omitempty,omitzero"`
+
 	// Trigger The event that starts the period; null without a rule, or when nothing has to happen.
 	Trigger     *string `json:"trigger"`
 	TriggeredOn Date    `json:"triggered_on,omitempty,omitzero"`
@@ -810,6 +852,33 @@ type Rule = retention.Rule
 
 // RuleRequest defines model for RuleRequest.
 type RuleRequest = retention.Rule
+
+// Sampling Of records that are to be destroyed these are kept for the archive: A instead of V. Each way adds to the others. The
+// number of a record is the first 8 bytes of the SHA-256 of its identifier, big-endian.
+type Sampling = retention.Sampling
+
+// Schedule defines model for Schedule.
+type Schedule struct {
+	Attempts int    `json:"attempts,omitempty,omitzero"`
+	Error    string `json:"error,omitempty,omitzero"`
+	Kind     string `json:"kind"`
+
+	// Last When it was started last.
+	Last time.Time `json:"last,omitempty,omitzero"`
+
+	// Next When it will be started next, unless it is paused then.
+	Next time.Time `json:"next"`
+
+	// Outcome Of the last run: `retrying` and `failed` with the error; only `failed` wants a person.
+	Outcome string `json:"outcome"`
+	Paused  bool   `json:"paused"`
+
+	// Spec Cron expression of five fields.
+	Spec string `json:"spec"`
+
+	// Zone In which it is read.
+	Zone string `json:"zone"`
+}
 
 // Scheme defines model for Scheme.
 type Scheme = retention.Scheme
@@ -1205,6 +1274,12 @@ type CreateVersionMultipartBody struct {
 	Metadata VersionMetadata      `json:"metadata,omitempty,omitzero"`
 }
 
+// ReportDueParams defines parameters for ReportDue.
+type ReportDueParams struct {
+	// Years How many after this one.
+	Years *int `form:"years,omitempty" json:"years,omitempty" validate:"omitempty,min=0,max=500"`
+}
+
 // PreviewRuleParams defines parameters for PreviewRule.
 type PreviewRuleParams struct {
 	// Examples How many records to name of each move.
@@ -1309,6 +1384,9 @@ type CreateVersionMultipartRequestBody CreateVersionMultipartBody
 // AddRuleJSONRequestBody defines body for AddRule for application/json ContentType.
 type AddRuleJSONRequestBody = RuleRequest
 
+// SetPolicyJSONRequestBody defines body for SetPolicy for application/json ContentType.
+type SetPolicyJSONRequestBody = Policy
+
 // PreviewRuleJSONRequestBody defines body for PreviewRule for application/json ContentType.
 type PreviewRuleJSONRequestBody = RuleRequest
 
@@ -1395,6 +1473,9 @@ type ServerInterface interface {
 	// CreateHold Forbid the destruction of records, whatever their retention says.
 	// (POST /v1/holds)
 	CreateHold(w http.ResponseWriter, r *http.Request)
+	// GetHold A legal hold and how far it is applied in the store.
+	// (GET /v1/holds/{id})
+	GetHold(w http.ResponseWriter, r *http.Request, id ID)
 	// ReleaseHold Lift a hold.
 	// (POST /v1/holds/{id}/release)
 	ReleaseHold(w http.ResponseWriter, r *http.Request, id ID)
@@ -1440,15 +1521,48 @@ type ServerInterface interface {
 	// CreateVersion Add to a record, or correct it.
 	// (POST /v1/records/{id}/versions)
 	CreateVersion(w http.ResponseWriter, r *http.Request, id RecordID)
+	// ReportConflicts Which records have a floor above their ceiling, or other contradictions. As JSON or CSV by Accept.
+	// (GET /v1/reports/conflicts)
+	ReportConflicts(w http.ResponseWriter, r *http.Request)
+	// ReportDue What is due, by year, class and disposition. As JSON or CSV by Accept.
+	// (GET /v1/reports/due)
+	ReportDue(w http.ResponseWriter, r *http.Request, params ReportDueParams)
+	// ReportHolds Holds that stand, how far they are applied, and which are past their review. As JSON or CSV by Accept.
+	// (GET /v1/reports/holds)
+	ReportHolds(w http.ResponseWriter, r *http.Request)
+	// ReportUnresolved Which records lack something, and what. As JSON or CSV by Accept.
+	// (GET /v1/reports/unresolved)
+	ReportUnresolved(w http.ResponseWriter, r *http.Request)
 	// ListRules The retention rules, all versions of each.
 	// (GET /v1/rules)
 	ListRules(w http.ResponseWriter, r *http.Request)
-	// AddRule Put the next version of a rule into force.
+	// AddRule Put the next version of a rule into force, or propose it.
 	// (POST /v1/rules)
 	AddRule(w http.ResponseWriter, r *http.Request)
+	// GetPolicy What the tenant decided about its officers.
+	// (GET /v1/rules/policy)
+	GetPolicy(w http.ResponseWriter, r *http.Request)
+	// SetPolicy Change the policy. What is in force stays so.
+	// (PUT /v1/rules/policy)
+	SetPolicy(w http.ResponseWriter, r *http.Request)
 	// PreviewRule What a new version of a rule would do to the records. Nothing is stored.
 	// (POST /v1/rules/preview)
 	PreviewRule(w http.ResponseWriter, r *http.Request, params PreviewRuleParams)
+	// ApproveRule Put a draft into force that somebody else wrote.
+	// (POST /v1/rules/{id}/versions/{version}/approval)
+	ApproveRule(w http.ResponseWriter, r *http.Request, id string, version int)
+	// ListSchedules What the archive does by itself, when it did so last, with what outcome, and when it will again.
+	// (GET /v1/schedules)
+	ListSchedules(w http.ResponseWriter, r *http.Request)
+	// PauseSchedule Let it not happen any more until it is resumed. 409 for what protects the records.
+	// (POST /v1/schedules/{kind}/pause)
+	PauseSchedule(w http.ResponseWriter, r *http.Request, kind string)
+	// ResumeSchedule Let it happen again; what was missed is caught up once.
+	// (POST /v1/schedules/{kind}/resume)
+	ResumeSchedule(w http.ResponseWriter, r *http.Request, kind string)
+	// RunSchedule Do it now, whether or not it is paused.
+	// (POST /v1/schedules/{kind}/run)
+	RunSchedule(w http.ResponseWriter, r *http.Request, kind string)
 	// ListSubmissions Submissions, newest first.
 	// (GET /v1/submissions)
 	ListSubmissions(w http.ResponseWriter, r *http.Request, params ListSubmissionsParams)
@@ -2132,6 +2246,32 @@ func (siw *ServerInterfaceWrapper) CreateHold(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateHold(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetHold operation middleware
+func (siw *ServerInterfaceWrapper) GetHold(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetHold(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2910,6 +3050,81 @@ func (siw *ServerInterfaceWrapper) CreateVersion(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// ReportConflicts operation middleware
+func (siw *ServerInterfaceWrapper) ReportConflicts(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportConflicts(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportDue operation middleware
+func (siw *ServerInterfaceWrapper) ReportDue(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportDueParams
+
+	// ------------- Optional query parameter "years" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "years", r.URL.Query(), &params.Years, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "years"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "years", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportDue(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportHolds operation middleware
+func (siw *ServerInterfaceWrapper) ReportHolds(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportHolds(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportUnresolved operation middleware
+func (siw *ServerInterfaceWrapper) ReportUnresolved(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportUnresolved(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListRules operation middleware
 func (siw *ServerInterfaceWrapper) ListRules(w http.ResponseWriter, r *http.Request) {
 
@@ -2929,6 +3144,34 @@ func (siw *ServerInterfaceWrapper) AddRule(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AddRule(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPolicy operation middleware
+func (siw *ServerInterfaceWrapper) GetPolicy(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPolicy(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetPolicy operation middleware
+func (siw *ServerInterfaceWrapper) SetPolicy(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetPolicy(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2962,6 +3205,133 @@ func (siw *ServerInterfaceWrapper) PreviewRule(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PreviewRule(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ApproveRule operation middleware
+func (siw *ServerInterfaceWrapper) ApproveRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version int
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", r.PathValue("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ApproveRule(w, r, id, version)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSchedules operation middleware
+func (siw *ServerInterfaceWrapper) ListSchedules(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSchedules(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PauseSchedule operation middleware
+func (siw *ServerInterfaceWrapper) PauseSchedule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PauseSchedule(w, r, kind)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResumeSchedule operation middleware
+func (siw *ServerInterfaceWrapper) ResumeSchedule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResumeSchedule(w, r, kind)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RunSchedule operation middleware
+func (siw *ServerInterfaceWrapper) RunSchedule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunSchedule(w, r, kind)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3556,10 +3926,18 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/versions", wrapper.ListClassificationVersions)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rules", wrapper.ListRules)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules", wrapper.AddRule)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules/{id}/versions/{version}/approval", wrapper.ApproveRule)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rules/policy", wrapper.GetPolicy)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/rules/policy", wrapper.SetPolicy)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules/preview", wrapper.PreviewRule)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds", wrapper.ListHolds)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.CreateHold)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds/{id}", wrapper.GetHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/reports/due", wrapper.ReportDue)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/reports/unresolved", wrapper.ReportUnresolved)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/reports/conflicts", wrapper.ReportConflicts)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/reports/holds", wrapper.ReportHolds)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/evidence/batches", wrapper.StampPending)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/evidence/renewals", wrapper.ListRenewals)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/evidence/renewals", wrapper.RenewEvidence)
@@ -3579,6 +3957,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/stop", wrapper.StopDisposal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/cancellation", wrapper.CancelDisposal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/transfers", wrapper.TransferDisposal)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/schedules", wrapper.ListSchedules)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/schedules/{kind}/run", wrapper.RunSchedule)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/schedules/{kind}/pause", wrapper.PauseSchedule)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/schedules/{kind}/resume", wrapper.ResumeSchedule)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit", wrapper.ListAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit/export", wrapper.ExportAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tokens", wrapper.ListTokens)
@@ -4525,6 +4907,45 @@ type CreateHolddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateHolddefaultApplicationProblemPlusJSONResponse) VisitCreateHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHoldRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type GetHoldResponseObject interface {
+	VisitGetHoldResponse(w http.ResponseWriter) error
+}
+
+type GetHold200JSONResponse Hold
+
+func (response GetHold200JSONResponse) VisitGetHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHolddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetHolddefaultApplicationProblemPlusJSONResponse) VisitGetHoldResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5565,6 +5986,247 @@ func (response CreateVersiondefaultApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type ReportConflictsRequestObject struct {
+}
+
+type ReportConflictsResponseObject interface {
+	VisitReportConflictsResponse(w http.ResponseWriter) error
+}
+
+type ReportConflicts200JSONResponse struct {
+	Items []OpenRow `json:"items"`
+}
+
+func (response ReportConflicts200JSONResponse) VisitReportConflictsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportConflicts200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReportConflicts200TextCsvResponse) VisitReportConflictsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReportConflictsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportConflictsdefaultApplicationProblemPlusJSONResponse) VisitReportConflictsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportDueRequestObject struct {
+	Params ReportDueParams
+}
+
+type ReportDueResponseObject interface {
+	VisitReportDueResponse(w http.ResponseWriter) error
+}
+
+type ReportDue200JSONResponse struct {
+	Items []DueRow `json:"items"`
+}
+
+func (response ReportDue200JSONResponse) VisitReportDueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportDue200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReportDue200TextCsvResponse) VisitReportDueResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReportDuedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportDuedefaultApplicationProblemPlusJSONResponse) VisitReportDueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHoldsRequestObject struct {
+}
+
+type ReportHoldsResponseObject interface {
+	VisitReportHoldsResponse(w http.ResponseWriter) error
+}
+
+type ReportHolds200JSONResponse struct {
+	Items []HoldRow `json:"items"`
+}
+
+func (response ReportHolds200JSONResponse) VisitReportHoldsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHolds200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReportHolds200TextCsvResponse) VisitReportHoldsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReportHoldsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportHoldsdefaultApplicationProblemPlusJSONResponse) VisitReportHoldsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportUnresolvedRequestObject struct {
+}
+
+type ReportUnresolvedResponseObject interface {
+	VisitReportUnresolvedResponse(w http.ResponseWriter) error
+}
+
+type ReportUnresolved200JSONResponse struct {
+	Items []OpenRow `json:"items"`
+}
+
+func (response ReportUnresolved200JSONResponse) VisitReportUnresolvedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportUnresolved200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReportUnresolved200TextCsvResponse) VisitReportUnresolvedResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReportUnresolveddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportUnresolveddefaultApplicationProblemPlusJSONResponse) VisitReportUnresolvedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListRulesRequestObject struct {
 }
 
@@ -5644,6 +6306,83 @@ func (response AddRuledefaultApplicationProblemPlusJSONResponse) VisitAddRuleRes
 	return err
 }
 
+type GetPolicyRequestObject struct {
+}
+
+type GetPolicyResponseObject interface {
+	VisitGetPolicyResponse(w http.ResponseWriter) error
+}
+
+type GetPolicy200JSONResponse Policy
+
+func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPolicyRequestObject struct {
+	Body *SetPolicyJSONRequestBody
+}
+
+type SetPolicyResponseObject interface {
+	VisitSetPolicyResponse(w http.ResponseWriter) error
+}
+
+type SetPolicy200JSONResponse Policy
+
+func (response SetPolicy200JSONResponse) VisitSetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPolicydefaultApplicationProblemPlusJSONResponse) VisitSetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PreviewRuleRequestObject struct {
 	Params PreviewRuleParams
 	Body   *PreviewRuleJSONRequestBody
@@ -5673,6 +6412,203 @@ type PreviewRuledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PreviewRuledefaultApplicationProblemPlusJSONResponse) VisitPreviewRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveRuleRequestObject struct {
+	ID      string `json:"id"`
+	Version int    `json:"version"`
+}
+
+type ApproveRuleResponseObject interface {
+	VisitApproveRuleResponse(w http.ResponseWriter) error
+}
+
+type ApproveRule200JSONResponse Rule
+
+func (response ApproveRule200JSONResponse) VisitApproveRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApproveRuledefaultApplicationProblemPlusJSONResponse) VisitApproveRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchedulesRequestObject struct {
+}
+
+type ListSchedulesResponseObject interface {
+	VisitListSchedulesResponse(w http.ResponseWriter) error
+}
+
+type ListSchedules200JSONResponse struct {
+	Items []Schedule `json:"items"`
+}
+
+func (response ListSchedules200JSONResponse) VisitListSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchedulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSchedulesdefaultApplicationProblemPlusJSONResponse) VisitListSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseScheduleRequestObject struct {
+	Kind string `json:"kind"`
+}
+
+type PauseScheduleResponseObject interface {
+	VisitPauseScheduleResponse(w http.ResponseWriter) error
+}
+
+type PauseSchedule200JSONResponse Schedule
+
+func (response PauseSchedule200JSONResponse) VisitPauseScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseScheduledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PauseScheduledefaultApplicationProblemPlusJSONResponse) VisitPauseScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeScheduleRequestObject struct {
+	Kind string `json:"kind"`
+}
+
+type ResumeScheduleResponseObject interface {
+	VisitResumeScheduleResponse(w http.ResponseWriter) error
+}
+
+type ResumeSchedule200JSONResponse Schedule
+
+func (response ResumeSchedule200JSONResponse) VisitResumeScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeScheduledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResumeScheduledefaultApplicationProblemPlusJSONResponse) VisitResumeScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunScheduleRequestObject struct {
+	Kind string `json:"kind"`
+}
+
+type RunScheduleResponseObject interface {
+	VisitRunScheduleResponse(w http.ResponseWriter) error
+}
+
+type RunSchedule202JSONResponse Schedule
+
+func (response RunSchedule202JSONResponse) VisitRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunScheduledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunScheduledefaultApplicationProblemPlusJSONResponse) VisitRunScheduleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6366,6 +7302,9 @@ type StrictServerInterface interface {
 	// CreateHold Forbid the destruction of records, whatever their retention says.
 	// (POST /v1/holds)
 	CreateHold(ctx context.Context, request CreateHoldRequestObject) (CreateHoldResponseObject, error)
+	// GetHold A legal hold and how far it is applied in the store.
+	// (GET /v1/holds/{id})
+	GetHold(ctx context.Context, request GetHoldRequestObject) (GetHoldResponseObject, error)
 	// ReleaseHold Lift a hold.
 	// (POST /v1/holds/{id}/release)
 	ReleaseHold(ctx context.Context, request ReleaseHoldRequestObject) (ReleaseHoldResponseObject, error)
@@ -6411,15 +7350,48 @@ type StrictServerInterface interface {
 	// CreateVersion Add to a record, or correct it.
 	// (POST /v1/records/{id}/versions)
 	CreateVersion(ctx context.Context, request CreateVersionRequestObject) (CreateVersionResponseObject, error)
+	// ReportConflicts Which records have a floor above their ceiling, or other contradictions. As JSON or CSV by Accept.
+	// (GET /v1/reports/conflicts)
+	ReportConflicts(ctx context.Context, request ReportConflictsRequestObject) (ReportConflictsResponseObject, error)
+	// ReportDue What is due, by year, class and disposition. As JSON or CSV by Accept.
+	// (GET /v1/reports/due)
+	ReportDue(ctx context.Context, request ReportDueRequestObject) (ReportDueResponseObject, error)
+	// ReportHolds Holds that stand, how far they are applied, and which are past their review. As JSON or CSV by Accept.
+	// (GET /v1/reports/holds)
+	ReportHolds(ctx context.Context, request ReportHoldsRequestObject) (ReportHoldsResponseObject, error)
+	// ReportUnresolved Which records lack something, and what. As JSON or CSV by Accept.
+	// (GET /v1/reports/unresolved)
+	ReportUnresolved(ctx context.Context, request ReportUnresolvedRequestObject) (ReportUnresolvedResponseObject, error)
 	// ListRules The retention rules, all versions of each.
 	// (GET /v1/rules)
 	ListRules(ctx context.Context, request ListRulesRequestObject) (ListRulesResponseObject, error)
-	// AddRule Put the next version of a rule into force.
+	// AddRule Put the next version of a rule into force, or propose it.
 	// (POST /v1/rules)
 	AddRule(ctx context.Context, request AddRuleRequestObject) (AddRuleResponseObject, error)
+	// GetPolicy What the tenant decided about its officers.
+	// (GET /v1/rules/policy)
+	GetPolicy(ctx context.Context, request GetPolicyRequestObject) (GetPolicyResponseObject, error)
+	// SetPolicy Change the policy. What is in force stays so.
+	// (PUT /v1/rules/policy)
+	SetPolicy(ctx context.Context, request SetPolicyRequestObject) (SetPolicyResponseObject, error)
 	// PreviewRule What a new version of a rule would do to the records. Nothing is stored.
 	// (POST /v1/rules/preview)
 	PreviewRule(ctx context.Context, request PreviewRuleRequestObject) (PreviewRuleResponseObject, error)
+	// ApproveRule Put a draft into force that somebody else wrote.
+	// (POST /v1/rules/{id}/versions/{version}/approval)
+	ApproveRule(ctx context.Context, request ApproveRuleRequestObject) (ApproveRuleResponseObject, error)
+	// ListSchedules What the archive does by itself, when it did so last, with what outcome, and when it will again.
+	// (GET /v1/schedules)
+	ListSchedules(ctx context.Context, request ListSchedulesRequestObject) (ListSchedulesResponseObject, error)
+	// PauseSchedule Let it not happen any more until it is resumed. 409 for what protects the records.
+	// (POST /v1/schedules/{kind}/pause)
+	PauseSchedule(ctx context.Context, request PauseScheduleRequestObject) (PauseScheduleResponseObject, error)
+	// ResumeSchedule Let it happen again; what was missed is caught up once.
+	// (POST /v1/schedules/{kind}/resume)
+	ResumeSchedule(ctx context.Context, request ResumeScheduleRequestObject) (ResumeScheduleResponseObject, error)
+	// RunSchedule Do it now, whether or not it is paused.
+	// (POST /v1/schedules/{kind}/run)
+	RunSchedule(ctx context.Context, request RunScheduleRequestObject) (RunScheduleResponseObject, error)
 	// ListSubmissions Submissions, newest first.
 	// (GET /v1/submissions)
 	ListSubmissions(ctx context.Context, request ListSubmissionsRequestObject) (ListSubmissionsResponseObject, error)
@@ -7118,6 +8090,32 @@ func (sh *strictHandler) CreateHold(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// GetHold operation middleware
+func (sh *strictHandler) GetHold(w http.ResponseWriter, r *http.Request, id ID) {
+	var request GetHoldRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetHold(ctx, request.(GetHoldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetHold")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetHoldResponseObject); ok {
+		if err := validResponse.VisitGetHoldResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ReleaseHold operation middleware
 func (sh *strictHandler) ReleaseHold(w http.ResponseWriter, r *http.Request, id ID) {
 	var request ReleaseHoldRequestObject
@@ -7554,6 +8552,104 @@ func (sh *strictHandler) CreateVersion(w http.ResponseWriter, r *http.Request, i
 	}
 }
 
+// ReportConflicts operation middleware
+func (sh *strictHandler) ReportConflicts(w http.ResponseWriter, r *http.Request) {
+	var request ReportConflictsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportConflicts(ctx, request.(ReportConflictsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportConflicts")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportConflictsResponseObject); ok {
+		if err := validResponse.VisitReportConflictsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportDue operation middleware
+func (sh *strictHandler) ReportDue(w http.ResponseWriter, r *http.Request, params ReportDueParams) {
+	var request ReportDueRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportDue(ctx, request.(ReportDueRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportDue")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportDueResponseObject); ok {
+		if err := validResponse.VisitReportDueResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportHolds operation middleware
+func (sh *strictHandler) ReportHolds(w http.ResponseWriter, r *http.Request) {
+	var request ReportHoldsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportHolds(ctx, request.(ReportHoldsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportHolds")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportHoldsResponseObject); ok {
+		if err := validResponse.VisitReportHoldsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportUnresolved operation middleware
+func (sh *strictHandler) ReportUnresolved(w http.ResponseWriter, r *http.Request) {
+	var request ReportUnresolvedRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportUnresolved(ctx, request.(ReportUnresolvedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportUnresolved")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportUnresolvedResponseObject); ok {
+		if err := validResponse.VisitReportUnresolvedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListRules operation middleware
 func (sh *strictHandler) ListRules(w http.ResponseWriter, r *http.Request) {
 	var request ListRulesRequestObject
@@ -7609,6 +8705,61 @@ func (sh *strictHandler) AddRule(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// GetPolicy operation middleware
+func (sh *strictHandler) GetPolicy(w http.ResponseWriter, r *http.Request) {
+	var request GetPolicyRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPolicy(ctx, request.(GetPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPolicy")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPolicyResponseObject); ok {
+		if err := validResponse.VisitGetPolicyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetPolicy operation middleware
+func (sh *strictHandler) SetPolicy(w http.ResponseWriter, r *http.Request) {
+	var request SetPolicyRequestObject
+
+	var body SetPolicyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPolicy(ctx, request.(SetPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPolicy")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetPolicyResponseObject); ok {
+		if err := validResponse.VisitSetPolicyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // PreviewRule operation middleware
 func (sh *strictHandler) PreviewRule(w http.ResponseWriter, r *http.Request, params PreviewRuleParams) {
 	var request PreviewRuleRequestObject
@@ -7635,6 +8786,135 @@ func (sh *strictHandler) PreviewRule(w http.ResponseWriter, r *http.Request, par
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PreviewRuleResponseObject); ok {
 		if err := validResponse.VisitPreviewRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ApproveRule operation middleware
+func (sh *strictHandler) ApproveRule(w http.ResponseWriter, r *http.Request, id string, version int) {
+	var request ApproveRuleRequestObject
+
+	request.ID = id
+	request.Version = version
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveRule(ctx, request.(ApproveRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ApproveRuleResponseObject); ok {
+		if err := validResponse.VisitApproveRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSchedules operation middleware
+func (sh *strictHandler) ListSchedules(w http.ResponseWriter, r *http.Request) {
+	var request ListSchedulesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSchedules(ctx, request.(ListSchedulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSchedules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSchedulesResponseObject); ok {
+		if err := validResponse.VisitListSchedulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PauseSchedule operation middleware
+func (sh *strictHandler) PauseSchedule(w http.ResponseWriter, r *http.Request, kind string) {
+	var request PauseScheduleRequestObject
+
+	request.Kind = kind
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PauseSchedule(ctx, request.(PauseScheduleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PauseSchedule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PauseScheduleResponseObject); ok {
+		if err := validResponse.VisitPauseScheduleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResumeSchedule operation middleware
+func (sh *strictHandler) ResumeSchedule(w http.ResponseWriter, r *http.Request, kind string) {
+	var request ResumeScheduleRequestObject
+
+	request.Kind = kind
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeSchedule(ctx, request.(ResumeScheduleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeSchedule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ResumeScheduleResponseObject); ok {
+		if err := validResponse.VisitResumeScheduleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunSchedule operation middleware
+func (sh *strictHandler) RunSchedule(w http.ResponseWriter, r *http.Request, kind string) {
+	var request RunScheduleRequestObject
+
+	request.Kind = kind
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunSchedule(ctx, request.(RunScheduleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunSchedule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunScheduleResponseObject); ok {
+		if err := validResponse.VisitRunScheduleResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

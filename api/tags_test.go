@@ -21,9 +21,9 @@ func TestTags(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := map[string]reflect.Type{}
-	for _, v := range []any{SubmissionMetadata{}, VersionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, HoldRequest{}, Reason{}, PermitRequest{}, TokenRequest{}, TenantRequest{},
+	for _, v := range []any{SubmissionMetadata{}, VersionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, HoldRequest{}, RecordQuery{}, Reason{}, PermitRequest{}, TokenRequest{}, TenantRequest{},
 		DisposalRequest{}, DisposalDecisions{}, DisposalDecision{}, DisposalOffer{}, DisposalAnswers{}, DisposalAnswer{}, DisposalApproval{}, DisposalExecution{}, DisposalTransfer{},
-		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}} {
+		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}, retention.Sampling{}, retention.Policy{}} {
 		name := reflect.TypeOf(v).Name()
 		if name == "Rule" {
 			name = "RuleRequest"
@@ -47,7 +47,7 @@ func TestTags(t *testing.T) {
 			field, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			p, ok := ref.Value.Properties[field]
 			if !ok {
-				if field != "approved_by" { // the archive's, not the client's
+				if field != "approved_by" && field != "proposed_by" { // the archive's, not the client's
 					t.Errorf("%s.%s is not described", name, field)
 				}
 				continue
@@ -70,7 +70,7 @@ func TestParameterTags(t *testing.T) {
 	}
 	params := map[string]reflect.Type{}
 	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListRenewalsParams{}, ListHoldsParams{},
-		ListDisposalsParams{}, GetDisposalParams{}, GetClassificationParams{}, PreviewRuleParams{}, ListAuditParams{}, ListTokensParams{}} {
+		ListDisposalsParams{}, GetDisposalParams{}, GetClassificationParams{}, PreviewRuleParams{}, ReportDueParams{}, ListAuditParams{}, ListTokensParams{}} {
 		params[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}
 	for _, r := range routes {

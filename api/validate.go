@@ -133,7 +133,7 @@ func (s *server) check(v any) (fields []FieldError) {
 		}
 		_, path, _ := strings.Cut(e.Namespace(), ".")
 		code := e.Tag()
-		if code == "filled" {
+		if code == "filled" || code == "required_without" {
 			code = "required"
 		}
 		fields = append(fields, FieldError{Field: path, Code: code, Detail: needs(e)})
@@ -145,10 +145,9 @@ func (s *server) check(v any) (fields []FieldError) {
 func needs(e validator.FieldError) string {
 	switch e.Tag() {
 	case "required", "required_unless":
-		if e.Field() == "scope" {
-			return "name records or classes, or say all"
-		}
 		return "is missing"
+	case "required_without":
+		return "name records or classes, say all, or give a query"
 	case "oneof":
 		return "must be one of " + strings.Join(strings.Fields(e.Param()), ", ")
 	case "min", "max":

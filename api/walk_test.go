@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/api/auth"
 	"bestand/preservation"
@@ -30,7 +31,7 @@ func TestEveryRoute(t *testing.T) {
 		if strings.Contains(path, "/records/") {
 			id = record
 		}
-		path = strings.NewReplacer("{id}", id, "{file_id}", "f0001").Replace(path)
+		path = strings.NewReplacer("{id}", id, "{file_id}", "f0001", "{version}", "1", "{kind}", "evaluate").Replace(path)
 		v := a.do(token, method, path, body, header...)
 		if v.StatusCode >= 300 {
 			t.Fatalf("%s: %d %s", pattern, v.StatusCode, v.body)
@@ -89,9 +90,20 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/classification/preview", string(call(all, "GET /v1/classification", nil).body))
 	call(all, "POST /v1/rules/preview", `{"id":"general-10y","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}`)
 	call(all, "GET /v1/rules", nil)
+	call(all, "PUT /v1/rules/policy", `{"approve_rules":true}`)
+	call(all, "GET /v1/rules/policy", nil)
+	id = decode[struct{ ID string }](t, call(all, "POST /v1/rules", `{"id":"draft","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}`)).ID
+	call(second, "POST /v1/rules/{id}/versions/{version}/approval", nil)
 	call(all, "POST /v1/rules", `{"id":"t","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}`)
 	identified(call(all, "POST /v1/holds", `{"scope":{"classes":["63"]},"authority":"a","reason":"r","review":"2030-01-01"}`))
 	call(all, "GET /v1/holds", nil)
+	call(all, "GET /v1/holds/{id}", nil)
+	for _, report := range []string{"due", "unresolved", "conflicts", "holds"} {
+		call(all, "GET /v1/reports/"+report, nil)
+		if v := call(all, "GET /v1/reports/"+report, nil, "Accept", "text/csv"); !strings.HasPrefix(string(v.body), "\ufeff") || v.Header.Get("Content-Type") != "text/csv" {
+			t.Errorf("%s: %.100s", report, v.body)
+		}
+	}
 	call(all, "POST /v1/holds/{id}/release", `{"reason":"over"}`)
 	identified(call(all, "POST /v1/permits", `{"classes":["63.10"],"authority":"a","granted":"2020-01-01","legal_basis":"b","valid_from":"2020-01-01"}`))
 	call(second, "POST /v1/permits/{id}/approval", nil)
@@ -117,6 +129,13 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/disposals/{id}/stop", `{"reason":"wait"}`)
 	call(all, "GET /v1/disposals/{id}", nil)
 
+	if err := a.db.Tenant(ours).EnsureSchedule(t.Context(), "evaluate", "5 0 * * *", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	call(all, "GET /v1/schedules", nil)
+	for _, action := range []string{"run", "pause", "resume"} {
+		call(all, "POST /v1/schedules/{kind}/"+action, nil)
+	}
 	call(all, "GET /v1/audit", nil)
 	call(all, "GET /v1/audit/export", nil)
 	identified(call(all, "POST /v1/tokens", `{"actor":"x","roles":["reader"]}`))

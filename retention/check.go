@@ -144,6 +144,19 @@ func (r *Rule) contradictions(at string) (found []preservation.Finding) {
 	if !r.ValidTo.IsZero() && r.ValidTo.Before(r.ValidFrom) {
 		add("valid_to", "never-valid", "lies before valid_from: the version never counts")
 	}
+	if s := r.Sampling; s != nil {
+		if r.Disposition != Destroy {
+			add("sampling", "contradiction", "only of what is to be destroyed (V) a sample is kept")
+		}
+		if s.Every == 0 && s.Share == 0 && len(s.Letters) == 0 && len(s.Birthdays) == 0 {
+			add("sampling", "required", "say how: every, share, letters or birthdays")
+		}
+		for i, l := range s.Letters {
+			if initial(l) != l {
+				add(fmt.Sprintf("sampling.letters[%d]", i), "letter", "must be an upper-case letter; Ä, Ö and Ü count as A, O and U")
+			}
+		}
+	}
 	if r.Permanent {
 		if r.Trigger != "" || r.Duration != (Duration{}) || r.Minimum != nil || r.Maximum != nil {
 			add("permanent", "contradiction", "a permanent rule has no trigger, duration, minimum or maximum")

@@ -123,8 +123,8 @@ func (e *edit) staleClasses(codes []string) error {
 	return nil
 }
 
-// AddRule puts the next version of a rule into force, approved by the actor,
-// and has the records that it governs evaluated anew. What is left out means:
+// AddRule puts the next version of a rule into force, approved by the actor, or
+// makes it a draft where the policy asks for a second person, and has the records that it governs evaluated anew. What is left out means:
 // disposition B, for all records, valid from today, legal basis read today
 // with medium confidence. Errors as for SetScheme.
 func (o *Officer) AddRule(ctx context.Context, t *catalog.Tenant, r Rule, actor string) (Rule, error) {
@@ -139,8 +139,10 @@ func (o *Officer) AddRule(ctx context.Context, t *catalog.Tenant, r Rule, actor 
 		if out, versions, err = e.plan.next(r, preservation.DateOf(e.now.In(policy.zone()))); err != nil {
 			return err
 		}
-		out.ApprovedBy = actor
-		if err := e.add(ctx, KindRule, out.ID, append(versions, out), "rule.add"); err != nil {
+		if out.ProposedBy = actor; !e.plan.policy.ApproveRules {
+			out.ApprovedBy = actor
+		}
+		if err := e.add(ctx, KindRule, out.ID, append(versions, out), "rule.add"); err != nil || out.ApprovedBy == "" {
 			return err
 		}
 		return e.staleClasses(e.plan.governed(out.ID))
@@ -156,7 +158,7 @@ func (p *plan) next(r Rule, today preservation.Date) (Rule, []Rule, error) {
 	r.ValidFrom = cmp.Or(r.ValidFrom, today)
 	r.Checked = cmp.Or(r.Checked, today)
 	r.Confidence = cmp.Or(r.Confidence, "medium")
-	r.ApprovedBy = ""
+	r.ProposedBy, r.ApprovedBy = "", ""
 	var versions []Rule
 	for _, v := range p.rules {
 		if v.ID == r.ID {

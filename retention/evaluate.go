@@ -33,6 +33,7 @@ const (
 	CeilingUnknown    = "ceiling-unknown"     // the event that starts the maximum was not reported
 	CeilingPassed     = "ceiling-passed"      // the day by which it had to be erased is over
 	OfFile            = "of-file"             // the dates are those of the file it belongs to
+	Sampled           = "sampled"             // a sample for the archive: A and not V
 	OfSuccessor       = "of-successor"        // its class is no more: it goes by the rule of another
 )
 
@@ -55,6 +56,7 @@ type Evaluation struct {
 	End         preservation.Date `json:"end,omitzero"`        // last day on which it has to be kept
 	DueFrom     preservation.Date `json:"due_from,omitzero"`   // first day on which it may go: the day after End
 	Ceiling     preservation.Date `json:"ceiling,omitzero"`    // last day on which it may be kept
+	Transfer    preservation.Date `json:"transfer,omitzero"`   // last day of the transfer period
 	Custodian   string            `json:"custodian,omitempty"` // the archive that took it over, if one did
 	Holds       []string          `json:"holds,omitempty"`     // IDs, sorted
 	Reasons     []Reason          `json:"reasons,omitempty"`
@@ -117,6 +119,10 @@ func (s *Schedule) assess(f *Facts, today preservation.Date) Evaluation {
 		e.State, e.Disposition, e.Trigger, e.TriggeredOn, e.Custodian = Permanent, Archive, OnTakeover, g.Date, g.Custodian
 		return e
 	}
+	if by := r.Sampling.chosen(f); by != "" {
+		e.Disposition = Archive
+		e.Reasons = append(e.Reasons, Reason{Sampled, by})
+	}
 	if r.Permanent {
 		e.State = Permanent
 		return e
@@ -124,6 +130,9 @@ func (s *Schedule) assess(f *Facts, today preservation.Date) Evaluation {
 	var why2 string
 	if e.TriggeredOn, why2 = f.plausible(r.Trigger, r.FiscalMonth); why2 != "" {
 		return unresolved(e, why2, r.Trigger)
+	}
+	if r.Transfer != (Duration{}) {
+		_, e.Transfer = span(e.TriggeredOn, r.Transfer, Day, r.FiscalMonth)
 	}
 	var end preservation.Date
 	e.Start, end = span(e.TriggeredOn, r.Duration, r.Base, r.FiscalMonth)

@@ -16,6 +16,9 @@ type Hold struct {
 	Authority string            `json:"authority" validate:"required,max=500"` // who asks for it: court, auditor, archive
 	Reason    string            `json:"reason" validate:"required,max=2000"`
 	Review    preservation.Date `json:"review" validate:"required"` // the day to ask whether it is still needed
+	// Query is what the records of the scope were found by when the hold was set,
+	// for people: those that it finds later are not held.
+	Query map[string]string `json:"query,omitempty" validate:"max=20,dive,max=500"`
 
 	Set        time.Time `json:"set"`
 	SetBy      string    `json:"set_by"`

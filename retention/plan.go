@@ -13,12 +13,13 @@ import (
 )
 
 // Kinds of the configuration documents that make up a tenant's plan. Their
-// bodies are a Scheme, all versions of one Rule in order, a Hold and a Permit.
+// bodies are a Scheme, all versions of one Rule in order, a Hold, a Permit and a Policy.
 const (
 	KindScheme = "classification" // one document, named schemeName
 	KindRule   = "rule"           // named by rule ID
 	KindHold   = "hold"           // named by hold ID
 	KindPermit = "permit"         // named by permit ID
+	KindPolicy = "policy"         // one document, named schemeName
 
 	schemeName = "default"
 )
@@ -36,6 +37,7 @@ type plan struct {
 	held     []Hold
 	holds    *Holds
 	permits  []Permit
+	policy   Policy
 }
 
 // lockName is the lock under which a plan changes and decisions are made by it:
@@ -109,6 +111,13 @@ func readPlan(ctx context.Context, v catalog.View) (*plan, error) {
 		return nil, err
 	}
 	if p.permits, err = documents[Permit](ctx, v, KindPermit); err != nil {
+		return nil, err
+	}
+	d, err = v.Document(ctx, KindPolicy, schemeName, 0)
+	if err == nil {
+		err = json.Unmarshal(d.Body, &p.policy)
+	}
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
 	}
 	p.holds = NewHolds(p.held...)

@@ -77,10 +77,12 @@ type Rule struct {
 	// Maximum is the ceiling by which the record has to be erased. A ceiling
 	// below the floor is a conflict, never a choice.
 	Maximum *Bound `json:"maximum,omitempty"`
-	// Transfer is the time between closure and hand-over (Transferfrist).
+	// Transfer is the time between the trigger and the hand-over to the archive (Transferfrist).
 	Transfer Duration `json:"transfer,omitzero"`
 
 	Disposition Disposition `json:"disposition" validate:"required,oneof=A B V"`
+	// Sampling chooses what is kept of records that would be destroyed.
+	Sampling *Sampling `json:"sampling,omitempty"`
 	// NoOffer: the law wants it destroyed and forbids offering it (BArchG §6(2)).
 	NoOffer bool `json:"no_offer,omitempty"`
 
@@ -93,7 +95,8 @@ type Rule struct {
 	ValidTo   preservation.Date `json:"valid_to,omitzero"`
 	// Applies is "all" when the version counts for every record, or "new" when
 	// records whose trigger lies before ValidFrom keep the version before it.
-	Applies string `json:"applies,omitempty" validate:"omitempty,oneof=all new"`
+	Applies    string `json:"applies,omitempty" validate:"omitempty,oneof=all new"`
+	ProposedBy string `json:"proposed_by,omitempty" validate:"max=200"` // who wrote the version, where another one approves it
 	// ApprovedBy is who put the version into force. Without it the version is
 	// a draft and governs nothing.
 	ApprovedBy string `json:"approved_by,omitempty" validate:"max=200"`

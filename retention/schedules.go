@@ -17,6 +17,7 @@ func Handlers(o *Officer, d *Disposer) map[string]catalog.Handler {
 		JobDispose:   d.DisposeDue,
 		JobRun:       d.ExecuteRun,
 		JobConfigure: o.Configure,
+		JobReview:    o.ReviewHolds,
 	}
 }
 
@@ -28,6 +29,7 @@ func Schedules() map[string]string {
 		JobEvaluate: "5 0 * * *",
 		JobLocks:    "20 22 * * *",
 		JobDispose:  "30 3 * * *",
+		JobReview:   "10 6 * * *",
 	}
 }
 

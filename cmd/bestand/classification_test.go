@@ -98,3 +98,55 @@ func TestClassificationFiles(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// TestReportsAndSchedules asks for them as an officer and an operator do.
+func TestReportsAndSchedules(t *testing.T) {
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	_, r := admin.archive(about("1", "01.10", "Vorgang", "closed", "2015-11-30"), file("a.bin", blob("a")))
+	admin.archive(about("2", "63.10", "Ohne Ende"), file("b.bin", blob("b")))
+	hold := map[string]any{"query": map[string]any{"class": "01"}, "authority": "=Gericht", "reason": "Klage", "review": "2020-01-01"}
+	admin.post("/v1/holds", hold).want(t, 201)
+	command := func(want int, args ...string) (string, string) {
+		t.Helper()
+		at := append([]string{args[0], args[1], "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile)}, args[2:]...)
+		out, complaint, code := program(t, at...)
+		if code != want {
+			t.Fatalf("bestand %s: %d\n%s%s", strings.Join(args, " "), code, out, complaint)
+		}
+		return out, complaint
+	}
+	eventually(t, "the hold is applied", func() bool { return admin.record(r.ID).Retention.State == "held" })
+	if out, _ := command(0, "report", "due"); !strings.Contains(out, "\r\n2026;01.10;") || !strings.HasSuffix(out, ";B;1;1\r\n") {
+		t.Error(out)
+	}
+	if out, _ := command(0, "report", "due", "--years", "0", "--format", "json"); !strings.Contains(out, `"held":1`) {
+		t.Error(out)
+	}
+	if out, _ := command(0, "report", "unresolved"); !strings.Contains(out, ";missing-trigger;") {
+		t.Error(out)
+	}
+	sheet := filepath.Join(t.TempDir(), "holds.csv")
+	command(0, "report", "holds", sheet)
+	if data, err := os.ReadFile(sheet); err != nil || !strings.Contains(string(data), ";'=Gericht;Klage;") || !strings.HasSuffix(string(data), ";2020-01-01;ja;1;1\r\n") {
+		t.Errorf("%s, %v", data, err)
+	}
+	if out := string(admin.get("/metrics").want(t, 200).body); !strings.Contains(out, `bestand_holds_past_review{tenant="musterstadt"} 1`) {
+		t.Error("no metric of holds past review")
+	}
+	command(2, "report", "weather")
+
+	if out, _ := command(0, "schedule", "list"); !strings.Contains(out, "review-holds") || !strings.Contains(out, "5 0 * * *") {
+		t.Error(out)
+	}
+	command(0, "schedule", "run", "review-holds")
+	eventually(t, "the run is over", func() bool { out, _ := command(0, "schedule", "list"); return strings.Contains(out, "done") })
+	if out, _ := command(0, "schedule", "pause", "dispose"); !strings.Contains(out, "paused") {
+		t.Error(out)
+	}
+	if _, complaint := command(1, "schedule", "pause", "extend-locks"); !strings.Contains(complaint, "protects the records") {
+		t.Error(complaint)
+	}
+	command(1, "schedule", "run", "weather")
+	command(0, "schedule", "resume", "dispose")
+}

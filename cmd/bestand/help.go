@@ -42,6 +42,16 @@ records officer's token. bestand classification import --help shows the flags.`,
 import puts those into force that differ from the newest version there, each as its
 next version, after telling what it moves: with --preview it does no more than that.
 They take a records officer's token. bestand rules import --help shows the flags.`,
+	"report": `Fetches a report from a running archive, as CSV for a spreadsheet or as JSON: due says
+what falls due by year, class and disposition; unresolved which records lack something,
+such as the event that starts their period; conflicts which have a floor above their
+ceiling; holds which legal holds stand, how far they are applied, and which are past
+their review. They take a records officer's or an auditor's token.`,
+	"schedule": `list says what a running archive does by itself, when it did so last, with what outcome,
+and when it will again. run has it done now; pause keeps it from being done until
+resume, which catches up once on what was missed. The extension of locks and the
+storing of the audit log cannot be paused. They take an operator's or a records
+officer's token.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be

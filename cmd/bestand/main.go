@@ -40,6 +40,8 @@ func commands() []command {
 		{name: "evidence", args: "stamp|due|renew --server URL --token-file F [--at DAY]", help: "have new records time-stamped, and keep old time-stamps alive", run: evidenceCommand, plain: true},
 		{name: "classification", args: "export|import|list --server URL --token-file F [FILE]", help: "carry the classification to and from CSV and xdomea", run: classificationCommand, plain: true},
 		{name: "rules", args: "export|import --server URL --token-file F [FILE]", help: "carry the retention rules to and from a file", run: rulesCommand, plain: true},
+		{name: "report", args: "due|unresolved|conflicts|holds --server URL --token-file F [FILE]", help: "say what is due in which year, what is missing, what is held", run: reportCommand, plain: true},
+		{name: "schedule", args: "list|run|pause|resume --server URL --token-file F [KIND]", help: "say what the archive does by itself, and have it done now or not", run: scheduleCommand, plain: true},
 		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
 		{name: "audit", args: "verify|export [flags] [FILE…]", help: "check the audit log, here or as exported, and hand it out", run: auditCommand, plain: true},
 		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},

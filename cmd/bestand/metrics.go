@@ -32,13 +32,14 @@ var (
 	copyOldDesc  = prometheus.NewDesc("bestand_copy_oldest_check_timestamp_seconds", "When the second copy was last read back of the record that waits longest.", []string{"tenant"}, nil)
 	copiedDesc   = prometheus.NewDesc("bestand_copied_objects_total", "Objects that were written to the second copy since the start.", nil, nil)
 	copiedBDesc  = prometheus.NewDesc("bestand_copied_bytes_total", "Bytes that were written to the second copy since the start.", nil, nil)
+	reviewDesc   = prometheus.NewDesc("bestand_holds_past_review", "Legal holds that stand although the day of their review is over.", []string{"tenant"}, nil)
 	restartsDesc = prometheus.NewDesc("bestand_objectstore_restarts_total", "Times the embedded object store was started again after a crash.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc,
-		objectsDesc, findingsDesc, damagedDesc, oldestDesc, roundDesc, copyLagDesc, copyAgeDesc, copyOldDesc, copiedDesc, copiedBDesc, restartsDesc} {
+		objectsDesc, findingsDesc, damagedDesc, oldestDesc, roundDesc, copyLagDesc, copyAgeDesc, copyOldDesc, copiedDesc, copiedBDesc, reviewDesc, restartsDesc} {
 		ch <- d
 	}
 }
@@ -111,6 +112,9 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 			}
 			gauge(copyLagDesc, float64(l.Objects), string(id))
 			gauge(copyAgeDesc, age.Seconds(), string(id))
+		}
+		if n, err := g.s.officer.PastReview(ctx, g.s.catalog.Tenant(id)); err == nil {
+			gauge(reviewDesc, float64(n), string(id))
 		}
 		if lag, err := tail.Lag(ctx); err == nil {
 			gauge(lagDesc, float64(lag.Changes), string(id))

@@ -22,6 +22,7 @@ type Job struct {
 	Error   string    // of the last attempt
 	Created time.Time
 	Dead    bool
+	Running bool
 
 	owner    string
 	failures int // in a row; interrupted attempts are none
@@ -56,7 +57,7 @@ func scanJob(row scanner) (j Job, err error) {
 	if payload != "" {
 		j.Payload = json.RawMessage(payload)
 	}
-	j.RunAt, j.Created, j.Dead = fromMS(run), fromMS(created), state == "dead"
+	j.RunAt, j.Created, j.Dead, j.Running = fromMS(run), fromMS(created), state == "dead", state == "running"
 	return j, err
 }
 

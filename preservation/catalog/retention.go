@@ -67,6 +67,7 @@ type RetentionFilter struct {
 	States     []string
 	Classes    []string
 	Parts      bool // with Classes: records within a file also when their own class is another
+	NotClasses []string
 	IDs        []preservation.RecordID
 	DueBy      preservation.Date // due on this day or before
 	LockBefore time.Time
@@ -91,6 +92,9 @@ func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.
 		q.cond += " AND (class || '' IN (" + strings.Join(marks, ", ") + ") OR parent || '' <> '')"
 	} else if len(f.Classes) > 0 {
 		in(&q, "class", f.Classes)
+	}
+	if len(f.NotClasses) > 0 {
+		in(&q, "NOT class", f.NotClasses)
 	}
 	if len(f.IDs) > 0 {
 		in(&q, "id", f.IDs)

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"bestand/preservation"
@@ -62,5 +63,44 @@ func (t *Tenant) Reschedule(ctx context.Context, kind string, next time.Time) er
 	return t.db.write(ctx, func(x *tx) error {
 		_, err := x.exec(`UPDATE schedule SET next_ms = $3 WHERE tenant = $1 AND kind = $2`, string(t.id), kind, ms(next))
 		return err
+	})
+}
+
+// Run enqueues the job of a schedule now, whether or not it is paused. Its next
+// time stays. ErrNotFound when there is no such schedule.
+func (t *Tenant) Run(ctx context.Context, kind, actor string) error {
+	return t.db.write(ctx, func(x *tx) error {
+		n, err := x.exec(`UPDATE schedule SET last_ms = $3 WHERE tenant = $1 AND kind = $2`, string(t.id), kind, ms(t.db.now()))
+		if err == nil && n == 0 {
+			err = fmt.Errorf("schedule %s: %w", kind, ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		if err := x.enqueue(t.id, Job{Kind: kind, Key: "scheduled"}); err != nil {
+			return err
+		}
+		return x.audit(t.id, AuditEntry{Actor: actor, Action: "schedule.run", Object: kind})
+	})
+}
+
+// Pause keeps a schedule from firing, or lets it fire again: runs that were
+// missed meanwhile are caught up once. To do so twice changes nothing.
+// ErrNotFound when there is no such schedule.
+func (t *Tenant) Pause(ctx context.Context, kind string, paused bool, actor string) error {
+	want, action := 0, "schedule.resume"
+	if paused {
+		want, action = 1, "schedule.pause"
+	}
+	return t.db.write(ctx, func(x *tx) error {
+		n, err := x.exec(`UPDATE schedule SET paused = $3 WHERE tenant = $1 AND kind = $2 AND paused <> $3`, string(t.id), kind, want)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			var is int
+			return found(x.queryRow(`SELECT paused FROM schedule WHERE tenant = $1 AND kind = $2`, string(t.id), kind).Scan(&is), "schedule", kind)
+		}
+		return x.audit(t.id, AuditEntry{Actor: actor, Action: action, Object: kind})
 	})
 }

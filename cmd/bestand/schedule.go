@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"text/tabwriter"
+	"time"
+
+	"bestand/api"
+)
+
+// scheduleCommand asks a running archive about what it does by itself.
+func scheduleCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return usageError{errors.New("want: bestand schedule list|run|pause|resume")}
+	}
+	fs := flags("schedule "+args[0], stderr)
+	r := remoteFlags(fs)
+	var asJSON bool
+	switch args[0] {
+	case "list":
+		fs.BoolVar(&asJSON, "json", false, "JSON, as the archive answers")
+	case "run", "pause", "resume":
+	default:
+		return usageError{fmt.Errorf("bestand schedule %s: want list, run, pause or resume", args[0])}
+	}
+	if err := parse(fs, args[1:]); err != nil {
+		return err
+	}
+	if err := r.open(fs); err != nil {
+		return err
+	}
+	switch {
+	case args[0] == "list" && fs.NArg() == 0 && asJSON:
+		return r.save(ctx, "/v1/schedules", "", stdout)
+	case args[0] == "list" && fs.NArg() == 0:
+		var all struct{ Items []api.Schedule }
+		if err := r.ask(ctx, http.MethodGet, "/v1/schedules", "", nil, &all); err != nil {
+			return err
+		}
+		return tellSchedules(stdout, all.Items)
+	case args[0] == "list" || fs.NArg() != 1:
+		fs.Usage()
+		return usageError{errors.New("name one schedule, as bestand schedule list does")}
+	}
+	var one api.Schedule
+	if err := r.ask(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(fs.Arg(0))+"/"+args[0], "", nil, &one); err != nil {
+		return err
+	}
+	return tellSchedules(stdout, []api.Schedule{one})
+}
+
+func tellSchedules(w io.Writer, all []api.Schedule) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "KIND\tWHEN\tLAST\tOUTCOME\tNEXT")
+	for _, s := range all {
+		last, next, outcome := "", s.Next.Local().Format(time.DateTime), s.Outcome
+		if !s.Last.IsZero() {
+			last = s.Last.Local().Format(time.DateTime)
+		}
+		if s.Paused {
+			next = "paused"
+		}
+		if s.Error != "" {
+			outcome += ": " + legibleLines(s.Error)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Kind, s.Spec, last, outcome, next)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,140 @@
+package retention
+
+import (
+	"reflect"
+	"testing"
+
+	"bestand/preservation"
+)
+
+// TestReports holds the reports against the evaluations that they are about.
+func TestReports(t *testing.T) {
+	a := holding(t, 21)
+	ctx := t.Context()
+	// A ceiling below the floor of some, by an event of their own.
+	r := Rule{ID: "procurement", Title: "Widersprüchlich", Trigger: OnClosure, Duration: Duration{Years: 5}, Base: YearEnd, Disposition: Destroy, LegalBasis: "Test",
+		Maximum: &Bound{Trigger: "contract-end", Duration: Duration{Years: 1}, Base: Day}}
+	if _, err := a.officer.AddRule(ctx, a.tenant, r, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	for id, e := range a.evaluations() {
+		if e.Class == "05.10" {
+			if _, err := a.officer.AddTrigger(ctx, a.tenant, id, Trigger{Type: "contract-end", Date: day(t, "2000-01-01")}, "anna"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	a.settle()
+
+	due, err := a.officer.DueReport(ctx, a.tenant, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make(map[DueRow]int64)
+	wantOpen := map[State]int64{}
+	for _, e := range a.evaluations() {
+		switch e.State {
+		case Unresolved, Conflict:
+			for _, why := range e.Reasons {
+				if why.Code != OfFile {
+					wantOpen[e.State]++
+				}
+			}
+		}
+		if !e.DueFrom.IsZero() && e.DueFrom.Year <= 2026+5 {
+			row := DueRow{Year: e.DueFrom.Year, Class: e.Class, Disposition: e.Disposition}
+			want[row]++
+			if e.State == Held {
+				row.Held = 1
+				want[row]++
+			}
+		}
+	}
+	got := make(map[DueRow]int64)
+	for _, row := range due {
+		if row.Title == "" || row.Records == 0 {
+			t.Errorf("%+v", row)
+		}
+		key := DueRow{Year: row.Year, Class: row.Class, Disposition: row.Disposition}
+		got[key] = row.Records
+		if row.Held > 0 {
+			key.Held = 1
+			got[key] = row.Held
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("due\n%v\nwant\n%v", got, want)
+	}
+
+	for _, state := range []State{Unresolved, Conflict} {
+		rows, err := a.officer.OpenReport(ctx, a.tenant, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int64
+		for _, row := range rows {
+			if n += row.Records; row.Reason == "" || len(row.Examples) == 0 || len(row.Examples) > reportExamples {
+				t.Errorf("%+v", row)
+			}
+		}
+		if n != wantOpen[state] || n == 0 {
+			t.Errorf("%s: %d reasons, want %d", state, n, wantOpen[state])
+		}
+	}
+}
+
+func TestHoldReview(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	first := a.keep(a.metadata("01.10", "2020-07-31"))
+	a.keep(a.metadata("01.20", "2020-07-31"))
+	a.night()
+	set := func(s Scope, review string) Hold {
+		t.Helper()
+		h, _, err := a.officer.SetHold(ctx, a.tenant, Hold{Scope: s, Authority: "Amtsgericht", Reason: "Klage", Review: day(t, review)}, "anna")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	wide := set(Scope{Records: []preservation.RecordID{first}, Classes: []string{"01"}}, "2026-02-03")
+	late := set(Scope{All: true}, "2030-01-01")
+	rows, err := a.officer.HoldReport(ctx, a.tenant)
+	if err != nil || len(rows) != 2 || rows[0].ID != wide.ID || rows[0].Progress != (Progress{Total: 2}) || rows[0].Past {
+		t.Fatalf("%+v, %v", rows, err)
+	}
+	reminders := func() (n int) {
+		a.job(a.officer.ReviewHolds, "scheduled")
+		for _, h := range []Hold{wide, late} {
+			log, err := a.tenant.AuditLog(ctx, 0, h.ID, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range log {
+				if e.Action == "hold.review" {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if n := reminders(); n != 0 {
+		t.Errorf("%d reminders ahead of time", n)
+	}
+	a.pass("2026-02-05")
+	if n := reminders(); n != 1 {
+		t.Errorf("%d reminders, want 1", n)
+	}
+	a.pass("2026-02-07")
+	past := set(Scope{All: true}, "2026-01-01") // one that is over when it is set
+	if n := reminders(); n != 1 {
+		t.Errorf("%d reminders, want still 1", n)
+	}
+	if log, err := a.tenant.AuditLog(ctx, 0, past.ID, 10); err != nil || len(log) != 2 {
+		t.Errorf("%+v, %v", log, err)
+	}
+	rows, err = a.officer.HoldReport(ctx, a.tenant)
+	if err != nil || len(rows) != 3 || !rows[1].Past || rows[1].Progress != (Progress{Total: 2, Applied: 2}) || rows[2].Past {
+		t.Errorf("%+v, %v", rows, err)
+	}
+}
