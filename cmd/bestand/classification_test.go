@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bestand/retention"
 )
 
 // TestClassificationFiles carries classification and rules out and in as an
@@ -103,10 +105,11 @@ func TestClassificationFiles(t *testing.T) {
 func TestReportsAndSchedules(t *testing.T) {
 	in := install(t).serve(t)
 	admin := in.admin(t)
-	_, r := admin.archive(about("1", "01.10", "Vorgang", "closed", "2015-11-30"), file("a.bin", blob("a")))
+	admin.archive(about("1", "01.10", "Vorgang", "closed", "2015-11-30"), file("a.bin", blob("a")))
 	admin.archive(about("2", "63.10", "Ohne Ende"), file("b.bin", blob("b")))
 	hold := map[string]any{"query": map[string]any{"class": "01"}, "authority": "=Gericht", "reason": "Klage", "review": "2020-01-01"}
-	admin.post("/v1/holds", hold).want(t, 201)
+	var h struct{ ID string }
+	admin.post("/v1/holds", hold).want(t, 201).decode(t, &h)
 	command := func(want int, args ...string) (string, string) {
 		t.Helper()
 		at := append([]string{args[0], args[1], "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile)}, args[2:]...)
@@ -116,7 +119,11 @@ func TestReportsAndSchedules(t *testing.T) {
 		}
 		return out, complaint
 	}
-	eventually(t, "the hold is applied", func() bool { return admin.record(r.ID).Retention.State == "held" })
+	eventually(t, "the hold is applied", func() bool {
+		var one struct{ Progress retention.Progress }
+		admin.get("/v1/holds/"+h.ID).want(t, 200).decode(t, &one)
+		return one.Progress == retention.Progress{Total: 1, Applied: 1}
+	})
 	if out, _ := command(0, "report", "due"); !strings.Contains(out, "\r\n2026;01.10;") || !strings.HasSuffix(out, ";B;1;1\r\n") {
 		t.Error(out)
 	}
