@@ -42,7 +42,20 @@ func (p *Pipeline) ReceiptPDF(ctx context.Context, t *catalog.Tenant, sub catalo
 		return nil, 0, err
 	}
 	r.Received, r.Time, r.Lock.Until = r.Received.In(zone), r.Time.In(zone), r.Lock.Until.In(zone)
-	return p.printed(ctx, info, receiptTemplate, map[string]any{"Receipt": r, "Tenant": info.Name, "Seal": p.Sealer.certificate().Subject.CommonName})
+	return p.printed(ctx, info, receiptTemplate, map[string]any{"Receipt": r, "Deletion": deletion(r), "Tenant": info.Name, "Seal": p.Sealer.certificate().Subject.CommonName})
+}
+
+// deletion says whether the sender may delete its own, and what is missing.
+func deletion(r Receipt) string {
+	switch {
+	case r.SourceDeletion == "allowed":
+		return "erlaubt"
+	case unusable(r.Problems):
+		return "noch nicht: siehe Feststellungen"
+	case len(r.Records) > 0 && r.Records[0].Receipt != nil:
+		return "noch nicht: maßgeblich sind die Bestätigungen der einzelnen Datensätze"
+	}
+	return "noch nicht: erst wenn das zweite Exemplar geprüft ist, was eine weitere Bestätigung sagt"
 }
 
 // zoneOf is where a tenant's clocks are.
