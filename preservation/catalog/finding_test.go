@@ -71,6 +71,48 @@ func TestFindings(t *testing.T) {
 	})
 }
 
+func TestCopiesDueByKey(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+			return errors.Join(x.NeedCopy("evt/a/1.json"), x.NeedCopy("evt/a/2-copies.json"), x.NeedCopy("evt/ab/1.json"), x.NeedCopy("evt/a.json"))
+		}))
+		due, err := f.tenant.View().CopiesDueBelow(t.Context(), "evt/a/")
+		if err != nil || len(due) != 2 || !due["evt/a/1.json"] || !due["evt/a/2-copies.json"] {
+			t.Errorf("%v %v", due, err)
+		}
+		for key, want := range map[string]bool{"evt/a.json": true, "evt/b.json": false} {
+			if is, err := f.tenant.View().CopyIsDue(t.Context(), key); err != nil || is != want {
+				t.Errorf("%s: %t %v", key, is, err)
+			}
+		}
+		if is, err := f.other.View().CopyIsDue(t.Context(), "evt/a.json"); err != nil || is {
+			t.Errorf("of another tenant: %t %v", is, err)
+		}
+		add := func(code string) {
+			must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+				_, err := x.AddFinding("", preservation.Finding{Severity: preservation.Failed, Subject: "k", Code: code})
+				return err
+			}))
+		}
+		add("copy-lock")
+		add("lock-missing")
+		f.clock.advance(time.Second)
+		for _, c := range []struct {
+			drop func(*catalog.Tx) error
+			left int
+		}{
+			{func(x *catalog.Tx) error { return x.DropFindings(f.Now()) }, 1},
+			{func(x *catalog.Tx) error { return x.DropFindings(f.Now()) }, 1},
+			{func(x *catalog.Tx) error { return x.DropCopyFindings(f.Now()) }, 0},
+		} {
+			must(t, f.tenant.Update(t.Context(), c.drop))
+			if found, err := f.tenant.View().Findings(t.Context(), ""); err != nil || len(found) != c.left {
+				t.Errorf("%v %v, want %d", found, err, c.left)
+			}
+		}
+	})
+}
+
 func TestCopies(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		id := archive(t, f.tenant, "1").Record.ID
