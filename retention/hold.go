@@ -2,7 +2,6 @@ package retention
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -46,19 +45,23 @@ func (h *Hold) Active(now time.Time) bool { return h.Released.IsZero() || h.Rele
 // empty. It is immutable and safe for concurrent use.
 type Holds struct {
 	byRecord map[preservation.RecordID][]*Hold
-	wide     []*Hold // by class, or over everything
+	byClass  map[string][]*Hold
+	all      []*Hold // over everything
 }
 
 // NewHolds indexes holds, released ones included.
 func NewHolds(holds ...Hold) *Holds {
-	x := &Holds{byRecord: make(map[preservation.RecordID][]*Hold)}
+	x := &Holds{byRecord: make(map[preservation.RecordID][]*Hold), byClass: make(map[string][]*Hold)}
 	for i := range holds {
 		h := holds[i]
 		for _, id := range h.Scope.Records {
 			x.byRecord[id] = append(x.byRecord[id], &h)
 		}
-		if h.Scope.All || len(h.Scope.Classes) > 0 {
-			x.wide = append(x.wide, &h)
+		for _, code := range h.Scope.Classes {
+			x.byClass[code] = append(x.byClass[code], &h)
+		}
+		if h.Scope.All {
+			x.all = append(x.all, &h)
 		}
 	}
 	return x
@@ -70,21 +73,21 @@ func (x *Holds) On(s *Schedule, f *Facts, now time.Time) (ids []string) {
 	if x == nil {
 		return nil
 	}
-	for ; f != nil; f = f.File {
-		for _, h := range x.byRecord[f.ID] {
+	add := func(holds []*Hold) {
+		for _, h := range holds {
 			if h.Active(now) {
 				ids = append(ids, h.ID)
 			}
 		}
-		for _, h := range x.byRecord[f.Parent] { // also when the parent's facts are missing
-			if f.Parent != "" && h.Active(now) {
-				ids = append(ids, h.ID)
-			}
+	}
+	add(x.all)
+	for ; f != nil; f = f.File {
+		add(x.byRecord[f.ID])
+		if f.Parent != "" { // also when the parent's facts are missing
+			add(x.byRecord[f.Parent])
 		}
-		for _, h := range x.wide {
-			if h.Active(now) && h.covers(s, f.Class) {
-				ids = append(ids, h.ID)
-			}
+		if len(x.byClass) > 0 {
+			x.above(s, f.Class, add)
 		}
 	}
 	if len(ids) > 1 {
@@ -94,16 +97,17 @@ func (x *Holds) On(s *Schedule, f *Facts, now time.Time) (ids []string) {
 	return ids
 }
 
-// covers also goes by the form of the code ("63" holds "63.10"), so that a
-// class that a later classification dropped does not slip out of a hold.
-func (h *Hold) covers(s *Schedule, code string) bool {
-	if h.Scope.All {
-		return true
+// above calls fn with the holds on a class and on those above it. It also goes by
+// the form of the code ("63" holds "63.10"), so that a class that a later
+// classification dropped does not slip out of a hold.
+func (x *Holds) above(s *Schedule, code string, fn func([]*Hold)) {
+	fn(x.byClass[code])
+	for _, above := range s.classes[code].path {
+		fn(x.byClass[above])
 	}
-	for _, above := range h.Scope.Classes {
-		if s.Within(code, above) || strings.HasPrefix(code, above) && strings.HasPrefix(code[len(above):], ".") {
-			return true
+	for i := range len(code) {
+		if code[i] == '.' {
+			fn(x.byClass[code[:i]])
 		}
 	}
-	return false
 }

@@ -1,10 +1,12 @@
 package retention
 
 import (
+	"context"
 	"reflect"
 	"testing"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // TestReports holds the reports against the evaluations that they are about.
@@ -136,5 +138,59 @@ func TestHoldReview(t *testing.T) {
 	rows, err = a.officer.HoldReport(ctx, a.tenant)
 	if err != nil || len(rows) != 3 || !rows[1].Past || rows[1].Progress != (Progress{Total: 2, Applied: 2}) || rows[2].Past {
 		t.Errorf("%+v, %v", rows, err)
+	}
+}
+
+// TestHoldResumes: a hold over many records that is interrupted again and again
+// goes on where it was, says how far it is, and protects all of them meanwhile.
+func TestHoldResumes(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	const records = 450 // more than two pages
+	for range records {
+		a.keep(a.metadata("01.10", "2020-07-31"))
+	}
+	a.night()
+	h := a.hold(Scope{Classes: []string{"01"}})
+	progress := func() Progress {
+		t.Helper()
+		got, p, err := a.officer.Hold(t.Context(), a.tenant, h.ID)
+		if err != nil || got.ID != h.ID || p.Total != records {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		return p
+	}
+	if p := progress(); p.Applied != 0 {
+		t.Errorf("%d are applied before anything was done", p.Applied)
+	}
+	store := a.officer.Store
+	for before := int64(-1); progress().Applied < records; {
+		p := progress()
+		if p.Applied <= before {
+			t.Fatalf("it goes no further than %d", p.Applied)
+		}
+		before = p.Applied
+		ctx, kill := context.WithCancel(t.Context())
+		left := 130
+		a.officer.Store = func(c context.Context, t *catalog.Tenant) (preservation.Store, error) {
+			if left--; left < 0 {
+				kill()
+			}
+			return store(c, t)
+		}
+		err := a.officer.EvaluateDue(ctx, a.tenant, catalog.Job{Key: keyStale})
+		kill()
+		if err == nil && progress().Applied < records {
+			t.Fatal("it says that it is done")
+		}
+	}
+	for _, e := range a.evaluations() {
+		if e.State != Held || len(e.Holds) != 1 {
+			t.Fatalf("%+v", e)
+		}
+	}
+	for _, o := range a.vault.keys("aip/") {
+		if s, err := a.vault.Stat(t.Context(), o, ""); err != nil || !s.Hold {
+			t.Fatalf("%s is not on hold: %v", o, err)
+		}
 	}
 }

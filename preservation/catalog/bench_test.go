@@ -2,6 +2,8 @@ package catalog_test
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,6 +59,8 @@ func fill(b testing.TB, f *fixture, n int) {
 		{"creator", "creator"}, {"opened", "opened"}, {"closed", "CASE WHEN n % 5 = 0 THEN '' ELSE CAST(1990 + n % 30 AS TEXT) || '-01-01' END"},
 		{"confidentiality", "confidentiality"}, {"personal_data", "personal_data"}, {"parent", "parent"}, {"metadata", "metadata"}, {"formats", "formats"},
 		{"received_ms", "received_ms"}, {"archived_ms", "archived_ms + n / 3"}, {"changed_ms", "changed_ms"}, {"retention_state", "CASE WHEN n % 50 = 0 THEN 'due' ELSE 'retention' END"},
+		{"retention_due", "CASE WHEN n % 5 = 0 THEN '' ELSE CAST(2001 + n % 60 AS TEXT) || '-01-01' END"},
+		{"retention", `'{"state":"retention","class":"63.10","rule":{"id":"general-10y","version":1},"disposition":"V","trigger":"closure","end":"2030-12-31"}'`},
 		{"lock_until_ms", "lock_until_ms + n % 90 * 86400000"}, {"stale", "0"},
 	}
 	var names, values []string
@@ -74,8 +78,33 @@ func fill(b testing.TB, f *fixture, n int) {
 	}
 }
 
+// benchRecords is how many records a benchmark looks at: BESTAND_BENCH_RECORDS.
+func benchRecords(b *testing.B) int {
+	text := os.Getenv("BESTAND_BENCH_RECORDS")
+	if text == "" {
+		return 100_000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		b.Fatalf("BESTAND_BENCH_RECORDS: %v", err)
+	}
+	return n
+}
+
+// BenchmarkDueCounts is what the report of the next 30 years asks.
+func BenchmarkDueCounts(b *testing.B) {
+	bench(b, func(b *testing.B, f *fixture) {
+		fill(b, f, benchRecords(b))
+		for b.Loop() {
+			if rows, err := f.tenant.View().DueCounts(b.Context(), 2057); err != nil || len(rows) == 0 || rows[0].Disposition != "V" {
+				b.Fatal(rows, err)
+			}
+		}
+	})
+}
+
 func BenchmarkRecords(b *testing.B) {
-	const rows = 100_000
+	rows := benchRecords(b)
 	bench(b, func(b *testing.B, f *fixture) {
 		fill(b, f, rows)
 		for _, c := range []struct {
@@ -106,7 +135,7 @@ func BenchmarkRecords(b *testing.B) {
 		}
 		b.Run("count", func(b *testing.B) {
 			for b.Loop() {
-				if n, err := f.tenant.CountRecords(b.Context(), catalog.RecordFilter{Status: "live"}); err != nil || n != rows+1 {
+				if n, err := f.tenant.CountRecords(b.Context(), catalog.RecordFilter{Status: "live"}); err != nil || n != int64(rows)+1 {
 					b.Fatal(n, err)
 				}
 			}
