@@ -260,6 +260,27 @@ type Accepted struct {
 	Status   SubmissionStatus `json:"status"`
 }
 
+// Access Until when the record is closed for use by the public (Schutzfristen, SächsArchivG §10). Who is researcher only is
+// bound by it, and readers once the archive has taken the record over and a copy stays here; until then the
+// administration reads its own files.
+type Access = retention.Access
+
+// AccessGrant defines model for AccessGrant.
+type AccessGrant = retention.AccessGrant
+
+// AccessGrantRequest defines model for AccessGrantRequest.
+type AccessGrantRequest struct {
+	Kind       string `json:"kind" validate:"required,oneof=consent shortening"`
+	LegalBasis string `json:"legal_basis" validate:"required,filled,max=1000,text"`
+
+	// Person Of a consent: the name as the record has it.
+	Person string `json:"person,omitempty,omitzero" validate:"omitempty,max=500,text"`
+	Reason string `json:"reason" validate:"required,filled,max=2000,text"`
+
+	// Until Of a shortening: the last day that stays closed.
+	Until preservation.Date `json:"until,omitempty,omitzero"`
+}
+
 // Agent defines model for Agent.
 type Agent = preservation.Agent
 
@@ -711,22 +732,27 @@ type ReclassificationRequest struct {
 
 // Record defines model for Record.
 type Record struct {
-	Archived        time.Time         `json:"archived"`
-	Class           string            `json:"class"`
-	Closed          Date              `json:"closed,omitempty,omitzero"`
-	Confidentiality string            `json:"confidentiality,omitempty,omitzero"`
-	Creator         string            `json:"creator,omitempty,omitzero"`
-	Evidence        Evidence          `json:"evidence"`
-	Extra           map[string]string `json:"extra,omitempty,omitzero"`
-	Files           []File            `json:"files"`
-	Fixity          Fixity            `json:"fixity"`
-	ID              RecordID          `json:"id"`
-	Keywords        []string          `json:"keywords,omitempty,omitzero"`
-	Kind            string            `json:"kind,omitempty,omitzero"`
-	Links           Links             `json:"links"`
-	Lock            Lock              `json:"lock"`
-	Opened          Date              `json:"opened,omitempty,omitzero"`
-	Package         StoredPackage     `json:"package"`
+	// Access Until when the record is closed for use by the public (Schutzfristen, SächsArchivG §10). Who is researcher only is
+	// bound by it, and readers once the archive has taken the record over and a copy stays here; until then the
+	// administration reads its own files.
+	Access            Access            `json:"access"`
+	Archived          time.Time         `json:"archived"`
+	Class             string            `json:"class"`
+	Closed            Date              `json:"closed,omitempty,omitzero"`
+	Confidentiality   string            `json:"confidentiality,omitempty,omitzero"`
+	CounterStatements []Statement       `json:"counter_statements,omitempty,omitzero"`
+	Creator           string            `json:"creator,omitempty,omitzero"`
+	Evidence          Evidence          `json:"evidence"`
+	Extra             map[string]string `json:"extra,omitempty,omitzero"`
+	Files             []File            `json:"files"`
+	Fixity            Fixity            `json:"fixity"`
+	ID                RecordID          `json:"id"`
+	Keywords          []string          `json:"keywords,omitempty,omitzero"`
+	Kind              string            `json:"kind,omitempty,omitzero"`
+	Links             Links             `json:"links"`
+	Lock              Lock              `json:"lock"`
+	Opened            Date              `json:"opened,omitempty,omitzero"`
+	Package           StoredPackage     `json:"package"`
 
 	// Parent The record that this one is part of, or null.
 	Parent           *preservation.RecordID `json:"parent"`
@@ -738,11 +764,14 @@ type Record struct {
 	// Reclassified How it came to its class, oldest first; not there when that is the producer's.
 	Reclassified []Reclassification `json:"reclassified,omitempty,omitzero"`
 	Reference    string             `json:"reference,omitempty,omitzero"`
-	Retention    Retention          `json:"retention"`
-	Subjects     []Subject          `json:"subjects,omitempty,omitzero"`
-	Submission   SubmissionID       `json:"submission"`
-	Title        string             `json:"title"`
-	Version      int                `json:"version"`
+
+	// Restriction Not there unless its processing is restricted.
+	Restriction Restriction  `json:"restriction,omitempty,omitzero"`
+	Retention   Retention    `json:"retention"`
+	Subjects    []Subject    `json:"subjects,omitempty,omitzero"`
+	Submission  SubmissionID `json:"submission"`
+	Title       string       `json:"title"`
+	Version     int          `json:"version"`
 }
 
 // RecordID defines model for RecordID.
@@ -800,6 +829,17 @@ type RecordSummary struct {
 
 // Renewal defines model for Renewal.
 type Renewal = proof.Due
+
+// Restriction defines model for Restriction.
+type Restriction = retention.Restriction
+
+// RestrictionRequest defines model for RestrictionRequest.
+type RestrictionRequest struct {
+	// Ended It ends.
+	Ended      bool   `json:"ended,omitempty,omitzero"`
+	LegalBasis string `json:"legal_basis" validate:"required,filled,max=1000,text"`
+	Reason     string `json:"reason" validate:"required,filled,max=2000,text"`
+}
 
 // Retention defines model for Retention.
 type Retention struct {
@@ -888,6 +928,9 @@ type SchemeVersion = retention.SchemeVersion
 
 // Scope Each list adds to the others.
 type Scope = retention.Scope
+
+// Statement Counter-statement of a person concerned (SächsArchivG §6).
+type Statement = retention.Statement
 
 // Step defines model for Step.
 type Step struct {
@@ -1369,8 +1412,14 @@ type ReleaseHoldJSONRequestBody = Reason
 // ProposePermitJSONRequestBody defines body for ProposePermit for application/json ContentType.
 type ProposePermitJSONRequestBody = PermitRequest
 
+// GrantAccessJSONRequestBody defines body for GrantAccess for application/json ContentType.
+type GrantAccessJSONRequestBody = AccessGrantRequest
+
 // ReclassifyRecordJSONRequestBody defines body for ReclassifyRecord for application/json ContentType.
 type ReclassifyRecordJSONRequestBody = ReclassificationRequest
+
+// RestrictRecordJSONRequestBody defines body for RestrictRecord for application/json ContentType.
+type RestrictRecordJSONRequestBody = RestrictionRequest
 
 // SetTriggerJSONRequestBody defines body for SetTrigger for application/json ContentType.
 type SetTriggerJSONRequestBody = TriggerReport
@@ -1497,6 +1546,9 @@ type ServerInterface interface {
 	// GetRecord Metadata, files, retention and evidence.
 	// (GET /v1/records/{id})
 	GetRecord(w http.ResponseWriter, r *http.Request, id RecordID)
+	// GrantAccess Record an exception from the closure periods of a record.
+	// (POST /v1/records/{id}/access-grants)
+	GrantAccess(w http.ResponseWriter, r *http.Request, id RecordID)
 	// ListEvents What happened to the record (PREMIS 3), as JSON or XML by Accept.
 	// (GET /v1/records/{id}/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, id RecordID)
@@ -1512,6 +1564,9 @@ type ServerInterface interface {
 	// ReclassifyRecord Move a record to another class.
 	// (POST /v1/records/{id}/reclassification)
 	ReclassifyRecord(w http.ResponseWriter, r *http.Request, id RecordID)
+	// RestrictRecord Restrict the processing of a record, or end that (GDPR Art. 18).
+	// (POST /v1/records/{id}/restriction)
+	RestrictRecord(w http.ResponseWriter, r *http.Request, id RecordID)
 	// SetTrigger Report an event that starts or corrects a retention period.
 	// (POST /v1/records/{id}/triggers)
 	SetTrigger(w http.ResponseWriter, r *http.Request, id RecordID)
@@ -2615,6 +2670,32 @@ func (siw *ServerInterfaceWrapper) GetRecord(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// GrantAccess operation middleware
+func (siw *ServerInterfaceWrapper) GrantAccess(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id RecordID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GrantAccess(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListEvents operation middleware
 func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Request) {
 
@@ -2963,6 +3044,32 @@ func (siw *ServerInterfaceWrapper) ReclassifyRecord(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReclassifyRecord(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RestrictRecord operation middleware
+func (siw *ServerInterfaceWrapper) RestrictRecord(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id RecordID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RestrictRecord(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3921,6 +4028,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/verification", wrapper.VerifyRecord)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/triggers", wrapper.SetTrigger)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/versions", wrapper.CreateVersion)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/access-grants", wrapper.GrantAccess)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/restriction", wrapper.RestrictRecord)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/reclassification", wrapper.ReclassifyRecord)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification", wrapper.GetClassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/versions", wrapper.ListClassificationVersions)
@@ -5248,6 +5357,62 @@ func (response GetRecorddefaultApplicationProblemPlusJSONResponse) VisitGetRecor
 	return err
 }
 
+type GrantAccessRequestObject struct {
+	ID   RecordID `json:"id"`
+	Body *GrantAccessJSONRequestBody
+}
+
+type GrantAccessResponseObject interface {
+	VisitGrantAccessResponse(w http.ResponseWriter) error
+}
+
+type GrantAccess201JSONResponse Access
+
+func (response GrantAccess201JSONResponse) VisitGrantAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GrantAccess410ApplicationProblemPlusJSONResponse struct {
+	DestroyedApplicationProblemPlusJSONResponse
+}
+
+func (response GrantAccess410ApplicationProblemPlusJSONResponse) VisitGrantAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GrantAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GrantAccessdefaultApplicationProblemPlusJSONResponse) VisitGrantAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListEventsRequestObject struct {
 	ID RecordID `json:"id"`
 }
@@ -5784,6 +5949,62 @@ type ReclassifyRecorddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReclassifyRecorddefaultApplicationProblemPlusJSONResponse) VisitReclassifyRecordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestrictRecordRequestObject struct {
+	ID   RecordID `json:"id"`
+	Body *RestrictRecordJSONRequestBody
+}
+
+type RestrictRecordResponseObject interface {
+	VisitRestrictRecordResponse(w http.ResponseWriter) error
+}
+
+type RestrictRecord201JSONResponse Restriction
+
+func (response RestrictRecord201JSONResponse) VisitRestrictRecordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestrictRecord410ApplicationProblemPlusJSONResponse struct {
+	DestroyedApplicationProblemPlusJSONResponse
+}
+
+func (response RestrictRecord410ApplicationProblemPlusJSONResponse) VisitRestrictRecordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestrictRecorddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestrictRecorddefaultApplicationProblemPlusJSONResponse) VisitRestrictRecordResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7326,6 +7547,9 @@ type StrictServerInterface interface {
 	// GetRecord Metadata, files, retention and evidence.
 	// (GET /v1/records/{id})
 	GetRecord(ctx context.Context, request GetRecordRequestObject) (GetRecordResponseObject, error)
+	// GrantAccess Record an exception from the closure periods of a record.
+	// (POST /v1/records/{id}/access-grants)
+	GrantAccess(ctx context.Context, request GrantAccessRequestObject) (GrantAccessResponseObject, error)
 	// ListEvents What happened to the record (PREMIS 3), as JSON or XML by Accept.
 	// (GET /v1/records/{id}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
@@ -7341,6 +7565,9 @@ type StrictServerInterface interface {
 	// ReclassifyRecord Move a record to another class.
 	// (POST /v1/records/{id}/reclassification)
 	ReclassifyRecord(ctx context.Context, request ReclassifyRecordRequestObject) (ReclassifyRecordResponseObject, error)
+	// RestrictRecord Restrict the processing of a record, or end that (GDPR Art. 18).
+	// (POST /v1/records/{id}/restriction)
+	RestrictRecord(ctx context.Context, request RestrictRecordRequestObject) (RestrictRecordResponseObject, error)
 	// SetTrigger Report an event that starts or corrects a retention period.
 	// (POST /v1/records/{id}/triggers)
 	SetTrigger(ctx context.Context, request SetTriggerRequestObject) (SetTriggerResponseObject, error)
@@ -8308,6 +8535,39 @@ func (sh *strictHandler) GetRecord(w http.ResponseWriter, r *http.Request, id Re
 	}
 }
 
+// GrantAccess operation middleware
+func (sh *strictHandler) GrantAccess(w http.ResponseWriter, r *http.Request, id RecordID) {
+	var request GrantAccessRequestObject
+
+	request.ID = id
+
+	var body GrantAccessJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GrantAccess(ctx, request.(GrantAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GrantAccess")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GrantAccessResponseObject); ok {
+		if err := validResponse.VisitGrantAccessResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListEvents operation middleware
 func (sh *strictHandler) ListEvents(w http.ResponseWriter, r *http.Request, id RecordID) {
 	var request ListEventsRequestObject
@@ -8442,6 +8702,39 @@ func (sh *strictHandler) ReclassifyRecord(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ReclassifyRecordResponseObject); ok {
 		if err := validResponse.VisitReclassifyRecordResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RestrictRecord operation middleware
+func (sh *strictHandler) RestrictRecord(w http.ResponseWriter, r *http.Request, id RecordID) {
+	var request RestrictRecordRequestObject
+
+	request.ID = id
+
+	var body RestrictRecordJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RestrictRecord(ctx, request.(RestrictRecordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestrictRecord")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestrictRecordResponseObject); ok {
+		if err := validResponse.VisitRestrictRecordResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

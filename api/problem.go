@@ -34,6 +34,8 @@ var (
 	unauthenticated = kind{401, "unauthenticated", "A valid bearer token is needed"}
 	forbidden       = kind{403, "forbidden", "The token's roles do not permit this"}
 	samePerson      = kind{403, "same-person", "A second person has to do this"}
+	closed          = kind{403, "closed", "The record is closed to use"}
+	restricted      = kind{403, "restricted", "The processing of the record is restricted"}
 	malware         = kind{403, "infected", "Malware was found in it"}
 	crossOrigin     = kind{403, "cross-origin", "Requests from other sites are refused"}
 	notFound        = kind{404, "not-found", "There is no such thing"}

@@ -35,6 +35,9 @@ func (s *server) GetRecord(ctx context.Context, request GetRecordRequestObject) 
 	if v.Reclassified, err = s.config.Officer.Reclassifications(ctx, s.tenant(ctx), e.ID); err != nil {
 		return nil, err
 	}
+	if err := s.addAccess(ctx, &v, e); err != nil {
+		return nil, err
+	}
 	v.Evidence.Stamped, v.Evidence.Digest, err = s.tenant(ctx).View().Stamped(ctx, e.ID, e.Version)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
@@ -75,11 +78,15 @@ func known[T comparable](v T) *T {
 	return &v
 }
 
-// record finds a record of the tenant, or says what is left of it.
+// record finds a record of the tenant that the caller may read, or says what is left
+// of it.
 func (s *server) record(ctx context.Context, id preservation.RecordID) (catalog.Entry, error) {
 	e, err := s.tenant(ctx).Record(ctx, id)
 	if err == nil && e.Status != live {
 		err = &destroyed{Tombstone{RecordID: id, Class: e.Class}}
+	}
+	if err == nil {
+		err = s.open(ctx, e)
 	}
 	return e, s.orDestroyed(ctx, id, err)
 }

@@ -105,20 +105,23 @@ func (s *server) browseRecords(ctx context.Context, p ListRecordsParams) (page R
 			return page, err
 		}
 	}
-	return RecordPage{Total: counted.total, Items: summaries(entries), Facets: counted.facets, Next: next}, nil
+	shown, err := s.summaries(ctx, entries)
+	return RecordPage{Total: counted.total, Items: shown, Facets: counted.facets, Next: next}, err
 }
 
 // live is the status of records whose destruction has not begun.
 const live = "live"
 
-func summaries(entries []catalog.Entry) []RecordSummary {
+// summaries are those of the records that the caller may read.
+func (s *server) summaries(ctx context.Context, entries []catalog.Entry) ([]RecordSummary, error) {
+	entries, err := s.listed(ctx, entries)
 	all := []RecordSummary{}
 	for _, e := range entries {
 		if e.Status == live {
 			all = append(all, summary(e))
 		}
 	}
-	return all
+	return all, err
 }
 
 func summary(e catalog.Entry) RecordSummary {

@@ -119,7 +119,8 @@ func (s *server) searchRecords(ctx context.Context, p ListRecordsParams) (page R
 	if err != nil {
 		return page, err
 	}
-	return RecordPage{Total: int64(found.Total), Items: summaries(entries), Facets: facetValues(found.Facets), Next: found.Next}, nil
+	shown, err := s.summaries(ctx, entries)
+	return RecordPage{Total: int64(found.Total), Items: shown, Facets: facetValues(found.Facets), Next: found.Next}, err
 }
 
 func facetValues(found map[search.Facet]search.FacetCounts) map[string][]FacetValue {

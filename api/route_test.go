@@ -75,6 +75,7 @@ func TestRoles(t *testing.T) {
 		tokens[string(r)] = a.token(ours, "someone-"+string(r), r)
 	}
 	e := a.archived(ours, "1", preservation.File{Name: "a.txt"})
+	a.do(tokens["archivist"], "POST", "/v1/records/"+string(e.ID)+"/access-grants", `{"kind":"shortening","reason":"r","legal_basis":"l"}`).want(t, 201)
 	for _, r := range routes {
 		method, path := concrete(r.pattern, e.ID)
 		if r.who.public {

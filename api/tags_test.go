@@ -23,6 +23,7 @@ func TestTags(t *testing.T) {
 	types := map[string]reflect.Type{}
 	for _, v := range []any{SubmissionMetadata{}, VersionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, HoldRequest{}, RecordQuery{}, Reason{}, PermitRequest{}, TokenRequest{}, TenantRequest{},
 		DisposalRequest{}, DisposalDecisions{}, DisposalDecision{}, DisposalOffer{}, DisposalAnswers{}, DisposalAnswer{}, DisposalApproval{}, DisposalExecution{}, DisposalTransfer{},
+		AccessGrantRequest{}, RestrictionRequest{},
 		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}, retention.Sampling{}, retention.Policy{}} {
 		name := reflect.TypeOf(v).Name()
 		if name == "Rule" {

@@ -83,6 +83,8 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/records/{id}/verification", nil)
 	call(all, "POST /v1/records/{id}/triggers", `{"type":"closure","date":"2020-01-01"}`)
 	call(all, "POST /v1/records/{id}/versions", `{"producer_record_id":"1b","kind":"correction","reason":"r","changes":{"title":"T"}}`)
+	call(all, "POST /v1/records/{id}/access-grants", `{"kind":"shortening","reason":"r","legal_basis":"SächsArchivG §10"}`)
+	call(all, "POST /v1/records/{id}/restriction", `{"reason":"r","legal_basis":"GDPR Art. 18"}`)
 	call(all, "POST /v1/records/{id}/reclassification", `{"class":"05.10","reason":"wrong folder"}`)
 
 	call(all, "POST /v1/classification", string(call(all, "GET /v1/classification", nil).body))

@@ -44,6 +44,8 @@ const (
 	EventDelete     EventType = "deletion"         // the tombstone
 	EventAccess     EventType = "access grant"     // (not in the vocabulary)
 	EventReclassify EventType = "metadata modification"
+	EventRestrict   EventType = "processing restriction" // GDPR Art. 18, or its end (not in the vocabulary)
+	EventStatement  EventType = "counter-statement"      // of a person concerned (not in the vocabulary)
 )
 
 // Details of events of type EventHold, which tell the two apart in the bucket.

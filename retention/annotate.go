@@ -22,6 +22,9 @@ type Added struct {
 // annotations are the kinds of annotations by the events that tell of them.
 var annotations = map[preservation.EventType]string{
 	preservation.EventReclassify: catalog.Reclassification,
+	preservation.EventAccess:     kindGrant,
+	preservation.EventRestrict:   kindRestriction,
+	preservation.EventStatement:  kindStatement,
 }
 
 // AnnotationOf returns what a person added to a record by an event object, for the

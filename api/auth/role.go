@@ -13,6 +13,7 @@ type Role string
 const (
 	Submitter      Role = "submitter"       // hands records over and asks for receipts
 	Reader         Role = "reader"          // finds and reads records
+	Researcher     Role = "researcher"      // reads what no closure period closes, and searches nothing
 	Archivist      Role = "archivist"       // reads, verifies, releases quarantine, manages classes
 	RecordsOfficer Role = "records_officer" // owns classes, rules, holds and disposal
 	Approver       Role = "approver"        // second person; never approves what it proposed
@@ -22,7 +23,7 @@ const (
 )
 
 // Roles lists every role.
-var Roles = []Role{Submitter, Reader, Archivist, RecordsOfficer, Approver, Auditor, Operator, Admin}
+var Roles = []Role{Submitter, Reader, Researcher, Archivist, RecordsOfficer, Approver, Auditor, Operator, Admin}
 
 // Valid reports whether the role exists.
 func (r Role) Valid() bool { return slices.Contains(Roles, r) }

@@ -95,7 +95,7 @@ func tokenCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case "create":
 		fs.StringVar(&k.Actor, "actor", "", "the person or system that acts with it; two tokens of one actor are one person")
 		fs.StringVar(&k.Label, "label", "", "what it is for")
-		fs.Var(&roles, "roles", "`roles`, separated by commas: submitter, reader, archivist, records_officer, approver, auditor, operator, admin")
+		fs.Var(&roles, "roles", "`roles`, separated by commas: submitter, reader, researcher, archivist, records_officer, approver, auditor, operator, admin")
 		fs.IntVar(&days, "days", 365, "`days` until it expires; 0 for never")
 	case "list":
 		fs.BoolVar(&asJSON, "json", false, "JSON lines")

@@ -119,6 +119,8 @@ func (in *installation) decide(t *testing.T, o office) {
 	if twice.Version != 3 || twice.Title != "Wurde ergänzt" {
 		t.Errorf("%+v", twice)
 	}
+	o.archivist.post("/v1/records/"+moved.ID+"/access-grants", map[string]any{"kind": "shortening", "until": "2030-01-01", "reason": "Forschung", "legal_basis": "SächsArchivG §10"}).want(t, 201)
+	o.officer.post("/v1/records/"+moved.ID+"/restriction", map[string]any{"reason": "Richtigkeit bestritten", "legal_basis": "DSGVO Art. 18"}).want(t, 201)
 	var hold struct{ ID string }
 	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"63"}}, "authority": "Rechnungsprüfung", "reason": "Prüfung 2024",
 		"review": "2030-01-01"}).want(t, 201).decode(t, &hold)

@@ -87,11 +87,32 @@ func (x *tx) reclassified(tenant preservation.TenantID, id preservation.RecordID
 func (v View) Annotations(ctx context.Context, id preservation.RecordID, kind string) ([]Annotation, error) {
 	rows, err := v.q.QueryContext(ctx, `SELECT id, record_id, kind, body, actor, key, at_ms FROM annotation
 		WHERE tenant = $1 AND record_id = $2 AND (kind = $3 OR $3 = '') ORDER BY at_ms, id`, string(v.tenant), string(id), kind)
-	return collect(rows, err, func(row scanner) (a Annotation, err error) {
-		var body string
-		var at int64
-		err = row.Scan(&a.ID, &a.Record, &a.Kind, &body, &a.Actor, &a.Key, &at)
-		a.Body, a.At = json.RawMessage(body), fromMS(at)
-		return a, err
-	})
+	return collect(rows, err, scanAnnotation)
+}
+
+// AnnotationsOf lists those of one kind of some records, oldest first.
+func (v View) AnnotationsOf(ctx context.Context, kind string, ids ...preservation.RecordID) ([]Annotation, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	q := conditions{cond: "tenant = $1 AND kind = $2", args: []any{string(v.tenant), kind}}
+	in(&q, "record_id", ids)
+	rows, err := v.q.QueryContext(ctx, `SELECT id, record_id, kind, body, actor, key, at_ms FROM annotation WHERE `+q.cond+` ORDER BY at_ms, id`, q.args...)
+	return collect(rows, err, scanAnnotation)
+}
+
+func scanAnnotation(row scanner) (a Annotation, err error) {
+	var body string
+	var at int64
+	err = row.Scan(&a.ID, &a.Record, &a.Kind, &body, &a.Actor, &a.Key, &at)
+	a.Body, a.At = json.RawMessage(body), fromMS(at)
+	return a, err
+}
+
+// TakenOver reports whether an archive has taken a record over, of which the copy
+// here was kept.
+func (v View) TakenOver(ctx context.Context, id preservation.RecordID) (bool, error) {
+	var n int
+	err := v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM run_item WHERE tenant = $1 AND record_id = $2 AND state = 'transferred'`, string(v.tenant), string(id)).Scan(&n)
+	return n > 0, err
 }

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"bestand/api/auth"
+	"bestand/preservation"
+)
+
+// TestClosed asks for content in the name of the public and of the administration.
+func TestClosed(t *testing.T) {
+	a := newArchive(t)
+	e := a.archived(ours, "1", preservation.File{Name: "a.txt"}) // closed in 2015
+	self := "/v1/records/" + string(e.ID)
+	researcher, reader, archivist := a.token(ours, "forscherin", auth.Researcher), a.token(ours, "bauamt", auth.Reader), a.token(ours, "archiv", auth.Archivist)
+	paths := []string{"", "/files/f0001", "/events", "/package"}
+	for _, path := range paths {
+		if p := a.do(researcher, "GET", self+path, nil).want(t, 403).problem(t); p.Code != "closed" || !strings.Contains(p.Detail, "2045-11-30") || !strings.Contains(p.Detail, "SächsArchivG §10") {
+			t.Errorf("%s: %+v", path, p)
+		}
+		a.do(reader, "GET", self+path, nil).want(t, 200)
+	}
+	a.do(researcher, "GET", "/v1/records?q=Bauantrag", nil).want(t, 403)
+	got := decode[Record](t, a.do(reader, "GET", self, nil).want(t, 200)).Access
+	if got.ClosedUntil.String() != "2045-11-30" || got.Reason != "general" || got.Basis == "" {
+		t.Errorf("%+v", got)
+	}
+	grant := func(token, body string, status int) answer {
+		t.Helper()
+		return a.do(token, "POST", self+"/access-grants", body).want(t, status)
+	}
+	grant(reader, `{"kind":"shortening","reason":"r","legal_basis":"l"}`, 403)
+	for body, field := range map[string]string{
+		`{"kind":"consent","person":"Niemand","reason":"r","legal_basis":"l"}`:            "person",
+		`{"kind":"shortening","until":"2026-02-30","reason":"r","legal_basis":"l"}`:       "until",
+		`{"kind":"shortening","reason":"r"}`:                                              "legal_basis",
+		`{"kind":"shortening","reason":"\u202er","legal_basis":"l"}`:                      "reason",
+		`{"kind":"bribe","reason":"r","legal_basis":"l"}`:                                 "kind",
+		`{"kind":"shortening","until":"2026-01-01","reason":"r","legal_basis":"l","x":1}`: "x",
+	} {
+		if v := grant(archivist, body, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", body, v.body)
+		}
+	}
+	grant(archivist, `{"kind":"shortening","reason":"Forschungsvorhaben","legal_basis":"SächsArchivG §10"}`, 201)
+	for _, path := range paths {
+		a.do(researcher, "GET", self+path, nil).want(t, 200)
+	}
+}
+
+func TestRestricted(t *testing.T) {
+	a := newArchive(t)
+	e, other := a.archived(ours, "1", preservation.File{Name: "a.txt"}), a.archived(theirs, "1")
+	self := "/v1/records/" + string(e.ID)
+	reader, officer, auditor := a.token(ours, "bauamt", auth.Reader), a.token(ours, "olga", auth.RecordsOfficer), a.token(ours, "revision", auth.Auditor)
+	a.do(officer, "POST", "/v1/records/"+string(other.ID)+"/restriction", `{"reason":"r","legal_basis":"l"}`).want(t, 404)
+	a.do(reader, "POST", self+"/restriction", `{"reason":"r","legal_basis":"l"}`).want(t, 403)
+	a.do(officer, "POST", self+"/restriction", `{"reason":"Richtigkeit bestritten","legal_basis":"DSGVO Art. 18"}`).want(t, 201)
+	for _, path := range []string{"", "/files/f0001", "/events", "/package"} {
+		if p := a.do(reader, "GET", self+path, nil).want(t, 403).problem(t); p.Code != "restricted" || !strings.Contains(p.Detail, "Richtigkeit bestritten (DSGVO Art. 18)") {
+			t.Errorf("%s: %+v", path, p)
+		}
+	}
+	if page := decode[RecordPage](t, a.do(reader, "GET", "/v1/records", nil).want(t, 200)); len(page.Items) != 0 {
+		t.Errorf("listed: %+v", page.Items)
+	}
+	if page := decode[RecordPage](t, a.do(auditor, "GET", "/v1/records", nil).want(t, 200)); len(page.Items) != 1 {
+		t.Errorf("%d records for who is to know it", len(page.Items))
+	}
+	if r := decode[Record](t, a.do(officer, "GET", self, nil).want(t, 200)).Restriction; r.Reason != "Richtigkeit bestritten" || r.Actor != "olga" {
+		t.Errorf("%+v", r)
+	}
+	a.do(officer, "POST", self+"/restriction", `{"ended":true,"reason":"geklärt","legal_basis":"DSGVO Art. 18"}`).want(t, 201)
+	a.do(reader, "GET", self+"/files/f0001", nil).want(t, 200)
+}
