@@ -159,51 +159,11 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 		return err
 	}
 	now := p.Now().UTC().Truncate(time.Millisecond)
-	r := Receipt{Format: ReceiptFormat, Tenant: t.ID(), Submission: id, Producer: sub.Metadata.Producer,
-		Received: sub.Received.UTC(), Time: now, SourceDeletion: "not_yet", Problems: ledger.Bare(sub.Problems)}
-	missing, waiting := 0, 0
-	for _, x := range sub.Problems {
-		if x.Severity == preservation.Failed {
-			missing++
-		}
+	r, status, err := p.composePackage(ctx, t, sub, parts)
+	if err != nil {
+		return err
 	}
-	for _, c := range parts {
-		if c.Status != catalog.Archived || c.Receipt == "" {
-			missing++
-			continue
-		}
-		part, err := p.Sealer.ReadReceipt(c.Receipt)
-		if err != nil {
-			return fmt.Errorf("receipt of %s: %w", c.ID, err)
-		}
-		if r.Lock.Until.IsZero() || part.Lock.Until.Before(r.Lock.Until) {
-			r.Lock = part.Lock
-		}
-		sum := sha256.Sum256([]byte(c.Receipt))
-		for _, rec := range part.Records {
-			rec.Files, rec.List, rec.Receipt = nil, nil, &PartReceipt{Submission: c.ID, SHA256: hex.EncodeToString(sum[:])}
-			r.Records = append(r.Records, rec)
-		}
-		r.Copies = part.Copies
-		switch {
-		case part.SourceDeletion == "allowed":
-		case unusable(part.Problems):
-			missing++
-		default:
-			waiting++ // for the second copy: the later receipt of each record says when it is there
-		}
-	}
-	status := catalog.Archived
-	switch {
-	case len(r.Records) == 0:
-		status = catalog.Rejected
-	case missing > 0:
-		status = catalog.Partial
-	case waiting > 0:
-		status = catalog.Archived
-	default:
-		r.SourceDeletion = "allowed"
-	}
+	r.Time = now
 	event := preservation.Event{ID: preservation.NewID(now), Type: preservation.EventStore, At: now, Outcome: preservation.Success, Agent: agent,
 		Detail: fmt.Sprintf("%d records of the package archived", len(r.Records))}
 	jws := ""
@@ -230,4 +190,61 @@ func (p *Pipeline) finishPackage(ctx context.Context, t *catalog.Tenant, id pres
 		return err
 	}
 	return t.FinishPackage(ctx, id, catalog.Status(kept.Status), kept.JWS, kept.Event)
+}
+
+// composePackage says in a receipt what the newest receipts of a package's records
+// say, at the time of the last of them, and how the package ended.
+func (p *Pipeline) composePackage(ctx context.Context, t *catalog.Tenant, sub catalog.Submission, parts []catalog.Submission) (Receipt, catalog.Status, error) {
+	r := Receipt{Format: ReceiptFormat, Tenant: t.ID(), Submission: sub.ID, Producer: sub.Metadata.Producer,
+		Received: sub.Received.UTC(), SourceDeletion: "not_yet", Problems: ledger.Bare(sub.Problems)}
+	missing, waiting := 0, 0
+	for _, x := range sub.Problems {
+		if x.Severity == preservation.Failed {
+			missing++
+		}
+	}
+	for _, c := range parts {
+		if c.Status != catalog.Archived || c.Receipt == "" {
+			missing++
+			continue
+		}
+		jws, err := p.NewestReceipt(ctx, t, c)
+		if err != nil {
+			return r, "", fmt.Errorf("receipt of %s: %w", c.ID, err)
+		}
+		part, err := p.Sealer.ReadReceipt(jws)
+		if err != nil {
+			return r, "", fmt.Errorf("receipt of %s: %w", c.ID, err)
+		}
+		if r.Lock.Until.IsZero() || part.Lock.Until.Before(r.Lock.Until) {
+			r.Lock = part.Lock
+		}
+		if part.Time.After(r.Time) {
+			r.Time = part.Time
+		}
+		sum := sha256.Sum256([]byte(jws))
+		for _, rec := range part.Records {
+			rec.Files, rec.List, rec.Receipt = nil, nil, &PartReceipt{Submission: c.ID, SHA256: hex.EncodeToString(sum[:])}
+			r.Records = append(r.Records, rec)
+		}
+		if r.Copies == 0 || part.Copies < r.Copies {
+			r.Copies = part.Copies
+		}
+		switch {
+		case part.SourceDeletion == "allowed":
+		case unusable(part.Problems):
+			missing++
+		default:
+			waiting++ // for the second copy
+		}
+	}
+	switch {
+	case len(r.Records) == 0:
+		return r, catalog.Rejected, nil
+	case missing > 0:
+		return r, catalog.Partial, nil
+	case waiting == 0:
+		r.SourceDeletion = "allowed"
+	}
+	return r, catalog.Archived, nil
 }

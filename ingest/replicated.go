@@ -124,7 +124,10 @@ func (p *Pipeline) receiptAgain(ctx context.Context, t *catalog.Tenant, id prese
 // NewestReceipt is the receipt that says most: the later one, if there is one, else
 // the first.
 func (p *Pipeline) NewestReceipt(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) (string, error) {
-	if sub.Package || sub.RecordID == "" {
+	if sub.Package {
+		return p.newestOfPackage(ctx, t, sub)
+	}
+	if sub.RecordID == "" {
 		return sub.Receipt, nil
 	}
 	key := LaterReceiptKey(sub.RecordID, sub.ID)
@@ -142,4 +145,38 @@ func (p *Pipeline) NewestReceipt(ctx context.Context, t *catalog.Tenant, sub cat
 		return "", err
 	}
 	return storedReceipt(e)
+}
+
+// newestOfPackage signs a later receipt of a package when each of its records has
+// one. It is not kept: all that it says stands in those, which are.
+func (p *Pipeline) newestOfPackage(ctx context.Context, t *catalog.Tenant, sub catalog.Submission) (string, error) {
+	if sub.Status != catalog.Archived || sub.Receipt == "" {
+		return sub.Receipt, nil
+	}
+	first, err := p.Sealer.ReadReceipt(sub.Receipt)
+	if err != nil || first.SourceDeletion == "allowed" {
+		return sub.Receipt, err
+	}
+	parts, err := t.Parts(ctx, sub.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range parts { // the catalog knows, and nothing is read in vain
+		if _, err := t.Object(ctx, c.RecordID, LaterReceiptKey(c.RecordID, c.ID)); errors.Is(err, catalog.ErrNotFound) {
+			return sub.Receipt, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	r, _, err := p.composePackage(ctx, t, sub, parts)
+	if err != nil || r.SourceDeletion != "allowed" {
+		return sub.Receipt, err
+	}
+	sum := sha256.Sum256([]byte(sub.Receipt))
+	r.Follows = hex.EncodeToString(sum[:])
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	return p.Sealer.JWS(payload)
 }

@@ -181,6 +181,12 @@ func form(metadata any, files ...sent) io.Reader {
 	return io.MultiReader(append(parts, strings.NewReader("\r\n--"+boundary+"--\r\n"))...)
 }
 
+// packageForm is a delivery of one package.
+func packageForm(f sent) io.Reader {
+	return io.MultiReader(strings.NewReader("--"+boundary+"\r\nContent-Disposition: form-data; name=\"package\"; filename=\""+f.name+
+		"\"\r\nContent-Type: application/zip\r\n\r\n"), f.open(), strings.NewReader("\r\n--"+boundary+"--\r\n"))
+}
+
 // send hands a delivery over.
 func (c *caller) send(metadata any, files ...sent) reply {
 	c.Helper()

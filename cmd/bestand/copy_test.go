@@ -142,8 +142,19 @@ func TestSecondCopy(t *testing.T) {
 	if first.Copies != 1 || first.SourceDeletion != "not_yet" {
 		t.Errorf("first receipt: %+v", first)
 	}
+	bag := admin.do("POST", "/v1/submissions", packageForm(file("bag.zip", bagOf(t, "Zweitschrift"))), "Content-Type", "multipart/form-data; boundary="+boundary).accepted(t)
+	if st := admin.await(bag); st.Status != "archived" {
+		t.Fatalf("package %+v", st)
+	}
+	bagged := in.receipt(admin, bag)
+	if bagged.SourceDeletion != "not_yet" {
+		t.Errorf("first receipt of the package: %+v", bagged)
+	}
 	in.enqueue(t, replica.JobCopy)
 	in.enqueue(t, replica.JobCopy) // the later receipt itself
+	if later := in.receipt(admin, bag); later.Copies != 2 || later.SourceDeletion != "allowed" || later.Follows == "" || later.Records[0].Package != bagged.Records[0].Package || later.Records[0].Receipt.SHA256 == bagged.Records[0].Receipt.SHA256 {
+		t.Errorf("later receipt of the package: %+v", later)
+	}
 	if later := in.receipt(admin, sub.ID); later.Copies != 2 || later.SourceDeletion != "allowed" || later.Follows == "" || later.Records[0].Package != first.Records[0].Package {
 		t.Errorf("later receipt: %+v", later)
 	}

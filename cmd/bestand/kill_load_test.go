@@ -216,9 +216,7 @@ func (l *load) try(ctx context.Context, d *handover) (reply, error) {
 	const multipart = "multipart/form-data; boundary=" + boundary
 	switch {
 	case d.metadata == nil:
-		body := io.MultiReader(strings.NewReader("--"+boundary+"\r\nContent-Disposition: form-data; name=\"package\"; filename=\""+d.files[0].name+
-			"\"\r\nContent-Type: application/zip\r\n\r\n"), d.files[0].open(), strings.NewReader("\r\n--"+boundary+"--\r\n"))
-		return l.do(ctx, http.MethodPost, "/v1/submissions", body, "Content-Type", multipart)
+		return l.do(ctx, http.MethodPost, "/v1/submissions", packageForm(d.files[0]), "Content-Type", multipart)
 	case d.upload:
 		return l.tryUpload(ctx, d)
 	}
