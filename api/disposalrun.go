@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"strconv"
 	"time"
 
 	"bestand/preservation"
@@ -165,6 +168,38 @@ func (s *server) TransferDisposal(ctx context.Context, request TransferDisposalR
 	return TransferDisposal200JSONResponse(v), err
 }
 
+// certificate is one in JSON, as it comes.
+type certificate struct {
+	io.ReadCloser
+	size int64
+}
+
+// VisitGetCertificateResponse writes the answer of GET …/certificate.
+func (c *certificate) VisitGetCertificateResponse(w http.ResponseWriter) error {
+	defer c.Close()
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.FormatInt(c.size, 10))
+	w.WriteHeader(http.StatusOK)
+	_, err := io.Copy(w, c)
+	return err
+}
+
+// GetCertificate returns the certificate of a run that has ended.
+func (s *server) GetCertificate(ctx context.Context, request GetCertificateRequestObject) (GetCertificateResponseObject, error) {
+	if request.Params.Format != GetCertificateParamsFormatPdf {
+		text, size, err := s.config.Certificate(ctx, s.tenant(ctx), request.ID)
+		if err != nil {
+			return nil, err
+		}
+		return &certificate{text, size}, nil
+	}
+	pdf, size, err := s.config.CertificatePDF(ctx, s.tenant(ctx), request.ID)
+	if err != nil {
+		return nil, err
+	}
+	return GetCertificate200ApplicationPdfResponse{Body: pdf, ContentLength: size}, nil
+}
+
 // disposalRun is a run as the interface tells of it.
 func (s *server) disposalRun(ctx context.Context, r retention.Run) (DisposalRun, error) {
 	counts, err := s.tenant(ctx).View().CountItems(ctx, r.ID)
@@ -173,4 +208,13 @@ func (s *server) disposalRun(ctx context.Context, r retention.Run) (DisposalRun,
 		Ended: r.Ended, Certificate: string(r.Certificate), Counts: retention.Count(counts), History: r.History, Links: runLinks(r)}, err
 }
 
-func runLinks(r retention.Run) Links { return Links{"self": "/v1/disposals/" + r.ID} }
+func runLinks(r retention.Run) Links {
+	l := Links{"self": "/v1/disposals/" + r.ID}
+	if !r.Open() {
+		l["certificate"] = l["self"] + "/certificate"
+	}
+	if r.Certificate != "" {
+		l["record"] = "/v1/records/" + string(r.Certificate)
+	}
+	return l
+}

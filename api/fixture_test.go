@@ -146,6 +146,18 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 		Receipt: func(_ context.Context, _ *catalog.Tenant, sub catalog.Submission) (string, error) {
 			return sub.Receipt, nil
 		},
+		Certificate: func(ctx context.Context, t *catalog.Tenant, run string) (io.ReadCloser, int64, error) {
+			c, err := officer.Certificate(ctx, t, run, 30)
+			if err != nil {
+				return nil, 0, err
+			}
+			var text bytes.Buffer
+			err = c.Write(&text, retention.CertifiedRecords(ctx, t, run))
+			return io.NopCloser(&text), int64(text.Len()), err
+		},
+		CertificatePDF: func(context.Context, *catalog.Tenant, string) (io.ReadCloser, int64, error) {
+			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil
+		},
 		ReceiptPDF: func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil
 		},
@@ -416,6 +428,17 @@ func (a *archive) due(tenant preservation.TenantID, source string) preservation.
 		a.Fatal(err)
 	}
 	return e.ID
+}
+
+// execute carries an approved disposal run out.
+func (a *archive) execute(tenant preservation.TenantID, run string) {
+	a.Helper()
+	gate := retention.Disposer{Officer: a.server.s.config.Officer, Vault: func(ctx context.Context, t *catalog.Tenant) (retention.Vault, error) {
+		return a.client.Bucket(ctx, string(t.ID()))
+	}}
+	if err := gate.ExecuteRun(a.Context(), a.db.Tenant(tenant), catalog.Job{Key: run}); err != nil {
+		a.Fatal(err)
+	}
 }
 
 func (a *archive) archivedAs(tenant preservation.TenantID, m preservation.Metadata, files ...preservation.File) catalog.Entry {

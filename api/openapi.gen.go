@@ -27,6 +27,30 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CertificateRecordsOutcome.
+const (
+	CertificateRecordsOutcomeDestroyed   CertificateRecordsOutcome = "destroyed"
+	CertificateRecordsOutcomeLeft        CertificateRecordsOutcome = "left"
+	CertificateRecordsOutcomeOpen        CertificateRecordsOutcome = "open"
+	CertificateRecordsOutcomeTransferred CertificateRecordsOutcome = "transferred"
+)
+
+// Valid indicates whether the value is a known member of the CertificateRecordsOutcome enum.
+func (e CertificateRecordsOutcome) Valid() bool {
+	switch e {
+	case CertificateRecordsOutcomeDestroyed:
+		return true
+	case CertificateRecordsOutcomeLeft:
+		return true
+	case CertificateRecordsOutcomeOpen:
+		return true
+	case CertificateRecordsOutcomeTransferred:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TusResumable.
 const (
 	TusResumableN100 TusResumable = "1.0.0"
@@ -108,6 +132,24 @@ func (e GetDisposalParamsDecision) Valid() bool {
 	case GetDisposalParamsDecisionK:
 		return true
 	case GetDisposalParamsDecisionV:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCertificateParamsFormat.
+const (
+	GetCertificateParamsFormatJSON GetCertificateParamsFormat = "json"
+	GetCertificateParamsFormatPdf  GetCertificateParamsFormat = "pdf"
+)
+
+// Valid indicates whether the value is a known member of the GetCertificateParamsFormat enum.
+func (e GetCertificateParamsFormat) Valid() bool {
+	switch e {
+	case GetCertificateParamsFormatJSON:
+		return true
+	case GetCertificateParamsFormatPdf:
 		return true
 	default:
 		return false
@@ -315,6 +357,56 @@ type AuditEntry struct {
 
 // Bound defines model for Bound.
 type Bound = retention.Bound
+
+// Certificate defines model for Certificate.
+type Certificate struct {
+	Approval map[string]interface{} `json:"approval"`
+	Backups  struct {
+		Days int `json:"days,omitempty,omitzero"`
+
+		// Known Whether the installation has set how long backups are kept.
+		Known bool `json:"known"`
+
+		// Until The last backup with what was destroyed has expired after this day.
+		Until Date `json:"until,omitempty,omitzero"`
+	} `json:"backups"`
+	Counts       map[string]interface{} `json:"counts"`
+	Deciders     []string               `json:"deciders"`
+	Ended        time.Time              `json:"ended"`
+	Execution    map[string]interface{} `json:"execution"`
+	Format       string                 `json:"format"`
+	Municipality string                 `json:"municipality"`
+	Offer        map[string]interface{} `json:"offer,omitempty,omitzero"`
+	Proposed     time.Time              `json:"proposed"`
+	Proposer     string                 `json:"proposer"`
+
+	// ReadBack What was looked at after each record was purged.
+	ReadBack string `json:"read_back"`
+	Records  []struct {
+		Answer       string                    `json:"answer,omitempty,omitzero"`
+		Class        string                    `json:"class"`
+		Closed       Date                      `json:"closed,omitempty,omitzero"`
+		DecidedBy    string                    `json:"decided_by,omitempty,omitzero"`
+		Decision     string                    `json:"decision,omitempty,omitzero"`
+		Destroyed    time.Time                 `json:"destroyed,omitempty,omitzero"`
+		LegalBasis   string                    `json:"legal_basis,omitempty,omitzero"`
+		Opened       Date                      `json:"opened,omitempty,omitzero"`
+		Outcome      CertificateRecordsOutcome `json:"outcome"`
+		Reason       string                    `json:"reason,omitempty,omitzero"`
+		Record       RecordID                  `json:"record"`
+		RetentionEnd Date                      `json:"retention_end,omitempty,omitzero"`
+		Rule         string                    `json:"rule,omitempty,omitzero"`
+		Transfer     string                    `json:"transfer,omitempty,omitzero"`
+		Versions     int                       `json:"versions,omitempty,omitzero"`
+	} `json:"records"`
+	Run    string `json:"run"`
+	Status string `json:"status"`
+	Tenant string `json:"tenant"`
+	Title  string `json:"title,omitempty,omitzero"`
+}
+
+// CertificateRecordsOutcome defines model for Certificate.Records.Outcome.
+type CertificateRecordsOutcome string
 
 // Class defines model for Class.
 type Class = retention.Class
@@ -1209,6 +1301,14 @@ type GetDisposalParamsState string
 // GetDisposalParamsDecision defines parameters for GetDisposal.
 type GetDisposalParamsDecision string
 
+// GetCertificateParams defines parameters for GetCertificate.
+type GetCertificateParams struct {
+	Format GetCertificateParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero" validate:"omitempty,oneof=json pdf"`
+}
+
+// GetCertificateParamsFormat defines parameters for GetCertificate.
+type GetCertificateParamsFormat string
+
 // ListRenewalsParams defines parameters for ListRenewals.
 type ListRenewalsParams struct {
 	At Date `form:"at,omitempty" json:"at,omitempty,omitzero"`
@@ -1489,6 +1589,9 @@ type ServerInterface interface {
 	// CancelDisposal End a run that is not being carried out. Its records are free for others.
 	// (POST /v1/disposals/{id}/cancellation)
 	CancelDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// GetCertificate What became of the records of a run that has ended, who decided, approved and ordered it, and on what legal basis.
+	// (GET /v1/disposals/{id}/certificate)
+	GetCertificate(w http.ResponseWriter, r *http.Request, id ID, params GetCertificateParams)
 	// DecideDisposal Assess records of a run.
 	// (POST /v1/disposals/{id}/decisions)
 	DecideDisposal(w http.ResponseWriter, r *http.Request, id ID)
@@ -2024,6 +2127,48 @@ func (siw *ServerInterfaceWrapper) CancelDisposal(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CancelDisposal(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetCertificate operation middleware
+func (siw *ServerInterfaceWrapper) GetCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCertificateParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCertificate(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4065,6 +4210,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/execution", wrapper.ExecuteDisposal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/stop", wrapper.StopDisposal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/cancellation", wrapper.CancelDisposal)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/disposals/{id}/certificate", wrapper.GetCertificate)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/transfers", wrapper.TransferDisposal)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/schedules", wrapper.ListSchedules)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/schedules/{kind}/run", wrapper.RunSchedule)
@@ -4572,6 +4718,66 @@ type CancelDisposaldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelDisposaldefaultApplicationProblemPlusJSONResponse) VisitCancelDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificateRequestObject struct {
+	ID     ID `json:"id"`
+	Params GetCertificateParams
+}
+
+type GetCertificateResponseObject interface {
+	VisitGetCertificateResponse(w http.ResponseWriter) error
+}
+
+type GetCertificate200JSONResponse Certificate
+
+func (response GetCertificate200JSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificate200ApplicationPdfResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetCertificate200ApplicationPdfResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetCertificatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetCertificatedefaultApplicationProblemPlusJSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7490,6 +7696,9 @@ type StrictServerInterface interface {
 	// CancelDisposal End a run that is not being carried out. Its records are free for others.
 	// (POST /v1/disposals/{id}/cancellation)
 	CancelDisposal(ctx context.Context, request CancelDisposalRequestObject) (CancelDisposalResponseObject, error)
+	// GetCertificate What became of the records of a run that has ended, who decided, approved and ordered it, and on what legal basis.
+	// (GET /v1/disposals/{id}/certificate)
+	GetCertificate(ctx context.Context, request GetCertificateRequestObject) (GetCertificateResponseObject, error)
 	// DecideDisposal Assess records of a run.
 	// (POST /v1/disposals/{id}/decisions)
 	DecideDisposal(ctx context.Context, request DecideDisposalRequestObject) (DecideDisposalResponseObject, error)
@@ -7978,6 +8187,33 @@ func (sh *strictHandler) CancelDisposal(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CancelDisposalResponseObject); ok {
 		if err := validResponse.VisitCancelDisposalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetCertificate operation middleware
+func (sh *strictHandler) GetCertificate(w http.ResponseWriter, r *http.Request, id ID, params GetCertificateParams) {
+	var request GetCertificateRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCertificate(ctx, request.(GetCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetCertificateResponseObject); ok {
+		if err := validResponse.VisitGetCertificateResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

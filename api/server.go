@@ -102,6 +102,7 @@ var routes = []route{
 	{"POST /v1/disposals/{id}/execution", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), small},
 	{"POST /v1/disposals/{id}/stop", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), small},
 	{"POST /v1/disposals/{id}/cancellation", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
+	{"GET /v1/disposals/{id}/certificate", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/disposals/{id}/transfers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
 
 	{"GET /v1/schedules", roles(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},
@@ -150,6 +151,11 @@ type Config struct {
 	ArchivedCopy func(context.Context, io.Reader) (*os.File, error)
 	// ReceiptPDF returns the receipt of an archived submission as PDF/A, and its size.
 	ReceiptPDF func(context.Context, *catalog.Tenant, catalog.Submission) (io.ReadCloser, int64, error)
+	// Certificate returns the certificate of a disposal run that has ended as JSON, and
+	// its size; catalog.ErrConflict while it goes on.
+	Certificate func(ctx context.Context, t *catalog.Tenant, run string) (io.ReadCloser, int64, error)
+	// CertificatePDF returns it as PDF/A.
+	CertificatePDF func(ctx context.Context, t *catalog.Tenant, run string) (io.ReadCloser, int64, error)
 	// Grace is how long an approved disposal run waits before it begins.
 	Grace time.Duration
 	// AddTenant adds a municipality with everything it needs: bucket, catalog

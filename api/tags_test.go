@@ -71,7 +71,7 @@ func TestParameterTags(t *testing.T) {
 	}
 	params := map[string]reflect.Type{}
 	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListRenewalsParams{}, ListHoldsParams{},
-		ListDisposalsParams{}, GetDisposalParams{}, GetClassificationParams{}, PreviewRuleParams{}, ReportDueParams{}, ListAuditParams{}, ListTokensParams{}} {
+		ListDisposalsParams{}, GetDisposalParams{}, GetCertificateParams{}, GetClassificationParams{}, PreviewRuleParams{}, ReportDueParams{}, ListAuditParams{}, ListTokensParams{}} {
 		params[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}
 	for _, r := range routes {

@@ -130,6 +130,17 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/disposals/{id}/transfers", `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2026-01-03","own_copy":"keep"}`)
 	call(all, "POST /v1/disposals/{id}/stop", `{"reason":"wait"}`)
 	call(all, "GET /v1/disposals/{id}", nil)
+	due = string(a.due(ours, "4"))
+	identified(call(all, "POST /v1/disposals", `{"records":["`+due+`"]}`))
+	call(all, "POST /v1/disposals/{id}/decisions", `{"decisions":[{"scope":{"all":true},"decision":"K","until":"2999-01-01","note":"n"}]}`)
+	call(second, "POST /v1/disposals/{id}/approval", nil)
+	call(all, "POST /v1/disposals/{id}/execution", `{"grace_days":0}`)
+	if v := a.do(all, "GET", "/v1/disposals/"+id+"/certificate", nil); v.StatusCode != 409 {
+		t.Errorf("certificate before the end: %d %s", v.StatusCode, v.body)
+	}
+	a.execute(ours, id)
+	call(all, "GET /v1/disposals/{id}/certificate", nil)
+	a.do(all, "GET", "/v1/disposals/"+id+"/certificate?format=pdf", nil).want(t, 200)
 
 	if err := a.db.Tenant(ours).EnsureSchedule(t.Context(), "evaluate", "5 0 * * *", time.Now()); err != nil {
 		t.Fatal(err)

@@ -63,6 +63,23 @@ func zoneOf(info catalog.TenantInfo) (*time.Location, error) {
 	return time.LoadLocation(cmp.Or(info.Settings.Zone, "Europe/Berlin"))
 }
 
+// Print renders a page as PDF/A with the archive's seal, and returns its size. The
+// template finds in data also Tenant, Seal, and Local, which writes a time as the
+// tenant's clocks show it. convert.ErrMissing when there is no browser to print with.
+func (p *Pipeline) Print(ctx context.Context, t *catalog.Tenant, page *template.Template, data map[string]any) (io.ReadCloser, int64, error) {
+	info, err := t.Info(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	zone, err := zoneOf(info)
+	if err != nil {
+		return nil, 0, err
+	}
+	data["Tenant"], data["Seal"] = info.Name, p.Sealer.certificate().Subject.CommonName
+	data["Local"] = func(at time.Time) string { return at.In(zone).Format("02.01.2006 15:04:05 MST") }
+	return p.printed(ctx, info, page, data)
+}
+
 // printed renders a page as PDF/A with the archive's seal, and returns its size.
 func (p *Pipeline) printed(ctx context.Context, info catalog.TenantInfo, t *template.Template, data any) (io.ReadCloser, int64, error) {
 	var page bytes.Buffer

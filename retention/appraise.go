@@ -279,6 +279,9 @@ func (o *Officer) CancelRun(ctx context.Context, t *catalog.Tenant, id, reason, 
 			return fmt.Errorf("%d of its records are on their way out: wait until they are called off, or go on with those of which bytes are gone: %w", n, catalog.ErrConflict)
 		}
 		ended := Run{Ended: e.now.UTC().Truncate(time.Millisecond)}
-		return e.enter(ctx, r, Entry{Act: actCancelled, Run: &ended, Note: reason})
+		if err := e.enter(ctx, r, Entry{Act: actCancelled, Run: &ended, Note: reason}); err != nil || r.Execution.Begun.IsZero() {
+			return err
+		}
+		return e.Enqueue(catalog.Job{Kind: JobCertify, Key: r.ID}) // of what was destroyed before
 	})
 }

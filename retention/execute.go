@@ -470,7 +470,10 @@ func (x *execution) end(ctx context.Context) error {
 			return nil // what waits for the archive goes on when it acknowledged
 		}
 		ended := Run{Ended: e.now.UTC().Truncate(time.Millisecond)}
-		return e.enter(ctx, r, Entry{Act: actCompleted, Run: &ended})
+		if err := e.enter(ctx, r, Entry{Act: actCompleted, Run: &ended}); err != nil {
+			return err
+		}
+		return e.Enqueue(catalog.Job{Kind: JobCertify, Key: r.ID})
 	})
 	if err != nil || !waiting {
 		return x.passed(err)

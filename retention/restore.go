@@ -100,8 +100,11 @@ func restoreRun(ctx context.Context, x *catalog.Tx, d catalog.Document) error {
 	if err != nil {
 		return err
 	}
-	if r.Collecting || r.Status == RunExecuting {
+	switch {
+	case r.Collecting, r.Status == RunExecuting:
 		err = x.Enqueue(r.job())
+	case r.Status == RunCompleted && r.Certificate == "":
+		err = x.Enqueue(catalog.Job{Kind: JobCertify, Key: r.ID})
 	}
 	return errors.Join(err, x.SetRun(row))
 }

@@ -80,7 +80,7 @@ func (s *service) fire() {
 	if err := s.clock.look(s.live); err != nil && s.live.Err() == nil {
 		s.log.Error("clock", "err", err)
 	}
-	if n, err := s.catalog.Unjam(s.live, retention.JobDispose, retention.JobRun, catalog.JobProcess); err != nil {
+	if n, err := s.catalog.Unjam(s.live, retention.JobDispose, retention.JobRun, retention.JobCertify, catalog.JobProcess); err != nil {
 		s.log.Error("jobs", "err", err)
 	} else if n > 0 {
 		s.log.Warn("jobs were put off by a clock ahead of this one", "jobs", n)

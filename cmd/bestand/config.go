@@ -89,6 +89,7 @@ type Config struct {
 	LogJSON    bool
 	DisposeMax float64
 	Grace      int
+	BackupDays int
 
 	restoring bool // bestand restore is what uses the data folder
 }
@@ -149,6 +150,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.BoolVar(&c.LogJSON, "log-json", false, "log JSON lines instead of text")
 	fs.IntVar(&c.Grace, "dispose-grace", 7, "`days` that an approved disposal run waits before it begins, unless the order says otherwise")
+	fs.IntVar(&c.BackupDays, "backup-days", 0, "`days` after which every backup of this installation is gone; certificates of destruction say so (0: not known)")
 	fs.Float64Var(&c.DisposeMax, "dispose-max-share", 0.1, "share of the holding above which a destruction run stops itself and asks")
 }
 

@@ -116,6 +116,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Verify: s.verify, Evidence: s.evidence, EvidenceReport: s.notary.Report, EvidencePDF: s.pipeline.EvidencePDF, Export: s.export,
 		Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments,
 		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF, ArchivedCopy: s.pipeline.ArchivedCopy,
+		Certificate: s.certificateJSON, CertificatePDF: s.certificateSheet,
 		Grace:          time.Duration(a.cfg.Grace) * 24 * time.Hour,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),
@@ -229,6 +230,7 @@ const underWay = 4
 func (s *service) startWorkers() {
 	handlers := retention.Handlers(s.officer, s.disposer)
 	handlers["store-audit"] = func(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error { return s.storeAudit(ctx, t) }
+	handlers[retention.JobCertify] = s.timely(s.certify)
 	handlers["complete"] = s.timely(s.pipeline.Complete)
 	handlers[proof.JobStamp] = s.timely(countless(s.stamp))
 	handlers["unstage"] = s.pipeline.Unstage
