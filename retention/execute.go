@@ -87,6 +87,9 @@ func (x *execution) ready(ctx context.Context, r Run) error {
 	if err := x.checkClock(ctx, x.t); err != nil {
 		return err
 	}
+	if err := x.Officer.Configure(ctx, x.t, catalog.Job{}); err != nil { // the order itself may not be in the bucket yet
+		return err
+	}
 	if err := x.checkPlan(ctx, x.t); err != nil {
 		return err
 	}

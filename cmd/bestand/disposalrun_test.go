@@ -34,7 +34,7 @@ func (c *caller) disposalRun(id string) (r disposalRun) {
 func TestDisposalRun(t *testing.T) {
 	converters(t)
 	t.Parallel()
-	in := install(t, "--lock-mode", string(preservation.Governance)).serve(t)
+	in := install(t, "--lock-mode", string(preservation.Governance), "--backup-days", "30").serve(t)
 	admin := in.admin(t)
 	o := newOffice(admin)
 	archive := func(id string) string {
@@ -53,12 +53,38 @@ func TestDisposalRun(t *testing.T) {
 		t.Errorf("%+v", run)
 	}
 	one := func(id string) map[string]any { return map[string]any{"records": []string{id}} }
-	all := map[string]any{"all": true}
 	decide := func(decisions ...any) reply {
 		return o.officer.post(path+"/decisions", map[string]any{"decisions": decisions})
 	}
 	o.head.post(path+"/approval", nil).refused(t, 409, "conflict", "")
-	decide(map[string]any{"scope": all, "decision": "V"}, map[string]any{"scope": one(kept), "decision": "K", "until": "2099-12-31", "note": "Klage angekündigt"}).want(t, 200)
+	token, list := filepath.Join(t.TempDir(), "token"), filepath.Join(t.TempDir(), "list.csv")
+	if err := os.WriteFile(token, []byte(o.officer.token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	disposal := func(act string, args ...string) string {
+		t.Helper()
+		out, complaint, code := program(t, append([]string{"disposal", act, "--server", in.url, "--token-file", token}, args...)...)
+		if code != 0 {
+			t.Fatalf("disposal %s: %s", act, complaint)
+		}
+		return out
+	}
+	disposal("decide", "--decision", "V", "--note", "ohne Wert", run.ID)
+	disposal("show", "--csv", list, run.ID)
+	text, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte(kept+",V,,ohne Wert"), []byte(kept+",K,2099-12-31,Klage angekündigt"), 1)
+	if err := os.WriteFile(list, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := disposal("decide", "--csv", list, run.ID); !strings.Contains(out, "to be destroyed 3, to be archived 0, kept longer 1") {
+		t.Errorf("decided by a file:\n%s", out)
+	}
+	if out := disposal("list"); !strings.Contains(out, run.ID) {
+		t.Errorf("the list:\n%s", out)
+	}
 	decide(map[string]any{"scope": one(kept), "decision": "K", "until": "2099-12-31"}).refused(t, 422, "invalid", "")
 	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": "2020-01-15", "reference": "12/20"}).want(t, 200)
 	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": one(claimed), "answer": "A"},
@@ -95,6 +121,7 @@ func TestDisposalRun(t *testing.T) {
 	if s := admin.record(claimed).Retention.State; s != retention.Permanent {
 		t.Errorf("the copy for the archive is %s", s)
 	}
+	in.certified(t, o, run.ID, gone, kept)
 	t.Run("bytes", func(t *testing.T) { in.noTrace(t, "zuvernichten") })
 	before := admin.get(path+"?limit=200").want(t, 200).body
 	in.settled(t, admin)
@@ -122,4 +149,54 @@ func TestDisposalRun(t *testing.T) {
 		t.Errorf("the copy for the archive is %s", s)
 	}
 	in.audit(t)
+}
+
+// certified wants the certificate of a run as JSON, as sealed PDF/A, and as a record of
+// its own that tells nothing of the content.
+func (in *installation) certified(t *testing.T, o office, run, gone, kept string) {
+	t.Helper()
+	admin := in.admin(t)
+	path := "/v1/disposals/" + run
+	var certificate struct {
+		retention.Certificate
+		Records []retention.CertifiedRecord
+	}
+	o.head.get(path+"/certificate").want(t, 200).decode(t, &certificate)
+	if certificate.Counts.Destroyed != 1 || certificate.Approval.By != "leitung" || certificate.Backups.Days != 30 || len(certificate.Records) != 4 {
+		t.Errorf("%+v", certificate)
+	}
+	for _, r := range certificate.Records {
+		if string(r.Record) == gone && (r.Outcome != "destroyed" || r.LegalBasis == "" || r.Destroyed.IsZero() || r.Closed.String() != "2001-02-28") ||
+			string(r.Record) == kept && (r.Outcome != "left" || r.Reason == "") {
+			t.Errorf("%+v", r)
+		}
+	}
+	v := newVerifier(t, in)
+	pdf := v.save("certificate.pdf", o.head.get(path+"/certificate?format=pdf").want(t, 200).body)
+	v.run("qpdf", "--check", pdf)
+	v.valid(pdf, "2b")
+	if said := v.run("pdfsig", pdf); !strings.Contains(said, "Signature Validation: Signature is Valid.") {
+		t.Errorf("pdfsig on the certificate:\n%s", said)
+	}
+	text := v.run("pdftotext", "-layout", pdf, "-")
+	for _, want := range []string{"Nachweis einer Aussonderung", "leitung", "Kreisarchiv", "30 Tage", "vernichtet"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the certificate does not say %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "Titelwort") {
+		t.Error("the certificate tells of the content")
+	}
+	var record string
+	eventually(t, "the certificate is a record", func() bool {
+		var r struct{ Certificate string }
+		admin.get(path).want(t, 200).decode(t, &r)
+		record = r.Certificate
+		return record != ""
+	})
+	h := admin.record(record)
+	if h.Retention.State != retention.Retained && h.Retention.State != retention.Closed || len(h.Files) < 2 {
+		t.Errorf("%+v", h)
+	}
+	admin.verified(record)
 }

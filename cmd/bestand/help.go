@@ -52,6 +52,14 @@ and when it will again. run has it done now; pause keeps it from being done unti
 resume, which catches up once on what was missed. The extension of locks and the
 storing of the audit log cannot be paused. They take an operator's or a records
 officer's token.`,
+	"disposal": `Works on disposal runs (Aussonderung) of a running archive. create lists records that
+are due, by class, by day or one by one. show --csv writes them to a file, in which
+decide --csv reads a decision for each: A archive, V destroy, K keep until a day, B not
+decided yet. offer and answer note the offer to the archive and what it said. approve
+takes another person than all that has a part in it; execute has it carried out after a
+grace period, stop stops it at any time. transfer notes that the archive took over
+what has decision A. certificate fetches the proof. bestand disposal decide --help shows
+the flags.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be

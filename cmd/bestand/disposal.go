@@ -1,0 +1,389 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	table "encoding/csv"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/retention"
+)
+
+// disposalActs are the subcommands of bestand disposal.
+var disposalActs = []string{"create", "list", "show", "decide", "offer", "answer", "approve", "withdraw", "execute", "stop", "cancel", "transfer", "certificate"}
+
+// disposalFlags are what its subcommands may be told.
+type disposalFlags struct {
+	*remote
+	title, dueBy                       string
+	classes                            csv
+	file, decision, until, note        string
+	authority, receiver, reference, on string
+	ownCopy, reason                    string
+	revision, grace                    int
+	allow                              int64
+	pdf, asJSON                        bool
+}
+
+func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
+	scoped := func(decisions string) {
+		fs.StringVar(&d.file, "csv", "", "`file` with the columns record, decision, until, note, as show --csv writes it")
+		fs.StringVar(&d.decision, "decision", "", "`decision` for all records, or for those of --class: "+decisions)
+		fs.Var(&d.classes, "class", "`classes` with all below them, separated by commas")
+		fs.StringVar(&d.note, "note", "", "why")
+	}
+	switch act {
+	case "create":
+		fs.StringVar(&d.title, "title", "", "what it is called")
+		fs.Var(&d.classes, "class", "`classes` with all below them, separated by commas")
+		fs.StringVar(&d.dueBy, "due-by", "", "`day`: records that are due then or before")
+	case "list":
+		fs.BoolVar(&d.asJSON, "json", false, "JSON lines")
+	case "show":
+		fs.BoolVar(&d.asJSON, "json", false, "JSON, as the archive answers")
+		fs.StringVar(&d.file, "csv", "", "`file` to write all of its records to")
+	case "decide":
+		scoped("A, B, V or K")
+		fs.StringVar(&d.until, "until", "", "`day` of K, until which they are kept")
+	case "answer":
+		scoped("A, V, or none after six months")
+	case "offer":
+		fs.StringVar(&d.authority, "authority", "", "the competent `archive`")
+		fs.StringVar(&d.reference, "reference", "", "`reference` of the offer")
+		fs.StringVar(&d.on, "on", "", "`day` of the offer (default: today)")
+	case "approve":
+		fs.IntVar(&d.revision, "revision", 0, "the `revision` that you looked at; another one is refused")
+		fs.StringVar(&d.note, "note", "", "a remark")
+	case "execute":
+		fs.IntVar(&d.grace, "grace", -1, "`days` until it begins (default: as the archive has set)")
+		fs.Int64Var(&d.allow, "allow", 0, "how many `records` a run that stopped itself for their number may destroy")
+	case "withdraw", "stop", "cancel":
+		fs.StringVar(&d.reason, "reason", "", "why")
+	case "transfer":
+		fs.Var(&d.classes, "class", "`classes` with all below them, separated by commas (default: all records with decision A)")
+		fs.StringVar(&d.receiver, "receiver", "", "the `archive` that took them over")
+		fs.StringVar(&d.reference, "reference", "", "`reference` of its acknowledgement")
+		fs.StringVar(&d.on, "on", "", "`day` of the acknowledgement (default: today)")
+		fs.StringVar(&d.ownCopy, "own-copy", "", "destroy, or keep it for the archive")
+	case "certificate":
+		fs.BoolVar(&d.pdf, "pdf", false, "the sealed PDF/A")
+	}
+}
+
+// disposalCommand works on the disposal runs of a running archive.
+func disposalCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 || !slices.Contains(disposalActs, args[0]) {
+		return usageError{fmt.Errorf("want: bestand disposal %s", strings.Join(disposalActs, "|"))}
+	}
+	act := args[0]
+	fs := flags("disposal "+act, stderr)
+	d := disposalFlags{remote: remoteFlags(fs)}
+	d.define(fs, act)
+	if err := parse(fs, args[1:]); err != nil {
+		return err
+	}
+	if err := d.open(fs); err != nil {
+		return err
+	}
+	switch act {
+	case "create":
+		return d.create(ctx, fs.Args(), stdout)
+	case "list":
+		return d.list(ctx, stdout)
+	}
+	if fs.NArg() == 0 || fs.NArg() > 1 && act != "certificate" {
+		fs.Usage()
+		return usageError{errors.New("name the run")}
+	}
+	run := "/v1/disposals/" + url.PathEscape(fs.Arg(0))
+	switch act {
+	case "show":
+		return d.show(ctx, run, stdout)
+	case "certificate":
+		if d.pdf {
+			return d.save(ctx, run+"/certificate?format=pdf", fs.Arg(1), stdout)
+		}
+		return d.save(ctx, run+"/certificate", fs.Arg(1), stdout)
+	}
+	path, body, err := d.order(act)
+	if err != nil {
+		return err
+	}
+	return d.send(ctx, run+path, body, stdout)
+}
+
+// order is the route below a run and the body of an act.
+func (d *disposalFlags) order(act string) (path string, body map[string]any, err error) {
+	if d.on == "" {
+		d.on = time.Now().Format(time.DateOnly)
+	}
+	switch act {
+	case "decide":
+		body, err = d.appraisals("decisions", "decision")
+		return "/decisions", body, err
+	case "answer":
+		body, err = d.appraisals("answers", "answer")
+		return "/answers", body, err
+	case "offer":
+		return "/offer", map[string]any{"authority": d.authority, "offered": d.on, "reference": d.reference}, nil
+	case "approve":
+		body = map[string]any{"note": d.note}
+		if d.revision > 0 {
+			body["revision"] = d.revision
+		}
+		return "/approval", body, nil
+	case "execute":
+		body = map[string]any{}
+		if d.grace >= 0 {
+			body["grace_days"] = d.grace
+		}
+		if d.allow > 0 {
+			body["allow"] = d.allow
+		}
+		return "/execution", body, nil
+	case "transfer":
+		return "/transfers", map[string]any{"scope": d.scope(), "receiver": d.receiver, "reference": d.reference, "acknowledged": d.on, "own_copy": d.ownCopy}, nil
+	}
+	return map[string]string{"withdraw": "/withdrawal", "stop": "/stop", "cancel": "/cancellation"}[act], map[string]any{"reason": d.reason}, nil
+}
+
+// scope is what --class says, or everything.
+func (d *disposalFlags) scope() retention.Scope {
+	return retention.Scope{Classes: d.classes, All: len(d.classes) == 0}
+}
+
+// appraisals are the decisions of a file, or the one that the flags give.
+func (d *disposalFlags) appraisals(list, field string) (map[string]any, error) {
+	if (d.file == "") == (d.decision == "") {
+		return nil, usageError{errors.New("give --csv or --decision")}
+	}
+	all := []retention.Appraisal{{Scope: d.scope(), Decision: d.decision, Note: d.note}}
+	if d.until != "" {
+		until, err := preservation.ParseDate(d.until)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--until: %w", err)}
+		}
+		all[0].Until = until
+	}
+	if d.file != "" {
+		f, err := os.Open(d.file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if all, err = readAppraisals(f); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.file, err)
+		}
+	}
+	out := make([]map[string]any, len(all))
+	for i, a := range all {
+		out[i] = map[string]any{"scope": a.Scope, field: a.Decision, "note": a.Note}
+		if !a.Until.IsZero() {
+			out[i]["until"] = a.Until
+		}
+	}
+	return map[string]any{list: out}, nil
+}
+
+// readAppraisals reads decisions about single records from CSV with a comma or a
+// semicolon, and puts those together that are alike. Rows without a decision are
+// left out.
+func readAppraisals(r io.Reader) ([]retention.Appraisal, error) {
+	data, err := io.ReadAll(io.LimitReader(r, 1<<30))
+	if err != nil {
+		return nil, err
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	in := table.NewReader(bytes.NewReader(data))
+	if head, _, _ := bytes.Cut(data, []byte("\n")); bytes.ContainsRune(head, ';') {
+		in.Comma = ';'
+	}
+	head, err := in.Read()
+	if err != nil {
+		return nil, err
+	}
+	column := func(name string) int {
+		return slices.IndexFunc(head, func(h string) bool { return strings.EqualFold(strings.TrimSpace(h), name) })
+	}
+	record, decision, until, note := column("record"), column("decision"), column("until"), column("note")
+	if record < 0 || decision < 0 {
+		return nil, errors.New("the first line has to name the columns record and decision")
+	}
+	type alike struct {
+		decision, note string
+		until          preservation.Date
+	}
+	at := make(map[alike]int)
+	var all []retention.Appraisal
+	for {
+		row, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		cell := func(i int) string {
+			if i < 0 {
+				return ""
+			}
+			return strings.TrimSpace(row[i])
+		}
+		a := alike{decision: cell(decision), note: cell(note)}
+		if a.decision == "" {
+			continue
+		}
+		line, _ := in.FieldPos(0)
+		if a.until, err = preservation.ParseDate(cell(until)); err != nil && cell(until) != "" {
+			return nil, fmt.Errorf("line %d: %w", line, err)
+		}
+		i, ok := at[a]
+		if !ok {
+			i, at[a] = len(all), len(all)
+			all = append(all, retention.Appraisal{Decision: a.decision, Note: a.note, Until: a.until})
+		}
+		all[i].Scope.Records = append(all[i].Scope.Records, preservation.RecordID(cell(record)))
+	}
+}
+
+// disposalAnswer is what the archive answers about a run.
+type disposalAnswer struct {
+	ID        string
+	Revision  int
+	Title     string
+	Status    string
+	Proposer  string
+	Proposed  time.Time
+	Execution retention.Execution
+	Offer     retention.Offer
+	Stop      retention.Stop
+	Counts    retention.RunCounts
+	Items     []catalog.RunItem
+	Next      string
+}
+
+func (d *disposalFlags) create(ctx context.Context, records []string, stdout io.Writer) error {
+	body := map[string]any{"title": d.title}
+	if len(records) > 0 {
+		body["records"] = records
+	}
+	if len(d.classes) > 0 {
+		body["classes"] = d.classes
+	}
+	if d.dueBy != "" {
+		body["due_by"] = d.dueBy
+	}
+	return d.send(ctx, "/v1/disposals", body, stdout)
+}
+
+// send does something to a run and tells how it stands then.
+func (d *disposalFlags) send(ctx context.Context, path string, body map[string]any, stdout io.Writer) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	var a disposalAnswer
+	if err := d.ask(ctx, http.MethodPost, path, "application/json", text, &a); err != nil {
+		return err
+	}
+	a.tell(stdout)
+	return nil
+}
+
+func (a *disposalAnswer) tell(w io.Writer) {
+	n := a.Counts
+	fmt.Fprintf(w, "%s %s, revision %d: %s\n", a.ID, legibleLines(a.Title), a.Revision, a.Status)
+	fmt.Fprintf(w, "open %d: not assessed %d, to be destroyed %d, to be archived %d, kept longer %d\n", n.Open, n.Undecided, n.Destroy, n.Archive, n.Keep)
+	fmt.Fprintf(w, "destroyed %d, taken over %d, left %d, refused %d\n", n.Destroyed, n.Transferred, n.Left, n.Refused)
+	switch {
+	case a.Status == string(retention.RunExecuting):
+		fmt.Fprintf(w, "it begins not before %s\n", a.Execution.NotBefore.Local().Format(time.DateTime))
+	case a.Stop.Reason != "":
+		fmt.Fprintf(w, "stopped by %s: %s\n", legibleLines(a.Stop.By), legibleLines(a.Stop.Reason))
+	case n.Unanswered > 0 && a.Offer.Authority != "":
+		fmt.Fprintf(w, "the archive has not answered about %d; it may until %s\n", n.Unanswered, a.Offer.Deadline)
+	}
+}
+
+func (d *disposalFlags) list(ctx context.Context, stdout io.Writer) error {
+	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	after := ""
+	for {
+		var page struct {
+			Items []struct {
+				ID       string    `json:"id"`
+				Status   string    `json:"status"`
+				Title    string    `json:"title,omitempty"`
+				Proposer string    `json:"proposer"`
+				Proposed time.Time `json:"proposed"`
+				Approver string    `json:"approver,omitempty"`
+			}
+			Next string
+		}
+		if err := d.ask(ctx, http.MethodGet, "/v1/disposals?view=runs&limit=200&after="+url.QueryEscape(after), "", nil, &page); err != nil {
+			return err
+		}
+		for _, r := range page.Items {
+			if d.asJSON {
+				if err := json.NewEncoder(stdout).Encode(r); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.Status, r.Proposed.Local().Format(time.DateOnly), legibleLines(r.Proposer), legibleLines(r.Title))
+		}
+		if after = page.Next; after == "" {
+			return w.Flush()
+		}
+	}
+}
+
+func (d *disposalFlags) show(ctx context.Context, run string, stdout io.Writer) error {
+	if d.asJSON {
+		return d.save(ctx, run+"?limit=200", "", stdout)
+	}
+	if d.file == "" {
+		var a disposalAnswer
+		if err := d.ask(ctx, http.MethodGet, run+"?limit=1", "", nil, &a); err != nil {
+			return err
+		}
+		a.tell(stdout)
+		return nil
+	}
+	var text bytes.Buffer
+	out := table.NewWriter(&text)
+	out.Write([]string{"record", "decision", "until", "note", "class", "end", "proposed", "offer", "answer", "state", "reason"})
+	var a disposalAnswer
+	for next := ""; ; next = a.Next {
+		a = disposalAnswer{}
+		if err := d.ask(ctx, http.MethodGet, run+"?limit=200&after="+url.QueryEscape(next), "", nil, &a); err != nil {
+			return err
+		}
+		for _, i := range a.Items {
+			out.Write([]string{string(i.Record), i.Decision, i.Until.String(), i.Note, i.Class, i.Ended.String(), i.Proposed, strconv.FormatBool(i.Offer), i.Answer, i.State, i.Reason})
+		}
+		if a.Next == "" {
+			break
+		}
+	}
+	out.Flush()
+	if err := errors.Join(out.Error(), writeDurably(d.file, text.Bytes())); err != nil {
+		return err
+	}
+	a.tell(stdout)
+	return nil
+}
