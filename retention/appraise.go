@@ -261,7 +261,7 @@ func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s 
 		if err := e.enter(ctx, r, Entry{Act: actHandedOver, Scope: scope, Handover: &h}); err != nil {
 			return err
 		}
-		return e.Enqueue(r.job())
+		return e.goOn(r)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ func (o *Officer) StartRun(ctx context.Context, t *catalog.Tenant, id string, gr
 		if err := e.enter(ctx, r, Entry{Act: actStarted, Execution: &x}); err != nil {
 			return err
 		}
-		return e.Enqueue(r.job())
+		return e.goOn(r)
 	})
 }
 
@@ -117,7 +118,7 @@ func (o *Officer) StopRun(ctx context.Context, t *catalog.Tenant, id, reason, ac
 
 func (e *edit) stopRun(ctx context.Context, r *Run, s Stop) error {
 	s.By, s.At = e.actor, e.now.UTC().Truncate(time.Millisecond)
-	if err := e.enter(ctx, r, Entry{Act: actStopped, Stop: &s}); err != nil {
+	if err := errors.Join(e.enter(ctx, r, Entry{Act: actStopped, Stop: &s}), e.DropJob(JobRun, r.ID)); err != nil {
 		return err
 	}
 	return e.Enqueue(catalog.Job{Kind: JobDispose, Key: keyReconsider})

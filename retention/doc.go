@@ -11,8 +11,8 @@
 // rule leaves the record "unresolved", and a floor above a ceiling leaves it in
 // "conflict", both listed for a person. A hold is never outvoted. And nothing
 // unassessed is ever destroyed: Disposer, the only user of
-// preservation.Purger, acts alone on disposition V under a standing Permit
-// that a second person approved, and on nothing else.
+// preservation.Purger, acts on disposition V under a standing Permit, and on what
+// people decided in a Run, both approved by a second person, and on nothing else.
 //
 // Every figure of law is data (see data/) with its legal basis, the day it was
 // checked and how sure that reading is.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -23,8 +22,7 @@ func (d *Disposer) ExecuteRun(ctx context.Context, t *catalog.Tenant, j catalog.
 	if err != nil {
 		return err
 	}
-	id, _, _ := strings.Cut(j.Key, ".")
-	r, err := readRun(ctx, t.View(), id)
+	r, err := readRun(ctx, t.View(), j.Key)
 	if err != nil {
 		return err
 	}
@@ -51,10 +49,28 @@ func (d *Disposer) ExecuteRun(ctx context.Context, t *catalog.Tenant, j catalog.
 	return x.end(ctx)
 }
 
-// job is what goes on with the run. Each revision has its own: one that waits for the
-// end of a grace period is not called before.
-func (r *Run) job() catalog.Job {
-	return catalog.Job{Kind: JobRun, Key: fmt.Sprintf("%s.%d", r.ID, r.Revision)}
+// job is what goes on with the run.
+func (r *Run) job() catalog.Job { return catalog.Job{Kind: JobRun, Key: r.ID} }
+
+// goOn has the job of a run called now, also when it waits for a later time.
+func (e *edit) goOn(r *Run) error {
+	return errors.Join(e.DropJob(JobRun, r.ID), e.Enqueue(r.job()))
+}
+
+// wakeRuns has the runs that are being carried out go on whose job was given up.
+func (d *Disposer) wakeRuns(ctx context.Context, t *catalog.Tenant) error {
+	rows, err := t.View().RunsIn(ctx, string(RunExecuting))
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		for _, row := range rows {
+			if err := x.Enqueue(catalog.Job{Kind: JobRun, Key: row.ID}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // execution is one attempt at carrying out a run.

@@ -17,7 +17,7 @@ const (
 	JobEvaluate  = "evaluate"
 	JobLocks     = "extend-locks"
 	JobDispose   = "dispose"
-	JobRun       = "dispose-run" // see Run.job
+	JobRun       = "dispose-run" // its key is the run
 	JobConfigure = "configure"
 
 	keyStale      = "stale"

@@ -177,6 +177,11 @@ func (e *edit) candidates(ctx context.Context, ids []preservation.RecordID, poli
 			rule, _ := e.plan.schedule.Rule(ev.Rule)
 			_, permitted := e.plan.permit(&ev, today)
 			i.Offer = !rule.NoOffer && !permitted
+			for _, why := range ev.Reasons {
+				if why.Code == Sampled {
+					i.Note = "sample: " + why.Subject
+				}
+			}
 		}
 		items[n] = i
 	}

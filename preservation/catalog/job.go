@@ -48,6 +48,12 @@ func (x *tx) enqueue(tenant preservation.TenantID, j Job) error {
 	return nil
 }
 
+// DropJob takes a job back that waits. One that runs is left alone.
+func (x *Tx) DropJob(kind, key string) error {
+	_, err := x.tx.exec(`DELETE FROM job WHERE tenant = $1 AND kind = $2 AND key = $3 AND state = 'queued'`, string(x.tenant), kind, key)
+	return err
+}
+
 const jobColumns = `id, tenant, kind, key, payload, attempt, failures, run_at_ms, error, created_ms, state`
 
 func scanJob(row scanner) (j Job, err error) {

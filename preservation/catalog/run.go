@@ -241,6 +241,12 @@ func (v View) Runs(ctx context.Context, after string, limit int) ([]RunRow, erro
 	return collect(rows, err, scanRun)
 }
 
+// RunsIn lists the disposal runs of a status.
+func (v View) RunsIn(ctx context.Context, status string) ([]RunRow, error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT id, status, body FROM run WHERE tenant = $1 AND status = $2 ORDER BY id`, string(v.tenant), status)
+	return collect(rows, err, scanRun)
+}
+
 // SetRun stores a disposal run.
 func (x *Tx) SetRun(r RunRow) error {
 	_, err := x.tx.exec(`INSERT INTO run (tenant, id, status, body) VALUES ($1, $2, $3, $4)
