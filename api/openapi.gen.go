@@ -323,6 +323,9 @@ type AccessGrantRequest struct {
 	Until preservation.Date `json:"until,omitempty,omitzero"`
 }
 
+// Adoption defines model for Adoption.
+type Adoption = retention.Adoption
+
 // Agent defines model for Agent.
 type Agent = preservation.Agent
 
@@ -1110,6 +1113,12 @@ type SubmittedRecord struct {
 	SubmissionID SubmissionID `json:"submission_id,omitempty,omitzero"`
 }
 
+// Template defines model for Template.
+type Template = retention.Template
+
+// TemplateRef defines model for TemplateRef.
+type TemplateRef = retention.TemplateRef
+
 // Tenant defines model for Tenant.
 type Tenant struct {
 	Created time.Time `json:"created"`
@@ -1264,6 +1273,21 @@ type ListAuditParams struct {
 type GetClassificationParams struct {
 	// Version Counted from 1; without it the newest.
 	Version int `form:"version,omitempty" json:"version,omitempty,omitzero" validate:"omitempty,min=1"`
+}
+
+// GetTemplateParams defines parameters for GetTemplate.
+type GetTemplateParams struct {
+	// Name What it is to be called.
+	Name string `form:"name" json:"name" validate:"required,max=64,text"`
+
+	// Version Its version.
+	Version int `form:"version" json:"version" validate:"required,min=1"`
+}
+
+// PreviewTemplateParams defines parameters for PreviewTemplate.
+type PreviewTemplateParams struct {
+	// Examples How many records to name of each move.
+	Examples *Examples `form:"examples,omitempty" json:"examples,omitempty" validate:"omitempty,min=0,max=100"`
 }
 
 // ListDisposalsParams defines parameters for ListDisposals.
@@ -1473,6 +1497,12 @@ type ListTokensParams struct {
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
 }
 
+// AdoptTemplateJSONRequestBody defines body for AdoptTemplate for application/json ContentType.
+type AdoptTemplateJSONRequestBody = Template
+
+// PreviewTemplateJSONRequestBody defines body for PreviewTemplate for application/json ContentType.
+type PreviewTemplateJSONRequestBody = Template
+
 // CreateDisposalJSONRequestBody defines body for CreateDisposal for application/json ContentType.
 type CreateDisposalJSONRequestBody = DisposalRequest
 
@@ -1568,6 +1598,15 @@ type ServerInterface interface {
 	// GetClassification The classification in force (Aktenplan), as JSON, CSV or xdomea by Accept.
 	// (GET /v1/classification)
 	GetClassification(w http.ResponseWriter, r *http.Request, params GetClassificationParams)
+	// GetTemplate The classification and rules in force as a template for other tenants.
+	// (GET /v1/classification/template)
+	GetTemplate(w http.ResponseWriter, r *http.Request, params GetTemplateParams)
+	// AdoptTemplate Bring a version of a template into force.
+	// (POST /v1/classification/template)
+	AdoptTemplate(w http.ResponseWriter, r *http.Request)
+	// PreviewTemplate What a version of a template would change, and do to the records. Nothing is stored.
+	// (POST /v1/classification/template/preview)
+	PreviewTemplate(w http.ResponseWriter, r *http.Request, params PreviewTemplateParams)
 	// ListClassificationVersions All versions of the classification, newest first, without their classes.
 	// (GET /v1/classification/versions)
 	ListClassificationVersions(w http.ResponseWriter, r *http.Request)
@@ -1745,6 +1784,9 @@ type ServerInterface interface {
 	// RetrySubmission Process it again, after it failed or was quarantined.
 	// (POST /v1/submissions/{id}/retry)
 	RetrySubmission(w http.ResponseWriter, r *http.Request, id SubmissionID)
+	// ListTemplates The templates that come with the program.
+	// (GET /v1/templates)
+	ListTemplates(w http.ResponseWriter, r *http.Request)
 	// ListTenants Municipalities on this installation.
 	// (GET /v1/tenants)
 	ListTenants(w http.ResponseWriter, r *http.Request)
@@ -1868,6 +1910,99 @@ func (siw *ServerInterfaceWrapper) GetClassification(w http.ResponseWriter, r *h
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetClassification(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetTemplate operation middleware
+func (siw *ServerInterfaceWrapper) GetTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTemplateParams
+
+	// ------------- Required query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTemplate(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AdoptTemplate operation middleware
+func (siw *ServerInterfaceWrapper) AdoptTemplate(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AdoptTemplate(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PreviewTemplate operation middleware
+func (siw *ServerInterfaceWrapper) PreviewTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewTemplateParams
+
+	// ------------- Optional query parameter "examples" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "examples", r.URL.Query(), &params.Examples, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "examples"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "examples", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PreviewTemplate(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3922,6 +4057,20 @@ func (siw *ServerInterfaceWrapper) RetrySubmission(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// ListTemplates operation middleware
+func (siw *ServerInterfaceWrapper) ListTemplates(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTemplates(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListTenants operation middleware
 func (siw *ServerInterfaceWrapper) ListTenants(w http.ResponseWriter, r *http.Request) {
 
@@ -4178,6 +4327,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/reclassification", wrapper.ReclassifyRecord)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification", wrapper.GetClassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/versions", wrapper.ListClassificationVersions)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/templates", wrapper.ListTemplates)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/template", wrapper.GetTemplate)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/classification/template", wrapper.AdoptTemplate)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/classification/template/preview", wrapper.PreviewTemplate)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rules", wrapper.ListRules)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules", wrapper.AddRule)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rules/{id}/versions/{version}/approval", wrapper.ApproveRule)
@@ -4435,6 +4588,124 @@ type GetClassificationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetClassificationdefaultApplicationProblemPlusJSONResponse) VisitGetClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTemplateRequestObject struct {
+	Params GetTemplateParams
+}
+
+type GetTemplateResponseObject interface {
+	VisitGetTemplateResponse(w http.ResponseWriter) error
+}
+
+type GetTemplate200JSONResponse Template
+
+func (response GetTemplate200JSONResponse) VisitGetTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTemplatedefaultApplicationProblemPlusJSONResponse) VisitGetTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptTemplateRequestObject struct {
+	Body *AdoptTemplateJSONRequestBody
+}
+
+type AdoptTemplateResponseObject interface {
+	VisitAdoptTemplateResponse(w http.ResponseWriter) error
+}
+
+type AdoptTemplate201JSONResponse Adoption
+
+func (response AdoptTemplate201JSONResponse) VisitAdoptTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AdoptTemplatedefaultApplicationProblemPlusJSONResponse) VisitAdoptTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewTemplateRequestObject struct {
+	Params PreviewTemplateParams
+	Body   *PreviewTemplateJSONRequestBody
+}
+
+type PreviewTemplateResponseObject interface {
+	VisitPreviewTemplateResponse(w http.ResponseWriter) error
+}
+
+type PreviewTemplate200JSONResponse Adoption
+
+func (response PreviewTemplate200JSONResponse) VisitPreviewTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewTemplatedefaultApplicationProblemPlusJSONResponse) VisitPreviewTemplateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7469,6 +7740,46 @@ func (response RetrySubmissiondefaultApplicationProblemPlusJSONResponse) VisitRe
 	return err
 }
 
+type ListTemplatesRequestObject struct {
+}
+
+type ListTemplatesResponseObject interface {
+	VisitListTemplatesResponse(w http.ResponseWriter) error
+}
+
+type ListTemplates200JSONResponse struct {
+	Items []Template `json:"items"`
+}
+
+func (response ListTemplates200JSONResponse) VisitListTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTemplatesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListTemplatesdefaultApplicationProblemPlusJSONResponse) VisitListTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTenantsRequestObject struct {
 }
 
@@ -7675,6 +7986,15 @@ type StrictServerInterface interface {
 	// GetClassification The classification in force (Aktenplan), as JSON, CSV or xdomea by Accept.
 	// (GET /v1/classification)
 	GetClassification(ctx context.Context, request GetClassificationRequestObject) (GetClassificationResponseObject, error)
+	// GetTemplate The classification and rules in force as a template for other tenants.
+	// (GET /v1/classification/template)
+	GetTemplate(ctx context.Context, request GetTemplateRequestObject) (GetTemplateResponseObject, error)
+	// AdoptTemplate Bring a version of a template into force.
+	// (POST /v1/classification/template)
+	AdoptTemplate(ctx context.Context, request AdoptTemplateRequestObject) (AdoptTemplateResponseObject, error)
+	// PreviewTemplate What a version of a template would change, and do to the records. Nothing is stored.
+	// (POST /v1/classification/template/preview)
+	PreviewTemplate(ctx context.Context, request PreviewTemplateRequestObject) (PreviewTemplateResponseObject, error)
 	// ListClassificationVersions All versions of the classification, newest first, without their classes.
 	// (GET /v1/classification/versions)
 	ListClassificationVersions(ctx context.Context, request ListClassificationVersionsRequestObject) (ListClassificationVersionsResponseObject, error)
@@ -7852,6 +8172,9 @@ type StrictServerInterface interface {
 	// RetrySubmission Process it again, after it failed or was quarantined.
 	// (POST /v1/submissions/{id}/retry)
 	RetrySubmission(ctx context.Context, request RetrySubmissionRequestObject) (RetrySubmissionResponseObject, error)
+	// ListTemplates The templates that come with the program.
+	// (GET /v1/templates)
+	ListTemplates(ctx context.Context, request ListTemplatesRequestObject) (ListTemplatesResponseObject, error)
 	// ListTenants Municipalities on this installation.
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -7977,6 +8300,96 @@ func (sh *strictHandler) GetClassification(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetClassificationResponseObject); ok {
 		if err := validResponse.VisitGetClassificationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetTemplate operation middleware
+func (sh *strictHandler) GetTemplate(w http.ResponseWriter, r *http.Request, params GetTemplateParams) {
+	var request GetTemplateRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTemplate(ctx, request.(GetTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetTemplateResponseObject); ok {
+		if err := validResponse.VisitGetTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AdoptTemplate operation middleware
+func (sh *strictHandler) AdoptTemplate(w http.ResponseWriter, r *http.Request) {
+	var request AdoptTemplateRequestObject
+
+	var body AdoptTemplateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AdoptTemplate(ctx, request.(AdoptTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AdoptTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AdoptTemplateResponseObject); ok {
+		if err := validResponse.VisitAdoptTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PreviewTemplate operation middleware
+func (sh *strictHandler) PreviewTemplate(w http.ResponseWriter, r *http.Request, params PreviewTemplateParams) {
+	var request PreviewTemplateRequestObject
+
+	request.Params = params
+
+	var body PreviewTemplateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewTemplate(ctx, request.(PreviewTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PreviewTemplateResponseObject); ok {
+		if err := validResponse.VisitPreviewTemplateResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -9686,6 +10099,30 @@ func (sh *strictHandler) RetrySubmission(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RetrySubmissionResponseObject); ok {
 		if err := validResponse.VisitRetrySubmissionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListTemplates operation middleware
+func (sh *strictHandler) ListTemplates(w http.ResponseWriter, r *http.Request) {
+	var request ListTemplatesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTemplates(ctx, request.(ListTemplatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTemplates")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListTemplatesResponseObject); ok {
+		if err := validResponse.VisitListTemplatesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

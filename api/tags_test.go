@@ -24,7 +24,7 @@ func TestTags(t *testing.T) {
 	for _, v := range []any{SubmissionMetadata{}, VersionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, HoldRequest{}, RecordQuery{}, Reason{}, PermitRequest{}, TokenRequest{}, TenantRequest{},
 		DisposalRequest{}, DisposalDecisions{}, DisposalDecision{}, DisposalOffer{}, DisposalAnswers{}, DisposalAnswer{}, DisposalApproval{}, DisposalExecution{}, DisposalTransfer{},
 		AccessGrantRequest{}, RestrictionRequest{},
-		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}, retention.Sampling{}, retention.Policy{}} {
+		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}, retention.Sampling{}, retention.Policy{}, retention.Template{}, retention.TemplateRef{}} {
 		name := reflect.TypeOf(v).Name()
 		if name == "Rule" {
 			name = "RuleRequest"
@@ -71,7 +71,7 @@ func TestParameterTags(t *testing.T) {
 	}
 	params := map[string]reflect.Type{}
 	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListRenewalsParams{}, ListHoldsParams{},
-		ListDisposalsParams{}, GetDisposalParams{}, GetCertificateParams{}, GetClassificationParams{}, PreviewRuleParams{}, ReportDueParams{}, ListAuditParams{}, ListTokensParams{}} {
+		ListDisposalsParams{}, GetDisposalParams{}, GetCertificateParams{}, GetClassificationParams{}, PreviewRuleParams{}, ReportDueParams{}, ListAuditParams{}, ListTokensParams{}, GetTemplateParams{}, PreviewTemplateParams{}} {
 		params[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}
 	for _, r := range routes {

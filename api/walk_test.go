@@ -90,7 +90,12 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/classification", string(call(all, "GET /v1/classification", nil).body))
 	call(all, "GET /v1/classification/versions", nil)
 	call(all, "POST /v1/classification/preview", string(call(all, "GET /v1/classification", nil).body))
+	call(all, "GET /v1/templates", nil)
 	call(all, "POST /v1/rules/preview", `{"id":"general-10y","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}`)
+	delete(left, "GET /v1/classification/template")
+	template := a.do(all, "GET", "/v1/classification/template?name=ours&version=1", nil).want(t, 200).body
+	call(all, "POST /v1/classification/template/preview", string(template))
+	call(all, "POST /v1/classification/template", string(template))
 	call(all, "GET /v1/rules", nil)
 	call(all, "PUT /v1/rules/policy", `{"approve_rules":true}`)
 	call(all, "GET /v1/rules/policy", nil)

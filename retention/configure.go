@@ -96,20 +96,29 @@ func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, ac
 		if err != nil {
 			return err
 		}
-		if err := e.add(ctx, KindScheme, schemeName, out, "classification.set"); err != nil {
+		if err := e.putScheme(ctx, out); err != nil {
 			return err
-		}
-		for _, code := range slices.Sorted(maps.Keys(out.Successors)) {
-			if next := out.Successors[code]; next != e.plan.scheme.Successors[code] {
-				detail := map[string]string{"version": fmt.Sprint(out.Version), "successor": next}
-				if err := e.Audit(catalog.AuditEntry{Actor: actor, Action: "classification.succeed", Object: code, Detail: detail}); err != nil {
-					return err
-				}
-			}
 		}
 		return e.staleClasses(differing(e.plan.schedule, after))
 	})
 	return out, err
+}
+
+// putScheme puts a classification into force and tells of each class that has
+// another successor than before.
+func (e *edit) putScheme(ctx context.Context, s Scheme) error {
+	if err := e.add(ctx, KindScheme, schemeName, s, "classification.set"); err != nil {
+		return err
+	}
+	for _, code := range slices.Sorted(maps.Keys(s.Successors)) {
+		if next := s.Successors[code]; next != e.plan.scheme.Successors[code] {
+			detail := map[string]string{"version": fmt.Sprint(s.Version), "successor": next}
+			if err := e.Audit(catalog.AuditEntry{Actor: e.actor, Action: "classification.succeed", Object: code, Detail: detail}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // staleClasses has the records of some classes evaluated anew, and after them
@@ -175,10 +184,11 @@ func (p *plan) next(r Rule, today preservation.Date) (Rule, []Rule, error) {
 // LoadSample gives a tenant the Saxon sample classification and rules. A
 // tenant that has a classification keeps it.
 func (o *Officer) LoadSample(ctx context.Context, t *catalog.Tenant, actor string) error {
-	s, rules, err := SampleData()
+	sample, err := SampleTemplate()
 	if err != nil {
 		return err
 	}
+	s, rules := sample.Scheme, sample.Rules
 	return o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		if e.plan.scheme.Version > 0 {
 			return nil
@@ -195,7 +205,10 @@ func (o *Officer) LoadSample(ctx context.Context, t *catalog.Tenant, actor strin
 				return err
 			}
 		}
-		s.Version = 1
+		s.Version, s.Template = 1, &TemplateRef{sample.Name, sample.Version}
+		if err := e.add(ctx, KindTemplate, sample.Name, sample, "template.adopt"); err != nil {
+			return err
+		}
 		if err := e.add(ctx, KindScheme, schemeName, s, "classification.set"); err != nil {
 			return err
 		}

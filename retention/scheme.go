@@ -23,4 +23,7 @@ type Scheme struct {
 	// records are evaluated. A new version takes over those of the version
 	// before, which its own ones replace.
 	Successors map[string]string `json:"successors,omitempty" validate:"max=100000,dive,keys,required,max=64,code,endkeys,max=64,code"`
+	// Template is the version of a template that was adopted last. Only adopting
+	// changes it.
+	Template *TemplateRef `json:"template,omitempty" validate:"-"`
 }

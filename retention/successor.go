@@ -51,7 +51,7 @@ func (p *plan) succeed(ctx context.Context, v catalog.View, s Scheme) (Scheme, e
 // successors named before it drops those of classes that are there again, and
 // those that lead to a class that is gone without a successor of its own.
 func (s Scheme) after(before Scheme) Scheme {
-	s.Version = before.Version + 1
+	s.Version, s.Template = before.Version+1, before.Template
 	given := s.Successors
 	live := s.codes()
 	s.Successors = maps.Clone(given)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,13 +24,14 @@ var planForms = map[string]string{"csv": "text/csv", "xdomea": "application/xml"
 // classificationCommand asks a running archive about its classification.
 func classificationCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return usageError{errors.New("want: bestand classification export|import|list")}
+		return usageError{errors.New("want: bestand classification export|import|list|publish|adopt")}
 	}
 	fs := flags("classification "+args[0], stderr)
 	r := remoteFlags(fs)
 	var form string
 	var version int
 	var preview, versions, asJSON bool
+	var ref retention.TemplateRef
 	switch args[0] {
 	case "list":
 		fs.IntVar(&version, "version", 0, "`number` of the version; 0 for the newest")
@@ -41,8 +43,13 @@ func classificationCommand(ctx context.Context, args []string, stdout, stderr io
 	case "import":
 		fs.StringVar(&form, "format", "", "`form`: csv, xdomea or json, unless the file's name says it")
 		fs.BoolVar(&preview, "preview", false, "only tell what would change")
+	case "publish":
+		fs.StringVar(&ref.Name, "name", "", "`name` of the template")
+		fs.IntVar(&ref.Version, "version", 1, "`number` of its version")
+	case "adopt":
+		fs.BoolVar(&preview, "preview", false, "only tell what would change")
 	default:
-		return usageError{fmt.Errorf("bestand classification %s: want export, import or list", args[0])}
+		return usageError{fmt.Errorf("bestand classification %s: want export, import, list, publish or adopt", args[0])}
 	}
 	if err := parse(fs, args[1:]); err != nil {
 		return err
@@ -59,9 +66,14 @@ func classificationCommand(ctx context.Context, args []string, stdout, stderr io
 		return r.schemeVersions(ctx, asJSON, stdout)
 	case args[0] == "list" && fs.NArg() == 0:
 		return r.listScheme(ctx, query, asJSON, stdout)
-	case args[0] == "list" || fs.NArg() > 1 || fs.NArg() == 0 && args[0] == "import":
+	case args[0] == "list" || fs.NArg() > 1 || fs.NArg() == 0 && (args[0] == "import" || args[0] == "adopt"):
 		fs.Usage()
 		return usageError{errors.New("name one file")}
+	case args[0] == "publish":
+		q := url.Values{"name": {ref.Name}, "version": {fmt.Sprint(ref.Version)}}
+		return r.save(ctx, "/v1/classification/template?"+q.Encode(), fs.Arg(0), stdout)
+	case args[0] == "adopt":
+		return r.adopt(ctx, fs.Arg(0), preview, stdout)
 	}
 	media, err := planForm(form, fs.Arg(0))
 	if err != nil {
@@ -159,6 +171,37 @@ func (r *remote) importScheme(ctx context.Context, file, media string, preview b
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	fmt.Fprintf(stdout, "version %d with %d classes is in force\n", s.Version, len(s.Classes))
+	return nil
+}
+
+// adopt brings a template into force, after telling what it changes.
+func (r *remote) adopt(ctx context.Context, file string, preview bool, stdout io.Writer) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var a retention.Adoption
+	if err := r.ask(ctx, http.MethodPost, "/v1/classification/template/preview", "application/json", data, &a); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, part := range []struct {
+		what  string
+		names []string
+	}{{"new classes", a.Added}, {"changed classes", a.Changed}, {"classes left out", a.Removed}, {"rules with a next version", a.Rules}, {"kept as they are here", a.Kept}} {
+		if len(part.names) > 0 {
+			fmt.Fprintf(stdout, "%s: %s\n", part.what, strings.Join(part.names, ", "))
+		}
+	}
+	for _, e := range a.Preview.Effects {
+		tell(stdout, e)
+	}
+	if preview {
+		return nil
+	}
+	if err := r.ask(ctx, http.MethodPost, "/v1/classification/template", "application/json", data, &a); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	fmt.Fprintf(stdout, "version %d of the classification follows version %d of %s\n", a.Scheme.Version, a.Template.Version, a.Template.Name)
 	return nil
 }
 

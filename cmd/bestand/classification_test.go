@@ -76,6 +76,16 @@ func TestClassificationFiles(t *testing.T) {
 	}
 	command(2, "classification", "import", filepath.Join(dir, "plan.odt"))
 
+	template := filepath.Join(dir, "template.json")
+	command(0, "classification", "publish", "--name", "kreis", "--version", "4", template)
+	if out, _ := command(0, "classification", "adopt", "--preview", template); strings.Contains(out, "new classes") || !strings.Contains(out, "no record moves") {
+		t.Error(out)
+	}
+	if out, _ := command(0, "classification", "adopt", template); !strings.Contains(out, "version 4 of the classification follows version 4 of kreis") {
+		t.Error(out)
+	}
+	command(1, "classification", "publish", "--name", "Kreis Ä")
+
 	rules := filepath.Join(dir, "rules.json")
 	command(0, "rules", "export", rules)
 	if out, _ := command(0, "rules", "import", rules); !strings.Contains(out, "0 rules differ") {

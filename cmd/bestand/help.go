@@ -36,8 +36,10 @@ version into force. export writes it as CSV for a spreadsheet, as xdomea or as J
 import puts a file in one of these forms into force as the next version, after telling
 what it moves: with --preview it does no more than that. Without the column
 "Übergeordnet" a CSV file says by its codes what lies below what; a row with
-"Nachfolger" ends a class whose records then go by the rule of another. They take a
-records officer's token. bestand classification import --help shows the flags.`,
+"Nachfolger" ends a class whose records then go by the rule of another. publish writes
+classification and rules as a template for other tenants; adopt brings a version of
+one into force: what it changed since the version before, but for what the tenant
+changed itself. They take a records officer's token. bestand classification import --help shows the flags.`,
 	"rules": `export writes the retention rules of a running archive with all versions as JSON;
 import puts those into force that differ from the newest version there, each as its
 next version, after telling what it moves: with --preview it does no more than that.
