@@ -35,6 +35,7 @@ require (
 	github.com/srerickson/ocfl-go v0.11.0
 	github.com/tus/tusd/v2 v2.8.0
 	github.com/versity/versitygw v1.8.0
+	github.com/yuin/goldmark v1.8.7
 	go.etcd.io/bbolt v1.4.0
 	go.yaml.in/yaml/v3 v3.0.5
 	golang.org/x/crypto v0.58.0

@@ -51,6 +51,27 @@ func (e CertificateRecordsOutcome) Valid() bool {
 	}
 }
 
+// Defines values for QueueStateState.
+const (
+	QueueStateStateDead    QueueStateState = "dead"
+	QueueStateStateQueued  QueueStateState = "queued"
+	QueueStateStateRunning QueueStateState = "running"
+)
+
+// Valid indicates whether the value is a known member of the QueueStateState enum.
+func (e QueueStateState) Valid() bool {
+	switch e {
+	case QueueStateStateDead:
+		return true
+	case QueueStateStateQueued:
+		return true
+	case QueueStateStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TusResumable.
 const (
 	TusResumableN100 TusResumable = "1.0.0"
@@ -420,6 +441,15 @@ type Cursor = string
 // Date defines model for Date.
 type Date = preservation.Date
 
+// DeadJob defines model for DeadJob.
+type DeadJob struct {
+	Attempts int       `json:"attempts"`
+	Created  time.Time `json:"created"`
+	Error    string    `json:"error,omitempty,omitzero"`
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"`
+}
+
 // Disposal defines model for Disposal.
 type Disposal struct {
 	// Approver Of a run.
@@ -721,6 +751,30 @@ type HoldRequest struct {
 // HoldRow defines model for HoldRow.
 type HoldRow = retention.HoldRow
 
+// Holding defines model for Holding.
+type Holding struct {
+	// Copy The same of the second copies.
+	Copy time.Time `json:"copy,omitempty,omitzero"`
+
+	// Damaged Records with findings.
+	Damaged int64 `json:"damaged"`
+
+	// DamagedRecords The first 100 of them.
+	DamagedRecords []RecordID `json:"damaged_records"`
+	Findings       int64      `json:"findings"`
+
+	// Oldest When the record was read back that waits longest.
+	Oldest time.Time `json:"oldest,omitempty,omitzero"`
+
+	// Others Findings about no record.
+	Others  []Finding `json:"others"`
+	Records int64     `json:"records"`
+
+	// Waiting Versions of records that no time-stamp covers yet.
+	Waiting      int64     `json:"waiting,omitempty,omitzero"`
+	WaitingSince time.Time `json:"waiting_since,omitempty,omitzero"`
+}
+
 // ID Examples: 01jq2m9cfp2y8r0v6k3c5t7n4e
 type ID = string
 
@@ -731,6 +785,16 @@ type Links map[string]string
 type Lock struct {
 	Mode  preservation.LockMode `json:"mode"`
 	Until time.Time             `json:"until,omitempty,omitzero"`
+}
+
+// MonthStored defines model for MonthStored.
+type MonthStored struct {
+	// Bytes Of the packages.
+	Bytes int64 `json:"bytes"`
+
+	// Month YYYY-MM.
+	Month   string `json:"month"`
+	Records int64  `json:"records"`
 }
 
 // Move defines model for Move.
@@ -760,8 +824,29 @@ type NewToken struct {
 	Token string `json:"token"`
 }
 
+// NewUser defines model for NewUser.
+type NewUser struct {
+	// Password For one login. Only its argon2id hash is kept.
+	Password string `json:"password"`
+	User     User   `json:"user"`
+}
+
 // OpenRow defines model for OpenRow.
 type OpenRow = retention.OpenRow
+
+// Operation defines model for Operation.
+type Operation struct {
+	// Dead The first 100 jobs that were given up and want a person.
+	Dead []DeadJob `json:"dead"`
+
+	// Growth What was stored in each month.
+	Growth    []MonthStored   `json:"growth"`
+	Queue     []QueueState    `json:"queue"`
+	Schedules []ScheduleState `json:"schedules"`
+
+	// Submissions How many by status.
+	Submissions map[string]int64 `json:"submissions"`
+}
 
 // Permit defines model for Permit.
 type Permit = retention.Permit
@@ -810,6 +895,22 @@ type Problem struct {
 
 // Progress defines model for Progress.
 type Progress = retention.Progress
+
+// QueueState defines model for QueueState.
+type QueueState struct {
+	Count int64 `json:"count"`
+
+	// Held Of them, those whose last attempt failed or found a part of the archive away.
+	Held int64  `json:"held"`
+	Kind string `json:"kind"`
+
+	// OverdueSeconds Age of the oldest that could run.
+	OverdueSeconds int64           `json:"overdue_seconds,omitempty,omitzero"`
+	State          QueueStateState `json:"state"`
+}
+
+// QueueStateState defines model for QueueState.State.
+type QueueStateState string
 
 // Reason defines model for Reason.
 type Reason struct {
@@ -917,6 +1018,9 @@ type RecordSummary struct {
 	ProducerRecordID string   `json:"producer_record_id"`
 	Reference        string   `json:"reference,omitempty,omitzero"`
 
+	// Snippets With `q`: fragments of the text in which it was found.
+	Snippets [][]SnippetPart `json:"snippets,omitempty,omitzero"`
+
 	// State State of retention; empty before the first evaluation.
 	State string `json:"state"`
 	Title string `json:"title"`
@@ -982,6 +1086,11 @@ type RetentionState = retention.State
 // Role defines model for Role.
 type Role = auth.Role
 
+// RolesRequest defines model for RolesRequest.
+type RolesRequest struct {
+	Roles []Role `json:"roles" validate:"required,min=1,max=8,unique,dive,role"`
+}
+
 // Rule defines model for Rule.
 type Rule = retention.Rule
 
@@ -1015,6 +1124,17 @@ type Schedule struct {
 	Zone string `json:"zone"`
 }
 
+// ScheduleState defines model for ScheduleState.
+type ScheduleState struct {
+	Kind   string    `json:"kind"`
+	Last   time.Time `json:"last,omitempty,omitzero"`
+	Next   time.Time `json:"next,omitempty,omitzero"`
+	Paused bool      `json:"paused"`
+
+	// Spec Cron expression in the tenant's time zone.
+	Spec string `json:"spec"`
+}
+
 // Scheme defines model for Scheme.
 type Scheme = retention.Scheme
 
@@ -1023,6 +1143,15 @@ type SchemeVersion = retention.SchemeVersion
 
 // Scope Each list adds to the others.
 type Scope = retention.Scope
+
+// SnippetPart defines model for SnippetPart.
+type SnippetPart struct {
+	// Match It is what was looked for.
+	Match bool `json:"match,omitempty,omitzero"`
+
+	// Text Text as it is, not markup.
+	Text string `json:"text"`
+}
 
 // Statement Counter-statement of a person concerned (SächsArchivG §6).
 type Statement = retention.Statement
@@ -1197,6 +1326,36 @@ type TriggerReport struct {
 
 // UploadID defines model for UploadID.
 type UploadID = string
+
+// User defines model for User.
+type User struct {
+	// Barred After too many wrong passwords no attempt counts before.
+	Barred       time.Time `json:"barred,omitempty,omitzero"`
+	Created      time.Time `json:"created"`
+	CreatedBy    string    `json:"created_by"`
+	ID           string    `json:"id"`
+	Installation bool      `json:"installation,omitempty,omitzero"`
+	Label        string    `json:"label"`
+	LastLogin    time.Time `json:"last_login,omitempty,omitzero"`
+
+	// Locked Shut out by an administrator since then.
+	Locked time.Time `json:"locked,omitempty,omitzero"`
+
+	// MustChange The next login asks for a new password.
+	MustChange bool   `json:"must_change"`
+	Name       string `json:"name"`
+	Roles      []Role `json:"roles"`
+}
+
+// UserRequest defines model for UserRequest.
+type UserRequest struct {
+	// Label The person's name as others read it.
+	Label string `json:"label" validate:"required,filled,max=200,text"`
+
+	// Name To log in with, and the actor of what the person does: a token with the same actor is the same person.
+	Name  string `json:"name" validate:"required,max=64,login"`
+	Roles []Role `json:"roles" validate:"required,min=1,max=8,unique,dive,role"`
+}
 
 // Verification defines model for Verification.
 type Verification struct {
@@ -1497,6 +1656,15 @@ type ListTokensParams struct {
 	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
 }
 
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Limit At most so many; 50 if not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
+
+	// After `next` of the page before.
+	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
+}
+
 // AdoptTemplateJSONRequestBody defines body for AdoptTemplate for application/json ContentType.
 type AdoptTemplateJSONRequestBody = Template
 
@@ -1587,6 +1755,12 @@ type CreateTenantJSONRequestBody = TenantRequest
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenRequest
 
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = UserRequest
+
+// SetUserRolesJSONRequestBody defines body for SetUserRoles for application/json ContentType.
+type SetUserRolesJSONRequestBody = RolesRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListAudit Who did what, and who read what, in order.
@@ -1658,6 +1832,9 @@ type ServerInterface interface {
 	// RenewEvidence Renew now what is due.
 	// (POST /v1/evidence/renewals)
 	RenewEvidence(w http.ResponseWriter, r *http.Request)
+	// GetFixity What reading everything back has come to.
+	// (GET /v1/fixity)
+	GetFixity(w http.ResponseWriter, r *http.Request)
 	// ListHolds Legal holds, newest first.
 	// (GET /v1/holds)
 	ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams)
@@ -1670,6 +1847,12 @@ type ServerInterface interface {
 	// ReleaseHold Lift a hold.
 	// (POST /v1/holds/{id}/release)
 	ReleaseHold(w http.ResponseWriter, r *http.Request, id ID)
+	// RetryJob Try a job again that was given up.
+	// (POST /v1/jobs/{id}/retry)
+	RetryJob(w http.ResponseWriter, r *http.Request, id ID)
+	// GetOperation Jobs, schedules, submissions and the growth of the store.
+	// (GET /v1/operation)
+	GetOperation(w http.ResponseWriter, r *http.Request)
 	// ListPermits Standing destruction permits (SächsArchivG §5(9)).
 	// (GET /v1/permits)
 	ListPermits(w http.ResponseWriter, r *http.Request)
@@ -1802,6 +1985,24 @@ type ServerInterface interface {
 	// RevokeToken End a token at once and for ever. Revoking again changes nothing.
 	// (POST /v1/tokens/{id}/revoke)
 	RevokeToken(w http.ResponseWriter, r *http.Request, id ID)
+	// ListUsers People of this tenant who log in at the pages, oldest account first.
+	// (GET /v1/users)
+	ListUsers(w http.ResponseWriter, r *http.Request, params ListUsersParams)
+	// CreateUser Add a person. The password for the first login is in this answer and never again.
+	// (POST /v1/users)
+	CreateUser(w http.ResponseWriter, r *http.Request)
+	// LockUser Shut a person out and end the person's sessions. API tokens are revoked by themselves.
+	// (POST /v1/users/{id}/lock)
+	LockUser(w http.ResponseWriter, r *http.Request, id ID)
+	// ResetPassword Give a person a new password for the next login, which ends the person's sessions.
+	// (POST /v1/users/{id}/password)
+	ResetPassword(w http.ResponseWriter, r *http.Request, id ID)
+	// SetUserRoles Replace what a person may do, from the person's next request on.
+	// (POST /v1/users/{id}/roles)
+	SetUserRoles(w http.ResponseWriter, r *http.Request, id ID)
+	// UnlockUser Let a person in again, also after too many wrong passwords.
+	// (POST /v1/users/{id}/unlock)
+	UnlockUser(w http.ResponseWriter, r *http.Request, id ID)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -2530,6 +2731,20 @@ func (siw *ServerInterfaceWrapper) RenewEvidence(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetFixity operation middleware
+func (siw *ServerInterfaceWrapper) GetFixity(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetFixity(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListHolds operation middleware
 func (siw *ServerInterfaceWrapper) ListHolds(w http.ResponseWriter, r *http.Request) {
 
@@ -2633,6 +2848,46 @@ func (siw *ServerInterfaceWrapper) ReleaseHold(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReleaseHold(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RetryJob operation middleware
+func (siw *ServerInterfaceWrapper) RetryJob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetryJob(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetOperation operation middleware
+func (siw *ServerInterfaceWrapper) GetOperation(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetOperation(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4185,6 +4440,170 @@ func (siw *ServerInterfaceWrapper) RevokeToken(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ListUsers operation middleware
+func (siw *ServerInterfaceWrapper) ListUsers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListUsers(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateUser operation middleware
+func (siw *ServerInterfaceWrapper) CreateUser(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateUser(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// LockUser operation middleware
+func (siw *ServerInterfaceWrapper) LockUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.LockUser(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResetPassword operation middleware
+func (siw *ServerInterfaceWrapper) ResetPassword(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResetPassword(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetUserRoles operation middleware
+func (siw *ServerInterfaceWrapper) SetUserRoles(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetUserRoles(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UnlockUser operation middleware
+func (siw *ServerInterfaceWrapper) UnlockUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UnlockUser(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -4374,6 +4793,15 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tokens", wrapper.ListTokens)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tokens", wrapper.CreateToken)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tokens/{id}/revoke", wrapper.RevokeToken)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/users", wrapper.ListUsers)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users", wrapper.CreateUser)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/password", wrapper.ResetPassword)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/roles", wrapper.SetUserRoles)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/lock", wrapper.LockUser)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/unlock", wrapper.UnlockUser)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/fixity", wrapper.GetFixity)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/operation", wrapper.GetOperation)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/jobs/{id}/retry", wrapper.RetryJob)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tenants", wrapper.ListTenants)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tenants", wrapper.CreateTenant)
 
@@ -5421,6 +5849,44 @@ func (response RenewEvidencedefaultApplicationProblemPlusJSONResponse) VisitRene
 	return err
 }
 
+type GetFixityRequestObject struct {
+}
+
+type GetFixityResponseObject interface {
+	VisitGetFixityResponse(w http.ResponseWriter) error
+}
+
+type GetFixity200JSONResponse Holding
+
+func (response GetFixity200JSONResponse) VisitGetFixityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFixitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetFixitydefaultApplicationProblemPlusJSONResponse) VisitGetFixityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListHoldsRequestObject struct {
 	Params ListHoldsParams
 }
@@ -5572,6 +6038,77 @@ type ReleaseHolddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReleaseHolddefaultApplicationProblemPlusJSONResponse) VisitReleaseHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJobRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type RetryJobResponseObject interface {
+	VisitRetryJobResponse(w http.ResponseWriter) error
+}
+
+type RetryJob204Response struct {
+}
+
+func (response RetryJob204Response) VisitRetryJobResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RetryJobdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RetryJobdefaultApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOperationRequestObject struct {
+}
+
+type GetOperationResponseObject interface {
+	VisitGetOperationResponse(w http.ResponseWriter) error
+}
+
+type GetOperation200JSONResponse Operation
+
+func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOperationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetOperationdefaultApplicationProblemPlusJSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7975,6 +8512,246 @@ func (response RevokeTokendefaultApplicationProblemPlusJSONResponse) VisitRevoke
 	return err
 }
 
+type ListUsersRequestObject struct {
+	Params ListUsersParams
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200JSONResponse struct {
+	Items []User `json:"items"`
+
+	// Next Absent at the end.
+	Next Cursor `json:"next,omitempty,omitzero"`
+}
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListUsersdefaultApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Body *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201JSONResponse NewUser
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateUserdefaultApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LockUserRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type LockUserResponseObject interface {
+	VisitLockUserResponse(w http.ResponseWriter) error
+}
+
+type LockUser200JSONResponse User
+
+func (response LockUser200JSONResponse) VisitLockUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LockUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LockUserdefaultApplicationProblemPlusJSONResponse) VisitLockUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetPasswordRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type ResetPasswordResponseObject interface {
+	VisitResetPasswordResponse(w http.ResponseWriter) error
+}
+
+type ResetPassword200JSONResponse NewUser
+
+func (response ResetPassword200JSONResponse) VisitResetPasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetPassworddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResetPassworddefaultApplicationProblemPlusJSONResponse) VisitResetPasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetUserRolesRequestObject struct {
+	ID   ID `json:"id"`
+	Body *SetUserRolesJSONRequestBody
+}
+
+type SetUserRolesResponseObject interface {
+	VisitSetUserRolesResponse(w http.ResponseWriter) error
+}
+
+type SetUserRoles200JSONResponse User
+
+func (response SetUserRoles200JSONResponse) VisitSetUserRolesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetUserRolesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetUserRolesdefaultApplicationProblemPlusJSONResponse) VisitSetUserRolesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnlockUserRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type UnlockUserResponseObject interface {
+	VisitUnlockUserResponse(w http.ResponseWriter) error
+}
+
+type UnlockUser200JSONResponse User
+
+func (response UnlockUser200JSONResponse) VisitUnlockUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnlockUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UnlockUserdefaultApplicationProblemPlusJSONResponse) VisitUnlockUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListAudit Who did what, and who read what, in order.
@@ -8046,6 +8823,9 @@ type StrictServerInterface interface {
 	// RenewEvidence Renew now what is due.
 	// (POST /v1/evidence/renewals)
 	RenewEvidence(ctx context.Context, request RenewEvidenceRequestObject) (RenewEvidenceResponseObject, error)
+	// GetFixity What reading everything back has come to.
+	// (GET /v1/fixity)
+	GetFixity(ctx context.Context, request GetFixityRequestObject) (GetFixityResponseObject, error)
 	// ListHolds Legal holds, newest first.
 	// (GET /v1/holds)
 	ListHolds(ctx context.Context, request ListHoldsRequestObject) (ListHoldsResponseObject, error)
@@ -8058,6 +8838,12 @@ type StrictServerInterface interface {
 	// ReleaseHold Lift a hold.
 	// (POST /v1/holds/{id}/release)
 	ReleaseHold(ctx context.Context, request ReleaseHoldRequestObject) (ReleaseHoldResponseObject, error)
+	// RetryJob Try a job again that was given up.
+	// (POST /v1/jobs/{id}/retry)
+	RetryJob(ctx context.Context, request RetryJobRequestObject) (RetryJobResponseObject, error)
+	// GetOperation Jobs, schedules, submissions and the growth of the store.
+	// (GET /v1/operation)
+	GetOperation(ctx context.Context, request GetOperationRequestObject) (GetOperationResponseObject, error)
 	// ListPermits Standing destruction permits (SächsArchivG §5(9)).
 	// (GET /v1/permits)
 	ListPermits(ctx context.Context, request ListPermitsRequestObject) (ListPermitsResponseObject, error)
@@ -8190,6 +8976,24 @@ type StrictServerInterface interface {
 	// RevokeToken End a token at once and for ever. Revoking again changes nothing.
 	// (POST /v1/tokens/{id}/revoke)
 	RevokeToken(ctx context.Context, request RevokeTokenRequestObject) (RevokeTokenResponseObject, error)
+	// ListUsers People of this tenant who log in at the pages, oldest account first.
+	// (GET /v1/users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
+	// CreateUser Add a person. The password for the first login is in this answer and never again.
+	// (POST /v1/users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// LockUser Shut a person out and end the person's sessions. API tokens are revoked by themselves.
+	// (POST /v1/users/{id}/lock)
+	LockUser(ctx context.Context, request LockUserRequestObject) (LockUserResponseObject, error)
+	// ResetPassword Give a person a new password for the next login, which ends the person's sessions.
+	// (POST /v1/users/{id}/password)
+	ResetPassword(ctx context.Context, request ResetPasswordRequestObject) (ResetPasswordResponseObject, error)
+	// SetUserRoles Replace what a person may do, from the person's next request on.
+	// (POST /v1/users/{id}/roles)
+	SetUserRoles(ctx context.Context, request SetUserRolesRequestObject) (SetUserRolesResponseObject, error)
+	// UnlockUser Let a person in again, also after too many wrong passwords.
+	// (POST /v1/users/{id}/unlock)
+	UnlockUser(ctx context.Context, request UnlockUserRequestObject) (UnlockUserResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -8909,6 +9713,30 @@ func (sh *strictHandler) RenewEvidence(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// GetFixity operation middleware
+func (sh *strictHandler) GetFixity(w http.ResponseWriter, r *http.Request) {
+	var request GetFixityRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFixity(ctx, request.(GetFixityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFixity")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetFixityResponseObject); ok {
+		if err := validResponse.VisitGetFixityResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListHolds operation middleware
 func (sh *strictHandler) ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams) {
 	var request ListHoldsRequestObject
@@ -9018,6 +9846,56 @@ func (sh *strictHandler) ReleaseHold(w http.ResponseWriter, r *http.Request, id 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ReleaseHoldResponseObject); ok {
 		if err := validResponse.VisitReleaseHoldResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryJob operation middleware
+func (sh *strictHandler) RetryJob(w http.ResponseWriter, r *http.Request, id ID) {
+	var request RetryJobRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryJob(ctx, request.(RetryJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryJob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RetryJobResponseObject); ok {
+		if err := validResponse.VisitRetryJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetOperation operation middleware
+func (sh *strictHandler) GetOperation(w http.ResponseWriter, r *http.Request) {
+	var request GetOperationRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOperation(ctx, request.(GetOperationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOperation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetOperationResponseObject); ok {
+		if err := validResponse.VisitGetOperationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -10261,6 +11139,174 @@ func (sh *strictHandler) RevokeToken(w http.ResponseWriter, r *http.Request, id 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RevokeTokenResponseObject); ok {
 		if err := validResponse.VisitRevokeTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(w http.ResponseWriter, r *http.Request, params ListUsersParams) {
+	var request ListUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx, request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		if err := validResponse.VisitListUsersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(w http.ResponseWriter, r *http.Request) {
+	var request CreateUserRequestObject
+
+	var body CreateUserJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx, request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		if err := validResponse.VisitCreateUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// LockUser operation middleware
+func (sh *strictHandler) LockUser(w http.ResponseWriter, r *http.Request, id ID) {
+	var request LockUserRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.LockUser(ctx, request.(LockUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LockUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(LockUserResponseObject); ok {
+		if err := validResponse.VisitLockUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResetPassword operation middleware
+func (sh *strictHandler) ResetPassword(w http.ResponseWriter, r *http.Request, id ID) {
+	var request ResetPasswordRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ResetPassword(ctx, request.(ResetPasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResetPassword")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ResetPasswordResponseObject); ok {
+		if err := validResponse.VisitResetPasswordResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetUserRoles operation middleware
+func (sh *strictHandler) SetUserRoles(w http.ResponseWriter, r *http.Request, id ID) {
+	var request SetUserRolesRequestObject
+
+	request.ID = id
+
+	var body SetUserRolesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetUserRoles(ctx, request.(SetUserRolesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetUserRoles")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetUserRolesResponseObject); ok {
+		if err := validResponse.VisitSetUserRolesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UnlockUser operation middleware
+func (sh *strictHandler) UnlockUser(w http.ResponseWriter, r *http.Request, id ID) {
+	var request UnlockUserRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UnlockUser(ctx, request.(UnlockUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnlockUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UnlockUserResponseObject); ok {
+		if err := validResponse.VisitUnlockUserResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

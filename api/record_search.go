@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"bestand/preservation"
@@ -89,6 +90,7 @@ func (s *server) searchRecords(ctx context.Context, p ListRecordsParams) (page R
 		orders = "relevance, " + orders
 	}
 	q := query(p)
+	q.Snippets = p.Q != ""
 	switch order, ok := searchOrders[p.Sort]; {
 	case p.Sort == "" && p.Q != "":
 		q.Order = search.ByRelevance
@@ -120,7 +122,23 @@ func (s *server) searchRecords(ctx context.Context, p ListRecordsParams) (page R
 		return page, err
 	}
 	shown, err := s.summaries(ctx, entries)
+	for i := range shown {
+		shown[i].Snippets = snippets(found.Hits, shown[i].ID)
+	}
 	return RecordPage{Total: int64(found.Total), Items: shown, Facets: facetValues(found.Facets), Next: found.Next}, err
+}
+
+// snippets are where a record was found.
+func snippets(hits []search.Hit, id preservation.RecordID) (all [][]SnippetPart) {
+	i := slices.IndexFunc(hits, func(h search.Hit) bool { return h.ID == id })
+	for _, s := range hits[i].Snippets {
+		parts := make([]SnippetPart, len(s))
+		for j, p := range s {
+			parts[j] = SnippetPart{Text: p.Text, Match: p.Match}
+		}
+		all = append(all, parts)
+	}
+	return all
 }
 
 func facetValues(found map[search.Facet]search.FacetCounts) map[string][]FacetValue {

@@ -122,8 +122,11 @@ func TestTenants(t *testing.T) {
 		"POST /v1/disposals/{id}/offer":      `{"authority":"a","offered":"2020-01-01"}`,
 		"POST /v1/disposals/{id}/answers":    `{"answers":[{"scope":{"all":true},"answer":"V"}]}`,
 		"POST /v1/disposals/{id}/transfers":  `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2020-01-01","own_copy":"keep"}`,
+		"POST /v1/users/{id}/roles":          `{"roles":["reader"]}`,
 		"POST /v1/disposals/{id}/withdrawal": `{"reason":"r"}`, "POST /v1/disposals/{id}/stop": `{"reason":"r"}`, "POST /v1/disposals/{id}/cancellation": `{"reason":"r"}`,
 	}
+	person := decode[NewUser](t, a.do(admin, "POST", "/v1/users", map[string]any{"name": "paula", "label": "Paula", "roles": []string{"reader"}}).want(t, 201))
+	job := a.deadJob("lost")
 	for _, r := range routes {
 		if !strings.Contains(r.pattern, "{id}") {
 			continue
@@ -142,6 +145,10 @@ func TestTenants(t *testing.T) {
 			id = run.ID
 		case strings.Contains(r.pattern, "tokens"):
 			id = token.ID
+		case strings.Contains(r.pattern, "users"):
+			id = person.User.ID
+		case strings.Contains(r.pattern, "jobs"):
+			id = job
 		}
 		ask := func(id string) answer {
 			method, path, _ := strings.Cut(r.pattern, " ")

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -118,6 +119,15 @@ var routes = []route{
 	{"GET /v1/tokens", roles(auth.Auditor, auth.Admin), none},
 	{"POST /v1/tokens", roles(auth.Admin), small},
 	{"POST /v1/tokens/{id}/revoke", roles(auth.Admin), none},
+	{"GET /v1/users", roles(auth.Auditor, auth.Admin), none},
+	{"POST /v1/users", roles(auth.Admin), small},
+	{"POST /v1/users/{id}/password", roles(auth.Admin), none},
+	{"POST /v1/users/{id}/roles", roles(auth.Admin), small},
+	{"POST /v1/users/{id}/lock", roles(auth.Admin), none},
+	{"POST /v1/users/{id}/unlock", roles(auth.Admin), none},
+	{"GET /v1/fixity", roles(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},
+	{"GET /v1/operation", roles(auth.Auditor, auth.Operator, auth.Admin), none},
+	{"POST /v1/jobs/{id}/retry", roles(auth.Operator, auth.Admin), none},
 	{"GET /v1/tenants", provider, none},
 	{"POST /v1/tenants", provider, small},
 }
@@ -165,6 +175,9 @@ type Config struct {
 	// AddTenant adds a municipality with everything it needs: bucket, catalog
 	// entry, classification. catalog.ErrConflict when the name is taken.
 	AddTenant func(ctx context.Context, info catalog.TenantInfo, actor string) (catalog.TenantInfo, error)
+	// Pages makes the pages for people, which call the interface they are given. Nil:
+	// there are none.
+	Pages func(*Server) (http.Handler, error)
 	// Uploads is the folder of resumable uploads.
 	Uploads string
 	// TrustedProxies are the addresses whose X-Forwarded-For is believed.
@@ -186,7 +199,32 @@ type Config struct {
 type Server struct {
 	http.Handler
 	s *server
+	t table
 }
+
+// ServeAs answers a request that the pages make for somebody who has logged in: by
+// the same routes, permissions and checks as one that came with a token.
+func (s *Server) ServeAs(w http.ResponseWriter, r *http.Request, p auth.Principal) {
+	outer := note(r.Context())
+	inner := entry{id: outer.id, method: r.Method, accept: r.Header.Get("Accept"), tenant: p.Tenant}
+	ctx := context.WithValue(r.Context(), entryKey{}, &inner)
+	outer.tenant = p.Tenant
+	s.t.ServeHTTP(w, r.WithContext(context.WithValue(ctx, principalKey{}, p)))
+}
+
+// Permits reports whether somebody may call a route, such as "GET /v1/holds". A route
+// that there is not is a bug.
+func (s *Server) Permits(pattern string, p auth.Principal) bool {
+	for _, r := range routes {
+		if r.pattern == pattern {
+			return r.who.public || r.who.permits(p)
+		}
+	}
+	panic("no row for " + pattern)
+}
+
+// ClientAddr is the address that failures of a client are counted by.
+func (s *Server) ClientAddr(r *http.Request) netip.Addr { return s.s.clientAddr(r) }
 
 // ExpireUploads removes resumable uploads that nothing came for in a week.
 func (s *Server) ExpireUploads(ctx context.Context) error { return s.s.uploads.expire(ctx) }
@@ -232,11 +270,43 @@ func New(c Config) (*Server, error) {
 	if err := c.Metrics.Register(s.requests); err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	return &Server{s.handler(), s}, nil
+	t := s.table()
+	server := &Server{s: s, t: t}
+	var pages http.Handler
+	if c.Pages != nil {
+		if pages, err = c.Pages(server); err != nil {
+			return nil, fmt.Errorf("pages: %w", err)
+		}
+	}
+	server.Handler = s.handler(t, pages)
+	return server, nil
 }
 
-// handler is the way of a request, from outside inwards.
-func (s *server) handler() http.Handler {
+// handler is the way of a request, from outside inwards. Pages have headers of their
+// own.
+func (s *server) handler(t table, pages http.Handler) http.Handler {
+	inner := harden(s.sameOrigin(s.pace(t)))
+	if pages != nil {
+		inner = split(inner, s.pace(pages))
+	}
+	return s.identify(s.observe(s.recover(inner)))
+}
+
+// split sends what is meant for programs to one handler and the rest to the other.
+func split(programs, people http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, "/v1/"), path == "/v1", path == "/livez", path == "/readyz", path == "/metrics", path == "/openapi.json":
+			programs.ServeHTTP(w, r)
+		default:
+			people.ServeHTTP(w, r)
+			note(r.Context()).route = r.Pattern
+		}
+	})
+}
+
+// table is every route of the interface.
+func (s *server) table() table {
 	t := table{http.NewServeMux(), s}
 	s.serveSystem(t)
 	s.serveUploads(t)
@@ -244,8 +314,7 @@ func (s *server) handler() http.Handler {
 	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{s.validate},
 		StrictHTTPServerOptions{RequestErrorHandlerFunc: s.refuse, ResponseErrorHandlerFunc: s.fail})
 	HandlerWithOptions(strict, StdHTTPServerOptions{BaseRouter: t, ErrorHandlerFunc: s.refuse})
-
-	return s.identify(s.observe(s.recover(harden(s.sameOrigin(s.pace(t))))))
+	return t
 }
 
 // tenant is the only way to data: that of the token.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,6 +29,7 @@ import (
 //	fileid  an identifier of a file
 //	tenant  a tenant's name
 //	role    a role of package auth
+//	login   the name of a user
 func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string {
@@ -49,6 +51,7 @@ func newValidator() *validator.Validate {
 		"fileid": func(s string) bool { return preservation.FileID(s).Valid() },
 		"tenant": func(s string) bool { return preservation.TenantID(s).Valid() },
 		"role":   func(s string) bool { return auth.Role(s).Valid() },
+		"login":  loginName.MatchString,
 	} {
 		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }); err != nil {
 			panic(err) // the tag's name is a bad one: a bug
@@ -56,6 +59,8 @@ func newValidator() *validator.Validate {
 	}
 	return v
 }
+
+var loginName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]+$`)
 
 // unprintable reports what XML 1.0 §2.2 excludes from text, the other control
 // characters, and the marks of Unicode's UAX #9 that override directions.
@@ -173,6 +178,8 @@ func needs(e validator.FieldError) string {
 		return "must not hold control characters, nor those that reverse the direction of writing"
 	case "id":
 		return "must be the identifier of a record of this archive, such as 01jq2m9cfp2y8r0v6k3c5t7n4e, or null"
+	case "login":
+		return "must be lower-case letters, digits, dots, hyphens, underscores and @, and begin with a letter or a digit"
 	case "tenant":
 		return "must be lower-case letters, digits and hyphens, at most 40"
 	case "role":

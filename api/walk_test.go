@@ -1,7 +1,10 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -159,6 +162,16 @@ func TestEveryRoute(t *testing.T) {
 	identified(call(all, "POST /v1/tokens", `{"actor":"x","roles":["reader"]}`))
 	call(all, "GET /v1/tokens", nil)
 	call(all, "POST /v1/tokens/{id}/revoke", nil)
+	id = decode[NewUser](t, call(all, "POST /v1/users", `{"name":"paula","label":"Paula Muster","roles":["reader"]}`)).User.ID
+	call(all, "POST /v1/users/{id}/password", nil)
+	call(all, "POST /v1/users/{id}/roles", `{"roles":["archivist"]}`)
+	call(all, "POST /v1/users/{id}/lock", nil)
+	call(all, "POST /v1/users/{id}/unlock", nil)
+	call(all, "GET /v1/users", nil)
+	call(all, "GET /v1/fixity", nil)
+	call(all, "GET /v1/operation", nil)
+	id = a.deadJob("lost")
+	call(all, "POST /v1/jobs/{id}/retry", nil)
 	call(all, "POST /v1/tenants", `{"id":"neustadt","name":"N","admin":"n"}`)
 	call(all, "GET /v1/tenants", nil)
 
@@ -168,4 +181,27 @@ func TestEveryRoute(t *testing.T) {
 	if v := a.do("", http.MethodGet, fmt.Sprintf("/v1/records/%s", record), nil); v.StatusCode != http.StatusUnauthorized {
 		t.Errorf("without a token: %d", v.StatusCode)
 	}
+}
+
+// deadJob makes a job of ours that was given up, and returns its identifier.
+func (a *archive) deadJob(kind string) string {
+	a.Helper()
+	t := a.db.Tenant(ours)
+	if err := t.Enqueue(a.Context(), catalog.Job{Kind: kind, Key: "1"}); err != nil {
+		a.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(a.Context(), 10*time.Second)
+	defer stop()
+	refuse := func(context.Context, *catalog.Tenant, catalog.Job) error {
+		return &catalog.Final{Err: errors.New("gone")}
+	}
+	go (&catalog.Pool{DB: a.db, Handlers: map[string]catalog.Handler{kind: refuse}, Workers: 1, Log: slog.New(slog.DiscardHandler)}).Run(ctx)
+	for ctx.Err() == nil {
+		if dead, err := t.DeadJobs(ctx, 1); err == nil && len(dead) == 1 {
+			return dead[0].ID
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	a.Fatal("the job was not given up")
+	return ""
 }

@@ -84,3 +84,13 @@ func network(a netip.Addr) netip.Addr {
 	}
 	return a
 }
+
+// Attempts counts failed logins by address, so that nobody tries out passwords of
+// many accounts. Its zero value is ready.
+type Attempts struct{ t throttle }
+
+// Permitted reports whether an attempt from an address counts.
+func (a *Attempts) Permitted(addr netip.Addr, now time.Time) bool { return a.t.permits(addr, "", now) }
+
+// Failed notes an attempt that did not succeed.
+func (a *Attempts) Failed(addr netip.Addr, now time.Time) { a.t.failed(addr, "", now) }

@@ -14,8 +14,12 @@ import (
 	"bestand/preservation/catalog"
 )
 
-// tokenFile is where the first administrator's token is kept.
-const tokenFile = "initial-admin-token"
+// Where the first administrator's token and password are kept. The password has to
+// be changed at the first login.
+const (
+	tokenFile    = "initial-admin-token"
+	passwordFile = "initial-admin-password"
+)
 
 // firstStart gives an empty installation its first tenant and an administrator,
 // whose token is printed once and kept in the data folder. It can be
@@ -42,6 +46,9 @@ func (a *archive) firstStart(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 	t := a.catalog.Tenant(tenants[0].ID)
+	if err := a.firstUser(ctx, t, stdout); err != nil {
+		return err
+	}
 	have, err := t.Tokens(ctx, "", 1)
 	if err != nil || len(have) > 0 {
 		return err
@@ -51,16 +58,43 @@ func (a *archive) firstStart(ctx context.Context, stdout io.Writer) error {
 	if err := writeDurably(a.cfg.path(tokenFile), []byte(secret+"\n")); err != nil {
 		return err
 	}
-	var roles []string
-	for _, r := range auth.Roles {
-		roles = append(roles, string(r))
-	}
-	if _, err := t.CreateToken(ctx, catalog.Token{Actor: "admin", Label: "first administrator", Roles: roles, Installation: true}, hash, "system"); err != nil {
+	if _, err := t.CreateToken(ctx, catalog.Token{Actor: "admin", Label: "first administrator", Roles: allRoles(), Installation: true}, hash, "system"); err != nil {
 		return fmt.Errorf("create the administrator's token: %w", err)
 	}
 	// Standard output is not the log, which goes to standard error.
 	fmt.Fprintf(stdout, "Administrator's API token of tenant %s, shown once and kept in %s:\n\n  %s\n\n", t.ID(), a.cfg.path(tokenFile), secret)
 	return nil
+}
+
+// firstUser gives a tenant without people an administrator who can log in at the
+// pages.
+func (a *archive) firstUser(ctx context.Context, t *catalog.Tenant, stdout io.Writer) error {
+	have, err := t.Users(ctx, "", 1)
+	if err != nil || len(have) > 0 {
+		return err
+	}
+	password := auth.NewPassword()
+	hash, err := auth.HashPassword(ctx, password)
+	if err != nil {
+		return err
+	}
+	// The file comes first, as with the token.
+	if err := writeDurably(a.cfg.path(passwordFile), []byte(password+"\n")); err != nil {
+		return err
+	}
+	_, err = t.CreateUser(ctx, catalog.User{Name: "admin", Label: "Administration", Roles: allRoles(), Installation: true, Password: hash, MustChange: true}, "system")
+	if err != nil {
+		return fmt.Errorf("create the administrator: %w", err)
+	}
+	fmt.Fprintf(stdout, "To log in at the pages of tenant %s for the first time: user admin, with the password kept in %s:\n\n  %s\n\n", t.ID(), a.cfg.path(passwordFile), password)
+	return nil
+}
+
+func allRoles() (roles []string) {
+	for _, r := range auth.Roles {
+		roles = append(roles, string(r))
+	}
+	return roles
 }
 
 // refuseForgotten stops the first start of a catalog beside a store that holds

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"bestand/api"
+	"bestand/api/ui"
 	"bestand/ingest"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -123,8 +125,11 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Ready:          s.parts(),
 		Details:        s.details,
 		Metrics:        metrics,
-		Now:            a.now,
-		Log:            a.log,
+		Pages: func(s *api.Server) (http.Handler, error) {
+			return ui.New(ui.Config{API: s, Catalog: a.catalog, Now: a.now, Log: a.log})
+		},
+		Now: a.now,
+		Log: a.log,
 	})
 	return s, err
 }

@@ -67,7 +67,7 @@ func scanJob(row scanner) (j Job, err error) {
 	return j, err
 }
 
-// QueueState counts the jobs by kind and state, over all tenants.
+// QueueState counts the jobs by kind and state.
 type QueueState struct {
 	Kind    string
 	State   string
@@ -76,18 +76,29 @@ type QueueState struct {
 	Overdue time.Duration // age of the oldest that could run
 }
 
-// Queue describes the queue.
+// Queue describes the queue of all tenants.
 func (db *DB) Queue(ctx context.Context) ([]QueueState, error) {
-	now := ms(db.now())
-	rows, err := db.reader.QueryContext(ctx, `SELECT kind, state, COUNT(*), COUNT(CASE WHEN failures > 0 THEN 1 END), MIN(run_at_ms) FROM job GROUP BY kind, state ORDER BY kind, state`)
-	return collect(rows, err, func(row scanner) (q QueueState, err error) {
+	rows, err := db.reader.QueryContext(ctx, `SELECT `+queueColumns+` FROM job GROUP BY kind, state ORDER BY kind, state`)
+	return collect(rows, err, scanQueue(ms(db.now())))
+}
+
+// Queue describes what of the queue is the tenant's.
+func (t *Tenant) Queue(ctx context.Context) ([]QueueState, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+queueColumns+` FROM job WHERE tenant = $1 GROUP BY kind, state ORDER BY kind, state`, string(t.id))
+	return collect(rows, err, scanQueue(ms(t.db.now())))
+}
+
+const queueColumns = `kind, state, COUNT(*), COUNT(CASE WHEN failures > 0 THEN 1 END), MIN(run_at_ms)`
+
+func scanQueue(now int64) func(scanner) (QueueState, error) {
+	return func(row scanner) (q QueueState, err error) {
 		var oldest int64
 		err = row.Scan(&q.Kind, &q.State, &q.Count, &q.Held, &oldest)
 		if q.State == "queued" && oldest < now {
 			q.Overdue = time.Duration(now-oldest) * time.Millisecond
 		}
 		return q, err
-	})
+	}
 }
 
 // JobOf returns the job of a kind and key, or ErrNotFound when there is none. A

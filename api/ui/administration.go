@@ -1,0 +1,207 @@
+package ui
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"bestand/api"
+	"bestand/api/auth"
+)
+
+// usersView lists people, and is the form to add one.
+type usersView struct {
+	Items  []api.User
+	Next   string
+	Roles  []auth.Role
+	Values map[string]string
+	Chosen map[string]bool
+	Fields map[string]api.FieldError
+	Made   *api.NewUser // with the password, shown this once
+}
+
+func usersPage(v *visit) error { return v.showUsers(http.StatusOK, usersView{}) }
+
+func (v *visit) showUsers(status int, p usersView) error {
+	var page struct {
+		Items []api.User
+		Next  string
+	}
+	if err := v.get("/v1/users?limit=100&after="+url.QueryEscape(v.r.URL.Query().Get("after")), &page); err != nil {
+		return err
+	}
+	p.Items, p.Roles = page.Items, auth.Roles
+	if page.Next != "" {
+		p.Next = "/verwaltung?after=" + url.QueryEscape(page.Next)
+	}
+	return v.showStatus(status, "users", v.lang.t("users.title"), p)
+}
+
+func createUser(v *visit) error {
+	p := usersView{Values: v.values(), Chosen: map[string]bool{}}
+	for _, r := range v.r.PostForm["roles"] {
+		p.Chosen[r] = true
+	}
+	body := map[string]any{"name": strings.ToLower(p.Values["name"]), "label": p.Values["label"], "roles": list(v.r.PostForm["roles"])}
+	var made api.NewUser
+	err := v.post("/v1/users", body, &made)
+	if p.Fields = faults(err); p.Fields != nil {
+		return v.showUsers(http.StatusUnprocessableEntity, p)
+	}
+	if err != nil {
+		return err
+	}
+	return v.showUsers(http.StatusOK, usersView{Made: &made})
+}
+
+func resetPassword(v *visit) error {
+	var made api.NewUser
+	if err := v.post(joinPath("/v1/users/", v.r.PathValue("id"), "/password"), nil, &made); err != nil {
+		return err
+	}
+	return v.showUsers(http.StatusOK, usersView{Made: &made})
+}
+
+func setRoles(v *visit) error {
+	err := v.post(joinPath("/v1/users/", v.r.PathValue("id"), "/roles"), map[string]any{"roles": list(v.r.PostForm["roles"])}, nil)
+	if fields := faults(err); fields != nil {
+		return v.showUsers(http.StatusUnprocessableEntity, usersView{Fields: map[string]api.FieldError{"roles-" + v.r.PathValue("id"): {Code: "required"}}})
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/verwaltung", "roles-set")
+}
+
+func lockUser(v *visit) error {
+	err := v.post(joinPath("/v1/users/", v.r.PathValue("id"), "/lock"), nil, nil)
+	if fields := faults(err); fields != nil {
+		return v.showUsers(http.StatusConflict, usersView{Fields: fields})
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/verwaltung", "locked")
+}
+
+func unlockUser(v *visit) error {
+	if err := v.post(joinPath("/v1/users/", v.r.PathValue("id"), "/unlock"), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect("/verwaltung", "unlocked")
+}
+
+// tokensView lists API tokens, and is the form to make one.
+type tokensView struct {
+	Items  []api.Token
+	Next   string
+	Roles  []auth.Role
+	Values map[string]string
+	Chosen map[string]bool
+	Fields map[string]api.FieldError
+	Made   *api.NewToken // with its secret, shown this once
+	At     time.Time
+}
+
+// Active reports whether a token can still be used.
+func (p tokensView) Active(k api.Token) bool {
+	return k.Revoked.IsZero() && (k.Expires.IsZero() || p.At.Before(k.Expires))
+}
+
+func tokensPage(v *visit) error {
+	return v.showTokens(http.StatusOK, tokensView{})
+}
+
+func (v *visit) showTokens(status int, p tokensView) error {
+	var page struct {
+		Items []api.Token
+		Next  string
+	}
+	if err := v.get("/v1/tokens?limit=100&after="+url.QueryEscape(v.r.URL.Query().Get("after")), &page); err != nil {
+		return err
+	}
+	p.Items, p.Roles, p.At = page.Items, auth.Roles, v.ui.Now()
+	if page.Next != "" {
+		p.Next = "/verwaltung/zugaenge?after=" + url.QueryEscape(page.Next)
+	}
+	return v.showStatus(status, "tokens", v.lang.t("tokens.title"), p, crumb{v.lang.t("users.title"), "/verwaltung"})
+}
+
+func createToken(v *visit) error {
+	p := tokensView{Values: v.values(), Chosen: map[string]bool{}}
+	for _, r := range v.r.PostForm["roles"] {
+		p.Chosen[r] = true
+	}
+	body := map[string]any{"actor": p.Values["actor"], "label": p.Values["label"], "roles": list(v.r.PostForm["roles"])}
+	if day, err := time.ParseInLocation(time.DateOnly, p.Values["expires"], v.lang.zone); err == nil {
+		body["expires"] = day.AddDate(0, 0, 1).UTC()
+	}
+	var made api.NewToken
+	err := v.post("/v1/tokens", body, &made)
+	if p.Fields = faults(err); p.Fields != nil {
+		return v.showTokens(http.StatusUnprocessableEntity, p)
+	}
+	if err != nil {
+		return err
+	}
+	return v.showTokens(http.StatusOK, tokensView{Made: &made})
+}
+
+func revokeToken(v *visit) error {
+	if err := v.post(joinPath("/v1/tokens/", v.r.PathValue("id"), "/revoke"), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect("/verwaltung/zugaenge", "token-revoked")
+}
+
+// auditView is a page of the audit log.
+type auditView struct {
+	Items  []api.AuditEntry
+	Object string
+	Begun  bool
+	Next   string
+}
+
+func auditPage(v *visit) error {
+	q := v.r.URL.Query()
+	p := auditView{Object: strings.TrimSpace(q.Get("object")), Begun: q.Get("after") != ""}
+	ask := url.Values{"limit": {"50"}}
+	for _, name := range []string{"object", "after"} {
+		if q.Get(name) != "" {
+			ask.Set(name, strings.TrimSpace(q.Get(name)))
+		}
+	}
+	var page struct {
+		Items []api.AuditEntry
+		Next  string
+	}
+	if err := v.get("/v1/audit?"+ask.Encode(), &page); err != nil {
+		return err
+	}
+	p.Items = page.Items
+	if page.Next != "" {
+		more := url.Values{"after": {page.Next}}
+		if p.Object != "" {
+			more.Set("object", p.Object)
+		}
+		p.Next = "/verwaltung/protokoll?" + more.Encode()
+	}
+	return v.show("audit", v.lang.t("audit.title"), p, crumb{v.lang.t("users.title"), "/verwaltung"})
+}
+
+func tenantsPage(v *visit) error {
+	var page struct{ Items []api.Tenant }
+	if err := v.get("/v1/tenants", &page); err != nil {
+		return err
+	}
+	return v.show("tenants", v.lang.t("tenants.title"), page.Items, crumb{v.lang.t("users.title"), "/verwaltung"})
+}
+
+// list is never nil, so that it is [] in JSON and not null.
+func list(items []string) []string {
+	if items == nil {
+		return []string{}
+	}
+	return items
+}

@@ -1,0 +1,81 @@
+package ui
+
+import (
+	"net/url"
+	"time"
+
+	"bestand/api"
+	"bestand/preservation"
+	"bestand/preservation/proof"
+)
+
+// preservationView is the state of the holding: what was read back, and what proves it.
+type preservationView struct {
+	api.Holding
+	Due   []proof.Due // today
+	Later []proof.Due // within ten years
+}
+
+const horizonYears = 10
+
+func preservationPage(v *visit) error {
+	var p preservationView
+	if err := v.get("/v1/fixity", &p.Holding); err != nil {
+		return err
+	}
+	if v.may("GET /v1/evidence/renewals") {
+		var due struct{ Items []proof.Due }
+		if err := v.get("/v1/evidence/renewals", &due); err != nil {
+			return err
+		}
+		p.Due = due.Items
+		at := preservation.DateOf(v.ui.Now().AddDate(horizonYears, 0, 0))
+		if err := v.get("/v1/evidence/renewals?"+url.Values{"at": {at.String()}}.Encode(), &due); err != nil {
+			return err
+		}
+		p.Later = due.Items
+	}
+	return v.show("preservation", v.lang.t("preservation.title"), p)
+}
+
+func stampNow(v *visit) error {
+	if err := v.post("/v1/evidence/batches", nil, nil); err != nil {
+		return err
+	}
+	return v.redirect("/bestandserhaltung", "stamped")
+}
+
+func renewNow(v *visit) error {
+	if err := v.post("/v1/evidence/renewals", nil, nil); err != nil {
+		return err
+	}
+	return v.redirect("/bestandserhaltung", "renewed")
+}
+
+// operationView is how the archive works through what it has to do.
+type operationView struct {
+	api.Operation
+	Chart    chart
+	Total    int64 // bytes
+	Statuses []api.SubmissionStatus
+	At       time.Time
+}
+
+func operationPage(v *visit) error {
+	p := operationView{At: v.ui.Now(), Statuses: statuses}
+	if err := v.get("/v1/operation", &p.Operation); err != nil {
+		return err
+	}
+	p.Chart = growth(v.lang, p.Growth)
+	for _, m := range p.Growth {
+		p.Total += m.Bytes
+	}
+	return v.show("operation", v.lang.t("operation.title"), p)
+}
+
+func retryJob(v *visit) error {
+	if err := v.post(joinPath("/v1/jobs/", v.r.PathValue("id"), "/retry"), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect("/betrieb", "job-retried")
+}

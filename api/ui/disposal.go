@@ -1,0 +1,207 @@
+package ui
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"bestand/api"
+	"bestand/retention"
+)
+
+// disposalView lists records whose retention has ended, or what is left of those that
+// were destroyed.
+type disposalView struct {
+	View  string
+	Items []api.Disposal
+	Begun bool
+	Next  string
+}
+
+func disposalPage(v *visit) error {
+	q := v.r.URL.Query()
+	p := disposalView{View: "due", Begun: q.Get("after") != ""}
+	ask := url.Values{"limit": {"30"}}
+	if q.Get("ansicht") == "destroyed" {
+		p.View = "destroyed"
+		ask.Set("view", "destroyed")
+	}
+	if p.Begun {
+		ask.Set("after", q.Get("after"))
+	}
+	var page struct {
+		Items []api.Disposal
+		Next  string
+	}
+	if err := v.get("/v1/disposals?"+ask.Encode(), &page); err != nil {
+		return err
+	}
+	p.Items = page.Items
+	if page.Next != "" {
+		p.Next = "/aussonderung?" + url.Values{"ansicht": {p.View}, "after": {page.Next}}.Encode()
+	}
+	return v.show("disposal", v.lang.t("disposal.title"), p)
+}
+
+// holdsView lists holds, and is the form to set one.
+type holdsView struct {
+	Items  []api.Hold
+	Begun  bool
+	Next   string
+	Values map[string]string
+	Fields map[string]api.FieldError
+}
+
+func holdsPage(v *visit) error {
+	q := v.r.URL.Query()
+	return v.showHolds(holdsView{Values: map[string]string{"records": q.Get("akte"), "classes": q.Get("klasse")}})
+}
+
+func (v *visit) showHolds(p holdsView) error {
+	after := v.r.URL.Query().Get("after")
+	var page struct {
+		Items []api.Hold
+		Next  string
+	}
+	if err := v.get("/v1/holds?limit=30&after="+url.QueryEscape(after), &page); err != nil {
+		return err
+	}
+	p.Items, p.Begun = page.Items, after != ""
+	if page.Next != "" {
+		p.Next = "/aussonderung/sperren?after=" + url.QueryEscape(page.Next)
+	}
+	return v.show("holds", v.lang.t("holds.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
+}
+
+func setHold(v *visit) error {
+	p := holdsView{Values: v.values()}
+	scope := map[string]any{}
+	for _, name := range []string{"records", "classes"} {
+		if named := words(p.Values[name]); named != nil {
+			scope[name] = named
+		}
+	}
+	if p.Values["all"] != "" {
+		scope["all"] = true
+	}
+	body := map[string]any{"scope": scope, "authority": p.Values["authority"], "reason": p.Values["reason"]}
+	if p.Values["review"] != "" {
+		body["review"] = p.Values["review"]
+	}
+	err := v.post("/v1/holds", body, nil)
+	if p.Fields = faults(err); p.Fields != nil {
+		return v.showHolds(p)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/aussonderung/sperren", "held")
+}
+
+func releaseHold(v *visit) error {
+	err := v.post(joinPath("/v1/holds/", v.r.PathValue("id"), "/release"), api.Reason{Reason: v.r.PostForm.Get("reason")}, nil)
+	if fields := faults(err); fields != nil {
+		return v.showHolds(holdsView{Fields: map[string]api.FieldError{"release-" + v.r.PathValue("id"): {Code: "required"}}})
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/aussonderung/sperren", "hold-released")
+}
+
+// rulesView lists the rules in force and the versions before them.
+type rulesView struct{ Rules []ruleVersions }
+
+type ruleVersions struct {
+	retention.Rule
+	Former []retention.Rule
+}
+
+func rulesPage(v *visit) error {
+	var all struct{ Items []retention.Rule }
+	if err := v.get("/v1/rules", &all); err != nil {
+		return err
+	}
+	slices.SortFunc(all.Items, func(a, b retention.Rule) int { return b.Version - a.Version })
+	at := map[string]int{}
+	var p rulesView
+	for _, r := range all.Items {
+		if i, ok := at[r.ID]; ok {
+			p.Rules[i].Former = append(p.Rules[i].Former, r)
+			continue
+		}
+		at[r.ID] = len(p.Rules)
+		p.Rules = append(p.Rules, ruleVersions{Rule: r})
+	}
+	order := v.lang.collator()
+	slices.SortFunc(p.Rules, func(a, b ruleVersions) int { return order.CompareString(a.Title, b.Title) })
+	return v.show("rules", v.lang.t("rules.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
+}
+
+// permitsView lists standing permits to destroy, and is the form to propose one.
+type permitsView struct {
+	Items  []api.Permit
+	Me     string
+	Values map[string]string
+	Fields map[string]api.FieldError
+}
+
+func permitsPage(v *visit) error { return v.showPermits(permitsView{}) }
+
+func (v *visit) showPermits(p permitsView) error {
+	var page struct{ Items []api.Permit }
+	if err := v.get("/v1/permits", &page); err != nil {
+		return err
+	}
+	p.Items, p.Me = page.Items, v.who.Actor
+	return v.show("permits", v.lang.t("permits.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
+}
+
+func proposePermit(v *visit) error {
+	p := permitsView{Values: v.values()}
+	body := map[string]any{"classes": words(p.Values["classes"])}
+	for _, name := range []string{"authority", "granted", "legal_basis", "valid_from", "valid_to"} {
+		if p.Values[name] != "" {
+			body[name] = p.Values[name]
+		}
+	}
+	err := v.post("/v1/permits", body, nil)
+	if p.Fields = faults(err); p.Fields != nil {
+		return v.showPermits(p)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/aussonderung/genehmigungen", "permit-proposed")
+}
+
+func approvePermit(v *visit) error {
+	if v.r.PostForm.Get("bestaetigt") != "1" {
+		return v.showPermits(permitsView{Fields: map[string]api.FieldError{"approve-" + v.r.PathValue("id"): {Code: "required"}}})
+	}
+	if err := v.post(joinPath("/v1/permits/", v.r.PathValue("id"), "/approval"), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect("/aussonderung/genehmigungen", "permit-approved")
+}
+
+func revokePermit(v *visit) error {
+	if err := v.post(joinPath("/v1/permits/", v.r.PathValue("id"), "/revoke"), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect("/aussonderung/genehmigungen", "permit-revoked")
+}
+
+// values are the fields of a form, each once.
+func (v *visit) values() map[string]string {
+	all := map[string]string{}
+	for name := range v.r.PostForm {
+		all[name] = strings.TrimSpace(v.r.PostForm.Get(name))
+	}
+	return all
+}
+
+// words takes a list apart that somebody typed.
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,;\r\n\t", r) })
+}

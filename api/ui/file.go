@@ -1,0 +1,114 @@
+package ui
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+
+	"golang.org/x/text/encoding/htmlindex"
+
+	"bestand/api"
+	"bestand/preservation"
+)
+
+// fileView is a file to look at, beside what was made of it or what it was made from.
+type fileView struct {
+	Record api.Record
+	File   api.File
+	Panes  []pane
+}
+
+// pane is one file and how it can be looked at.
+type pane struct {
+	File api.File
+	How  string // pdf, image, text, or none
+	Text string
+	Cut  bool // there is more text than is shown
+}
+
+// textShown is how many bytes of a text are shown on a page.
+const textShown = 64 << 10
+
+func filePage(v *visit) error {
+	id, file := v.r.PathValue("id"), preservation.FileID(v.r.PathValue("file"))
+	var p fileView
+	if err := v.get(joinPath("/v1/records/", id), &p.Record); err != nil {
+		return err
+	}
+	for _, f := range p.Record.Files {
+		if f.ID == file {
+			p.File = f
+		}
+	}
+	if p.File.ID == "" {
+		return errNotFound
+	}
+	for _, f := range p.Record.Files {
+		if f.ID == p.File.ID || f.DerivedFrom == p.File.ID && f.Representation != preservation.Original || f.ID == p.File.DerivedFrom && p.File.Representation != preservation.Original {
+			shown, err := v.pane(id, f)
+			if err != nil {
+				return err
+			}
+			p.Panes = append(p.Panes, shown)
+		}
+	}
+	return v.show("file", p.File.Name, p, crumb{v.lang.t("search.title"), "/suche"}, crumb{p.Record.Title, joinPath("/akte/", id)})
+}
+
+func (v *visit) pane(id string, f api.File) (pane, error) {
+	media, params, _ := strings.Cut(f.Format.MIME, ";")
+	p := pane{File: f, How: "none"}
+	switch {
+	case media == "application/pdf":
+		p.How = "pdf"
+	case media == "image/png", media == "image/jpeg", media == "image/gif", media == "image/webp":
+		p.How = "image"
+	case strings.HasPrefix(media, "text/"), media == "application/xml", media == "message/rfc822", strings.HasSuffix(media, "+xml"), media == "application/json":
+		p.How = "text"
+	}
+	if p.How != "text" || f.Size == 0 {
+		return p, nil
+	}
+	r, err := http.NewRequestWithContext(v.r.Context(), http.MethodGet, joinPath("/v1/records/", id, "/files/", f.ID), http.NoBody)
+	if err != nil {
+		return p, err
+	}
+	p.Cut = f.Size > textShown
+	if p.Cut {
+		r.Header.Set("Range", "bytes=0-65535")
+	}
+	a := answer{header: http.Header{}}
+	v.ui.API.ServeAs(&a, r, v.who)
+	if err := a.refusal(); err != nil {
+		return p, err
+	}
+	p.Text = legible(a.body.Bytes(), params)
+	return p, nil
+}
+
+// legible is text as people read it, in whatever character set it stands.
+func legible(b []byte, params string) string {
+	if _, charset, ok := strings.Cut(params, "charset="); ok {
+		if enc, err := htmlindex.Get(strings.Trim(charset, `" `)); err == nil {
+			if out, err := io.ReadAll(enc.NewDecoder().Reader(bytes.NewReader(b))); err == nil {
+				b = out
+			}
+		}
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 {
+			return '\uFFFD' // what would change how the rest is read
+		}
+		return r
+	}, strings.ToValidUTF8(strings.ReplaceAll(string(b), "\r\n", "\n"), "\uFFFD"))
+}
+
+// fileContent is the file itself, to be shown within a page or to be kept.
+func fileContent(v *visit) error {
+	path := joinPath("/v1/records/", v.r.PathValue("id"), "/files/", v.r.PathValue("file"))
+	if v.r.URL.Query().Has("anzeigen") {
+		path += "?disposition=inline"
+	}
+	return v.stream(path)
+}

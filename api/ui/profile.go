@@ -1,0 +1,84 @@
+package ui
+
+import (
+	"errors"
+	"net/http"
+
+	"bestand/api"
+	"bestand/api/auth"
+	"bestand/preservation/catalog"
+)
+
+// profileView is somebody's own account.
+type profileView struct {
+	Sessions []catalog.Session
+	This     string // identifier of the session that looks at it
+	Fields   map[string]api.FieldError
+	Min      int
+}
+
+func profilePage(v *visit) error { return v.showProfile(http.StatusOK, nil) }
+
+func (v *visit) showProfile(status int, fields map[string]api.FieldError) error {
+	p := profileView{This: v.session.ID, Fields: fields, Min: auth.PasswordMin}
+	var err error
+	if p.Sessions, err = v.ui.Catalog.Tenant(v.who.Tenant).Sessions(v.r.Context(), v.session.User.ID); err != nil {
+		return err
+	}
+	return v.showStatus(status, "profile", v.lang.t("profile.title"), p)
+}
+
+// changePassword replaces somebody's own password and ends all other sessions.
+func changePassword(v *visit) error {
+	ctx, form, u := v.r.Context(), v.r.PostForm, v.session.User
+	t := v.ui.Catalog.Tenant(v.who.Tenant)
+	if v.ui.Now().Before(u.Barred) {
+		return &refusal{status: http.StatusTooManyRequests, code: "too-many-failures"}
+	}
+	right, err := auth.MatchPassword(ctx, u.Password, form.Get("kennwort"))
+	if err != nil {
+		return err
+	}
+	fields := map[string]api.FieldError{}
+	if !right {
+		if err := t.LoginFailed(ctx, u.ID, attempts, pause); err != nil {
+			return err
+		}
+		fields["kennwort"] = api.FieldError{Field: "kennwort", Code: "wrong-password"}
+	}
+	fresh := form.Get("kennwort-neu")
+	switch err := auth.CheckPassword(fresh, u.Name); {
+	case errors.Is(err, auth.ErrPasswordShort):
+		fields["kennwort-neu"] = api.FieldError{Field: "kennwort-neu", Code: "password-short"}
+	case errors.Is(err, auth.ErrPasswordLong):
+		fields["kennwort-neu"] = api.FieldError{Field: "kennwort-neu", Code: "password-long"}
+	case err != nil:
+		fields["kennwort-neu"] = api.FieldError{Field: "kennwort-neu", Code: "password-name"}
+	case fresh == form.Get("kennwort"):
+		fields["kennwort-neu"] = api.FieldError{Field: "kennwort-neu", Code: "password-same"}
+	case fresh != form.Get("kennwort-wieder"):
+		fields["kennwort-wieder"] = api.FieldError{Field: "kennwort-wieder", Code: "password-differs"}
+	}
+	if len(fields) > 0 {
+		return v.showProfile(http.StatusUnprocessableEntity, fields)
+	}
+	hash, err := auth.HashPassword(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	if err := t.SetPassword(ctx, u.ID, hash, false, v.session.Hash, u.Name); err != nil {
+		return err
+	}
+	if u.MustChange {
+		return v.redirect("/", "password-changed")
+	}
+	return v.redirect("/profil", "password-changed")
+}
+
+// endSession logs another browser out.
+func endSession(v *visit) error {
+	if err := v.ui.Catalog.Tenant(v.who.Tenant).EndSession(v.r.Context(), v.session.User.ID, v.r.PathValue("id"), v.who.Actor); err != nil {
+		return err
+	}
+	return v.redirect("/profil", "session-ended")
+}

@@ -1,0 +1,284 @@
+package ui
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"bestand/api/auth"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+const (
+	sessionCookie = "__Host-bestand"
+	sessionIdle   = time.Hour      // without a request
+	sessionMax    = 12 * time.Hour // a working day
+	attempts      = 5              // wrong passwords in a row
+	pause         = 15 * time.Minute
+	formBytes     = 1 << 20
+	csrfField     = "_csrf"
+)
+
+// inside answers a page for somebody who has logged in.
+func (u *UI) inside(p page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := u.visit(w, r)
+		v.guard(func() error {
+			switch err := v.enter(); {
+			case errors.Is(err, errLoggedOut):
+				return v.askToLogIn()
+			case err != nil:
+				return err
+			}
+			if err := v.checkForm(p.pattern); err != nil {
+				return err
+			}
+			if v.session.User.MustChange && !strings.Contains(p.pattern, " /profil") && !strings.Contains(p.pattern, " /abmelden") {
+				return v.redirect("/profil", "must-change")
+			}
+			if p.needs != "" && !v.may(p.needs) {
+				return &refusal{status: http.StatusForbidden, code: "forbidden"}
+			}
+			return p.do(v)
+		})
+	}
+}
+
+// outside answers a page for anybody.
+func (u *UI) outside(do action) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := u.visit(w, r)
+		v.guard(func() error {
+			if err := v.enter(); err != nil && !errors.Is(err, errLoggedOut) {
+				return err
+			}
+			if r.Method == http.MethodPost {
+				if err := v.parseForm(); err != nil {
+					return err
+				}
+			}
+			return do(v)
+		})
+	}
+}
+
+var errLoggedOut = errors.New("logged out")
+
+// enter finds the session of the request's cookie, or errLoggedOut.
+func (v *visit) enter() error {
+	c, err := v.r.Cookie(sessionCookie)
+	if err != nil {
+		return errLoggedOut
+	}
+	v.session, err = v.ui.Catalog.Session(v.r.Context(), auth.Hash(c.Value), sessionIdle)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return errLoggedOut
+	}
+	if err != nil {
+		return err
+	}
+	who := v.session.User
+	v.csrf = csrfToken(c.Value)
+	v.who = auth.Principal{Tenant: who.Tenant, Actor: who.Name, Installation: who.Installation, Token: "session " + v.session.ID}
+	for _, r := range who.Roles {
+		v.who.Roles = append(v.who.Roles, auth.Role(r))
+	}
+	return nil
+}
+
+// csrfToken is what forms of a session carry: nobody else can make it.
+func csrfToken(secret string) string {
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte("form"))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// checkForm reads a form and refuses one that no page of this session holds. The
+// files of an upload are read by its action, which checks them itself.
+func (v *visit) checkForm(pattern string) error {
+	if v.r.Method != http.MethodPost || pattern == uploadPattern {
+		return nil
+	}
+	if err := v.parseForm(); err != nil {
+		return err
+	}
+	return v.checkToken(v.r.PostForm.Get(csrfField))
+}
+
+func (v *visit) checkToken(token string) error {
+	if subtle.ConstantTimeCompare([]byte(token), []byte(v.csrf)) != 1 {
+		return &refusal{status: http.StatusForbidden, code: "stale-form"}
+	}
+	return nil
+}
+
+func (v *visit) parseForm() error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, formBytes)
+	err := v.r.ParseForm()
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return &refusal{status: http.StatusRequestEntityTooLarge, code: "too-large"}
+	case err != nil:
+		return &refusal{status: http.StatusBadRequest, code: "malformed"}
+	}
+	return nil
+}
+
+// askToLogIn keeps where somebody wanted to go, and what was typed into a form.
+func (v *visit) askToLogIn() error {
+	if v.r.Header.Get("HX-Request") != "" {
+		v.w.Header().Set("HX-Redirect", "/anmelden")
+		v.w.WriteHeader(http.StatusUnauthorized)
+		return nil
+	}
+	if v.r.Method != http.MethodPost {
+		to := "/anmelden"
+		if at := v.r.URL.RequestURI(); at != "/" {
+			to += "?" + url.Values{"weiter": {at}}.Encode()
+		}
+		http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+		return nil
+	}
+	p := loginView{Next: v.r.URL.Path}
+	if strings.HasPrefix(v.r.Header.Get("Content-Type"), "multipart/") {
+		p.Problem, p.Next = "login.files-lost", strings.TrimSuffix(v.r.URL.Path, "/")
+	} else if err := v.parseForm(); err != nil {
+		return err
+	} else {
+		p.Problem, p.Kept = "login.expired", kept(v.r.PostForm)
+	}
+	return v.showLogin(http.StatusUnauthorized, p)
+}
+
+// loginView is the page that asks for name and password.
+type loginView struct {
+	Name, Tenant string
+	Tenants      bool // there are several: the form asks for one
+	Next         string
+	Kept         []keptField // of a form that was sent when the session was over
+	Problem      string      // key of what is wrong
+}
+
+type keptField struct{ Name, Value string }
+
+// kept are the fields of a form that are worth keeping: no passwords.
+func kept(form url.Values) (fields []keptField) {
+	for name, values := range form {
+		if name == csrfField || strings.Contains(name, "kennwort") {
+			continue
+		}
+		for _, value := range values {
+			fields = append(fields, keptField{name, value})
+		}
+	}
+	return fields
+}
+
+func (v *visit) showLogin(status int, p loginView) error {
+	tenants, err := v.ui.Catalog.Tenants(v.r.Context())
+	if err != nil {
+		return err
+	}
+	p.Tenants = len(tenants) > 1
+	if p.Tenant == "" && len(tenants) == 1 {
+		p.Tenant = string(tenants[0].ID)
+	}
+	return v.showStatus(status, "login", v.lang.t("login.title"), p)
+}
+
+func loginPage(v *visit) error {
+	if v.session.Hash != "" {
+		return v.redirect("/", "")
+	}
+	q := v.r.URL.Query()
+	return v.showLogin(http.StatusOK, loginView{Next: here(q.Get("weiter")), Tenant: q.Get("mandant")})
+}
+
+// here is an address on this server, or "".
+func here(to string) string {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
+		return ""
+	}
+	return to
+}
+
+// login opens a session. What is wrong is told in one way only, so that nobody learns
+// which names there are.
+func login(v *visit) error {
+	ctx, form, now := v.r.Context(), v.r.PostForm, v.ui.Now()
+	p := loginView{Name: strings.ToLower(strings.TrimSpace(form.Get("name"))), Tenant: strings.TrimSpace(form.Get("mandant")), Next: here(form.Get("weiter"))}
+	for name, values := range form {
+		if field, ok := strings.CutPrefix(name, "behalten."); ok {
+			for _, value := range values {
+				p.Kept = append(p.Kept, keptField{field, value})
+			}
+		}
+	}
+	addr := v.ui.API.ClientAddr(v.r)
+	if !v.ui.gate.Permitted(addr, now) {
+		p.Problem = "login.throttled"
+		return v.showLogin(http.StatusTooManyRequests, p)
+	}
+	t := v.ui.Catalog.Tenant(preservation.TenantID(p.Tenant))
+	u, err := t.UserByName(ctx, p.Name)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
+	right, err := auth.MatchPassword(ctx, u.Password, form.Get("kennwort"))
+	if err != nil {
+		return err
+	}
+	switch {
+	case right && u.Locked.IsZero() && !now.Before(u.Barred):
+		return v.open(t, u, p)
+	case u.ID != "" && !now.Before(u.Barred):
+		if err := t.LoginFailed(ctx, u.ID, attempts, pause); err != nil {
+			return err
+		}
+	}
+	v.ui.gate.Failed(addr, now)
+	v.ui.Log.InfoContext(ctx, "login refused", slog.String("tenant", p.Tenant), slog.String("user", u.ID))
+	p.Problem = "login.wrong"
+	return v.showLogin(http.StatusUnauthorized, p)
+}
+
+func (v *visit) open(t *catalog.Tenant, u catalog.User, p loginView) error {
+	b := make([]byte, 32)
+	rand.Read(b) // never fails: crypto/rand aborts the program instead
+	secret := base64.RawURLEncoding.EncodeToString(b)
+	agent := []rune(strings.ToValidUTF8(v.r.UserAgent(), ""))
+	v.session = catalog.Session{Hash: auth.Hash(secret), Agent: string(agent[:min(len(agent), 200)]), Ends: v.ui.Now().Add(sessionMax), User: u}
+	if err := t.BeginSession(v.r.Context(), v.session); err != nil {
+		return err
+	}
+	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	switch {
+	case u.MustChange:
+		return v.redirect("/profil", "must-change")
+	case len(p.Kept) > 0 && p.Next != "":
+		v.csrf = csrfToken(secret)
+		return v.show("kept", v.lang.t("kept.title"), p)
+	case p.Next != "":
+		return v.redirect(p.Next, "")
+	}
+	return v.redirect("/", "")
+}
+
+func logout(v *visit) error {
+	t := v.ui.Catalog.Tenant(v.who.Tenant)
+	if err := t.EndSession(v.r.Context(), v.session.User.ID, v.session.ID, v.who.Actor); err != nil {
+		return err
+	}
+	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	return v.redirect("/anmelden", "logged-out")
+}

@@ -1,0 +1,85 @@
+package ui
+
+import (
+	"bestand/api"
+)
+
+// startView is what somebody finds after the login: what wants to be done first.
+type startView struct {
+	Tasks    []task
+	Recent   []api.Submission
+	Searches bool
+}
+
+// task is something that waits for a person.
+type task struct {
+	Key   string // of its text, which takes the number
+	Count int64
+	Path  string
+	Tone  string
+}
+
+// start collects what waits for whoever is logged in, by what the interface permits.
+func start(v *visit) error {
+	var p startView
+	if v.may("GET /v1/submissions") {
+		for _, s := range []struct{ status, key, tone string }{{"quarantined", "task.quarantined", "warning"}, {"rejected", "task.rejected", "danger"}} {
+			var page struct{ Items []api.Submission }
+			if err := v.get("/v1/submissions?limit=200&status="+s.status, &page); err != nil {
+				return err
+			}
+			p.add(s.key, int64(len(page.Items)), "/uebernahme?status="+s.status, s.tone)
+		}
+		var page struct{ Items []api.Submission }
+		if err := v.get("/v1/submissions?limit=5", &page); err != nil {
+			return err
+		}
+		p.Recent = page.Items
+	}
+	if v.may("GET /v1/fixity") {
+		var h api.Holding
+		if err := v.get("/v1/fixity", &h); err != nil {
+			return err
+		}
+		p.add("task.findings", h.Findings, "/bestandserhaltung", "danger")
+	}
+	if v.may("GET /v1/operation") {
+		var o api.Operation
+		if err := v.get("/v1/operation", &o); err != nil {
+			return err
+		}
+		p.add("task.dead", int64(len(o.Dead)), "/betrieb", "danger")
+	}
+	if v.may("GET /v1/disposals") {
+		var found api.RecordPage
+		if err := v.get("/v1/records?limit=1&state=due", &found); err != nil {
+			return err
+		}
+		p.add("task.due", found.Total, "/aussonderung", "info")
+		if err := v.get("/v1/records?limit=1&state=unresolved", &found); err != nil {
+			return err
+		}
+		p.add("task.unresolved", found.Total, "/suche?state=unresolved", "warning")
+	}
+	if v.may("POST /v1/permits/{id}/approval") {
+		var page struct{ Items []api.Permit }
+		if err := v.get("/v1/permits", &page); err != nil {
+			return err
+		}
+		var open int64
+		for _, permit := range page.Items {
+			if permit.Approved.IsZero() && permit.Revoked.IsZero() && permit.Proposer != v.who.Actor {
+				open++
+			}
+		}
+		p.add("task.permits", open, "/aussonderung/genehmigungen", "warning")
+	}
+	p.Searches = v.may("GET /v1/records")
+	return v.show("start", v.lang.t("start.title"), p)
+}
+
+func (p *startView) add(key string, count int64, path, tone string) {
+	if count > 0 {
+		p.Tasks = append(p.Tasks, task{key, count, path, tone})
+	}
+}

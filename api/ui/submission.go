@@ -1,0 +1,154 @@
+package ui
+
+import (
+	"net/url"
+	"time"
+
+	"bestand/api"
+	"bestand/preservation"
+)
+
+// submissionsView lists what was handed over.
+type submissionsView struct {
+	Items    []api.Submission
+	Status   string
+	Statuses []api.SubmissionStatus
+	Begun    bool
+	Next     string
+	Upload   bool
+}
+
+var statuses = []api.SubmissionStatus{"received", "processing", "archived", "partial", "rejected", "quarantined"}
+
+func submissionsPage(v *visit) error {
+	q := url.Values{"limit": {"30"}}
+	p := submissionsView{Status: v.r.URL.Query().Get("status"), Statuses: statuses, Upload: v.may("POST /v1/submissions")}
+	if p.Status != "" {
+		q.Set("status", p.Status)
+	}
+	if after := v.r.URL.Query().Get("after"); after != "" {
+		q.Set("after", after)
+		p.Begun = true
+	}
+	var page struct {
+		Items []api.Submission
+		Next  string
+	}
+	if err := v.get("/v1/submissions?"+q.Encode(), &page); err != nil {
+		return err
+	}
+	p.Items = page.Items
+	if page.Next != "" {
+		more := url.Values{"after": {page.Next}}
+		if p.Status != "" {
+			more.Set("status", p.Status)
+		}
+		p.Next = "/uebernahme?" + more.Encode()
+	}
+	return v.show("submissions", v.lang.t("submissions.title"), p)
+}
+
+// submissionView is one submission with its stages.
+type submissionView struct {
+	api.Submission
+	Stages  []stage
+	Running bool
+	Fields  map[string]api.FieldError
+	Reason  string
+}
+
+// stage is a step with the time that it took.
+type stage struct {
+	api.Step
+	Took time.Duration
+}
+
+func submissionPage(v *visit) error {
+	p, err := v.submission()
+	if err != nil {
+		return err
+	}
+	return v.showSubmission(p)
+}
+
+func (v *visit) showSubmission(p submissionView) error {
+	title := p.ProducerRecordID
+	if title == "" {
+		title = string(p.ID)
+	}
+	return v.show("submission", v.lang.t("submission.title", title), p, crumb{v.lang.t("submissions.title"), "/uebernahme"})
+}
+
+// submissionState is the part of the page that changes while it is looked at.
+func submissionState(v *visit) error {
+	p, err := v.submission()
+	if err != nil {
+		return err
+	}
+	return v.showPart("submission", "state", p)
+}
+
+func (v *visit) submission() (p submissionView, err error) {
+	if err := v.get(joinPath("/v1/submissions/", v.r.PathValue("id")), &p.Submission); err != nil {
+		return p, err
+	}
+	before := p.Received
+	for _, s := range p.Steps {
+		p.Stages = append(p.Stages, stage{s, max(s.At.Sub(before), 0)})
+		before = s.At
+	}
+	p.Running = p.Status == "received" || p.Status == "processing"
+	return p, nil
+}
+
+func receiptContent(v *visit) error {
+	return v.stream(joinPath("/v1/submissions/", v.r.PathValue("id"), "/receipt") + profile(v.r.URL.Query(), "format"))
+}
+
+func retrySubmission(v *visit) error {
+	id := v.r.PathValue("id")
+	if err := v.post(joinPath("/v1/submissions/", id, "/retry"), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect(joinPath("/uebernahme/", id), "retried")
+}
+
+func releaseSubmission(v *visit) error { return v.decide("release", "released") }
+func refuseSubmission(v *visit) error  { return v.decide("refuse", "refused") }
+
+// decide ends a quarantine with a reason, which the archive keeps.
+func (v *visit) decide(how, notice string) error {
+	id, reason := v.r.PathValue("id"), v.r.PostForm.Get("reason")
+	err := v.post(joinPath("/v1/submissions/", id, "/"+how), api.Reason{Reason: reason}, nil)
+	if fields := faults(err); fields != nil {
+		p, err := v.submission()
+		if err != nil {
+			return err
+		}
+		p.Fields, p.Reason = fields, reason
+		return v.showSubmission(p)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect(joinPath("/uebernahme/", id), notice)
+}
+
+// stageOrder are the stages that every submission passes, for the progress bar.
+var stageOrder = []preservation.EventType{preservation.EventReceive, preservation.EventScan, preservation.EventIdentify, preservation.EventConvert,
+	preservation.EventSeal, preservation.EventPackage, preservation.EventStore}
+
+// Progress is how many of the usual stages are behind.
+func (p submissionView) Progress() (done int) {
+	for i, t := range stageOrder {
+		for _, s := range p.Steps {
+			if s.Event == string(t) {
+				done = i + 1
+			}
+		}
+	}
+	return done
+}
+
+// Usual is how many stages a submission usually has.
+func (p submissionView) Usual() int { return len(stageOrder) }

@@ -1,0 +1,210 @@
+package ui
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"bestand/api"
+	"bestand/api/auth"
+	"bestand/preservation/catalog"
+)
+
+//go:embed template/*.html
+var templateFiles embed.FS
+
+// frame is what every page has around it.
+type frame struct {
+	Lang      *language
+	Languages []*language
+	Theme     string
+	Title     string
+	Path      string // of this page, to come back to
+	Tenant    string
+	User      catalog.User
+	CSRF      string
+	Sections  []section
+	Crumbs    []crumb
+	Notice    string // key of what was done
+	Data      any
+
+	v *visit
+}
+
+// section is an entry of the main navigation.
+type section struct {
+	Key, Path string
+	Here      bool
+}
+
+// crumb is a page above this one.
+type crumb struct{ Title, Path string }
+
+// sections in their order, each with the route that decides who sees it.
+var sections = []struct{ key, path, needs string }{
+	{"start", "/", ""},
+	{"search", "/suche", "GET /v1/records"},
+	{"plan", "/aktenplan", "GET /v1/records"},
+	{"submissions", "/uebernahme", "GET /v1/submissions"},
+	{"disposal", "/aussonderung", "GET /v1/disposals"},
+	{"preservation", "/bestandserhaltung", "GET /v1/fixity"},
+	{"operation", "/betrieb", "GET /v1/operation"},
+	{"administration", "/verwaltung", "GET /v1/users"},
+}
+
+// May reports whether the interface permits a route, to leave out what would be refused.
+func (f frame) May(pattern string) bool { return f.v.may(pattern) }
+
+// With is the frame for a part that is about something else than the page.
+func (f frame) With(data any) frame {
+	f.Data = data
+	return f
+}
+
+// parseTemplates reads each page with the frame and the parts, once per language.
+func parseTemplates(a *assets) (map[string]map[string]*template.Template, error) {
+	if err := loadTexts(); err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(templateFiles, "template/*.html")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]map[string]*template.Template{}
+	for _, l := range languages {
+		shared, err := template.New("").Funcs(functions(l, a)).ParseFS(templateFiles, "template/frame.html", "template/part.html")
+		if err != nil {
+			return nil, err
+		}
+		all[l.code] = map[string]*template.Template{}
+		for _, name := range names {
+			t, err := shared.Clone()
+			if err == nil {
+				t, err = t.ParseFS(templateFiles, name)
+			}
+			if err != nil {
+				return nil, err
+			}
+			all[l.code][strings.TrimSuffix(path.Base(name), ".html")] = t
+		}
+	}
+	return all, nil
+}
+
+func functions(l *language, a *assets) template.FuncMap {
+	return template.FuncMap{
+		"t": l.t, "n": l.n, "coded": l.coded, "number": l.number, "size": l.size, "date": l.date, "time": l.time,
+		"asset": a.url,
+		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"icon": func(name string) template.HTML {
+			return template.HTML(`<span class="kern-icon kern-icon--` + template.HTMLEscapeString(name) + `" aria-hidden="true"></span>`)
+		},
+		"path":  func(parts ...any) string { return joinPath(parts...) },
+		"tone":  tone,
+		"list":  func(all ...any) []any { return all },
+		"fault": func(all map[string]api.FieldError, field string) *api.FieldError { return faultOf(all, field) },
+		"field": newField,
+		"rolesIn": func(all []auth.Role, chosen map[string]bool, id string, f *api.FieldError) roleChoice {
+			return roleChoice{all, chosen, id, f}
+		},
+		"rolesOf":  rolesOf,
+		"duration": l.duration,
+	}
+}
+
+// joinPath makes an address from parts, of which every second one is escaped.
+func joinPath(parts ...any) string {
+	var b strings.Builder
+	for i, p := range parts {
+		if s := fmt.Sprint(p); i%2 == 0 {
+			b.WriteString(s)
+		} else {
+			b.WriteString(url.PathEscape(s))
+		}
+	}
+	return b.String()
+}
+
+// tone is the colour of a code, beside its word and icon.
+func tone(code any) string {
+	switch fmt.Sprint(code) {
+	case "archived", "passed", "success", "intact", "stamped", "valid", "active", "permanent":
+		return "success"
+	case "partial", "quarantined", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending":
+		return "warning"
+	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed":
+		return "danger"
+	}
+	return "info"
+}
+
+func faultOf(all map[string]api.FieldError, field string) *api.FieldError {
+	if f, ok := all[field]; ok {
+		return &f
+	}
+	return nil
+}
+
+// show answers with a page.
+func (v *visit) show(name, title string, data any, crumbs ...crumb) error {
+	return v.showStatus(http.StatusOK, name, title, data, crumbs...)
+}
+
+func (v *visit) showStatus(status int, name, title string, data any, crumbs ...crumb) error {
+	return v.write(status, name, "frame", v.frame(title, data, crumbs...))
+}
+
+// showPart answers with one block of a page, which replaces it there.
+func (v *visit) showPart(name, block string, data any) error {
+	return v.write(http.StatusOK, name, block, v.frame("", data))
+}
+
+func (v *visit) frame(title string, data any, crumbs ...crumb) frame {
+	f := frame{Lang: v.lang, Languages: languages, Theme: v.theme, Title: title, Path: v.r.URL.RequestURI(), User: v.session.User, CSRF: v.csrf, Crumbs: crumbs, Data: data, v: v}
+	if v.r.Method != http.MethodGet {
+		f.Path = "/"
+	}
+	if v.session.Hash == "" {
+		return f
+	}
+	if info, err := v.ui.Catalog.Tenant(v.who.Tenant).Info(v.r.Context()); err == nil {
+		f.Tenant = info.Name
+	}
+	if key := "notice." + v.r.URL.Query().Get("meldung"); v.lang.t(key) != key {
+		f.Notice = key
+	}
+	for _, s := range sections {
+		if s.needs == "" || v.may(s.needs) {
+			at := v.r.URL.Path
+			here := at == s.path || s.path != "/" && strings.HasPrefix(at, s.path+"/") || s.path == "/suche" && strings.HasPrefix(at, "/akte/")
+			f.Sections = append(f.Sections, section{s.key, s.path, here})
+		}
+	}
+	return f
+}
+
+// write makes the page whole before its first byte is sent.
+func (v *visit) write(status int, name, block string, f frame) error {
+	var b bytes.Buffer
+	if err := v.ui.templates[v.lang.code][name].ExecuteTemplate(&b, block, f); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Vary", "Accept-Encoding, Cookie")
+	body := b.Bytes()
+	if takesGzip(v.r) && len(body) > 1400 {
+		h.Set("Content-Encoding", "gzip")
+		body = squeeze(body)
+	}
+	v.w.WriteHeader(status)
+	v.w.Write(body) // where the browser is gone, nobody can be told
+	return nil
+}

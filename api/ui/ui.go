@@ -1,0 +1,157 @@
+package ui
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"bestand/api"
+	"bestand/api/auth"
+	"bestand/preservation/catalog"
+)
+
+// page is a row of the table: where it is, what it does, and the route of the
+// interface that decides who sees it; "" is everybody who is logged in.
+type page struct {
+	pattern string
+	do      action
+	needs   string
+}
+
+// action answers a request of somebody who is logged in. Its error becomes a page.
+type action func(*visit) error
+
+// pages is every page behind the login.
+var pages = []page{
+	{"GET /{$}", start, ""},
+	{"GET /suche", searchPage, "GET /v1/records"},
+	{"GET /suche.csv", searchCSV, "GET /v1/records"},
+	{"GET /aktenplan", planPage, "GET /v1/classification"},
+	{"GET /aktenplan/{code}", planPage, "GET /v1/classification"},
+	{"GET /akte/{id}", recordPage, "GET /v1/records/{id}"},
+	{"POST /akte/{id}/pruefung", verifyRecord, "POST /v1/records/{id}/verification"},
+	{"GET /akte/{id}/verlauf", historyPage, "GET /v1/records/{id}/events"},
+	{"GET /akte/{id}/datei/{file}", filePage, "GET /v1/records/{id}/files/{file_id}"},
+	{"GET /akte/{id}/datei/{file}/inhalt", fileContent, "GET /v1/records/{id}/files/{file_id}"},
+	{"GET /akte/{id}/paket", packageContent, "GET /v1/records/{id}/package"},
+	{"GET /akte/{id}/beweis", evidenceContent, "GET /v1/records/{id}/evidence"},
+
+	{"GET /uebernahme", submissionsPage, "GET /v1/submissions"},
+	{"GET /uebernahme/neu", uploadPage, "POST /v1/submissions"},
+	{"POST /uebernahme/neu", upload, "POST /v1/submissions"},
+	{"GET /uebernahme/{id}", submissionPage, "GET /v1/submissions/{id}"},
+	{"GET /uebernahme/{id}/stand", submissionState, "GET /v1/submissions/{id}"},
+	{"GET /uebernahme/{id}/quittung", receiptContent, "GET /v1/submissions/{id}/receipt"},
+	{"POST /uebernahme/{id}/wiederholung", retrySubmission, "POST /v1/submissions/{id}/retry"},
+	{"POST /uebernahme/{id}/freigabe", releaseSubmission, "POST /v1/submissions/{id}/release"},
+	{"POST /uebernahme/{id}/ablehnung", refuseSubmission, "POST /v1/submissions/{id}/refuse"},
+
+	{"GET /aussonderung", disposalPage, "GET /v1/disposals"},
+	{"GET /aussonderung/sperren", holdsPage, "GET /v1/holds"},
+	{"POST /aussonderung/sperren", setHold, "POST /v1/holds"},
+	{"POST /aussonderung/sperren/{id}/aufhebung", releaseHold, "POST /v1/holds/{id}/release"},
+	{"GET /aussonderung/regeln", rulesPage, "GET /v1/rules"},
+	{"GET /aussonderung/genehmigungen", permitsPage, "GET /v1/permits"},
+	{"POST /aussonderung/genehmigungen", proposePermit, "POST /v1/permits"},
+	{"POST /aussonderung/genehmigungen/{id}/zustimmung", approvePermit, "POST /v1/permits/{id}/approval"},
+	{"POST /aussonderung/genehmigungen/{id}/widerruf", revokePermit, "POST /v1/permits/{id}/revoke"},
+
+	{"GET /bestandserhaltung", preservationPage, "GET /v1/fixity"},
+	{"POST /bestandserhaltung/zeitstempel", stampNow, "POST /v1/evidence/batches"},
+	{"POST /bestandserhaltung/erneuerung", renewNow, "POST /v1/evidence/renewals"},
+	{"GET /betrieb", operationPage, "GET /v1/operation"},
+	{"POST /betrieb/auftraege/{id}/wiederholung", retryJob, "POST /v1/jobs/{id}/retry"},
+
+	{"GET /verwaltung", usersPage, "GET /v1/users"},
+	{"POST /verwaltung/benutzer", createUser, "POST /v1/users"},
+	{"POST /verwaltung/benutzer/{id}/kennwort", resetPassword, "POST /v1/users/{id}/password"},
+	{"POST /verwaltung/benutzer/{id}/rollen", setRoles, "POST /v1/users/{id}/roles"},
+	{"POST /verwaltung/benutzer/{id}/sperre", lockUser, "POST /v1/users/{id}/lock"},
+	{"POST /verwaltung/benutzer/{id}/entsperrung", unlockUser, "POST /v1/users/{id}/unlock"},
+	{"GET /verwaltung/zugaenge", tokensPage, "GET /v1/tokens"},
+	{"POST /verwaltung/zugaenge", createToken, "POST /v1/tokens"},
+	{"POST /verwaltung/zugaenge/{id}/widerruf", revokeToken, "POST /v1/tokens/{id}/revoke"},
+	{"GET /verwaltung/protokoll", auditPage, "GET /v1/audit"},
+	{"GET /verwaltung/mandanten", tenantsPage, "GET /v1/tenants"},
+
+	{"GET /profil", profilePage, ""},
+	{"POST /profil/kennwort", changePassword, ""},
+	{"POST /profil/sitzungen/{id}/ende", endSession, ""},
+	{"POST /abmelden", logout, ""},
+}
+
+// Config is what the pages are made of.
+type Config struct {
+	API     *api.Server
+	Catalog *catalog.DB
+	Now     func() time.Time // time.Now when nil
+	Log     *slog.Logger
+}
+
+// UI answers requests for pages. It is safe for concurrent use.
+type UI struct {
+	Config
+	mux       *http.ServeMux
+	templates map[string]map[string]*template.Template // by language and name
+	assets    *assets
+	gate      auth.Attempts
+}
+
+// New puts the pages together.
+func New(c Config) (*UI, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	u := &UI{Config: c, mux: http.NewServeMux()}
+	var err error
+	if u.assets, err = openAssets(); err != nil {
+		return nil, err
+	}
+	if u.templates, err = parseTemplates(u.assets); err != nil {
+		return nil, err
+	}
+	for _, p := range pages {
+		u.mux.HandleFunc(p.pattern, u.inside(p))
+	}
+	for _, p := range open {
+		u.mux.HandleFunc(p.pattern, u.outside(p.do))
+	}
+	u.mux.Handle("GET /asset/", u.assets)
+	u.mux.HandleFunc("/", u.outside(func(v *visit) error { return errNotFound }))
+	return u, nil
+}
+
+// open is every page that needs no login.
+var open = []page{
+	{"GET /anmelden", loginPage, ""},
+	{"POST /anmelden", login, ""},
+	{"POST /ansicht", setView, ""},
+	{"GET /barrierefreiheit", statementPage, ""},
+	{"GET /hilfe", helpPage, ""},
+	{"GET /hilfe/{name}", helpPage, ""},
+	{"GET /schnittstelle", interfacePage, ""},
+}
+
+// policy is the content security policy of every page.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// ServeHTTP answers a request for a page.
+func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=63072000")
+	}
+	u.mux.ServeHTTP(w, r)
+}
+
+// short names a thing by a few characters of its digest.
+func short(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b))[:12] }

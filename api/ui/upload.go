@@ -1,0 +1,199 @@
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"bestand/api"
+	"bestand/preservation"
+	"bestand/retention"
+)
+
+// uploadPattern is the one form that comes with files: they are passed on while they
+// arrive.
+const uploadPattern = "POST /uebernahme/neu"
+
+// uploadView is the form to hand a record over by hand.
+type uploadView struct {
+	Values  map[string]string
+	Fields  map[string]api.FieldError
+	Classes []retention.Class
+	Today   string
+}
+
+func uploadPage(v *visit) error {
+	return v.showUpload(http.StatusOK, uploadView{Values: map[string]string{"producer": "handablage", "kind": "file", "confidentiality": "internal",
+		"producer_record_id": preservation.NewID(v.ui.Now())}})
+}
+
+func (v *visit) showUpload(status int, p uploadView) error {
+	var scheme retention.Scheme
+	if err := v.get("/v1/classification", &scheme); err != nil {
+		return err
+	}
+	p.Classes = scheme.Classes
+	order := v.lang.collator()
+	slices.SortFunc(p.Classes, func(a, b retention.Class) int { return order.CompareString(a.Code, b.Code) })
+	p.Today = preservation.DateOf(v.ui.Now().In(v.lang.zone)).String()
+	return v.showStatus(status, "upload", v.lang.t("upload.title"), p, crumb{v.lang.t("submissions.title"), "/uebernahme"})
+}
+
+// upload reads the fields of the form, which stand before the files, and hands the
+// files to the interface while they come in, without keeping them.
+func upload(v *visit) error {
+	in, err := v.r.MultipartReader()
+	if err != nil {
+		return &refusal{status: http.StatusUnsupportedMediaType, code: "malformed"}
+	}
+	values, first, err := fieldsBefore(in)
+	if err != nil {
+		return err
+	}
+	if err := v.checkToken(values[csrfField]); err != nil {
+		return err
+	}
+	p := uploadView{Values: values, Fields: map[string]api.FieldError{}}
+	if first == nil {
+		p.Fields["file"] = api.FieldError{Code: "required"}
+		return v.showUpload(http.StatusUnprocessableEntity, p)
+	}
+	metadata, err := metadataOf(values)
+	if err != nil {
+		return err
+	}
+	body, w := io.Pipe()
+	out := multipart.NewWriter(w)
+	passed := make(chan error, 1)
+	go func() {
+		err := passOn(out, metadata, in, first)
+		w.CloseWithError(err) // nil: the form is whole
+		passed <- err
+	}()
+	r, err := http.NewRequestWithContext(v.r.Context(), http.MethodPost, "/v1/submissions", body)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", out.FormDataContentType())
+	r.Header.Set("Accept", "application/json")
+	var taken api.Accepted
+	err = v.send(r, &taken)
+	body.CloseWithError(errors.New("answered")) // whoever passes on has nobody to pass on to
+	<-passed
+	if fields := faults(err); fields != nil {
+		p.Fields = fields
+		io.Copy(io.Discard, v.r.Body) // a browser shows the answer only once it was heard out
+		return v.showUpload(http.StatusUnprocessableEntity, p)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect(joinPath("/uebernahme/", string(taken.ID)), "handed-over")
+}
+
+const (
+	fieldsMax  = 40
+	fieldBytes = 64 << 10
+)
+
+// fieldsBefore reads what stands before the first file with a name.
+func fieldsBefore(in *multipart.Reader) (values map[string]string, first *multipart.Part, err error) {
+	values = map[string]string{}
+	for range fieldsMax {
+		part, err := in.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return values, nil, nil
+		}
+		if err != nil {
+			return nil, nil, &refusal{status: http.StatusBadRequest, code: "malformed"}
+		}
+		if part.FormName() == "file" {
+			if fileName(part) != "" {
+				return values, part, nil
+			}
+			continue // a field for files in which none was chosen
+		}
+		b, err := io.ReadAll(io.LimitReader(part, fieldBytes+1))
+		if err != nil || len(b) > fieldBytes {
+			return nil, nil, &refusal{status: http.StatusRequestEntityTooLarge, code: "too-large"}
+		}
+		values[part.FormName()] = strings.TrimSpace(string(b))
+	}
+	return nil, nil, &refusal{status: http.StatusBadRequest, code: "malformed"}
+}
+
+// fileName is the name that the browser gives, with the folders of one that was chosen
+// as a whole: FileName would take them off.
+func fileName(p *multipart.Part) string {
+	_, params, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
+	if err != nil {
+		return ""
+	}
+	return params["filename"]
+}
+
+// metadataOf brings the fields into the form of the interface.
+func metadataOf(values map[string]string) ([]byte, error) {
+	m := map[string]any{}
+	for _, name := range []string{"producer", "producer_record_id", "kind", "class", "title", "reference", "creator", "opened", "closed", "confidentiality"} {
+		if values[name] != "" {
+			m[name] = values[name]
+		}
+	}
+	if code, _, ok := strings.Cut(values["class"], " "); ok {
+		m["class"] = code // chosen from the list, with its title
+	}
+	m["personal_data"] = values["personal_data"] == "1"
+	var words []string
+	for word := range strings.FieldsFuncSeq(values["keywords"], func(r rune) bool { return r == ',' || r == ';' || r == '\n' }) {
+		if word = strings.TrimSpace(word); word != "" && !slices.Contains(words, word) {
+			words = append(words, word)
+		}
+	}
+	if words != nil {
+		m["keywords"] = words
+	}
+	return json.Marshal(m)
+}
+
+// passOn writes the form of the interface: metadata first, then each file.
+func passOn(out *multipart.Writer, metadata []byte, in *multipart.Reader, p *multipart.Part) error {
+	w, err := out.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="metadata"`}, "Content-Type": {"application/json"}})
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, bytes.NewReader(metadata)); err != nil {
+		return err
+	}
+	for ; ; p, err = in.NextRawPart() {
+		if errors.Is(err, io.EOF) {
+			return out.Close()
+		}
+		if err != nil {
+			return err
+		}
+		name := fileName(p)
+		if p.FormName() != "file" || name == "" {
+			continue
+		}
+		disposition := fmt.Sprintf(`form-data; name="file"; filename="%s"`, browserEscape.Replace(name))
+		w, err := out.CreatePart(textproto.MIMEHeader{"Content-Disposition": {disposition}, "Content-Type": {"application/octet-stream"}})
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(w, p); err != nil {
+			return err
+		}
+	}
+}
+
+// browserEscape writes a name as browsers do (WHATWG HTML, multipart form data).
+var browserEscape = strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A", `\`, `\\`)

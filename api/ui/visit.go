@@ -1,0 +1,288 @@
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+
+	"bestand/api"
+	"bestand/api/auth"
+	"bestand/preservation/catalog"
+)
+
+// visit is one request for a page.
+type visit struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	ui      *UI
+	lang    *language
+	theme   string // "", light or dark
+	session catalog.Session
+	who     auth.Principal
+	csrf    string
+}
+
+func (u *UI) visit(w http.ResponseWriter, r *http.Request) *visit {
+	v := &visit{w: w, r: r, ui: u, lang: languages[0]}
+	if c, err := r.Cookie(viewCookie); err == nil {
+		code, theme, _ := strings.Cut(c.Value, ".")
+		for _, l := range languages {
+			if l.code == code {
+				v.lang = l
+			}
+		}
+		if theme == "light" || theme == "dark" {
+			v.theme = theme
+		}
+	}
+	return v
+}
+
+// viewCookie holds language and theme, which are nobody's secret.
+const viewCookie = "__Host-bestand-ansicht"
+
+// setView changes language or theme and goes back.
+func setView(v *visit) error {
+	code, theme := v.lang.code, v.theme
+	if s := v.r.PostForm.Get("sprache"); s == "de" || s == "en" {
+		code = s
+	}
+	switch s := v.r.PostForm.Get("farben"); s {
+	case "light", "dark":
+		theme = s
+	case "auto":
+		theme = ""
+	}
+	http.SetCookie(v.w, &http.Cookie{Name: viewCookie, Value: code + "." + theme, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 365 * 24 * 3600})
+	to := here(v.r.PostForm.Get("weiter"))
+	if to == "" {
+		to = "/"
+	}
+	return v.redirect(to, "")
+}
+
+// refusal is an answer of the interface that is no success.
+type refusal struct {
+	status  int
+	code    string
+	problem api.Problem
+}
+
+func (e *refusal) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.code, e.problem.Detail) }
+
+var errNotFound = &refusal{status: http.StatusNotFound, code: "not-found"}
+
+// guard runs an action and turns what goes wrong into a page.
+func (v *visit) guard(do func() error) {
+	defer func() {
+		switch e := recover(); e {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(e)
+		default:
+			v.ui.Log.ErrorContext(v.r.Context(), "panic in a page", slog.String("route", v.r.Pattern), slog.Any("panic", e), slog.String("stack", string(debug.Stack())))
+			v.fail(errors.New("panic"))
+		}
+	}()
+	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead {
+		if err := http.NewCrossOriginProtection().Check(v.r); err != nil {
+			v.fail(&refusal{status: http.StatusForbidden, code: "cross-origin"})
+			return
+		}
+	}
+	if err := do(); err != nil {
+		v.fail(err)
+	}
+}
+
+// errorView is the page that says what went wrong.
+type errorView struct {
+	Status    int
+	Code      string
+	Detail    string
+	Tombstone api.Tombstone
+	Request   string
+}
+
+func (v *visit) fail(err error) {
+	p := errorView{Status: http.StatusInternalServerError, Code: "internal", Request: v.w.Header().Get("X-Request-Id")}
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		p.Status, p.Code, p.Detail, p.Tombstone = refused.status, refused.code, refused.problem.Detail, refused.problem.Tombstone
+	case v.r.Context().Err() != nil:
+		return // nobody is there any more
+	default:
+		v.ui.Log.ErrorContext(v.r.Context(), "page failed", slog.String("route", v.r.Pattern), slog.Any("err", err))
+	}
+	title := v.lang.coded("problem", fmt.Sprint(p.Status))
+	if err := v.showStatus(p.Status, "error", title, p); err != nil {
+		v.ui.Log.ErrorContext(v.r.Context(), "error page failed", slog.Any("err", err))
+	}
+}
+
+// may reports whether the interface permits a route to whoever asks.
+func (v *visit) may(pattern string) bool {
+	return v.session.Hash != "" && v.ui.API.Permits(pattern, v.who)
+}
+
+// get asks the interface for something.
+func (v *visit) get(path string, into any) error { return v.ask(http.MethodGet, path, nil, into) }
+
+// post has the interface do something. body is JSON, or nil for none.
+func (v *visit) post(path string, body, into any) error {
+	return v.ask(http.MethodPost, path, body, into)
+}
+
+func (v *visit) ask(method, path string, body, into any) error {
+	var in io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		in = bytes.NewReader(b)
+	}
+	r, err := http.NewRequestWithContext(v.r.Context(), method, path, in)
+	if err != nil {
+		return err
+	}
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	r.Header.Set("Accept", "application/json")
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return v.send(r, into)
+}
+
+func (v *visit) send(r *http.Request, into any) error {
+	a := answer{header: http.Header{}}
+	v.ui.API.ServeAs(&a, r, v.who)
+	if err := a.refusal(); err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(a.body.Bytes(), into); err != nil {
+		return fmt.Errorf("answer of %s %s: %w", r.Method, r.URL.Path, err)
+	}
+	return nil
+}
+
+// answer takes what the interface answers, which is bounded by its pages.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (a *answer) Header() http.Header { return a.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(b)
+}
+
+func (a *answer) refusal() error {
+	if a.status < 400 {
+		return nil
+	}
+	e := &refusal{status: a.status}
+	if err := json.Unmarshal(a.body.Bytes(), &e.problem); err != nil {
+		return fmt.Errorf("problem of the interface: %w", err)
+	}
+	e.code = e.problem.Code
+	return e
+}
+
+// stream passes content of the interface on to the browser as it comes.
+func (v *visit) stream(path string) error {
+	r, err := http.NewRequestWithContext(v.r.Context(), v.r.Method, path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"Range", "If-Range", "If-None-Match"} {
+		if value := v.r.Header.Get(name); value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	p := &passage{answer: answer{header: http.Header{}}, to: v.w}
+	v.ui.API.ServeAs(p, r, v.who)
+	return p.refusal()
+}
+
+// passage lets a success through and keeps a problem for a page.
+type passage struct {
+	answer
+	to http.ResponseWriter
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (p *passage) WriteHeader(status int) {
+	if p.status != 0 {
+		return
+	}
+	p.status = status
+	if status >= 400 {
+		return
+	}
+	for name, values := range p.header {
+		p.to.Header()[name] = values
+	}
+	p.to.WriteHeader(status)
+}
+
+func (p *passage) Write(b []byte) (int, error) {
+	p.WriteHeader(http.StatusOK)
+	if p.status >= 400 {
+		return p.body.Write(b)
+	}
+	return p.to.Write(b)
+}
+
+// redirect goes to a page after something was done, which a notice says.
+func (v *visit) redirect(to, notice string) error {
+	if notice != "" {
+		u, err := url.Parse(to)
+		if err != nil {
+			return err
+		}
+		q := u.Query()
+		q.Set("meldung", notice)
+		u.RawQuery = q.Encode()
+		to = u.String()
+	}
+	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	return nil
+}
+
+// faults are what the interface found wrong with the fields of a form, by field.
+func faults(err error) map[string]api.FieldError {
+	var e *refusal
+	if !errors.As(err, &e) || e.status != http.StatusUnprocessableEntity && e.status != http.StatusBadRequest && e.status != http.StatusConflict {
+		return nil
+	}
+	all := map[string]api.FieldError{}
+	for _, f := range e.problem.Errors {
+		all[f.Field] = f
+	}
+	if len(all) == 0 {
+		all[""] = api.FieldError{Code: e.code, Detail: e.problem.Detail}
+	}
+	return all
+}
