@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -51,7 +50,7 @@ func newValidator() *validator.Validate {
 		"fileid": func(s string) bool { return preservation.FileID(s).Valid() },
 		"tenant": func(s string) bool { return preservation.TenantID(s).Valid() },
 		"role":   func(s string) bool { return auth.Role(s).Valid() },
-		"login":  loginName.MatchString,
+		"login":  auth.ValidName,
 	} {
 		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }); err != nil {
 			panic(err) // the tag's name is a bad one: a bug
@@ -59,8 +58,6 @@ func newValidator() *validator.Validate {
 	}
 	return v
 }
-
-var loginName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]+$`)
 
 // unprintable reports what XML 1.0 §2.2 excludes from text, the other control
 // characters, and the marks of Unicode's UAX #9 that override directions.

@@ -62,7 +62,8 @@ bin/bestand ingest --server "$url" --token-file "$token" --producer samples --cl
 cat <<TXT
 
 Bestand runs at $url
-  log in with the token in $token
+  open it in a browser; the first time: user admin, password in $data/initial-admin-password
+  programs send the token in $token
   find a record:
     curl -H "Authorization: Bearer \$(cat $token)" "$url/v1/records?q=Genehmigung"
   the API is described at $url/openapi.json; what is installed: bin/bestand doctor

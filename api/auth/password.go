@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -23,6 +24,11 @@ const (
 	argonSalt    = 16
 	argonKey     = 32
 )
+
+var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{1,63}$`)
+
+// ValidName reports whether a user can have a name.
+func ValidName(name string) bool { return userName.MatchString(name) }
 
 // Bounds of a password in characters. There is no rule but length (BSI ORP.4.A8,
 // NIST SP 800-63B §5.1.1.2).

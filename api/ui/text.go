@@ -96,6 +96,9 @@ func (l *language) n(key string, count any, args ...any) string {
 
 // coded is the text of a code of the interface, or the code where there is none.
 func (l *language) coded(kind string, code any) string {
+	if s, ok := code.(*string); ok && s != nil {
+		code = *s
+	}
 	key := kind + "." + strings.ReplaceAll(fmt.Sprint(code), " ", "-")
 	if p, ok := l.words[key]; ok {
 		return p.text

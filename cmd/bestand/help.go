@@ -11,7 +11,7 @@ import (
 var purposes = map[string]string{
 	"serve": `Runs the archive: interface, search, conversion and deadlines, with the embedded
 object store as a child unless another store is named. The first start makes
-keys, a tenant and an administrator's token, which it prints once. It ends with
+keys, a tenant, and an administrator's token and password, which it prints once. It ends with
 SIGTERM; what is under way goes on at the next start.`,
 	"ingest": `A file becomes one record. A folder becomes one record of all files in it; its
 metadata.json, if there, is the metadata of the submission; without one the path
@@ -92,6 +92,10 @@ holds, rules and permits are then those of the later one, too. A later backup wi
 certificate in --trust-file. Where a destruction had only begun the record is back. The
 search index is made anew, and so is a catalog on PostgreSQL, without tokens. A damaged
 copy is named and not stored. Whatever cut it off, run it again.`,
+	"user": `Manages the people who log in at the pages. add and password print a password for
+one login, which has to be changed then. lock ends a person's sessions and shuts it
+out; API tokens stay and are revoked by bestand token. It may be used beside a running
+service. bestand user add --help shows the flags.`,
 	"rebuild": `Restores catalog and search index from the buckets alone. Sessions, tokens
 and passwords are not in the buckets and do not come back, nor does the audit
 log of the last minutes before the loss; the next start prints a new

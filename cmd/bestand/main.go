@@ -52,6 +52,7 @@ func commands() []command {
 		{name: "doctor", args: "[--json]", help: "say which external parts are here and what is lost without them", run: doctorCommand},
 		{name: "tenant", args: "create|list [flags]", help: "manage tenants of a stopped or running installation", run: tenantCommand, plain: true},
 		{name: "token", args: "create|list|revoke [flags]", help: "manage API tokens", run: tokenCommand, plain: true},
+		{name: "user", args: "add|password|list|lock|unlock [flags]", help: "manage the people who log in at the pages", run: userCommand, plain: true},
 		{name: "config", args: "check [flags]", help: "print the effective configuration and every problem of it", run: configCommand, plain: true},
 		{name: "version", help: "print the version", run: versionCommand, plain: true},
 		{name: "objectstore", help: "the embedded object store (started by serve)", run: objectstoreCommand, hidden: true},
