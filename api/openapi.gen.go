@@ -931,24 +931,30 @@ type Record struct {
 	// Access Until when the record is closed for use by the public (Schutzfristen, SächsArchivG §10). Who is researcher only is
 	// bound by it, and readers once the archive has taken the record over and a copy stays here; until then the
 	// administration reads its own files.
-	Access            Access            `json:"access"`
-	Archived          time.Time         `json:"archived"`
-	Class             string            `json:"class"`
-	Closed            Date              `json:"closed,omitempty,omitzero"`
-	Confidentiality   string            `json:"confidentiality,omitempty,omitzero"`
-	CounterStatements []Statement       `json:"counter_statements,omitempty,omitzero"`
-	Creator           string            `json:"creator,omitempty,omitzero"`
-	Evidence          Evidence          `json:"evidence"`
-	Extra             map[string]string `json:"extra,omitempty,omitzero"`
-	Files             []File            `json:"files"`
-	Fixity            Fixity            `json:"fixity"`
-	ID                RecordID          `json:"id"`
-	Keywords          []string          `json:"keywords,omitempty,omitzero"`
-	Kind              string            `json:"kind,omitempty,omitzero"`
-	Links             Links             `json:"links"`
-	Lock              Lock              `json:"lock"`
-	Opened            Date              `json:"opened,omitempty,omitzero"`
-	Package           StoredPackage     `json:"package"`
+	Access            Access      `json:"access"`
+	Archived          time.Time   `json:"archived"`
+	Class             string      `json:"class"`
+	Closed            Date        `json:"closed,omitempty,omitzero"`
+	Confidentiality   string      `json:"confidentiality,omitempty,omitzero"`
+	CounterStatements []Statement `json:"counter_statements,omitempty,omitzero"`
+	Creator           string      `json:"creator,omitempty,omitzero"`
+
+	// Custodian Who keeps it for the owner; an archive once it has taken the record over.
+	Custodian string            `json:"custodian"`
+	Evidence  Evidence          `json:"evidence"`
+	Extra     map[string]string `json:"extra,omitempty,omitzero"`
+	Files     []File            `json:"files"`
+	Fixity    Fixity            `json:"fixity"`
+	ID        RecordID          `json:"id"`
+	Keywords  []string          `json:"keywords,omitempty,omitzero"`
+	Kind      string            `json:"kind,omitempty,omitzero"`
+	Links     Links             `json:"links"`
+	Lock      Lock              `json:"lock"`
+	Opened    Date              `json:"opened,omitempty,omitzero"`
+
+	// Owner Whose record it is. It stays so when an archive takes the record over (SächsArchivG §13(3)).
+	Owner   string        `json:"owner"`
+	Package StoredPackage `json:"package"`
 
 	// Parent The record that this one is part of, or null.
 	Parent           *preservation.RecordID `json:"parent"`

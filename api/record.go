@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -32,6 +33,11 @@ func (s *server) GetRecord(ctx context.Context, request GetRecordRequestObject) 
 		return nil, err
 	}
 	v.Retention = evaluation(where)
+	info, err := s.tenant(ctx).Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.Owner, v.Custodian = info.Name, cmp.Or(where.Custodian, info.Name)
 	if v.Reclassified, err = s.config.Officer.Reclassifications(ctx, s.tenant(ctx), e.ID); err != nil {
 		return nil, err
 	}

@@ -148,6 +148,17 @@ func TestDisposalRun(t *testing.T) {
 	if s := admin.record(claimed).Retention.State; s != retention.Permanent {
 		t.Errorf("the copy for the archive is %s", s)
 	}
+	var custody struct{ Owner, Custodian string }
+	if admin.get("/v1/records/"+claimed).want(t, 200).decode(t, &custody); custody.Owner == "" || custody.Custodian != "Kreisarchiv" {
+		t.Errorf("%+v", custody)
+	}
+	in.proof = map[string]bool{}
+	for _, key := range in.keys(t, preservation.EventPrefix(preservation.RecordID(gone))) {
+		in.proof[key] = true
+	}
+	if len(in.proof) != 2 {
+		t.Errorf("%v stays of the destroyed record, want intent and tombstone", in.proof)
+	}
 	in.audit(t)
 }
 
