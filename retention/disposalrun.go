@@ -357,17 +357,21 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 	return nil
 }
 
-// replay does what a version of the run's document says.
-func (r *Run) replay(x listing, d catalog.Document) error {
-	var n Entry
+// entryOf is what a version of a run's document says.
+func entryOf(d catalog.Document) (n Entry, err error) {
 	if err := json.Unmarshal(d.Body, &n); err != nil {
-		return fmt.Errorf("disposal run %s, revision %d: %w", d.Name, d.Version, err)
+		return n, fmt.Errorf("disposal run %s, revision %d: %w", d.Name, d.Version, err)
 	}
-	if err := r.apply(x, &n, d.Actor); err != nil {
+	return n, nil
+}
+
+// replay does what a version of the run's document says.
+func (r *Run) replay(x listing, n *Entry, d catalog.Document) error {
+	if err := r.apply(x, n, d.Actor); err != nil {
 		return err
 	}
 	r.Revision, r.Status = d.Version, n.Status
-	r.note(&n, d)
+	r.note(n, d)
 	return nil
 }
 

@@ -176,7 +176,11 @@ func (d *Disposer) checkRun(ctx context.Context, t *catalog.Tenant, r *Run) erro
 			if !same {
 				return &Stopped{Reason: fmt.Sprintf("its revision %d is not in the catalog as it stands in the bucket (%s): stop the service and run bestand check", doc.Version, doc.Key)}
 			}
-			if err := told.replay(unlisted{}, doc); err != nil {
+			n, err := entryOf(doc)
+			if err != nil {
+				return err
+			}
+			if err := told.replay(unlisted{}, &n, doc); err != nil {
 				return err
 			}
 		}

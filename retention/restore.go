@@ -93,7 +93,14 @@ func restoreRun(ctx context.Context, x *catalog.Tx, d catalog.Document) error {
 	if d.Version <= r.Revision {
 		return nil
 	}
-	if err := r.replay(x, d); err != nil {
+	n, err := entryOf(d)
+	if err != nil {
+		return err
+	}
+	if err := refuseTaken(ctx, x.View(), d.Name, n.Items); err != nil {
+		return err
+	}
+	if err := r.replay(x, &n, d); err != nil {
 		return err
 	}
 	row, err := r.row()
@@ -107,6 +114,22 @@ func restoreRun(ctx context.Context, x *catalog.Tx, d catalog.Document) error {
 		err = x.Enqueue(catalog.Job{Kind: JobCertify, Key: r.ID})
 	}
 	return errors.Join(err, x.SetRun(row))
+}
+
+// refuseTaken keeps what stands open in another run out of a list, by documents that a
+// wrong clock brought out of order.
+func refuseTaken(ctx context.Context, v catalog.View, run string, items []catalog.RunItem) error {
+	ids := make([]preservation.RecordID, len(items))
+	for n, i := range items {
+		ids[n] = i.Record
+	}
+	open, err := v.OpenItems(ctx, ids...)
+	for n := range items {
+		if other, taken := open[items[n].Record]; taken && other.Run != run && items[n].State == catalog.ItemOpen {
+			items[n].State, items[n].Reason = catalog.ItemRefused, "it is in the disposal run "+other.Run
+		}
+	}
+	return err
 }
 
 // markDestroyed notes which records of runs have a tombstone.
