@@ -128,6 +128,9 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 		EvidencePDF: func(context.Context, *catalog.Tenant, proof.Report) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil
 		},
+		StatementPDF: func(context.Context, *catalog.Tenant, retention.AccessStatement) (io.ReadCloser, int64, error) {
+			return io.NopCloser(strings.NewReader("%PDF-1.7")), 8, nil
+		},
 		Stamp: func(context.Context, *catalog.Tenant) (int, error) {
 			a.stamps++
 			return 1, nil

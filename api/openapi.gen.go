@@ -297,6 +297,24 @@ func (e GetPackageParamsProfile) Valid() bool {
 	}
 }
 
+// Defines values for GetAccessStatementParamsFormat.
+const (
+	GetAccessStatementParamsFormatJSON GetAccessStatementParamsFormat = "json"
+	GetAccessStatementParamsFormatPdf  GetAccessStatementParamsFormat = "pdf"
+)
+
+// Valid indicates whether the value is a known member of the GetAccessStatementParamsFormat enum.
+func (e GetAccessStatementParamsFormat) Valid() bool {
+	switch e {
+	case GetAccessStatementParamsFormatJSON:
+		return true
+	case GetAccessStatementParamsFormatPdf:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetReceiptParamsFormat.
 const (
 	GetReceiptParamsFormatJws GetReceiptParamsFormat = "jws"
@@ -344,6 +362,9 @@ type AccessGrantRequest struct {
 	Until preservation.Date `json:"until,omitempty,omitzero"`
 }
 
+// AccessStatement defines model for AccessStatement.
+type AccessStatement = retention.AccessStatement
+
 // Adoption defines model for Adoption.
 type Adoption = retention.Adoption
 
@@ -381,6 +402,9 @@ type AuditEntry struct {
 
 // Bound defines model for Bound.
 type Bound = retention.Bound
+
+// Candidate defines model for Candidate.
+type Candidate = retention.Candidate
 
 // Certificate defines model for Certificate.
 type Certificate struct {
@@ -706,6 +730,13 @@ type Fixity struct {
 
 // Format defines model for Format.
 type Format = preservation.Format
+
+// FoundSubjectRequest defines model for FoundSubjectRequest.
+type FoundSubjectRequest struct {
+	// Candidates Records that name such a person, the surest first; at most 1,000.
+	Candidates []Candidate    `json:"candidates"`
+	Request    SubjectRequest `json:"request"`
+}
 
 // Hold defines model for Hold.
 type Hold struct {
@@ -1185,6 +1216,42 @@ type Subject struct {
 	Name string            `json:"name" validate:"required,filled,max=500,text"`
 }
 
+// SubjectDecisionBody defines model for SubjectDecisionBody.
+type SubjectDecisionBody struct {
+	LegalBasis string `json:"legal_basis" validate:"required,filled,max=1000,text"`
+	Outcome    string `json:"outcome" validate:"required,oneof=granted refused"`
+	Reason     string `json:"reason" validate:"required,filled,max=2000,text"`
+
+	// Records Those that are meant.
+	Records []RecordID `json:"records,omitempty,omitzero" validate:"omitempty,max=1000,dive,id"`
+}
+
+// SubjectRequest defines model for SubjectRequest.
+type SubjectRequest = retention.SubjectRequest
+
+// SubjectRequestBody defines model for SubjectRequestBody.
+type SubjectRequestBody struct {
+	Kind     string `json:"kind" validate:"required,oneof=access erasure restriction counter-statement rectification"`
+	Received Date   `json:"received" validate:"required"`
+
+	// Records That the person named.
+	Records   []RecordID `json:"records,omitempty,omitzero" validate:"omitempty,max=1000,dive,id"`
+	Reference string     `json:"reference,omitempty,omitzero" validate:"omitempty,max=500,text"`
+
+	// Subject Who asks; a name or an id.
+	Subject SubjectSought `json:"subject" validate:"required"`
+
+	// Text The counter-statement, or what is wrong.
+	Text string `json:"text,omitempty,omitzero" validate:"omitempty,max=20000,text"`
+}
+
+// SubjectSought Who asks; a name or an id.
+type SubjectSought struct {
+	Born preservation.Date `json:"born,omitempty,omitzero"`
+	ID   string            `json:"id,omitempty,omitzero" validate:"omitempty,max=200,text"`
+	Name string            `json:"name,omitempty,omitzero" validate:"omitempty,max=500,text"`
+}
+
 // Submission defines model for Submission.
 type Submission struct {
 	ID               SubmissionID `json:"id"`
@@ -1618,6 +1685,23 @@ type PreviewRuleParams struct {
 	Examples *Examples `form:"examples,omitempty" json:"examples,omitempty" validate:"omitempty,min=0,max=100"`
 }
 
+// ListSubjectRequestsParams defines parameters for ListSubjectRequests.
+type ListSubjectRequestsParams struct {
+	// Limit At most so many; 50 if not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty" validate:"omitempty,min=1,max=200"`
+
+	// After `next` of the page before.
+	After After `form:"after,omitempty" json:"after,omitempty,omitzero" validate:"omitempty,max=1000,text"`
+}
+
+// GetAccessStatementParams defines parameters for GetAccessStatement.
+type GetAccessStatementParams struct {
+	Format GetAccessStatementParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero" validate:"omitempty,oneof=json pdf"`
+}
+
+// GetAccessStatementParamsFormat defines parameters for GetAccessStatement.
+type GetAccessStatementParamsFormat string
+
 // ListSubmissionsParams defines parameters for ListSubmissions.
 type ListSubmissionsParams struct {
 	Status   SubmissionStatus `form:"status,omitempty" json:"status,omitempty,omitzero" validate:"omitempty,oneof=received processing archived partial rejected quarantined"`
@@ -1742,6 +1826,12 @@ type SetPolicyJSONRequestBody = Policy
 
 // PreviewRuleJSONRequestBody defines body for PreviewRule for application/json ContentType.
 type PreviewRuleJSONRequestBody = RuleRequest
+
+// CreateSubjectRequestJSONRequestBody defines body for CreateSubjectRequest for application/json ContentType.
+type CreateSubjectRequestJSONRequestBody = SubjectRequestBody
+
+// DecideSubjectRequestJSONRequestBody defines body for DecideSubjectRequest for application/json ContentType.
+type DecideSubjectRequestJSONRequestBody = SubjectDecisionBody
 
 // CreateSubmissionJSONRequestBody defines body for CreateSubmission for application/json ContentType.
 type CreateSubmissionJSONRequestBody = SubmissionMetadata
@@ -1949,6 +2039,21 @@ type ServerInterface interface {
 	// RunSchedule Do it now, whether or not it is paused.
 	// (POST /v1/schedules/{kind}/run)
 	RunSchedule(w http.ResponseWriter, r *http.Request, kind string)
+	// ListSubjectRequests Requests of persons concerned, newest first.
+	// (GET /v1/subject-requests)
+	ListSubjectRequests(w http.ResponseWriter, r *http.Request, params ListSubjectRequestsParams)
+	// CreateSubjectRequest Record what a person concerned asks for.
+	// (POST /v1/subject-requests)
+	CreateSubjectRequest(w http.ResponseWriter, r *http.Request)
+	// GetSubjectRequest A request with its decision, and the records found now.
+	// (GET /v1/subject-requests/{id})
+	GetSubjectRequest(w http.ResponseWriter, r *http.Request, id ID)
+	// DecideSubjectRequest Grant or refuse a request, and carry it out.
+	// (POST /v1/subject-requests/{id}/decision)
+	DecideSubjectRequest(w http.ResponseWriter, r *http.Request, id ID)
+	// GetAccessStatement What is held about a person (GDPR Art. 15), as JSON or as sealed PDF/A.
+	// (GET /v1/subject-requests/{id}/statement)
+	GetAccessStatement(w http.ResponseWriter, r *http.Request, id ID, params GetAccessStatementParams)
 	// ListSubmissions Submissions, newest first.
 	// (GET /v1/submissions)
 	ListSubmissions(w http.ResponseWriter, r *http.Request, params ListSubmissionsParams)
@@ -3989,6 +4094,160 @@ func (siw *ServerInterfaceWrapper) RunSchedule(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ListSubjectRequests operation middleware
+func (siw *ServerInterfaceWrapper) ListSubjectRequests(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSubjectRequestsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSubjectRequests(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateSubjectRequest operation middleware
+func (siw *ServerInterfaceWrapper) CreateSubjectRequest(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateSubjectRequest(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSubjectRequest operation middleware
+func (siw *ServerInterfaceWrapper) GetSubjectRequest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSubjectRequest(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DecideSubjectRequest operation middleware
+func (siw *ServerInterfaceWrapper) DecideSubjectRequest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DecideSubjectRequest(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAccessStatement operation middleware
+func (siw *ServerInterfaceWrapper) GetAccessStatement(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAccessStatementParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAccessStatement(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListSubmissions operation middleware
 func (siw *ServerInterfaceWrapper) ListSubmissions(w http.ResponseWriter, r *http.Request) {
 
@@ -4794,6 +5053,11 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/schedules/{kind}/run", wrapper.RunSchedule)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/schedules/{kind}/pause", wrapper.PauseSchedule)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/schedules/{kind}/resume", wrapper.ResumeSchedule)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/subject-requests", wrapper.ListSubjectRequests)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/subject-requests", wrapper.CreateSubjectRequest)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/subject-requests/{id}", wrapper.GetSubjectRequest)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/subject-requests/{id}/decision", wrapper.DecideSubjectRequest)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/subject-requests/{id}/statement", wrapper.GetAccessStatement)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit", wrapper.ListAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit/export", wrapper.ExportAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tokens", wrapper.ListTokens)
@@ -7861,6 +8125,228 @@ func (response RunScheduledefaultApplicationProblemPlusJSONResponse) VisitRunSch
 	return err
 }
 
+type ListSubjectRequestsRequestObject struct {
+	Params ListSubjectRequestsParams
+}
+
+type ListSubjectRequestsResponseObject interface {
+	VisitListSubjectRequestsResponse(w http.ResponseWriter) error
+}
+
+type ListSubjectRequests200JSONResponse struct {
+	Items []SubjectRequest `json:"items"`
+
+	// Next Absent at the end.
+	Next Cursor `json:"next,omitempty,omitzero"`
+}
+
+func (response ListSubjectRequests200JSONResponse) VisitListSubjectRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubjectRequestsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSubjectRequestsdefaultApplicationProblemPlusJSONResponse) VisitListSubjectRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubjectRequestRequestObject struct {
+	Body *CreateSubjectRequestJSONRequestBody
+}
+
+type CreateSubjectRequestResponseObject interface {
+	VisitCreateSubjectRequestResponse(w http.ResponseWriter) error
+}
+
+type CreateSubjectRequest201JSONResponse FoundSubjectRequest
+
+func (response CreateSubjectRequest201JSONResponse) VisitCreateSubjectRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubjectRequestdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateSubjectRequestdefaultApplicationProblemPlusJSONResponse) VisitCreateSubjectRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubjectRequestRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type GetSubjectRequestResponseObject interface {
+	VisitGetSubjectRequestResponse(w http.ResponseWriter) error
+}
+
+type GetSubjectRequest200JSONResponse FoundSubjectRequest
+
+func (response GetSubjectRequest200JSONResponse) VisitGetSubjectRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubjectRequestdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSubjectRequestdefaultApplicationProblemPlusJSONResponse) VisitGetSubjectRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideSubjectRequestRequestObject struct {
+	ID   ID `json:"id"`
+	Body *DecideSubjectRequestJSONRequestBody
+}
+
+type DecideSubjectRequestResponseObject interface {
+	VisitDecideSubjectRequestResponse(w http.ResponseWriter) error
+}
+
+type DecideSubjectRequest200JSONResponse SubjectRequest
+
+func (response DecideSubjectRequest200JSONResponse) VisitDecideSubjectRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideSubjectRequestdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DecideSubjectRequestdefaultApplicationProblemPlusJSONResponse) VisitDecideSubjectRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccessStatementRequestObject struct {
+	ID     ID `json:"id"`
+	Params GetAccessStatementParams
+}
+
+type GetAccessStatementResponseObject interface {
+	VisitGetAccessStatementResponse(w http.ResponseWriter) error
+}
+
+type GetAccessStatement200JSONResponse AccessStatement
+
+func (response GetAccessStatement200JSONResponse) VisitGetAccessStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccessStatement200ApplicationPdfResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetAccessStatement200ApplicationPdfResponse) VisitGetAccessStatementResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAccessStatementdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetAccessStatementdefaultApplicationProblemPlusJSONResponse) VisitGetAccessStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSubmissionsRequestObject struct {
 	Params ListSubmissionsParams
 }
@@ -8940,6 +9426,21 @@ type StrictServerInterface interface {
 	// RunSchedule Do it now, whether or not it is paused.
 	// (POST /v1/schedules/{kind}/run)
 	RunSchedule(ctx context.Context, request RunScheduleRequestObject) (RunScheduleResponseObject, error)
+	// ListSubjectRequests Requests of persons concerned, newest first.
+	// (GET /v1/subject-requests)
+	ListSubjectRequests(ctx context.Context, request ListSubjectRequestsRequestObject) (ListSubjectRequestsResponseObject, error)
+	// CreateSubjectRequest Record what a person concerned asks for.
+	// (POST /v1/subject-requests)
+	CreateSubjectRequest(ctx context.Context, request CreateSubjectRequestRequestObject) (CreateSubjectRequestResponseObject, error)
+	// GetSubjectRequest A request with its decision, and the records found now.
+	// (GET /v1/subject-requests/{id})
+	GetSubjectRequest(ctx context.Context, request GetSubjectRequestRequestObject) (GetSubjectRequestResponseObject, error)
+	// DecideSubjectRequest Grant or refuse a request, and carry it out.
+	// (POST /v1/subject-requests/{id}/decision)
+	DecideSubjectRequest(ctx context.Context, request DecideSubjectRequestRequestObject) (DecideSubjectRequestResponseObject, error)
+	// GetAccessStatement What is held about a person (GDPR Art. 15), as JSON or as sealed PDF/A.
+	// (GET /v1/subject-requests/{id}/statement)
+	GetAccessStatement(ctx context.Context, request GetAccessStatementRequestObject) (GetAccessStatementResponseObject, error)
 	// ListSubmissions Submissions, newest first.
 	// (GET /v1/submissions)
 	ListSubmissions(ctx context.Context, request ListSubmissionsRequestObject) (ListSubmissionsResponseObject, error)
@@ -10741,6 +11242,149 @@ func (sh *strictHandler) RunSchedule(w http.ResponseWriter, r *http.Request, kin
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RunScheduleResponseObject); ok {
 		if err := validResponse.VisitRunScheduleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSubjectRequests operation middleware
+func (sh *strictHandler) ListSubjectRequests(w http.ResponseWriter, r *http.Request, params ListSubjectRequestsParams) {
+	var request ListSubjectRequestsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSubjectRequests(ctx, request.(ListSubjectRequestsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSubjectRequests")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSubjectRequestsResponseObject); ok {
+		if err := validResponse.VisitListSubjectRequestsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateSubjectRequest operation middleware
+func (sh *strictHandler) CreateSubjectRequest(w http.ResponseWriter, r *http.Request) {
+	var request CreateSubjectRequestRequestObject
+
+	var body CreateSubjectRequestJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSubjectRequest(ctx, request.(CreateSubjectRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSubjectRequest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateSubjectRequestResponseObject); ok {
+		if err := validResponse.VisitCreateSubjectRequestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSubjectRequest operation middleware
+func (sh *strictHandler) GetSubjectRequest(w http.ResponseWriter, r *http.Request, id ID) {
+	var request GetSubjectRequestRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSubjectRequest(ctx, request.(GetSubjectRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSubjectRequest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSubjectRequestResponseObject); ok {
+		if err := validResponse.VisitGetSubjectRequestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DecideSubjectRequest operation middleware
+func (sh *strictHandler) DecideSubjectRequest(w http.ResponseWriter, r *http.Request, id ID) {
+	var request DecideSubjectRequestRequestObject
+
+	request.ID = id
+
+	var body DecideSubjectRequestJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideSubjectRequest(ctx, request.(DecideSubjectRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideSubjectRequest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DecideSubjectRequestResponseObject); ok {
+		if err := validResponse.VisitDecideSubjectRequestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAccessStatement operation middleware
+func (sh *strictHandler) GetAccessStatement(w http.ResponseWriter, r *http.Request, id ID, params GetAccessStatementParams) {
+	var request GetAccessStatementRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAccessStatement(ctx, request.(GetAccessStatementRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAccessStatement")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAccessStatementResponseObject); ok {
+		if err := validResponse.VisitGetAccessStatementResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

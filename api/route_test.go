@@ -113,17 +113,24 @@ func TestTenants(t *testing.T) {
 
 	run := decode[DisposalRun](t, a.do(admin, "POST", "/v1/disposals", map[string]any{"records": []string{string(a.due(ours, "2"))}}).want(t, 201))
 
+	asked := decode[FoundSubjectRequest](t, a.do(admin, "POST", "/v1/subject-requests", `{"kind":"access","subject":{"name":"Muster"},"received":"2024-01-02"}`).want(t, 201))
+
 	absent := preservation.NewID(e.Archived)
 	body := map[string]string{
 		"POST /v1/submissions/{id}/refuse":  `{"reason":"r"}`,
 		"POST /v1/submissions/{id}/release": `{"reason":"r"}`, "POST /v1/holds/{id}/release": `{"reason":"r"}`,
-		"POST /v1/records/{id}/triggers":     `{"type":"closure","date":"2020-01-01"}`,
-		"POST /v1/disposals/{id}/decisions":  `{"decisions":[{"scope":{"all":true},"decision":"V"}]}`,
-		"POST /v1/disposals/{id}/offer":      `{"authority":"a","offered":"2020-01-01"}`,
-		"POST /v1/disposals/{id}/answers":    `{"answers":[{"scope":{"all":true},"answer":"V"}]}`,
-		"POST /v1/disposals/{id}/transfers":  `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2020-01-01","own_copy":"keep"}`,
-		"POST /v1/users/{id}/roles":          `{"roles":["reader"]}`,
-		"POST /v1/disposals/{id}/withdrawal": `{"reason":"r"}`, "POST /v1/disposals/{id}/stop": `{"reason":"r"}`, "POST /v1/disposals/{id}/cancellation": `{"reason":"r"}`,
+		"POST /v1/records/{id}/triggers":          `{"type":"closure","date":"2020-01-01"}`,
+		"POST /v1/records/{id}/versions":          `{"producer_record_id":"x","kind":"correction","reason":"r","changes":{"title":"T"}}`,
+		"POST /v1/records/{id}/reclassification":  `{"class":"05.10","reason":"r"}`,
+		"POST /v1/records/{id}/access-grants":     `{"kind":"shortening","reason":"r","legal_basis":"l"}`,
+		"POST /v1/records/{id}/restriction":       `{"reason":"r","legal_basis":"l"}`,
+		"POST /v1/subject-requests/{id}/decision": `{"outcome":"refused","reason":"r","legal_basis":"l"}`,
+		"POST /v1/disposals/{id}/decisions":       `{"decisions":[{"scope":{"all":true},"decision":"V"}]}`,
+		"POST /v1/disposals/{id}/offer":           `{"authority":"a","offered":"2020-01-01"}`,
+		"POST /v1/disposals/{id}/answers":         `{"answers":[{"scope":{"all":true},"answer":"V"}]}`,
+		"POST /v1/disposals/{id}/transfers":       `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2020-01-01","own_copy":"keep"}`,
+		"POST /v1/users/{id}/roles":               `{"roles":["reader"]}`,
+		"POST /v1/disposals/{id}/withdrawal":      `{"reason":"r"}`, "POST /v1/disposals/{id}/stop": `{"reason":"r"}`, "POST /v1/disposals/{id}/cancellation": `{"reason":"r"}`,
 	}
 	person := decode[NewUser](t, a.do(admin, "POST", "/v1/users", map[string]any{"name": "paula", "label": "Paula", "roles": []string{"reader"}}).want(t, 201))
 	job := a.deadJob("lost")
@@ -137,6 +144,8 @@ func TestTenants(t *testing.T) {
 			id, none = strings.TrimPrefix(upload, "/v1/uploads/"), strings.Repeat("0", 32)
 		case strings.Contains(r.pattern, "submissions"):
 			id = string(e.Submission)
+		case strings.Contains(r.pattern, "subject-requests"):
+			id = asked.Request.ID
 		case strings.Contains(r.pattern, "holds"):
 			id = hold.ID
 		case strings.Contains(r.pattern, "permits"):
@@ -167,7 +176,7 @@ func TestTenants(t *testing.T) {
 			t.Errorf("%s\n  of another tenant: %d %s\n  of nobody: %d %s", r.pattern, other.StatusCode, other.body, nothing.StatusCode, nothing.body)
 		}
 	}
-	for _, path := range []string{"/v1/records", "/v1/records?q=Bauantrag", "/v1/submissions", "/v1/holds", "/v1/permits", "/v1/disposals", "/v1/disposals?view=runs", "/v1/audit?object=" + string(e.ID)} {
+	for _, path := range []string{"/v1/records", "/v1/records?q=Bauantrag", "/v1/submissions", "/v1/holds", "/v1/permits", "/v1/disposals", "/v1/disposals?view=runs", "/v1/subject-requests", "/v1/audit?object=" + string(e.ID)} {
 		if v := a.do(stranger, "GET", path, nil).want(t, 200); bytes.Contains(v.body, []byte(e.ID)) || bytes.Contains(v.body, []byte(hold.ID)) || bytes.Contains(v.body, []byte(permit.ID)) || bytes.Contains(v.body, []byte(run.ID)) {
 			t.Errorf("%s shows what belongs to another tenant: %s", path, v.body)
 		}

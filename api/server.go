@@ -114,6 +114,12 @@ var routes = []route{
 	{"POST /v1/schedules/{kind}/run", roles(auth.RecordsOfficer, auth.Operator, auth.Admin), none},
 	{"POST /v1/schedules/{kind}/pause", roles(auth.RecordsOfficer, auth.Operator, auth.Admin), none},
 	{"POST /v1/schedules/{kind}/resume", roles(auth.RecordsOfficer, auth.Operator, auth.Admin), none},
+	{"GET /v1/subject-requests", roles(auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
+	{"POST /v1/subject-requests", roles(auth.RecordsOfficer, auth.Admin), small},
+	{"GET /v1/subject-requests/{id}", roles(auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
+	{"POST /v1/subject-requests/{id}/decision", roles(auth.RecordsOfficer, auth.Admin), small},
+	{"GET /v1/subject-requests/{id}/statement", roles(auth.RecordsOfficer, auth.Admin), none},
+
 	{"GET /v1/audit", roles(auth.Auditor, auth.Admin), none},
 	{"GET /v1/audit/export", roles(auth.Auditor, auth.Admin), none},
 	{"GET /v1/tokens", roles(auth.Auditor, auth.Admin), none},
@@ -152,6 +158,8 @@ type Config struct {
 	// Export opens the package of a version with its evidence record, if a stamp covers
 	// it, to be brought into another form.
 	Export func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, version int) (dip.Source, error)
+	// StatementPDF returns an access statement as PDF/A, and its size.
+	StatementPDF func(context.Context, *catalog.Tenant, retention.AccessStatement) (io.ReadCloser, int64, error)
 	// Stamp has everything stamped that waits for it, and says how much that was.
 	Stamp func(context.Context, *catalog.Tenant) (int, error)
 	// Audit yields the audit log as the bucket holds it.

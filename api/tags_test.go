@@ -23,7 +23,7 @@ func TestTags(t *testing.T) {
 	types := map[string]reflect.Type{}
 	for _, v := range []any{SubmissionMetadata{}, VersionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, HoldRequest{}, RecordQuery{}, Reason{}, PermitRequest{}, TokenRequest{}, UserRequest{}, RolesRequest{}, TenantRequest{},
 		DisposalRequest{}, DisposalDecisions{}, DisposalDecision{}, DisposalOffer{}, DisposalAnswers{}, DisposalAnswer{}, DisposalApproval{}, DisposalExecution{}, DisposalTransfer{},
-		AccessGrantRequest{}, RestrictionRequest{},
+		AccessGrantRequest{}, RestrictionRequest{}, SubjectRequestBody{}, SubjectSought{}, SubjectDecisionBody{},
 		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}, retention.Sampling{}, retention.Policy{}, retention.Template{}, retention.TemplateRef{}} {
 		name := reflect.TypeOf(v).Name()
 		if name == "Rule" {
@@ -70,7 +70,7 @@ func TestParameterTags(t *testing.T) {
 		t.Fatal(err)
 	}
 	params := map[string]reflect.Type{}
-	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListRenewalsParams{}, ListHoldsParams{},
+	for _, v := range []any{ListSubmissionsParams{}, GetReceiptParams{}, ListSubjectRequestsParams{}, GetAccessStatementParams{}, ListRecordsParams{}, GetFileParams{}, GetPackageParams{}, GetEvidenceParams{}, ListRenewalsParams{}, ListHoldsParams{},
 		ListDisposalsParams{}, GetDisposalParams{}, GetCertificateParams{}, GetClassificationParams{}, PreviewRuleParams{}, ReportDueParams{}, ListAuditParams{}, ListTokensParams{}, ListUsersParams{}, GetTemplateParams{}, PreviewTemplateParams{}} {
 		params[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}

@@ -157,6 +157,12 @@ func TestEveryRoute(t *testing.T) {
 	for _, action := range []string{"run", "pause", "resume"} {
 		call(all, "POST /v1/schedules/{kind}/"+action, nil)
 	}
+	asked := decode[FoundSubjectRequest](t, call(all, "POST /v1/subject-requests", `{"kind":"access","subject":{"name":"Muster, Erika"},"received":"2024-01-02"}`))
+	id = asked.Request.ID
+	call(all, "GET /v1/subject-requests", nil)
+	call(all, "GET /v1/subject-requests/{id}", nil)
+	call(all, "POST /v1/subject-requests/{id}/decision", `{"outcome":"granted","reason":"r","legal_basis":"l"}`)
+	call(all, "GET /v1/subject-requests/{id}/statement", nil)
 	call(all, "GET /v1/audit", nil)
 	call(all, "GET /v1/audit/export", nil)
 	identified(call(all, "POST /v1/tokens", `{"actor":"x","roles":["reader"]}`))

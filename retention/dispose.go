@@ -86,7 +86,7 @@ func (d *Disposer) DisposeDue(ctx context.Context, t *catalog.Tenant, j catalog.
 	next, err := d.resume(ctx, t)
 	failed := []error{err}
 	if j.Key != keyReconsider {
-		failed = append(failed, d.replay(ctx, t), d.wakeRuns(ctx, t))
+		failed = append(failed, d.replay(ctx, t), d.wakeRuns(ctx, t), d.forgetRequests(ctx, t))
 		due, err := d.candidates(ctx, t)
 		if err != nil {
 			return err

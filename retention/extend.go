@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"bestand/preservation"
@@ -182,6 +184,11 @@ func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preserva
 	if day, err := preservation.ParseDate(text); err == nil && today.Before(day) && !next.Before(day) {
 		return nil
 	}
+	past, err := o.pastRequests(ctx, t)
+	if err != nil {
+		return err
+	}
+	ending := slices.Concat(slices.Collect(maps.Values(past))...)
 	lock := policy.proof(now)
 	move := func(prefix string, keep func(key string) bool) error {
 		for v, err := range s.Versions(ctx, prefix) {
@@ -195,7 +202,7 @@ func (o *Officer) extendProof(ctx context.Context, t *catalog.Tenant, s preserva
 		return nil
 	}
 	for _, prefix := range []string{"cfg/", "audit/", preservation.StampPrefix} {
-		if err := move(prefix, func(string) bool { return true }); err != nil {
+		if err := move(prefix, func(key string) bool { return !slices.Contains(ending, key) }); err != nil {
 			return err
 		}
 	}

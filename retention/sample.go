@@ -10,7 +10,7 @@ import (
 // when that text was read ("checked") and how sure the reading is. The file
 // plan is a sample in words of its own; a municipality replaces it.
 //
-//go:embed data/scheme.json data/rules.json data/closure.json
+//go:embed data/scheme.json data/rules.json data/closure.json data/request.json
 var data embed.FS
 
 // SampleData returns the Saxon sample classification and its rules, all

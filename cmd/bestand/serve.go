@@ -117,7 +117,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
 		Verify: s.verify, Evidence: s.evidence, EvidenceReport: s.notary.Report, EvidencePDF: s.pipeline.EvidencePDF, Export: s.export,
 		Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments,
-		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF, ArchivedCopy: s.pipeline.ArchivedCopy,
+		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF, StatementPDF: s.statementPDF, ArchivedCopy: s.pipeline.ArchivedCopy,
 		Certificate: s.certificateJSON, CertificatePDF: s.certificateSheet,
 		Grace:          time.Duration(a.cfg.Grace) * 24 * time.Hour,
 		TrustedProxies: a.cfg.proxies(),

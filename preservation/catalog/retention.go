@@ -278,3 +278,27 @@ func (x *Tx) Lock(name string) error {
 	_, err := x.tx.exec(`SELECT pg_advisory_xact_lock($1)`, int64(h.Sum64()))
 	return err
 }
+
+// Concerned is a record and the persons whom it names.
+type Concerned struct {
+	Record    preservation.RecordID
+	Title     string
+	Reference string
+	Class     string
+	Subjects  []preservation.Subject
+}
+
+// Persons lists records that name persons, in the order of identifiers after one.
+func (v View) Persons(ctx context.Context, after preservation.RecordID, limit int) ([]Concerned, error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT id, metadata FROM record WHERE tenant = $1 AND id > $2 AND metadata LIKE '%"subjects":[{%' ORDER BY id LIMIT $3`,
+		string(v.tenant), string(after), limit)
+	return collect(rows, err, func(row scanner) (c Concerned, err error) {
+		var text string
+		if err := row.Scan(&c.Record, &text); err != nil {
+			return c, err
+		}
+		m, err := fromJSON[preservation.Metadata](text)
+		c.Title, c.Reference, c.Class, c.Subjects = m.Title, m.Reference, m.Class, m.Subjects
+		return c, err
+	})
+}

@@ -120,6 +120,12 @@ func (x *Tx) RestoreDocument(d Document) error {
 	return err
 }
 
+// ForgetDocument removes all versions of a document whose objects were purged.
+func (x *Tx) ForgetDocument(kind, name string) error {
+	_, err := x.tx.exec(`DELETE FROM document WHERE tenant = $1 AND kind = $2 AND name = $3`, string(x.tenant), kind, name)
+	return err
+}
+
 const documentColumns = `kind, name, version, key, body, actor, at_ms`
 
 func scanDocument(row scanner) (d Document, err error) {
