@@ -30,7 +30,7 @@ func TestAccessStatement(t *testing.T) {
 	}
 	self := "/v1/subject-requests/" + found.Request.ID
 	officer.post(self+"/decision", map[string]any{"outcome": "granted", "reason": "Identität geprüft", "legal_basis": "DSGVO Art. 15", "records": []string{r.ID}}).want(t, 200)
-	if text := string(officer.get(self + "/statement").want(t, 200).body); !strings.Contains(text, "bauamt") || !strings.Contains(text, "2027-12-31") || strings.Contains(text, "Andere") {
+	if text := string(officer.get(self+"/statement").want(t, 200).body); !strings.Contains(text, "bauamt") || !strings.Contains(text, "2027-12-31") || strings.Contains(text, "Andere") {
 		t.Errorf("%s", text)
 	}
 	v := newVerifier(t, in)
