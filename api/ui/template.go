@@ -171,14 +171,14 @@ func (v *visit) frame(title string, data any, crumbs ...crumb) frame {
 	if v.r.Method != http.MethodGet {
 		f.Path = "/"
 	}
+	if key := "notice." + v.r.URL.Query().Get("meldung"); v.lang.t(key) != key {
+		f.Notice = key
+	}
 	if v.session.Hash == "" {
 		return f
 	}
 	if info, err := v.ui.Catalog.Tenant(v.who.Tenant).Info(v.r.Context()); err == nil {
 		f.Tenant = info.Name
-	}
-	if key := "notice." + v.r.URL.Query().Get("meldung"); v.lang.t(key) != key {
-		f.Notice = key
 	}
 	for _, s := range sections {
 		if s.needs == "" || v.may(s.needs) {

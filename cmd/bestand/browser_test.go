@@ -164,7 +164,7 @@ func (b *tab) ringed(at string) {
 	b.Helper()
 	b.run(chromedp.Evaluate(`document.activeElement.blur(); window.getSelection().removeAllRanges(); window.stops = new Set(); 0`, nil))
 	for range 200 {
-		b.run(chromedp.KeyEvent(kb.Tab))
+		b.run(chromedp.KeyEvent(kb.Tab), chromedp.Sleep(10*time.Millisecond)) // a frame is told a moment later
 		stop := eval[string](b, `(() => {
 			const e = document.activeElement, s = getComputedStyle(e);
 			if (!e || e === document.body || window.stops.has(e)) return "end";

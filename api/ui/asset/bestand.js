@@ -10,6 +10,10 @@ if (toggle) {
 }
 document.querySelector("#fehler")?.focus();
 
+// A frame that has the focus matches no selector: the page says it in a class.
+const framed = () => { for (const f of document.querySelectorAll("iframe")) f.classList.toggle("focused", f === document.activeElement); };
+for (const type of ["blur", "focus"]) addEventListener(type, () => setTimeout(framed));
+
 const form = document.querySelector("#upload");
 if (form) {
 	const zone = form.querySelector("[data-drop]"), input = form.querySelector("#f-file"), list = zone.querySelector(".drop__list");
