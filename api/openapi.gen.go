@@ -1125,7 +1125,7 @@ type Role = auth.Role
 
 // RolesRequest defines model for RolesRequest.
 type RolesRequest struct {
-	Roles []Role `json:"roles" validate:"required,min=1,max=8,unique,dive,role"`
+	Roles []Role `json:"roles" validate:"required,min=1,max=9,unique,dive,role"`
 }
 
 // Rule defines model for Rule.
@@ -1363,7 +1363,7 @@ type TokenRequest struct {
 	// Installation Grants the management of tenants: only a token that has it can give it.
 	Installation bool   `json:"installation,omitempty,omitzero"`
 	Label        string `json:"label,omitempty,omitzero" validate:"omitempty,max=200,text"`
-	Roles        []Role `json:"roles" validate:"required,min=1,max=8,unique,dive,role"`
+	Roles        []Role `json:"roles" validate:"required,min=1,max=9,unique,dive,role"`
 
 	// Tenant Another tenant than one's own: with a token of the installation only.
 	Tenant TenantID `json:"tenant,omitempty,omitzero" validate:"omitempty,tenant"`
@@ -1427,7 +1427,7 @@ type UserRequest struct {
 
 	// Name To log in with, and the actor of what the person does: a token with the same actor is the same person.
 	Name  string `json:"name" validate:"required,max=64,login"`
-	Roles []Role `json:"roles" validate:"required,min=1,max=8,unique,dive,role"`
+	Roles []Role `json:"roles" validate:"required,min=1,max=9,unique,dive,role"`
 }
 
 // Verification defines model for Verification.
