@@ -88,6 +88,9 @@ func Verify(signature []byte, content io.Reader, t Trust) []preservation.Finding
 	return found
 }
 
+// maxStamps bounds the time-stamps that are looked at on one signature.
+const maxStamps = 32
+
 func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject string) []preservation.Finding {
 	found := s.Check(digest, t.Unknown(), subject)
 	if sd.Content != nil && s.Hash != 0 {
@@ -102,11 +105,19 @@ func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject st
 			Detail: "the signer claims " + at.UTC().Format(time.RFC3339), Clause: "RFC 5652, 11.3"})
 	}
 	at := t.At
+	n := 0
 	for _, a := range s.Unsigned {
 		if !a.Type.Equal(cms.OIDSignatureTimeStamp) {
 			continue
 		}
 		for _, v := range a.Values {
+			if n++; n == maxStamps+1 {
+				found = append(found, preservation.Finding{Code: "timestamp-unsupported", Severity: t.Unknown(), Subject: subject,
+					Detail: fmt.Sprintf("not supported: more than %d time-stamps on one signature: check the rest with another verifier", maxStamps), Clause: "EN 319 122-1, 5.3"})
+			}
+			if n > maxStamps {
+				break
+			}
 			stamps, proven := t.CheckStamp(v, s.Signature, join(subject, "time-stamp"))
 			found = append(found, stamps...)
 			if !proven.IsZero() && (at.IsZero() || proven.Before(at)) {

@@ -2,7 +2,6 @@ package pades
 
 import (
 	"bytes"
-	"crypto/x509"
 	"fmt"
 
 	"bestand/preservation/revocation"
@@ -90,7 +89,7 @@ func (f *file) material() (m revocation.Material, there bool, err error) {
 		return m, true, err
 	}
 	for _, der := range certificates {
-		if c, err := x509.ParseCertificate(der); err == nil {
+		if c, err := revocation.ParseCertificate(der); err == nil {
 			m.Certificates = append(m.Certificates, c)
 		}
 	}

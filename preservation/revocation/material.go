@@ -43,10 +43,15 @@ func union(all, more [][]byte) [][]byte {
 // Path returns a certificate with its issuers as far as the given ones have
 // them. It is a path by names and signatures only, whoever stands at its end.
 func Path(c *x509.Certificate, among []*x509.Certificate) (path []*x509.Certificate) {
+	checks := 0
 	for c != nil && len(path) < maxPath {
 		path = append(path, c)
 		i := slices.IndexFunc(among, func(i *x509.Certificate) bool {
-			return bytes.Equal(i.RawSubject, c.RawIssuer) && !slices.ContainsFunc(path, i.Equal) && c.CheckSignatureFrom(i) == nil
+			if !bytes.Equal(i.RawSubject, c.RawIssuer) || slices.ContainsFunc(path, i.Equal) || checks == maxChecks {
+				return false
+			}
+			checks++
+			return c.CheckSignatureFrom(i) == nil
 		})
 		if i < 0 {
 			break
@@ -56,8 +61,10 @@ func Path(c *x509.Certificate, among []*x509.Certificate) (path []*x509.Certific
 	return path
 }
 
-// maxPath bounds the certificates between a signer and its anchor.
-const maxPath = 10
+const (
+	maxPath   = 10  // certificates between a signer and its anchor
+	maxChecks = 100 // of signatures, on the way there or of lists and answers about one certificate
+)
 
 // SelfSigned says that a certificate stands for itself, by its own key: nobody revokes
 // it. That its issuer has the same name is not enough, as with a new key of an authority
@@ -103,9 +110,16 @@ func (m Material) Check(path []*x509.Certificate, made, until time.Time, subject
 
 // status says whether the material knows a certificate, and when it was revoked.
 func (m Material) status(c, issuer *x509.Certificate, made time.Time) (known bool, revoked time.Time) {
+	checks := 0
 	for _, der := range m.Lists {
 		list, err := x509.ParseRevocationList(der)
-		if err != nil || !bytes.Equal(list.RawIssuer, c.RawIssuer) || list.CheckSignatureFrom(issuer) != nil || !speaksOf(list, c) {
+		if err != nil || !bytes.Equal(list.RawIssuer, c.RawIssuer) || !speaksOf(list, c) {
+			continue
+		}
+		if checks++; checks > maxChecks {
+			return false, time.Time{} // what is not looked at may name it
+		}
+		if list.CheckSignatureFrom(issuer) != nil {
 			continue
 		}
 		for _, e := range list.RevokedCertificateEntries {
@@ -116,6 +130,9 @@ func (m Material) status(c, issuer *x509.Certificate, made time.Time) (known boo
 		known = known || list.NextUpdate.IsZero() || !list.NextUpdate.Before(made)
 	}
 	for _, der := range m.Answers {
+		if checks++; checks > maxChecks {
+			return false, time.Time{}
+		}
 		a, err := answer(der, c, issuer)
 		switch {
 		case err != nil:
@@ -131,6 +148,9 @@ func (m Material) status(c, issuer *x509.Certificate, made time.Time) (known boo
 // answer reads an OCSP answer about a certificate, signed by its issuer or by one
 // whom the issuer has named for it (RFC 6960, 4.2.2.2).
 func answer(der []byte, c, issuer *x509.Certificate) (*ocsp.Response, error) {
+	if err := checkResponders(der); err != nil {
+		return nil, err
+	}
 	a, err := ocsp.ParseResponseForCert(der, c, issuer)
 	if err != nil {
 		return nil, err

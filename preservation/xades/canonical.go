@@ -2,6 +2,7 @@ package xades
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -40,8 +41,8 @@ func canonicalForm(method *node) (form, error) {
 		if i := slices.Index(f.prefixes, "#default"); i >= 0 {
 			f.prefixes[i] = ""
 		}
-		if len(f.prefixes) > maxDeclarations {
-			return f, unsupported("so many prefixes")
+		if len(f.prefixes) > maxPrefixes {
+			return f, unsupported(fmt.Sprintf("a PrefixList of more than %d prefixes", maxPrefixes))
 		}
 	}
 	return f, nil
@@ -67,7 +68,7 @@ func (f form) write(w io.Writer, apex *node, without map[*node]bool) error {
 		}
 	}
 	for _, n := range slices.Backward(around) {
-		c.scope = append(c.scope, n.declared...)
+		c.scope.enter(n)
 	}
 	c.element(apex, inherited, true)
 	return c.w.Flush()
@@ -76,8 +77,11 @@ func (f form) write(w io.Writer, apex *node, without map[*node]bool) error {
 // inherit returns the attributes in the XML namespace that an element has from those
 // around it (Canonical XML 1.0 and 1.1, 2.4).
 func (f form) inherit(apex *node, around []*node) (all []attribute, err error) {
-	has := func(all []attribute, local string) bool {
-		return slices.ContainsFunc(all, func(a attribute) bool { return a.space == xmlSpace && a.local == local })
+	has := make(map[string]bool)
+	for _, a := range apex.attrs {
+		if a.space == xmlSpace {
+			has[a.local] = true
+		}
 	}
 	for _, n := range around {
 		for _, a := range n.attrs {
@@ -87,8 +91,9 @@ func (f form) inherit(apex *node, around []*node) (all []attribute, err error) {
 			if f.inherits && a.local == "base" {
 				return nil, unsupported("Canonical XML 1.1 of an element below xml:base")
 			}
-			if !has(apex.attrs, a.local) && !has(all, a.local) && (!f.inherits || a.local == "lang" || a.local == "space") {
+			if !has[a.local] && (!f.inherits || a.local == "lang" || a.local == "space") {
 				all = append(all, a)
+				has[a.local] = true
 			}
 		}
 	}
@@ -100,8 +105,8 @@ type canonical struct {
 	form
 	w       *bufio.Writer // keeps its error
 	without map[*node]bool
-	scope   []declaration // of the document, the innermost at the end
-	written []declaration
+	scope   scope // of the document
+	written scope
 }
 
 func (c *canonical) document(d *node) {
@@ -146,11 +151,11 @@ func (c *canonical) node(n *node) {
 }
 
 func (c *canonical) element(n *node, inherited []attribute, apex bool) {
-	scope, written := len(c.scope), len(c.written)
-	c.scope = append(c.scope, n.declared...)
+	c.scope.enter(n)
 	c.w.WriteByte('<')
 	c.name(n.name)
-	for _, d := range c.namespaces(n, apex) {
+	added := c.namespaces(n, apex)
+	for _, d := range added {
 		c.w.WriteString(" xmlns")
 		if d.prefix != "" {
 			c.w.WriteString(":" + d.prefix)
@@ -173,7 +178,8 @@ func (c *canonical) element(n *node, inherited []attribute, apex bool) {
 	c.w.WriteString("</")
 	c.name(n.name)
 	c.w.WriteByte('>')
-	c.scope, c.written = c.scope[:scope], c.written[:written]
+	c.scope.leave(n)
+	c.written.back(len(added))
 }
 
 func (c *canonical) name(n name) {
@@ -184,46 +190,42 @@ func (c *canonical) name(n name) {
 }
 
 // namespaces returns the declarations that an element gets: those that are not
-// already written around it, of all in scope or of those that it uses visibly.
-func (c *canonical) namespaces(n *node, apex bool) []declaration {
-	before := len(c.written)
+// already written around it, of all in scope or of those that it uses visibly. Around
+// an element that is not the apex all is written that is not of visible use; what it
+// declares itself is alone new.
+func (c *canonical) namespaces(n *node, apex bool) (added []declaration) {
 	add := func(prefix string) {
-		if uri := last(c.scope, prefix); prefix != "xml" && uri != last(c.written, prefix) {
-			c.written = append(c.written, declaration{prefix, uri})
+		if uri := c.scope.uris[prefix]; prefix != "xml" && uri != c.written.uris[prefix] {
+			added = append(added, declaration{prefix, uri})
+			c.written.set(prefix, uri)
 		}
 	}
-	switch {
-	case c.exclusive:
+	if c.exclusive {
 		add(n.name.prefix)
 		for _, a := range n.attrs {
 			if a.prefix != "" {
 				add(a.prefix)
 			}
 		}
+	}
+	switch {
+	case c.exclusive && apex:
 		for _, p := range c.prefixes {
 			add(p)
 		}
 	case apex:
-		for _, d := range c.scope {
-			add(d.prefix)
+		for p := range c.scope.uris {
+			add(p)
 		}
 	default:
 		for _, d := range n.declared {
-			add(d.prefix)
+			if !c.exclusive || slices.Contains(c.prefixes, d.prefix) {
+				add(d.prefix)
+			}
 		}
 	}
-	slices.SortFunc(c.written[before:], func(a, b declaration) int { return strings.Compare(a.prefix, b.prefix) })
-	return c.written[before:]
-}
-
-// last returns the innermost namespace of a prefix, "" when there is none.
-func last(all []declaration, prefix string) string {
-	for _, d := range slices.Backward(all) {
-		if d.prefix == prefix {
-			return d.uri
-		}
-	}
-	return ""
+	slices.SortFunc(added, func(a, b declaration) int { return strings.Compare(a.prefix, b.prefix) })
+	return added
 }
 
 func inOrder(own, inherited []attribute) []attribute {

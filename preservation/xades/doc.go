@@ -29,6 +29,9 @@ const (
 	maxReferences   = 1000    // in all signatures of one document
 	maxTransforms   = 8       // in one reference
 	maxCertificates = 256     // in one signature
+	maxPrefixes     = 32      // in one PrefixList
+	maxStamps       = 64      // on all signatures of one document
 	maxCanonical    = 16 * MaxSize
+	nodeCost        = 16   // bytes of maxCanonical for every node that a transform visits
 	maxDetail       = 1000 // bytes of what a finding quotes
 )

@@ -3,7 +3,7 @@ package xades
 import (
 	"bytes"
 	"crypto"
-	"crypto/x509"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -53,11 +53,11 @@ func (s *signature) properties() *properties {
 // checkProperties judges what the signer says of the signature, which counts only
 // when it is signed itself, and returns the digests that the certificate must have.
 // signed is false when it is not.
-func (s *signature) checkProperties(p *properties, covered []*node) (named []certDigest, signed bool) {
+func (s *signature) checkProperties(p *properties) (named []certDigest, signed bool) {
 	if p == nil || p.signed == nil {
 		return nil, true
 	}
-	if !slices.Contains(covered, p.signed) {
+	if !slices.ContainsFunc(s.covered, func(c cover) bool { return c.apex == p.signed && len(c.without) == 0 && !c.decoded }) {
 		if !slices.Contains(s.named, p.signed) { // else it was said already what is wrong
 			s.failed("signed-properties-uncovered", "its signed properties are not signed", "EN 319 132-1, 4.4.2")
 		}
@@ -141,7 +141,7 @@ func (p *properties) material(certificates []*cms.Certificate) (m revocation.Mat
 		}
 		switch n.name.local {
 		case "EncapsulatedX509Certificate":
-			if c, err := x509.ParseCertificate(b); err == nil {
+			if c, err := revocation.ParseCertificate(b); err == nil {
 				m.Certificates = append(m.Certificates, c)
 			}
 		case "EncapsulatedCRLValue":
@@ -159,9 +159,14 @@ func (s *signature) checkStamps(p *properties) (proven time.Time) {
 	if p == nil || p.unsigned == nil {
 		return proven
 	}
-	for _, n := range p.unsigned.children {
-		if n.kind != element || !strings.HasSuffix(n.name.local, "TimeStamp") {
+	for _, n := range p.unsigned.elements() {
+		if !strings.HasSuffix(n.name.local, "TimeStamp") {
 			continue
+		}
+		tokens := n.all(p.space, "EncapsulatedTimeStamp")
+		if s.stamps += max(1, len(tokens)); s.stamps > maxStamps {
+			s.add("timestamp-unsupported", preservation.Notice, fmt.Sprintf("not supported: more than %d time-stamps in one document: check the rest with another verifier", maxStamps), "EN 319 132-1, 5.3")
+			return proven
 		}
 		if !n.is(p.space, "SignatureTimeStamp") {
 			s.add("timestamp-unsupported", preservation.Notice, "not supported: "+n.name.local+" was not checked: check it with another verifier", "EN 319 132-1, 5.5")
@@ -172,11 +177,13 @@ func (s *signature) checkStamps(p *properties) (proven time.Time) {
 			s.add("timestamp-unsupported", preservation.Notice, err.Error(), "EN 319 132-1, 5.3")
 			continue
 		}
-		tokens := n.all(p.space, "EncapsulatedTimeStamp")
-		if len(tokens) == 0 || len(tokens) > maxTransforms {
+		if len(tokens) == 0 {
 			s.add("timestamp-unsupported", preservation.Notice, "not supported: a time-stamp that is no RFC 3161 token", "EN 319 132-1, 5.3")
 		}
-		for _, t := range tokens[:min(len(tokens), maxTransforms)] {
+		for _, t := range tokens {
+			if s.err = s.ctx.Err(); s.err != nil {
+				return proven
+			}
 			token, err := t.binary()
 			if err != nil {
 				s.failed("timestamp-malformed", err.Error(), "EN 319 132-1, 5.3")
@@ -202,5 +209,5 @@ func (s *signature) stamped(stamp *node) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return s.hold(data{apex: s.node.one(dsig, "SignatureValue"), comments: true}.canonical(f).octets)
+	return s.hold(s.canonical(data{apex: s.node.one(dsig, "SignatureValue"), comments: true}, f).octets)
 }

@@ -16,30 +16,36 @@ import (
 	"bestand/preservation"
 )
 
-// references checks every Reference in a SignedInfo or a Manifest, and returns the
-// parts of the document that they cover.
-func (s *signature) references(in *node, deeper bool) (covered []*node) {
+// references checks every Reference in a SignedInfo or a Manifest, and keeps what they
+// cover.
+func (s *signature) references(in *node, deeper bool) {
 	all := in.all(dsig, "Reference")
 	if len(all) == 0 {
 		s.failed("reference-malformed", "it refers to nothing", "XML Signature, 4.4.3")
-		return nil
+		return
 	}
 	if s.referred += len(all); s.referred > maxReferences {
 		s.judge(unsupported(fmt.Sprintf("more than %d references", maxReferences)), "reference", "", "XML Signature, 4.4.3")
-		return nil
+		return
 	}
 	for _, r := range all {
-		n, what, err := s.reference(r)
+		c, what, err := s.reference(r)
 		var u unsupported
 		var m malformed
 		switch {
 		case err == nil:
-			s.add("digest-match", preservation.Passed, what+" is what was signed", "XML Signature, 3.2.1")
+			s.add("digest-match", preservation.Passed, what+c.limits()+" is what was signed", "XML Signature, 3.2.1")
 		case errors.As(err, &u):
 			s.judge(fmt.Errorf("%s: %w", what, err), "reference", "", "XML Signature, 4.4.3")
 			continue
 		case errors.Is(err, fs.ErrNotExist):
 			s.add("signed-content-missing", preservation.Notice, what+" is signed and not here", "XML Signature, 4.4.3.1")
+			continue
+		case errors.Is(err, ErrDamaged):
+			s.failed("signed-content-damaged", what+" is signed, and "+err.Error(), "XML Signature, 3.2.1")
+			continue
+		case errors.Is(err, ErrTooMuch):
+			s.add("reference-unsupported", s.trust.Unknown(), what+": "+err.Error()+": check it with another verifier", "XML Signature, 4.4.3")
 			continue
 		case errors.Is(err, errMismatch):
 			s.failed("digest-mismatch", what+" is not what was signed", "XML Signature, 3.2.1")
@@ -49,71 +55,68 @@ func (s *signature) references(in *node, deeper bool) (covered []*node) {
 			continue
 		default:
 			s.err = fmt.Errorf("read %s: %w", what, err)
-			return covered
+			return
 		}
-		s.files = s.files || n == nil
-		if n != nil {
-			covered = append(covered, n)
+		if c.apex == nil {
+			s.files = append(s.files, what)
+			continue
 		}
-		if n != nil && n.is(dsig, "Manifest") && deeper {
-			covered = append(covered, s.references(n, false)...)
+		s.covered = append(s.covered, c)
+		if c.apex.is(dsig, "Manifest") && deeper {
+			if s.references(c.apex, false); s.err != nil {
+				return
+			}
 		}
 	}
-	return covered
 }
 
-// reference compares the digest of one Reference. It returns the node that it
-// covers, nil for a file, and what that is.
-func (s *signature) reference(r *node) (covered *node, what string, err error) {
+// reference compares the digest of one Reference. It returns what that covers, without
+// an apex for a file, and how people name it, the file by its name.
+func (s *signature) reference(r *node) (c cover, what string, err error) {
 	d, what, err := s.resolve(r)
 	if err != nil {
-		return nil, what, err
+		return c, what, err
 	}
 	hash, err := digestMethod(r)
 	if err != nil {
-		return nil, what, err
+		return c, what, err
 	}
 	want, err := r.one(dsig, "DigestValue").binary()
 	if err != nil {
-		return nil, what, err
+		return c, what, err
 	}
-	if covered = d.apex; covered != nil {
-		s.named = append(s.named, covered)
+	if c.apex = d.apex; c.apex != nil {
+		s.named = append(s.named, c.apex)
 	}
 	transforms := r.one(dsig, "Transforms").all(dsig, "Transform")
 	if len(transforms) > maxTransforms {
-		return nil, what, unsupported(fmt.Sprintf("more than %d transforms", maxTransforms))
+		return c, what, unsupported(fmt.Sprintf("more than %d transforms", maxTransforms))
 	}
-	without := 0
 	for _, t := range transforms {
 		if err := s.transform(&d, t, s.node); err != nil {
-			return nil, what, err
+			return c, what, err
 		}
 		if uri, _ := t.attr("Algorithm"); uri == dsig+"base64" {
-			what += ", decoded"
+			c.decoded = true
 		}
-		without = max(without, len(d.without))
-	}
-	switch {
-	case without > 1:
-		what += fmt.Sprintf(" without the %d signatures in it", without)
-	case without == 1:
-		what += " without the signature in it"
+		if c.apex != nil && len(d.without) > 0 {
+			c.without = d.without
+		}
 	}
 	got, err := s.digest(d, hash)
 	if err != nil {
-		return nil, what, err
+		return c, what, err
 	}
 	s.used(hash)
 	if !bytes.Equal(got, want) {
-		return nil, what, errMismatch
+		return c, what, errMismatch
 	}
-	return covered, what, nil
+	return c, what, nil
 }
 
 func (v *verification) digest(d data, hash crypto.Hash) ([]byte, error) {
 	if d.apex != nil {
-		d = d.canonical(form{}) // XML Signature, 4.4.3.2
+		d = v.canonical(d, form{}) // XML Signature, 4.4.3.2
 	}
 	key := sum{d.file, hash}
 	if known := v.sums[key]; known != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -32,19 +33,18 @@ func (v *verification) transform(d *data, how, signature *node) error {
 		if d.apex == nil || !signature.within(d.apex) {
 			return malformed("the enveloped-signature transform of what is not around the signature")
 		}
-		d.leaveOut(signature)
-		return nil
+		return d.leaveOut(signature)
 	case dsig + "base64":
 		return v.decode(d)
 	case filter2:
 		only := how.one(filter2, "XPath")
 		if filter, _ := only.attr("Filter"); filter == "subtract" && len(how.all(filter2, "XPath")) == 1 && only.expression("/descendant::", "Signature", "") {
-			return d.leaveOutSignatures()
+			return v.leaveOutSignatures(d)
 		}
 		return unsupported("XPath filters other than that which leaves signatures out")
 	case xpath:
 		if how.one(dsig, "XPath").expression("not(ancestor-or-self::", "Signature", ")") {
-			return d.leaveOutSignatures()
+			return v.leaveOutSignatures(d)
 		}
 		return unsupported("XPath other than that which leaves signatures out")
 	}
@@ -60,7 +60,7 @@ func (v *verification) transform(d *data, how, signature *node) error {
 			return err
 		}
 	}
-	*d = d.canonical(f)
+	*d = v.canonical(*d, f)
 	return nil
 }
 
@@ -73,40 +73,51 @@ func (n *node) expression(before, local, after string) bool {
 	if !ok || !colon || rest != local+after {
 		return false
 	}
-	space, _ := n.lookup(prefix)
+	around := n.scope()
+	space, _ := around.lookup(prefix)
 	return space == dsig
 }
 
-func (d *data) leaveOut(n *node) {
+// leaveOut takes a signature away. Where nothing would be left the digest would be one
+// of no bytes, which anything has: that is refused.
+func (d *data) leaveOut(n *node) error {
+	if d.apex.within(n) || d.apex.kind == document && n == d.apex.root() {
+		return malformed("a transform that leaves out all that is referred to")
+	}
 	if d.without == nil {
 		d.without = make(map[*node]bool)
 	}
 	d.without[n] = true
-}
-
-func (d *data) leaveOutSignatures() error {
-	if d.apex == nil {
-		return unsupported("XPath over bytes")
-	}
-	for n := d.apex.parent; n != nil; n = n.parent {
-		if n.is(dsig, "Signature") {
-			d.leaveOut(d.apex)
-		}
-	}
-	d.apex.walk(func(n *node) {
-		if n.is(dsig, "Signature") {
-			d.leaveOut(n)
-		}
-	})
 	return nil
 }
 
+func (v *verification) leaveOutSignatures(d *data) error {
+	if d.apex == nil {
+		return unsupported("XPath over bytes")
+	}
+	if err := v.visit(d.apex); err != nil {
+		return err
+	}
+	for n := d.apex.parent; n != nil; n = n.parent {
+		if n.is(dsig, "Signature") {
+			return d.leaveOut(n)
+		}
+	}
+	var err error
+	d.apex.walk(func(n *node) {
+		if n.is(dsig, "Signature") && err == nil {
+			err = d.leaveOut(n)
+		}
+	})
+	return err
+}
+
 // canonical makes bytes of nodes.
-func (d data) canonical(f form) data {
+func (v *verification) canonical(d data, f form) data {
 	f.comments = f.comments && d.comments
 	return data{octets: func(w io.Writer) error {
-		if d.without[d.apex] {
-			return nil
+		if err := v.visit(d.apex); err != nil {
+			return err
 		}
 		return f.write(w, d.apex, d.without)
 	}}
@@ -119,6 +130,12 @@ func (v *verification) decode(d *data) error {
 	}
 	var b []byte
 	if d.apex != nil {
+		if d.apex.kind != element || slices.ContainsFunc(d.apex.children, func(n *node) bool { return n.kind != text }) {
+			return unsupported("base64 of an element with more than text in it")
+		}
+		if err := v.visit(d.apex); err != nil {
+			return err
+		}
 		b = []byte(d.apex.value())
 	} else {
 		var err error
@@ -170,19 +187,36 @@ type budget struct {
 }
 
 func (b *budget) Write(p []byte) (int, error) {
-	if err := b.v.ctx.Err(); err != nil {
+	if err := b.v.spend(len(p)); err != nil {
 		return 0, err
-	}
-	if b.v.left -= len(p); b.v.left < 0 {
-		return 0, unsupported(fmt.Sprintf("signatures over more than %d bytes in canonical form", maxCanonical))
 	}
 	return b.w.Write(p)
 }
 
-// binary reads the base64 that an element holds.
+func (v *verification) spend(bytes int) error {
+	if err := v.ctx.Err(); err != nil {
+		return err
+	}
+	if v.left -= bytes; v.left < 0 {
+		return unsupported(fmt.Sprintf("signatures over more than %d bytes in canonical form", maxCanonical))
+	}
+	return nil
+}
+
+// visit charges the work for a node, all below it and what it inherits, of which
+// nothing needs to be written.
+func (v *verification) visit(n *node) error {
+	work := n.nodes
+	for n = n.parent; n != nil; n = n.parent {
+		work += 1 + len(n.attrs) + len(n.declared)
+	}
+	return v.spend(work * nodeCost)
+}
+
+// binary reads the base64 that an element holds, and nothing else.
 func (n *node) binary() ([]byte, error) {
 	b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(n.value()), ""))
-	if n == nil || err != nil || len(b) == 0 {
+	if n == nil || err != nil || len(b) == 0 || len(n.elements()) > 0 {
 		return nil, malformed("a value that is no base64")
 	}
 	return b, nil

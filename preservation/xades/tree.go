@@ -43,6 +43,7 @@ type node struct {
 	declared []declaration
 	parent   *node
 	children []*node
+	nodes    int // it, its attributes and declarations, and those of all below it
 }
 
 type name struct{ prefix, space, local string }
@@ -115,6 +116,7 @@ type parser struct {
 	depth    int
 	nodes    int
 	declared int // in scope
+	scope    scope
 	started  bool
 	unknown  error // encoding
 	names    map[string]string
@@ -150,6 +152,8 @@ func (p *parser) token(t xml.Token) error {
 		}
 		p.declared -= len(p.at.declared)
 		p.depth--
+		p.scope.leave(p.at)
+		p.at.parent.nodes += p.at.nodes
 		p.at = p.at.parent
 	}
 	p.started = true
@@ -158,11 +162,15 @@ func (p *parser) token(t xml.Token) error {
 
 func (p *parser) add(n *node) error {
 	p.started = true
-	if p.nodes += 1 + len(n.attrs) + len(n.declared); p.nodes > maxNodes {
+	n.nodes = 1 + len(n.attrs) + len(n.declared)
+	if p.nodes += n.nodes; p.nodes > maxNodes {
 		return unsupported(fmt.Sprintf("more than %d elements, attributes and texts", maxNodes))
 	}
 	n.parent = p.at
 	p.at.children = append(p.at.children, n)
+	if n.kind != element {
+		p.at.nodes += n.nodes // those of an element are known at its end
+	}
 	return nil
 }
 
@@ -193,7 +201,8 @@ func (p *parser) open(t xml.StartElement) error {
 		return err
 	}
 	p.at = n
-	return n.resolve()
+	p.scope.enter(n)
+	return p.resolve(n)
 }
 
 func (p *parser) intern(s string) string {
@@ -208,9 +217,9 @@ func (p *parser) intern(s string) string {
 
 // resolve finds the namespaces of an element and its attributes, and puts these in
 // canonical order (Canonical XML 1.0, 2.2).
-func (n *node) resolve() error {
+func (p *parser) resolve(n *node) error {
 	var ok bool
-	if n.name.space, ok = n.lookup(n.name.prefix); !ok || strings.Contains(n.name.local, ":") {
+	if n.name.space, ok = p.scope.lookup(n.name.prefix); !ok || strings.Contains(n.name.local, ":") {
 		return malformed("a prefix without a namespace")
 	}
 	for i := range n.attrs {
@@ -221,7 +230,7 @@ func (n *node) resolve() error {
 		if a.prefix == "" {
 			continue
 		}
-		if a.space, ok = n.lookup(a.prefix); !ok {
+		if a.space, ok = p.scope.lookup(a.prefix); !ok {
 			return malformed("a prefix without a namespace")
 		}
 	}
@@ -242,22 +251,6 @@ func (n *node) resolve() error {
 	return nil
 }
 
-// lookup returns the namespace of a prefix. Without a default namespace that of no
-// prefix is "".
-func (n *node) lookup(prefix string) (string, bool) {
-	if prefix == "xml" {
-		return xmlSpace, true
-	}
-	for ; n != nil; n = n.parent {
-		for _, d := range n.declared {
-			if d.prefix == prefix {
-				return d.uri, true
-			}
-		}
-	}
-	return "", prefix == ""
-}
-
 // root returns the root element of a document.
 func (n *node) root() *node {
 	for _, c := range n.children {
@@ -270,6 +263,24 @@ func (n *node) root() *node {
 
 func (n *node) is(space, local string) bool {
 	return n.kind == element && n.name.space == space && n.name.local == local
+}
+
+// elements are the children that are elements.
+func (n *node) elements() (all []*node) {
+	for _, c := range n.children {
+		if c.kind == element {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// hasText says whether text stands directly in an element, white space apart, or an
+// instruction.
+func (n *node) hasText() bool {
+	return slices.ContainsFunc(n.children, func(c *node) bool {
+		return c.kind == instruction || c.kind == text && len(strings.Trim(c.data, " \t\r\n")) > 0
+	})
 }
 
 // all returns the children of a name.

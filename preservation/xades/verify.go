@@ -22,17 +22,26 @@ type Options struct {
 	Trust cades.Trust
 	// Open gives the bytes of a file beside the document by the relative name in the
 	// signature, in which the caller believes no more than in any other: it may lead
-	// upwards. It returns fs.ErrNotExist for a file that is not there. Nil: there is none.
+	// upwards. It returns fs.ErrNotExist for a file that is not there. An error of it, or
+	// of reading, that is ErrDamaged or ErrTooMuch is a finding; Verify returns all others.
+	// Nil: there is no file.
 	Open func(name string) (io.ReadCloser, error)
 }
 
+// Errors of reading a file that a signature names and that stay the same however often
+// it is read.
+var (
+	ErrDamaged = errors.New("it cannot be read")
+	ErrTooMuch = errors.New("not supported: too many bytes")
+)
+
 // Verify checks every XML signature in a document and returns a finding for every
 // check, passed ones included; none for a document without signatures. A signature
-// stands when none about it is of Severity Failed. It takes bytes of anybody; its
-// error is one of reading them, or of the context.
-func Verify(ctx context.Context, r io.Reader, o Options) ([]preservation.Finding, error) {
+// stands when none about it is of Severity Failed. The files are those beside the
+// document that are what a signature covers whose value is right, by their names for
+// Open. It takes bytes of anybody; its error is one of reading them, or of the context.
+func Verify(ctx context.Context, r io.Reader, o Options) (found []preservation.Finding, files []string, err error) {
 	v := &verification{ctx: ctx, options: o, left: maxCanonical, sums: make(map[sum][]byte)}
-	var err error
 	v.document, err = parse(ctx, r)
 	var u unsupported
 	var m malformed
@@ -44,9 +53,9 @@ func Verify(ctx context.Context, r io.Reader, o Options) ([]preservation.Finding
 			code = "xml-signature-malformed"
 		}
 		s.add(code, o.Trust.Unknown(), err.Error()+": no signature in it was judged: check it with another verifier", "")
-		return s.found, nil
+		return s.found, nil, nil
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	var all []*node
 	v.document.walk(func(n *node) {
@@ -55,7 +64,6 @@ func Verify(ctx context.Context, r io.Reader, o Options) ([]preservation.Finding
 		}
 	})
 	v.ids = identifiers(v.document)
-	var found []preservation.Finding
 	for i, n := range all {
 		s := &signature{verification: v, node: n, trust: o.Trust}
 		if len(all) > 1 {
@@ -64,15 +72,18 @@ func Verify(ctx context.Context, r io.Reader, o Options) ([]preservation.Finding
 		if i == maxSignatures {
 			s.subject = ""
 			s.add("xml-signature-unsupported", o.Trust.Unknown(), fmt.Sprintf("not supported: more than %d signatures: check the rest with another verifier", maxSignatures), "")
-			return append(found, s.found...), nil
+			return append(found, s.found...), files, nil
 		}
 		s.check()
 		if s.err != nil {
-			return nil, s.err
+			return nil, nil, s.err
 		}
 		found = append(found, s.found...)
+		if s.proven {
+			files = append(files, s.files...)
+		}
 	}
-	return found, nil
+	return found, files, nil
 }
 
 // verification is that of one document.
@@ -83,6 +94,7 @@ type verification struct {
 	ids      map[string][]*node
 	left     int // bytes that transforms may still write
 	referred int // references so far
+	stamps   int // time-stamps so far
 	sums     map[sum][]byte
 }
 
@@ -94,7 +106,9 @@ type signature struct {
 	trust   cades.Trust // with what the signature brings for its validation
 	found   []preservation.Finding
 	named   []*node // what its references lead to, be it as it was signed or not
-	files   bool    // it covers a file beside the document
+	covered []cover
+	files   []string // beside the document, that are as they were signed
+	proven  bool     // the value is that of the signer's key
 	hashes  []crypto.Hash
 	err     error // of reading
 }
@@ -130,18 +144,21 @@ func (s *signature) check() {
 		return
 	}
 	p := s.properties()
-	covered := s.references(s.node.one(dsig, "SignedInfo"), true)
+	s.references(s.node.one(dsig, "SignedInfo"), true)
 	if s.err != nil {
 		return
 	}
-	s.checkCover(covered)
-	named, signed := s.checkProperties(p, covered)
+	s.checkCover(p)
+	named, signed := s.checkProperties(p)
 	certificates := s.certificates()
 	m := p.material(certificates)
 	m.Add(s.trust.Material)
 	s.trust.Material = m
 	c := s.checkValue(certificates, named, signed)
 	proven := s.checkStamps(p)
+	if s.err != nil {
+		return
+	}
 	if slices.Contains(s.hashes, crypto.SHA1) {
 		s.weak("SHA-1")
 	}
@@ -157,46 +174,6 @@ func (s *signature) check() {
 
 func (s *signature) weak(with string) {
 	s.add("algorithm-weak", preservation.Notice, "made with "+with+", which no longer proves anything by itself", "SOG-IS ACM")
-}
-
-// checkCover tells a document that is signed in part from one that is signed as a
-// whole, so that nothing unsigned passes for signed.
-func (s *signature) checkCover(covered []*node) {
-	content := s.files
-	for _, n := range covered {
-		content = content || !n.within(s.node) || s.inObject(n)
-	}
-	if !content {
-		s.add("content-uncovered", s.trust.Unknown(), "no content was found to be what it signs", "XML Signature, 3.2")
-		return
-	}
-	is := func(n *node) bool { return slices.Contains(covered, n) }
-	root := s.document.root()
-	if root != s.node && !root.is(asicSpace, "XAdESSignatures") && !is(s.document) && !is(root) {
-		s.add("document-partly-covered", preservation.Notice, "it does not cover the whole document: what it does not name is not signed", "XML Signature, 8.1.3")
-	}
-	for _, o := range s.node.all(dsig, "Object") {
-		carries := slices.ContainsFunc(o.children, func(n *node) bool { return n.kind == element && n.name.local == "QualifyingProperties" })
-		if !carries && !slices.ContainsFunc(covered, func(n *node) bool { return n.within(o) || o.within(n) && n.within(s.node) }) {
-			s.add("object-uncovered", preservation.Notice, "it holds an object that it does not sign", "XML Signature, 8.1.3")
-		}
-	}
-}
-
-// asicSpace is the namespace of the root around signatures in an ASiC container.
-const asicSpace = "http://uri.etsi.org/02918/v1.2.1#"
-
-// inObject says whether a node of the signature is content, not one of its properties.
-func (s *signature) inObject(n *node) bool {
-	for ; n != s.node && n != nil; n = n.parent {
-		if n.name.local == "QualifyingProperties" {
-			return false
-		}
-		if n.is(dsig, "Object") {
-			return true
-		}
-	}
-	return false
 }
 
 // checkValue judges the signature value and the certificate that belongs to it, and
@@ -234,6 +211,7 @@ func (s *signature) checkValue(certificates []*cms.Certificate, named []certDige
 	err = unsupported("the key of " + best.Subject)
 	if best.X509 != nil {
 		err = verify(best.X509.PublicKey)
+		s.proven = err == nil
 	}
 	s.judge(err, "signature", "the signature value is that of "+best.Subject, "XML Signature, 3.2.2")
 	switch clause := "EN 319 132-1, 5.2.2"; {
@@ -272,7 +250,7 @@ func (s *signature) value(info *node) (func(crypto.PublicKey) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest, err := s.digest(data{apex: info, comments: true}.canonical(f), a.hash)
+	digest, err := s.digest(s.canonical(data{apex: info, comments: true}, f), a.hash)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func open(name string) (io.ReadCloser, error) {
 
 func verify(t testing.TB, doc string) []preservation.Finding {
 	t.Helper()
-	found, err := Verify(t.Context(), strings.NewReader(doc), Options{Trust: trust(t), Open: open})
+	found, _, err := Verify(t.Context(), strings.NewReader(doc), Options{Trust: trust(t), Open: open})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,9 +179,9 @@ func changes(t testing.TB) []change {
 		{"manifest", "manifest", `(<ds:Manifest.*?<ds:DigestValue>)..`, "${1}AA", "digest-mismatch content-uncovered", false},
 		{"signed properties", "enveloped", "2026-11-01T09:00:00Z", "2025-11-01T09:00:00Z", "digest-mismatch", false},
 		{"properties of another signature", "enveloped", `Target="#id-`, `Target="#other-`, "xml-signature-malformed", false},
-		{"second properties", "enveloped", "<ds:Object>", `<ds:Object><xades:QualifyingProperties xmlns:xades="http://uri.etsi.org/01903/v1.3.2#"/></ds:Object><ds:Object>`, "xml-signature-malformed signing-certificate-missing", false},
+		{"second properties", "enveloped", "<ds:Object>", `<ds:Object><xades:QualifyingProperties xmlns:xades="http://uri.etsi.org/01903/v1.3.2#"/></ds:Object><ds:Object>`, "xml-signature-malformed object-uncovered signing-certificate-missing", false},
 		{"properties elsewhere", "element-exclusive", `(<ds:Object>)(<xades:QualifyingProperties.*)(</ds:Object></ds:Signature>)`, `<ds:Object><x>$2</x></ds:Object>$1<xades:QualifyingProperties xmlns:xades="http://uri.etsi.org/01903/v1.3.2#"><xades:SignedProperties/></xades:QualifyingProperties>$3`,
-			"xml-signature-malformed document-partly-covered signed-properties-uncovered", false},
+			"xml-signature-malformed document-partly-covered object-uncovered signed-properties-uncovered", false},
 		{"signed info", "enveloped", `<ds:Reference Id="r-`, `<ds:Reference Id="s-`, "signature-mismatch", false},
 		{"signature value", "ecdsa-sha512", `(<ds:SignatureValue[^>]*>)....`, "${1}AAAA", "signature-mismatch", false},
 		{"signature value is none", "pss-sha512", `(<ds:SignatureValue[^>]*>)[^<]*`, "$1!", "signature-mismatch", false},
@@ -263,14 +263,14 @@ func TestErrors(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	doc := read(t, "detached.xml")
-	if _, err := Verify(ended, bytes.NewReader(doc), Options{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := Verify(ended, bytes.NewReader(doc), Options{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	broken := errors.New("disk")
-	if _, err := Verify(t.Context(), io.MultiReader(bytes.NewReader(doc[:100]), failing{broken}), Options{}); !errors.Is(err, broken) {
+	if _, _, err := Verify(t.Context(), io.MultiReader(bytes.NewReader(doc[:100]), failing{broken}), Options{}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
-	if _, err := Verify(t.Context(), bytes.NewReader(doc), Options{Open: func(string) (io.ReadCloser, error) { return nil, broken }}); !errors.Is(err, broken) {
+	if _, _, err := Verify(t.Context(), bytes.NewReader(doc), Options{Open: func(string) (io.ReadCloser, error) { return nil, broken }}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }
@@ -321,7 +321,7 @@ func FuzzVerify(f *testing.F) {
 	}
 	o := Options{Trust: trust(f), Open: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("Anlage")), nil }}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		if _, err := Verify(t.Context(), bytes.NewReader(doc), o); err != nil {
+		if _, _, err := Verify(t.Context(), bytes.NewReader(doc), o); err != nil {
 			t.Error(err)
 		}
 	})

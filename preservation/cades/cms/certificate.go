@@ -17,8 +17,8 @@ import (
 )
 
 // Certificate is a certificate as it came. X509 is nil when the standard
-// library cannot read it, brainpool curves for one; then the names below are
-// all that is known.
+// library cannot read it, brainpool curves for one, or when its key is too large to
+// be used; then the names below are all that is known.
 type Certificate struct {
 	Raw     []byte
 	X509    *x509.Certificate
@@ -45,10 +45,10 @@ func (sd *SignedData) readCertificates(s cryptobyte.String) error {
 }
 
 // ParseCertificate reads a certificate in DER. What the standard library cannot read
-// is no error as long as it is a certificate; other errors wrap ErrMalformed.
+// or no key of revocation.MaxKey is no error as long as it is a certificate; other errors wrap ErrMalformed.
 func ParseCertificate(raw []byte) (*Certificate, error) {
 	c := &Certificate{Raw: raw, serial: new(big.Int)}
-	if x, err := x509.ParseCertificate(raw); err == nil {
+	if x, err := revocation.ParseCertificate(raw); err == nil {
 		c.X509, c.Subject, c.issuer, c.serial = x, x.Subject.String(), x.RawIssuer, x.SerialNumber
 		return c, nil
 	}
