@@ -55,11 +55,7 @@ func (w *work) validateASiC(ctx context.Context, f *file) error {
 			if _, ours := errors.AsType[*fs.PathError](err); ours || ctx.Err() != nil {
 				return err
 			}
-			if errors.Is(err, errTooMuchSigned) {
-				a.note("signature-too-large", finding.Printable(e.Name), err.Error()+": check it with another verifier")
-				continue
-			}
-			a.note("container-damaged", finding.Printable(e.Name), "it, or a file that it signs, cannot be unpacked: "+err.Error())
+			a.note("container-damaged", finding.Printable(e.Name), "it cannot be unpacked: "+err.Error())
 		}
 	}
 	if a.signatures == 0 {
@@ -71,14 +67,15 @@ func (w *work) validateASiC(ctx context.Context, f *file) error {
 	return nil
 }
 
-var errTooMuchSigned = fmt.Errorf("not supported: signatures over more than %d bytes in one container", maxContainerBytes)
+var errTooMuchSigned = fmt.Errorf("%w: signatures over more than %d in one container", xades.ErrTooMuch, maxContainerBytes)
 
 // asic is a container whose signatures are being validated.
 type asic struct {
 	*work
 	container  *container.Container
 	signatures int
-	covered    map[string]bool // by any of them
+	covered    map[string]bool // by any of them whose value is right
+	loose      []string        // named like signatures, and have none
 	left       int64           // bytes that signatures may still ask for
 	found      []preservation.Finding
 }
@@ -109,7 +106,14 @@ func (a *asic) validate(ctx context.Context, e *container.Entry) error {
 		return err
 	}
 	defer in.Close()
-	found, err := xades.Verify(ctx, in, xades.Options{Trust: a.strangers(), Open: a.open})
+	found, files, err := xades.Verify(ctx, in, xades.Options{Trust: a.strangers(), Open: a.open})
+	if err == nil && len(found) == 0 {
+		a.signatures--
+		a.loose = append(a.loose, e.Name)
+	}
+	for _, name := range files {
+		a.covered[path.Clean(name)] = true
+	}
 	for _, f := range found {
 		f.Subject = strings.TrimSuffix(finding.Printable(e.Name)+", "+f.Subject, ", ")
 		a.found = append(a.found, f)
@@ -125,19 +129,60 @@ func (a *asic) open(name string) (io.ReadCloser, error) {
 			if a.left -= e.Size; a.left < 0 {
 				return nil, errTooMuchSigned
 			}
-			a.covered[e.Name] = true
-			return a.container.Reader(e)
+			in, err := a.container.Reader(e)
+			if err != nil {
+				return nil, damage(err)
+			}
+			return damaged{in}, nil
 		}
 	}
 	return nil, fs.ErrNotExist
 }
 
+// damaged reads a file of the container. What is wrong with its bytes stays wrong and
+// is a finding; what is wrong with the disk is not.
+type damaged struct{ io.ReadCloser }
+
+func (d damaged) Read(p []byte) (int, error) {
+	n, err := d.ReadCloser.Read(p)
+	return n, damage(err)
+}
+
+func damage(err error) error {
+	if _, ours := errors.AsType[*fs.PathError](err); ours || err == nil || err == io.EOF {
+		return err
+	}
+	return fmt.Errorf("%w: %v", xades.ErrDamaged, err)
+}
+
 // uncovered are the files that no signature is about.
 func (a *asic) uncovered() (names []string) {
 	for _, e := range a.container.Entries {
-		if e.Name != "mimetype" && !strings.HasPrefix(e.Name, "META-INF/") && !a.covered[e.Name] {
+		if e.Name != "mimetype" && !a.covered[e.Name] && (!ofContainer(e.Name) || slices.Contains(a.loose, e.Name)) {
 			names = append(names, e.Name)
 		}
 	}
 	return names
+}
+
+// ofContainer says by its name whether a file is one of the container itself: a
+// manifest, or what proves the others (EN 319 162-1, 4.3.3 and 4.4.3).
+func ofContainer(name string) bool {
+	name, inside := strings.CutPrefix(name, "META-INF/")
+	if !inside || strings.Contains(name, "/") {
+		return false
+	}
+	name = strings.ToLower(name)
+	switch path.Ext(name) {
+	case ".xml":
+		return strings.HasPrefix(name, "manifest") || strings.HasPrefix(name, "asic") && strings.Contains(name, "manifest") ||
+			strings.Contains(name, "signature") || strings.Contains(name, "evidencerecord")
+	case ".p7s":
+		return strings.Contains(name, "signature")
+	case ".tst":
+		return strings.Contains(name, "timestamp")
+	case ".ers":
+		return strings.Contains(name, "evidencerecord")
+	}
+	return false
 }

@@ -23,6 +23,12 @@ func TestValidateASiC(t *testing.T) {
 	s := &notary{T: t, dir: t.TempDir(), roots: x509.NewCertPool()}
 	s.roots.AppendCertsFromPEM([]byte(read("ca.pem")))
 	both := read("akte.asice")
+	signatures := unpack(t, both, "META-INF/signatures001.xml")
+	i := strings.Index(signatures, "</ds:SignatureValue>")
+	wrong := signatures[:i-12] + "AAAAAAAA" + signatures[i-4:]
+	more := strings.Replace(signatures, "<ds:Signature ", "<Rechnung/><ds:Signature ", 1)
+	const nobody = `<asic:XAdESSignatures xmlns:asic="http://uri.etsi.org/02918/v1.2.1#"><ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/><ds:SignatureMethod Algorithm="x"/>` +
+		`<ds:Reference URI="mehr.txt"><ds:Transforms><ds:Transform Algorithm="urn:x"/></ds:Transforms><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>AAAA</ds:DigestValue></ds:Reference></ds:SignedInfo><ds:SignatureValue>AAAA</ds:SignatureValue></ds:Signature></asic:XAdESSignatures>`
 	for _, c := range []struct {
 		name, file, content string
 		codes               string // of warnings, but for revocation
@@ -30,12 +36,20 @@ func TestValidateASiC(t *testing.T) {
 	}{
 		{"ASiC-E", "akte.asice", both, "signing-time-claimed", "anlage.txt akte.xml"},
 		{"ASiC-S", "ANLAGE.ASICS", read("anlage.asics"), "signing-time-claimed", "anlage.txt"},
-		{"changed", "akte.asice", repack(t, both, "anlage.txt", "anderes"), "digest-mismatch signing-time-claimed", "akte.xml"},
+		{"changed", "akte.asice", repack(t, both, "anlage.txt", "anderes"), "digest-mismatch signing-time-claimed container-partly-covered", "akte.xml"},
+		{"changed, and another damaged", "akte.asice", spoil(t, repack(t, both, "anlage.txt", "anderes"), "akte.xml"), "digest-mismatch signed-content-damaged content-uncovered signing-time-claimed container-partly-covered", ""},
+		{"value changed", "akte.asice", repack(t, both, "META-INF/signatures001.xml", wrong), "signing-time-claimed signature-mismatch imprint-mismatch container-partly-covered", "anlage.txt akte.xml"},
+		{"opened by a signature of nobody", "akte.asice", repack(t, repack(t, both, "mehr.txt", "neu"), "META-INF/signatures002.xml", nobody), "signing-time-claimed reference-unsupported content-uncovered signer-certificate-missing container-partly-covered", "anlage.txt akte.xml"},
+		{"file added beside the signatures", "akte.asice", repack(t, both, "META-INF/Rechnung.pdf", "neu"), "signing-time-claimed container-partly-covered", "anlage.txt akte.xml"},
+		{"file added that is named like a signature", "akte.asice", repack(t, both, "META-INF/signatures-rechnung.xml", "<Rechnung/>"), "signing-time-claimed container-partly-covered", "anlage.txt akte.xml"},
+		{"file added that is named like a manifest", "akte.asice", repack(t, both, "META-INF/manifest.pdf", "neu"), "signing-time-claimed container-partly-covered", "anlage.txt akte.xml"},
+		{"more around the signatures", "akte.asice", repack(t, both, "META-INF/signatures001.xml", more), "document-partly-covered signing-time-claimed", "anlage.txt akte.xml"},
 		{"file is gone", "akte.asice", repack(t, both, "anlage.txt", ""), "signed-content-missing signing-time-claimed", "akte.xml"},
 		{"file added", "akte.asice", repack(t, both, "mehr.txt", "neu"), "signing-time-claimed container-partly-covered", "anlage.txt akte.xml"},
 		{"CMS signature added", "akte.asice", repack(t, both, "META-INF/signature.p7s", "?"), "signing-time-claimed signature-unsupported", "anlage.txt akte.xml"},
 		{"no signature", "akte.asice", repack(t, both, "META-INF/signatures001.xml", ""), "signature-missing", ""},
-		{"damaged", "akte.asice", damage(t, both, "anlage.txt"), "container-damaged container-partly-covered", ""},
+		{"damaged", "akte.asice", spoil(t, both, "anlage.txt"), "signed-content-damaged signing-time-claimed container-partly-covered", "akte.xml"},
+		{"signature damaged", "akte.asice", spoil(t, both, "META-INF/signatures001.xml"), "container-damaged container-partly-covered", ""},
 		{"no ZIP", "akte.asice", "PK", "zip-unreadable", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -57,6 +71,25 @@ func TestValidateASiC(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unpack returns a file of a ZIP.
+func unpack(t *testing.T, archive, name string) string {
+	t.Helper()
+	r, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // repack replaces or adds a file of a ZIP, or leaves it out when it is empty.
@@ -90,8 +123,8 @@ func repack(t *testing.T, archive, name, content string) string {
 	return b.String()
 }
 
-// damage changes a byte of the packed content of a file.
-func damage(t *testing.T, archive, name string) string {
+// spoil changes a byte of the packed content of a file.
+func spoil(t *testing.T, archive, name string) string {
 	t.Helper()
 	r, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
 	if err != nil {

@@ -45,7 +45,7 @@ func (w *work) validateXML(ctx context.Context, f *file) error {
 		return err
 	}
 	var about []preservation.FileID
-	found, err := xades.Verify(ctx, in, xades.Options{Trust: w.strangers(), Open: func(name string) (io.ReadCloser, error) {
+	found, _, err := xades.Verify(ctx, in, xades.Options{Trust: w.strangers(), Open: func(name string) (io.ReadCloser, error) {
 		target := w.beside(f, name)
 		if target == nil {
 			return nil, fs.ErrNotExist
