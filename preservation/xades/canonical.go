@@ -190,9 +190,9 @@ func (c *canonical) name(n name) {
 }
 
 // namespaces returns the declarations that an element gets: those that are not
-// already written around it, of all in scope or of those that it uses visibly. Around
-// an element that is not the apex all is written that is not of visible use; what it
-// declares itself is alone new.
+// already written around it, of all in scope or of those that it uses visibly. Below
+// the apex those that hold whether they are used or not (all, or those of the
+// PrefixList) stand around the element already, except for what it declares itself.
 func (c *canonical) namespaces(n *node, apex bool) (added []declaration) {
 	add := func(prefix string) {
 		if uri := c.scope.uris[prefix]; prefix != "xml" && uri != c.written.uris[prefix] {
