@@ -10,9 +10,11 @@ import (
 	"bestand/retention"
 )
 
-// filing says where a record stands in the file plan. Records above it that are there
-// no more, or go in a circle, end the way up.
+// filing says where a record of the catalog stands in the file plan, which is not where
+// its package has it once it was reclassified. Records above it that are there no more,
+// or go in a circle, end the way up.
 func (s *service) filing(ctx context.Context, t *catalog.Tenant, r preservation.Record, stands retention.Evaluation) (f dip.Filing, err error) {
+	f.Class = r.Class
 	f.Disposition = string(stands.Disposition)
 	rules, err := s.officer.Rules(ctx, t)
 	if err != nil {

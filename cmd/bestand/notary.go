@@ -144,7 +144,11 @@ func (s *service) export(ctx context.Context, t *catalog.Tenant, id preservation
 		return x, err
 	}
 	x.Until = stands.End
-	x.Filing, err = s.filing(ctx, t, x.Package.Record(), stands)
+	now, err := t.Record(ctx, id)
+	if err != nil {
+		return x, err
+	}
+	x.Filing, err = s.filing(ctx, t, now.Record, stands)
 	return x, err
 }
 

@@ -89,6 +89,7 @@ func manifest(items []item, digest func(preservation.Digests) string) func(io.Wr
 // transfers, and the record its own identifier there; the reserved elements say
 // nothing of a file plan, so that others follow.
 func bagInfo(s Source, r preservation.Record, octets int64, files int) string {
+	class, received := s.class()
 	var b strings.Builder
 	for _, f := range [][2]string{
 		{"Source-Organization", s.Archive},
@@ -101,7 +102,8 @@ func bagInfo(s Source, r preservation.Record, octets int64, files int) string {
 		{"Internal-Sender-Identifier", fmt.Sprintf("%s, version %d", r.ID, r.Version)},
 		{"Title", r.Title},
 		{"Reference", r.Reference},
-		{"Class", r.Class},
+		{"Class", class},
+		{"Class-As-Received", received},
 		{"Kind", r.Kind},
 		{"Creator", r.Creator},
 		{"Opened", r.Opened.String()},

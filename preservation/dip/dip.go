@@ -35,12 +35,23 @@ type Source struct {
 
 // Filing is where a record stands in the file plan and by which rule it is kept.
 type Filing struct {
+	Class       string // in which the record stands now; empty: still that of its package
 	ClassTitle  string
 	Disposition string // A, B or V; empty when nothing has decided it
 	Years       int    // of the retention period; 0 when it is not one of whole years
 	Permanent   bool   // it is kept for ever
 	// Parents are the records that this one is a part of, the outermost first.
 	Parents []preservation.Record
+}
+
+// class is where the record stands now, and received where its sender had it if that is
+// another class.
+func (s Source) class() (now, received string) {
+	packaged := s.Package.Record().Class
+	if s.Filing.Class == "" || s.Filing.Class == packaged {
+		return packaged, ""
+	}
+	return s.Filing.Class, packaged
 }
 
 // files is what a package holds, in its order.

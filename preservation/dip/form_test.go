@@ -39,14 +39,23 @@ var hostileNames = []string{
 	strings.Repeat("tief/", 40) + "x", strings.Repeat("lang/", 800) + "x", "\u212a", "k", "<script>&amp;'", "names.json", "doppelt", "doppelt", "f0001", "f0001.txt",
 }
 
-// record is one with two versions: the second brings a file more and a rendition, and
-// leaves the others in the first.
+// about is what a sender says of a record.
+func about(kind string) preservation.Metadata {
+	return preservation.Metadata{Producer: "dms & mehr", ProducerRecordID: "63.10-2014/0815", Kind: kind, Class: "63.10", Title: "Bauantrag <Lindenstraße>", Reference: "63.10-2014/0815",
+		Creator: "Bauordnungsamt", Confidentiality: "confidential", Opened: preservation.Date{Year: 2014, Month: 3, Day: 2}, Closed: preservation.Date{Year: 2015, Month: 11, Day: 30}}
+}
+
 func record(t *testing.T, kind string, names ...string) dip.Source {
 	t.Helper()
+	return described(t, about(kind), names...)
+}
+
+// described is a record with two versions: the second brings a file more and a
+// rendition, and leaves the others in the first.
+func described(t *testing.T, m preservation.Metadata, names ...string) dip.Source {
+	t.Helper()
 	now := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
-	rec := preservation.Record{ID: "06f1e2g3h4j5k6m7n8p9q0r1s2", Tenant: "musterstadt", Version: 1, Submission: "06f1e2g3h4j5k6m7n8p9q0r1s3", Received: now,
-		Metadata: preservation.Metadata{Producer: "dms & mehr", ProducerRecordID: "63.10-2014/0815", Kind: kind, Class: "63.10", Title: "Bauantrag <Lindenstraße>", Reference: "63.10-2014/0815",
-			Creator: "Bauordnungsamt", Confidentiality: "confidential", Opened: preservation.Date{Year: 2014, Month: 3, Day: 2}, Closed: preservation.Date{Year: 2015, Month: 11, Day: 30}}}
+	rec := preservation.Record{ID: "06f1e2g3h4j5k6m7n8p9q0r1s2", Tenant: "musterstadt", Version: 1, Submission: "06f1e2g3h4j5k6m7n8p9q0r1s3", Received: now, Metadata: m}
 	texts := map[preservation.FileID]string{}
 	add := func(r preservation.Representation, name, document string, from preservation.FileID) preservation.FileID {
 		id := preservation.NewFileID(len(rec.Files) + 1)
@@ -374,5 +383,30 @@ func TestDamage(t *testing.T) {
 	end()
 	if err := dip.BagIt(ended, io.Discard, s); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// TestReclassified has exports say in which class a record stands now, by whose rule it
+// is kept, and beside it which one it came with.
+func TestReclassified(t *testing.T) {
+	s := record(t, "case", "a.txt")
+	s.Filing.Class, s.Filing.ClassTitle = "01.10", "Satzungen"
+	w := export(t, "x.zip", dip.Xdomea, s)
+	validate(t, w, dip.XdomeaName(s)+".xml")
+	message := string(w.read(t, dip.XdomeaName(s)+".xml"))
+	for _, want := range []string{"<xdomea:Aktenplaneinheit><xdomea:Kennzeichen>01.10</xdomea:Kennzeichen><xdomea:Inhaltsangabe>Satzungen<",
+		"<xdomea:Name>Class as received</xdomea:Name><xdomea:Wert>63.10<"} {
+		if !strings.Contains(message, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	info := string(export(t, "bag.zip", dip.BagIt, s).read(t, dip.BagItFolder(s.Package.Record().ID)+"/bag-info.txt"))
+	if !strings.Contains(info, "Class: 01.10\nClass-As-Received: 63.10\n") {
+		t.Error(info)
+	}
+	s.Filing.Class = ""
+	info = string(export(t, "bag.zip", dip.BagIt, s).read(t, dip.BagItFolder(s.Package.Record().ID)+"/bag-info.txt"))
+	if !strings.Contains(info, "Class: 63.10\n") || strings.Contains(info, "As-Received") {
+		t.Error(info)
 	}
 }

@@ -130,3 +130,21 @@ func TestXdomeaIDs(t *testing.T) {
 		t.Error("the ProzessID is that of another hand-over")
 	}
 }
+
+// TestXdomeaFields hands over what xdomea has no element for.
+func TestXdomeaFields(t *testing.T) {
+	m := about("document")
+	m.PersonalData, m.Keywords = true, []string{"Carport", "Abstand & Höhe"}
+	m.Subjects = []preservation.Subject{{Name: "Erika Muster", Born: preservation.Date{Year: 1950, Month: 2, Day: 3}, ID: "P-1"}, {Name: "Max Muster", Died: preservation.Date{Year: 2001, Month: 4, Day: 5}}}
+	m.Extra = map[string]string{"Gemarkung": "Görlitz <12>", "Flurstück": "17/4"}
+	s := described(t, m, "a.txt")
+	w := export(t, "x.zip", dip.Xdomea, s)
+	validate(t, w, dip.XdomeaName(s)+".xml")
+	message := string(w.read(t, dip.XdomeaName(s)+".xml"))
+	for _, f := range [][2]string{{"Personal data", "true"}, {"Keyword", "Carport"}, {"Keyword", "Abstand &amp; Höhe"}, {"Subject 1", "Erika Muster"}, {"Subject 1 born", "1950-02-03"},
+		{"Subject 1 ID", "P-1"}, {"Subject 2", "Max Muster"}, {"Subject 2 died", "2001-04-05"}, {"Extra: Gemarkung", "Görlitz &lt;12&gt;"}, {"Extra: Flurstück", "17/4"}} {
+		if want := "<xdomea:Feld><xdomea:Name>" + f[0] + "</xdomea:Name><xdomea:Wert>" + f[1] + "</xdomea:Wert></xdomea:Feld>"; !strings.Contains(message, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}

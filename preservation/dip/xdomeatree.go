@@ -2,6 +2,7 @@ package dip
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ type node struct {
 // cannot have above it are left out.
 func (x *message) chain() []node {
 	r := x.record
+	r.Class, _ = x.source.class()
 	nodes := []node{{element: elementOf(r.Kind), id: x.id, record: r}}
 	most := maxLevels
 	if nodes[0].element != "Dokument" { // those are below it
@@ -124,9 +126,6 @@ func (x *message) identify(id uuid, number int) {
 	x.text("</xdomea:Identifikation>")
 }
 
-// degrees are the codes of Vertraulichkeitsstufe. What is not classified is "offen".
-var degrees = map[string]string{"secret": "001", "restricted": "002", "top secret": "004", "confidential": "005"}
-
 // general writes AllgemeineMetadaten.
 func (x *message) general(r preservation.Record, electronic bool) {
 	x.text("<xdomea:AllgemeineMetadaten>")
@@ -134,12 +133,8 @@ func (x *message) general(r preservation.Record, electronic bool) {
 	x.element("Kennzeichen", r.Reference)
 	x.element("Federfuehrung", r.Creator)
 	if r.Confidentiality != "" {
-		degree := degrees[r.Confidentiality]
-		if degree == "" {
-			degree = "003"
-		}
 		x.text("<xdomea:Geheimhaltung>")
-		x.code("Geheimhaltungsgrad", "urn:xoev-de:xdomea:codeliste:vertraulichkeitsstufe", "1.0", degree, "")
+		x.code("Geheimhaltungsgrad", "urn:xoev-de:xdomea:codeliste:vertraulichkeitsstufe", "1.0", degree(r.Confidentiality), "")
 		x.text("</xdomea:Geheimhaltung>")
 	}
 	if electronic {
@@ -148,7 +143,7 @@ func (x *message) general(r preservation.Record, electronic bool) {
 	if r.Class != "" {
 		x.text("<xdomea:Aktenplaneinheit>")
 		x.element("Kennzeichen", r.Class)
-		if r.Class == x.record.Class {
+		if class, _ := x.source.class(); r.Class == class {
 			x.element("Inhaltsangabe", x.source.Filing.ClassTitle)
 		}
 		x.text("</xdomea:Aktenplaneinheit>")
@@ -184,21 +179,47 @@ func (x *message) closed(r preservation.Record) {
 	}
 }
 
-// extension says what xdomea has no element for.
+// extension says what xdomea has no element for, a Feld for each value.
 func (x *message) extension() {
 	r := x.record
 	x.text("<xdomea:AnwendungsspezifischeErweiterung><xdomea:Kennung>bestand</xdomea:Kennung><xdomea:Name>Bestand</xdomea:Name>")
-	for _, f := range [][2]string{{"Record", string(r.ID)}, {"Version", strconv.Itoa(r.Version)}, {"Received", stamp(r.Received)},
-		{"Producer", r.Producer}, {"Producer record ID", r.ProducerRecordID}, {"Confidentiality", r.Confidentiality},
-		{"Opened", r.Opened.String()}, {"Closed", r.Closed.String()}} {
-		if f[1] != "" {
-			x.text("<xdomea:Feld>")
-			x.element("Name", f[0])
-			x.element("Wert", f[1])
-			x.text("</xdomea:Feld>")
-		}
+	x.field("Record", string(r.ID))
+	x.field("Version", strconv.Itoa(r.Version))
+	x.field("Received", stamp(r.Received))
+	x.field("Producer", r.Producer)
+	x.field("Producer record ID", r.ProducerRecordID)
+	x.field("Confidentiality", r.Confidentiality)
+	x.field("Opened", r.Opened.String())
+	x.field("Closed", r.Closed.String())
+	_, received := x.source.class()
+	x.field("Class as received", received)
+	if r.PersonalData {
+		x.field("Personal data", "true")
+	}
+	for i, s := range r.Subjects {
+		name := "Subject " + strconv.Itoa(i+1)
+		x.field(name, s.Name)
+		x.field(name+" born", s.Born.String())
+		x.field(name+" died", s.Died.String())
+		x.field(name+" ID", s.ID)
+	}
+	for _, k := range r.Keywords {
+		x.field("Keyword", k)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Extra)) {
+		x.field("Extra: "+name, r.Extra[name])
 	}
 	x.text("</xdomea:AnwendungsspezifischeErweiterung>\n")
+}
+
+// field writes a Feld, or nothing for nothing.
+func (x *message) field(name, value string) {
+	if value != "" {
+		x.text("<xdomea:Feld>")
+		x.element("Name", name)
+		x.element("Wert", value)
+		x.text("</xdomea:Feld>")
+	}
 }
 
 // single writes a record that is itself a Dokument. One with several documents in it

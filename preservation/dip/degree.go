@@ -1,0 +1,42 @@
+package dip
+
+import (
+	"strings"
+
+	"golang.org/x/text/cases"
+)
+
+// Codes of Vertraulichkeitsstufe 1.0.
+const (
+	degreeSecret       = "001" // Geheim
+	degreeRestricted   = "002" // VS - Nur für den Dienstgebrauch
+	degreeOpen         = "003" // offen
+	degreeTopSecret    = "004" // Streng geheim
+	degreeConfidential = "005" // VS - Vertraulich
+)
+
+// degrees are the words for Vertraulichkeitsstufe that senders use, folded.
+var degrees = map[string]string{
+	"top secret": degreeTopSecret, "streng geheim": degreeTopSecret, "str. geh.": degreeTopSecret, "004": degreeTopSecret,
+	"secret": degreeSecret, "geheim": degreeSecret, "geh.": degreeSecret, "001": degreeSecret,
+	"confidential": degreeConfidential, "vertraulich": degreeConfidential, "vs vertraulich": degreeConfidential, "vs vertr.": degreeConfidential, "005": degreeConfidential,
+	"restricted": degreeRestricted, "vs nfd": degreeRestricted, "nfd": degreeRestricted, "nur für den dienstgebrauch": degreeRestricted,
+	"vs nur für den dienstgebrauch": degreeRestricted, "002": degreeRestricted,
+	// These are no degrees. Restricted is the lowest one that keeps a record from the public.
+	"internal": degreeRestricted, "intern": degreeRestricted,
+	"open": degreeOpen, "offen": degreeOpen, "public": degreeOpen, "öffentlich": degreeOpen, "003": degreeOpen,
+}
+
+// degree is the code of Vertraulichkeitsstufe for a confidentiality in the words of its
+// sender. The list has no code for what is not known. A word that nobody here
+// understands gets the highest degree: a receiver can lower it, but not take back what
+// was read as open.
+func degree(confidentiality string) string {
+	words := strings.FieldsFunc(cases.Fold().String(confidentiality), func(r rune) bool {
+		return r == '-' || r == '–' || r == '_' || r <= ' ' || r == '\u00a0'
+	})
+	if code, ok := degrees[strings.Join(words, " ")]; ok {
+		return code
+	}
+	return degreeTopSecret
+}
