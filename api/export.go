@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/dip"
 )
@@ -49,6 +51,9 @@ func (s *server) export(ctx context.Context, e catalog.Entry, version int, profi
 	if err != nil {
 		return nil, s.orDestroyed(ctx, e.ID, err)
 	}
+	if source.Filing.Parents, err = s.readable(ctx, source.Filing.Parents); err != nil {
+		return nil, err
+	}
 	if form.proven && source.Evidence == nil {
 		return nil, noEvidence.because("no evidence batch has covered version %d of the record yet", version)
 	}
@@ -57,6 +62,23 @@ func (s *server) export(ctx context.Context, e catalog.Entry, version int, profi
 	}
 	return &export{media: form.media, name: form.name(source), head: headOnly(ctx),
 		write: func(w io.Writer) error { return form.write(ctx, w, source) }}, nil
+}
+
+// readable are those of a record's parents, the outermost first, that the caller may
+// read as well: up to the first that is refused, or is being destroyed.
+func (s *server) readable(ctx context.Context, parents []preservation.Record) ([]preservation.Record, error) {
+	for i, p := range slices.Backward(parents) {
+		_, err := s.record(ctx, p.ID)
+		if err == nil {
+			continue
+		}
+		switch problemOf(err).Status {
+		case http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+			return parents[i+1:], nil
+		}
+		return nil, err
+	}
+	return parents, nil
 }
 
 // VisitGetPackageResponse writes the answer of GET …/package?profile=….
