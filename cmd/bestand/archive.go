@@ -143,7 +143,7 @@ func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 		return err
 	}
 	if renew {
-		if _, err := a.renewed(ctx); err != nil {
+		if err := a.renewed(ctx); err != nil {
 			return err
 		}
 	}
@@ -169,22 +169,20 @@ func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 	return err
 }
 
-// renewed gives keys that end soon successors in the data folder, and says whether it did.
-func (a *archive) renewed(ctx context.Context) (bool, error) {
+// renewed gives keys that end soon successors in the data folder.
+func (a *archive) renewed(ctx context.Context) error {
 	subjects, err := a.keys.Renew(a.now())
 	for _, subject := range subjects {
 		a.log.InfoContext(ctx, "key and certificate renewed", "subject", subject)
 	}
-	return len(subjects) > 0, err
+	return err
 }
 
-// renewKeys does that while the service runs, which goes on with the successors. One
-// caller at a time.
+// renewKeys does that while the service runs, which goes on with the keys of the data
+// folder, also when a call before this one renewed them and failed then. One caller at
+// a time.
 func (a *archive) renewKeys(ctx context.Context) error {
-	some, err := a.renewed(ctx)
-	if !some {
-		return err
-	}
+	err := a.renewed(ctx)
 	if a.cfg.SealKey == "" && a.cfg.SealModule == "" {
 		a.mu.Lock()
 		a.seal = a.keys.Seal

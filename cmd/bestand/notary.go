@@ -99,17 +99,21 @@ func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant) error {
 }
 
 // renew keeps the evidence of a tenant alive, and before that the keys of all: its jobs
-// run one at a time.
+// run one at a time. Keys that cannot be renewed hold up no evidence: a time-stamp by
+// the old one covers what would end before its successor comes.
 func (s *service) renew(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
+	var failed []error
 	if err := s.renewKeys(ctx); err != nil {
-		return fmt.Errorf("renew keys: %w", err)
+		failed = append(failed, fmt.Errorf("renew keys: %w", err))
 	}
-	_, err := s.notary.Renew(ctx, t)
-	if ctx.Err() != nil {
-		return err
+	for _, do := range []func(context.Context, *catalog.Tenant) (int, error){s.notary.Renew, s.notary.Rehash} {
+		if ctx.Err() != nil {
+			return errors.Join(append(failed, ctx.Err())...)
+		}
+		_, err := do(ctx, t)
+		failed = append(failed, err)
 	}
-	_, wrong := s.notary.Rehash(ctx, t)
-	return errors.Join(err, wrong)
+	return errors.Join(failed...)
 }
 
 // evidence is the evidence record of one version in DER, or of one file in it.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/sha256"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,25 +21,8 @@ func TestKeysRenewedInService(t *testing.T) {
 	t.Parallel()
 	in := install(t).serve(t)
 	in.stop(t)
-	a := in.opened(t)
-	defer a.close()
 	now := time.Now()
-	a.now = func() time.Time { return now }
-	if err := a.openKeys(t.Context(), true); err != nil { // with this clock
-		t.Fatal(err)
-	}
-	s, err := a.assemble(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.index.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := s.pipeline.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s := in.assembled(t, &now)
 	type signed struct {
 		at    time.Time
 		seal  []byte
@@ -48,16 +33,17 @@ func TestKeysRenewedInService(t *testing.T) {
 	sum := sha256.Sum256(content)
 	var all []signed
 	for range 3 {
-		if err := s.renew(t.Context(), a.catalog.Tenant(firstTenant), catalog.Job{}); err != nil {
+		if err := s.renew(t.Context(), s.catalog.Tenant(firstTenant), catalog.Job{}); err != nil {
 			t.Fatal(err)
 		}
 		x := signed{at: now}
+		var err error
 		if x.seal, err = s.pipeline.Sealer.Detached(t.Context(), content, catalog.Settings{}); err != nil {
 			t.Fatal(err)
 		}
-		_, chain := a.sealing()
+		_, chain := s.sealing()
 		x.ended = chain[0].NotAfter
-		raw, err := a.stamper.Stamp(t.Context(), crypto.SHA256, sum[:])
+		raw, err := s.stamper.Stamp(t.Context(), crypto.SHA256, sum[:])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,12 +54,12 @@ func TestKeysRenewedInService(t *testing.T) {
 		now = now.AddDate(4, 1, 0)
 	}
 	for i, x := range all {
-		for _, f := range cades.Verify(x.seal, bytes.NewReader(content), cades.Trust{Roots: a.trust, At: x.at}) {
+		for _, f := range cades.Verify(x.seal, bytes.NewReader(content), cades.Trust{Roots: s.trust, At: x.at}) {
 			if f.Severity == preservation.Failed {
 				t.Errorf("seal %d: %+v", i, f)
 			}
 		}
-		for _, f := range x.token.Check(crypto.SHA256, sum[:], timestamp.Trust{Roots: a.trust}, "time-stamp") {
+		for _, f := range x.token.Check(crypto.SHA256, sum[:], timestamp.Trust{Roots: s.trust}, "time-stamp") {
 			if f.Severity == preservation.Failed {
 				t.Errorf("token %d: %+v", i, f)
 			}
@@ -84,5 +70,92 @@ func TestKeysRenewedInService(t *testing.T) {
 		if i > 0 && !x.ended.After(all[i-1].ended) {
 			t.Errorf("the key of %s is that of before", x.at)
 		}
+	}
+}
+
+// assembled are the parts of a service that does not run, by a clock of the test's own.
+func (in *installation) assembled(t *testing.T, now *time.Time) *service {
+	t.Helper()
+	a := in.opened(t)
+	t.Cleanup(func() {
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	a.now = func() time.Time { return *now }
+	if err := a.openKeys(t.Context(), true); err != nil { // with this clock
+		t.Fatal(err)
+	}
+	s, err := a.assemble(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.index.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := s.pipeline.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// TestEvidenceRenewedWithoutKeys renews evidence that ends soon while the keys cannot be
+// renewed, and the keys once they can.
+func TestEvidenceRenewedWithoutKeys(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	_, r := admin.archive(about("1", "63.10", "Bauantrag"), file("plan.bin", blob("Plan")))
+	admin.post("/v1/evidence/batches", nil).want(t, 200)
+	in.stop(t)
+	now := time.Now()
+	s := in.assembled(t, &now)
+	_, before := s.sealing()
+	password := s.cfg.path("keys/password")
+	secret, err := os.ReadFile(password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(password); err != nil {
+		t.Fatal(err)
+	}
+	now = now.AddDate(4, 8, 0)
+	tenant := s.catalog.Tenant(firstTenant)
+	if err := s.renew(t.Context(), tenant, catalog.Job{}); err == nil || !strings.Contains(err.Error(), "renew keys") {
+		t.Errorf("without the password of the keys: %v", err)
+	}
+	proof, err := s.notary.Record(t.Context(), tenant, preservation.RecordID(r.ID), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stamps := len(proof.Chains[0]); stamps != 2 {
+		t.Errorf("%d time-stamps instead of the first and its renewal", stamps)
+	}
+	if err := os.WriteFile(password, secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The folder has successors already when the service takes them over.
+	if err := s.renewed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.renew(t.Context(), tenant, catalog.Job{}); err != nil {
+		t.Error(err)
+	}
+	if _, after := s.sealing(); !after[0].NotAfter.After(before[0].NotAfter) {
+		t.Error("the service seals with the old key")
+	}
+	sum := sha256.Sum256(nil)
+	raw, err := s.stamper.Stamp(t.Context(), crypto.SHA256, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := timestamp.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !token.Path()[0].Equal(s.keys.TSA.Chain[0]) {
+		t.Error("the service stamps with the old key")
 	}
 }
