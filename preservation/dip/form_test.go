@@ -50,57 +50,75 @@ func record(t *testing.T, kind string, names ...string) dip.Source {
 	return described(t, about(kind), names...)
 }
 
+// draft is a record that gets its versions one after the other.
+type draft struct {
+	*testing.T
+	preservation.Record
+	texts map[preservation.FileID]string
+}
+
+func newDraft(t *testing.T, m preservation.Metadata) *draft {
+	return &draft{T: t, texts: map[preservation.FileID]string{}, Record: preservation.Record{ID: "06f1e2g3h4j5k6m7n8p9q0r1s2", Tenant: "musterstadt", Submission: "06f1e2g3h4j5k6m7n8p9q0r1s3",
+		Received: time.Date(2026, 5, 4, 2, 2, 1, 0, time.UTC), Metadata: m}}
+}
+
+// add puts a file into the next version.
+func (d *draft) add(r preservation.Representation, name, document string, from preservation.FileID) {
+	id := preservation.NewFileID(len(d.Files) + 1)
+	text := fmt.Sprintf("content of %s %q", id, name)
+	short, long := sha256.Sum256([]byte(text)), sha512.Sum512([]byte(text))
+	f := preservation.File{ID: id, Representation: r, Name: name, Document: document, DerivedFrom: from, Size: int64(len(text)), Format: preservation.Format{Name: "Unicode Text", MIME: "text/plain"},
+		Digests: preservation.Digests{SHA256: hex.EncodeToString(short[:]), SHA512: hex.EncodeToString(long[:])}}
+	f.Path = aip.DataPath(f)
+	d.Files, d.texts[id] = append(d.Files, f), text
+}
+
+// next packs the next version, an hour after the one before. Its files stay in it.
+func (d *draft) next() *aip.Reader {
+	d.Helper()
+	d.Version++
+	d.Received = d.Received.Add(time.Hour)
+	agent := preservation.Agent{Type: preservation.Software, Name: "test", Version: "1"}
+	var b bytes.Buffer
+	_, err := aip.Write(d.Context(), &b, aip.Package{Record: d.Record, Creator: agent,
+		Events: []preservation.Event{{ID: preservation.NewID(d.Received), Type: preservation.EventReceive, At: d.Received, Outcome: preservation.Success, Agent: agent}},
+		Content: func(id preservation.FileID) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(d.texts[id])), nil
+		},
+		Seal: func(context.Context, []byte) ([]byte, error) { return []byte{0x30, 0}, nil }})
+	if err != nil {
+		d.Fatal(err)
+	}
+	p, err := aip.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.Files = slices.Clone(d.Files)
+	for i := range d.Files {
+		if d.Files[i].HeldIn == 0 {
+			d.Files[i].HeldIn = d.Version
+		}
+	}
+	return p
+}
+
 // described is a record with two versions: the second brings a file more and a
 // rendition, and leaves the others in the first.
 func described(t *testing.T, m preservation.Metadata, names ...string) dip.Source {
 	t.Helper()
-	now := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
-	rec := preservation.Record{ID: "06f1e2g3h4j5k6m7n8p9q0r1s2", Tenant: "musterstadt", Version: 1, Submission: "06f1e2g3h4j5k6m7n8p9q0r1s3", Received: now, Metadata: m}
-	texts := map[preservation.FileID]string{}
-	add := func(r preservation.Representation, name, document string, from preservation.FileID) preservation.FileID {
-		id := preservation.NewFileID(len(rec.Files) + 1)
-		text := fmt.Sprintf("content of %s %q", id, name)
-		short, long := sha256.Sum256([]byte(text)), sha512.Sum512([]byte(text))
-		f := preservation.File{ID: id, Representation: r, Name: name, Document: document, DerivedFrom: from, Size: int64(len(text)), Format: preservation.Format{Name: "Unicode Text", MIME: "text/plain"},
-			Digests: preservation.Digests{SHA256: hex.EncodeToString(short[:]), SHA512: hex.EncodeToString(long[:])}}
-		f.Path = aip.DataPath(f)
-		rec.Files, texts[id] = append(rec.Files, f), text
-		return id
-	}
+	d := newDraft(t, m)
 	for i, name := range names {
 		document := ""
 		if i%3 == 0 {
 			document = fmt.Sprint(i/6 + 1)
 		}
-		add(preservation.Original, name, document, "")
+		d.add(preservation.Original, name, document, "")
 	}
-	write := func() *aip.Reader {
-		var b bytes.Buffer
-		_, err := aip.Write(t.Context(), &b, aip.Package{Record: rec, Creator: preservation.Agent{Type: preservation.Software, Name: "test", Version: "1"},
-			Events: []preservation.Event{{ID: preservation.NewID(now), Type: preservation.EventReceive, At: now, Outcome: preservation.Success, Agent: preservation.Agent{Type: preservation.Software, Name: "test", Version: "1"}}},
-			Content: func(id preservation.FileID) (io.ReadCloser, error) {
-				return io.NopCloser(strings.NewReader(texts[id])), nil
-			},
-			Seal: func(context.Context, []byte) ([]byte, error) { return []byte{0x30, 0}, nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := aip.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
-	first := dip.Source{Package: write(), Evidence: []byte("first")}
-	rec.Files = slices.Clone(rec.Files)
-	for i := range rec.Files {
-		rec.Files[i].HeldIn = 1
-	}
-	rec.Version, rec.Received = 2, now.Add(time.Hour)
-	add(preservation.Preservation, "Größe 1.pdf", rec.Files[0].Document, rec.Files[0].ID)
-	add(preservation.Text, "f0001.txt", rec.Files[0].Document, rec.Files[0].ID)
-	add(preservation.Original, "Nachtrag.txt", "", "")
-	return dip.Source{Package: write(), Archive: "Stadt Musterstadt", Agent: preservation.Agent{Name: "bestand", Version: "1.2"}, At: now.Add(24 * time.Hour),
+	first := dip.Source{Package: d.next(), Evidence: []byte("first")}
+	d.add(preservation.Preservation, "Größe 1.pdf", d.Files[0].Document, d.Files[0].ID)
+	d.add(preservation.Text, "f0001.txt", d.Files[0].Document, d.Files[0].ID)
+	d.add(preservation.Original, "Nachtrag.txt", "", "")
+	return dip.Source{Package: d.next(), Archive: "Stadt Musterstadt", Agent: preservation.Agent{Name: "bestand", Version: "1.2"}, At: d.Received.Add(23 * time.Hour),
 		Until:  preservation.Date{Year: 2035, Month: 12, Day: 31},
 		Filing: dip.Filing{ClassTitle: "Baugenehmigungen", Disposition: "B", Years: 20},
 		Version: func(_ context.Context, n int) (dip.Source, error) {
@@ -352,6 +370,45 @@ func TestOCFL(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOCFLVersions exports a record of many versions without inventories that outgrow it.
+func TestOCFLVersions(t *testing.T) {
+	const versions, files = 80, 10
+	d := newDraft(t, about("file"))
+	all := make([]dip.Source, versions)
+	for n := range all {
+		for range files {
+			d.add(preservation.Original, "Anlage.txt", "", "")
+		}
+		all[n] = dip.Source{Package: d.next()}
+	}
+	s := all[versions-1]
+	s.Version = func(_ context.Context, n int) (dip.Source, error) { return all[n-1], nil }
+	w := export(t, "ocfl.zip", dip.OCFL, s)
+	folder := dip.OCFLFolder(s.Package.Record().ID)
+	var inventories uint64
+	for _, f := range w.File {
+		if strings.HasSuffix(f.Name, "inventory.json") {
+			inventories += f.UncompressedSize64
+		}
+	}
+	if most := uint64(48 << 20); inventories > most {
+		t.Errorf("%d bytes of inventories", inventories)
+	}
+	for _, n := range []int{1, 2, 3, versions} { // those of ordinary records are all there
+		w.read(t, fmt.Sprintf("%s/v%d/inventory.json", folder, n))
+	}
+	v := ocfl.ValidateObject(t.Context(), ocflfs.NewWrapFS(w), folder)
+	if v.Err() != nil {
+		t.Errorf("ocfl-go: %v", v.Err())
+	}
+	for _, warning := range v.WarnErrors() {
+		var hint *ocfl.ValidationError
+		if !errors.As(warning, &hint) || hint.Code != "W010" {
+			t.Errorf("ocfl-go: %v", warning)
+		}
 	}
 }
 
