@@ -169,7 +169,7 @@ func (d *Disposer) checkRun(ctx context.Context, t *catalog.Tenant, r *Run) erro
 			return err
 		}
 		for _, doc := range docs {
-			same, err := attested(ctx, v, doc)
+			same, err := d.attested(ctx, t, v, doc)
 			if err != nil {
 				return fmt.Errorf("compare disposal run %s with the bucket: %w", r.ID, err)
 			}

@@ -24,12 +24,8 @@ func (d *Disposer) checkPlan(ctx context.Context, t *catalog.Tenant) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := t.View().UnstoredDocuments(ctx, 1)
-	if err != nil {
+	if err := d.settled(ctx, t); err != nil {
 		return err
-	}
-	if len(waiting) > 0 { // the job "configure" is on its way
-		return &catalog.Later{Until: d.Officer.Now().Add(time.Minute), Reason: "the newest rules, holds and permits are not in the bucket yet"}
 	}
 	for _, kind := range []string{KindScheme, KindRule, KindHold, KindPermit} {
 		docs, err := t.View().Documents(ctx, kind)
@@ -37,7 +33,7 @@ func (d *Disposer) checkPlan(ctx context.Context, t *catalog.Tenant) error {
 			return err
 		}
 		for _, doc := range docs {
-			same, err := attested(ctx, v, doc)
+			same, err := d.attested(ctx, t, v, doc)
 			if err != nil {
 				return fmt.Errorf("compare %s %s with the bucket: %w", kind, doc.Name, err)
 			}
@@ -48,6 +44,29 @@ func (d *Disposer) checkPlan(ctx context.Context, t *catalog.Tenant) error {
 		}
 	}
 	return nil
+}
+
+// settled wants every document in the bucket: one that somebody wrote just now is
+// on its way there, by its writer or by the job "configure".
+func (d *Disposer) settled(ctx context.Context, t *catalog.Tenant) error {
+	waiting, err := t.View().UnstoredDocuments(ctx, 1)
+	if err == nil && len(waiting) > 0 {
+		return &catalog.Later{Until: d.Officer.Now().Add(time.Minute), Reason: "the newest rules, holds and permits are not in the bucket yet"}
+	}
+	return err
+}
+
+// attested reports whether a document stands in the bucket as in the catalog. One
+// that came while others were compared is no difference.
+func (d *Disposer) attested(ctx context.Context, t *catalog.Tenant, s preservation.Store, doc catalog.Document) (bool, error) {
+	same, err := attested(ctx, s, doc)
+	if err != nil || same {
+		return same, err
+	}
+	if err := d.settled(ctx, t); err != nil {
+		return false, err
+	}
+	return attested(ctx, s, doc)
 }
 
 // attested reports whether a document stands in the bucket as in the catalog.

@@ -180,3 +180,24 @@ func TestEventLock(t *testing.T) {
 		}
 	}
 }
+
+// TestDisposeMeanwhile: a permit that somebody wrote while others were compared, and
+// that is on its way into the bucket, is waited for.
+func TestDisposeMeanwhile(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	p := a.permit("21.40")
+	doc, err := a.tenant.View().Document(t.Context(), KindPermit, p.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.vault.drop(doc.Key)
+	a.behind(`UPDATE document SET stored = 0 WHERE kind = 'permit' AND name = $1`, p.ID)
+	var later *catalog.Later
+	if same, err := a.gate.attested(t.Context(), a.tenant, a.vault, doc); same || !errors.As(err, &later) {
+		t.Errorf("on its way: %v, %v", same, err)
+	}
+	a.behind(`UPDATE document SET stored = 1 WHERE kind = 'permit' AND name = $1`, p.ID)
+	if same, err := a.gate.attested(t.Context(), a.tenant, a.vault, doc); same || err != nil {
+		t.Errorf("lost: %v, %v", same, err)
+	}
+}
