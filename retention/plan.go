@@ -24,9 +24,9 @@ const (
 	schemeName = "default"
 )
 
-// Decides reports whether documents of a kind decide on what may be destroyed.
+// Decides reports whether documents of a kind decide on what may be destroyed, and how.
 func Decides(kind string) bool {
-	return slices.Contains([]string{KindScheme, KindRule, KindHold, KindPermit}, kind)
+	return slices.Contains([]string{KindScheme, KindRule, KindHold, KindPermit, KindPolicy, KindRun, KindSubjectRequest}, kind)
 }
 
 // plan is everything a tenant configured about retention, at one moment.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,22 @@ func TestBackupCarries(t *testing.T) {
 	})
 }
 
+// approvedRun makes a disposal run of one record, which a second person has approved.
+func approvedRun(t *testing.T, admin *caller) string {
+	t.Helper()
+	o := newOffice(admin)
+	_, r := admin.archive(about("urlaub", leave, "Titel", "closed", "2001-02-28"), file("x.bin", blob("urlaub")))
+	eventually(t, "it is due", func() bool { return slices.Contains(admin.due(), r.ID) })
+	var run disposalRun
+	o.officer.post("/v1/disposals", map[string]any{"title": "2026/1", "classes": []string{leave}}).want(t, 201).decode(t, &run)
+	path := "/v1/disposals/" + run.ID
+	o.officer.post(path+"/decisions", map[string]any{"decisions": []any{map[string]any{"scope": map[string]any{"all": true}, "decision": "V"}}}).want(t, 200)
+	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": "2020-01-15", "reference": "12/20"}).want(t, 200)
+	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": map[string]any{"all": true}, "answer": "none", "note": "seit sechs Monaten"}}}).want(t, 200)
+	o.head.post(path+"/approval", map[string]any{"revision": admin.disposalRun(run.ID).Revision}).want(t, 200)
+	return run.ID
+}
+
 // TestRestoreLaterPlan restores an older backup with a later one, from before and after
 // a hold was set and another released, and the archive got another authority.
 func TestRestoreLaterPlan(t *testing.T) {
@@ -111,6 +128,7 @@ func TestRestoreLaterPlan(t *testing.T) {
 	}
 	freed, held := archive("frei"), archive("gesperrt")
 	hold := o.hold(t, freed)
+	run := approvedRun(t, admin)
 	in.settled(t, admin)
 	in.stop(t)
 	s.backup(t)
@@ -136,6 +154,7 @@ func TestRestoreLaterPlan(t *testing.T) {
 	o = newOffice(in.admin(t))
 	o.release(t, hold)
 	o.hold(t, held)
+	o.officer.post("/v1/disposals/"+run+"/cancellation", map[string]any{"reason": "Klage"}).want(t, 200)
 	o.permit(t, true, parentContacts)
 	in.settled(t, in.admin(t))
 	in.stop(t)
@@ -163,7 +182,16 @@ func TestRestoreLaterPlan(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			to := install(t, old.flags...)
+			mend := altered(t, holds(t, filepath.Join(more[1], "objects"), "Amtsgericht")[0])
 			out, complaint, code := program(t, old.args("restore", to.dir, more...)...)
+			if code != 1 || !strings.Contains(out, "object-damaged: cfg/") {
+				t.Error(code, out, complaint)
+			}
+			mend()
+			if _, complaint, code = program(t, old.args("restore", to.dir)...); code != 1 || !strings.Contains(complaint, "begun with --newer") {
+				t.Error("finished without the later backup:", code, complaint)
+			}
+			out, complaint, code = program(t, old.args("restore", to.dir, more...)...)
 			if code != 0 || !strings.Contains(out, "are later than the backup") {
 				t.Fatal(code, out, complaint)
 			}
@@ -177,6 +205,9 @@ func TestRestoreLaterPlan(t *testing.T) {
 			admin.get("/v1/records/"+freed).refused(t, 410, "destroyed", "")
 			if state := admin.record(held).Retention.State; state != retention.Held {
 				t.Errorf("the record is %s", state)
+			}
+			if r := admin.disposalRun(run); r.Status != string(retention.RunCancelled) {
+				t.Errorf("the disposal run, which was cancelled later, is %s", r.Status)
 			}
 			to.stop(t)
 			to.checked(t)

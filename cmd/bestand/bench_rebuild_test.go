@@ -126,8 +126,8 @@ func rebuildAnew(b testing.TB, dir string) (took, work time.Duration) {
 		b.Fatal(err)
 	}
 	begin, before := time.Now(), worked()
-	if err := a.rebuild(context.WithoutCancel(b.Context()), b.Output(), retention.Remains); err != nil {
-		b.Fatal(err)
+	if problems, err := a.rebuild(context.WithoutCancel(b.Context()), b.Output(), retention.Remains); err != nil || problems > 0 {
+		b.Fatal(problems, err)
 	}
 	took, work = time.Since(begin), worked()-before
 	if err := a.close(); err != nil {

@@ -417,6 +417,14 @@ func several(v string) []string {
 	return all
 }
 
+// copyPlace is where the second copy is; empty when there is none.
+func (c *Config) copyPlace() string {
+	if c.CopyEndpoint == "" {
+		return ""
+	}
+	return c.CopyEndpoint + "/" + c.CopyBucketPrefix
+}
+
 // path is a place in the data folder.
 func (c *Config) path(name string) string { return filepath.Join(c.Data, name) }
 

@@ -47,7 +47,7 @@ func (a *archive) openSecond() error {
 	if err != nil {
 		return err
 	}
-	a.second = &second{client: client, place: a.cfg.CopyEndpoint + "/" + a.cfg.CopyBucketPrefix, trial: make(chan struct{}, 1), buckets: map[preservation.TenantID]*s3.Bucket{},
+	a.second = &second{client: client, place: a.cfg.copyPlace(), trial: make(chan struct{}, 1), buckets: map[preservation.TenantID]*s3.Bucket{},
 		name: func(t preservation.TenantID) string { return a.cfg.CopyBucketPrefix + "-" + string(t) }}
 	return nil
 }
@@ -129,6 +129,11 @@ func (a *archive) knowsCopies(ctx context.Context, t *catalog.Tenant) error {
 	if err != nil {
 		return err
 	}
+	return a.names(places)
+}
+
+// names wants the configuration to name each of these second copies.
+func (a *archive) names(places []string) error {
 	for _, place := range places {
 		if a.second == nil || place != a.second.place {
 			return fmt.Errorf("there is a second copy at %s; name it (--copy-endpoint), or say that it is gone (--copy-gone)", place)

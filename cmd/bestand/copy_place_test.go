@@ -22,6 +22,19 @@ func (in *installation) findings(t *testing.T, code string) []string {
 	return strings.Fields(in.text(t, `SELECT COALESCE(GROUP_CONCAT(subject, ' '), '') FROM finding WHERE code = $1`, code))
 }
 
+// damaged turns a bit of the object of the second copy that has a word below a prefix,
+// and returns its key and what mends it.
+func (in twofold) damaged(t *testing.T, prefix, word string) (key string, mend func()) {
+	t.Helper()
+	for path, content := range stored(t, in.dir2) {
+		if strings.HasPrefix(path, prefix) && strings.Contains(content, word) {
+			return path, altered(t, filepath.Join(in.dir2, path))
+		}
+	}
+	t.Fatalf("no object below %s has %q", prefix, word)
+	return "", nil
+}
+
 // TestRestoreBesideCopy restores a backup from before a destruction, a hold and a new
 // record, while the second copy has lived on: what was destroyed does not come back, the
 // hold is there again, and what else only the copy has is told.
@@ -67,12 +80,42 @@ func TestRestoreBesideCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := install(t, in.flags...)
-	flags := in.flags
-	in.flags = []string{"--lock-mode", string(preservation.Governance)}
-	if _, complaint, code := program(t, s.args("restore", to.dir)...); code != 1 || !strings.Contains(complaint, "--copy-endpoint") {
-		t.Fatalf("without the second copy: %d %s", code, complaint)
+	flags, plain := in.flags, []string{"--lock-mode", string(preservation.Governance)}
+	in.flags = plain
+	elsewhere := filepath.Join(t.TempDir(), "catalog.db") // one that is not in the backup, as on a server
+	for folder, more := range map[string][]string{to.dir: nil, t.TempDir(): {"--catalog", "sqlite:" + elsewhere}} {
+		if _, complaint, code := program(t, s.args("restore", folder, more...)...); code != 1 || !strings.Contains(complaint, "--copy-endpoint") {
+			t.Fatalf("without the second copy: %d %s", code, complaint)
+		}
 	}
 	in.flags = flags
+	for prefix, word := range map[string]string{"cfg/": "Amtsgericht", "evt/": "every version purged"} {
+		path, mend := in.damaged(t, prefix, word)
+		to := install(t, in.flags...)
+		out, complaint, code := program(t, s.args("restore", to.dir)...)
+		if code != 1 || !strings.Contains(out, "object-damaged: "+path) || !strings.Contains(complaint, "--accept-damage") {
+			t.Errorf("with a damaged %s: %d\n%s%s", path, code, out, complaint)
+		}
+		if prefix == "evt/" {
+			in.flags = plain
+			if _, complaint, code := program(t, s.args("restore", to.dir)...); code != 1 || !strings.Contains(complaint, "begun with the second copy") {
+				t.Errorf("finished without the second copy: %d %s", code, complaint)
+			}
+			in.flags = flags
+			out, complaint, code = program(t, s.args("restore", to.dir, "--accept-damage")...)
+			if code != 1 || !strings.Contains(out, "restored to the state of") {
+				t.Fatalf("%d\n%s%s", code, out, complaint)
+			}
+			to.serve(t)
+			to.endLeases(t)
+			to.enqueue(t, replica.JobCopy)
+			if found := holds(t, in.dir2, "Bytewortgeht"); len(found) > 0 {
+				t.Errorf("beside a tombstone that cannot be read the record is in the second copy again: %v", found)
+			}
+			to.stop(t)
+		}
+		mend()
+	}
 	out, complaint, code := program(t, s.args("restore", to.dir)...)
 	if code != 0 || !strings.Contains(out, "1 tombstones") {
 		t.Fatalf("restore: %d\n%s%s", code, out, complaint)

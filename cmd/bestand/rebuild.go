@@ -30,33 +30,43 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	err = a.rebuild(ctx, stdout, retention.Remains)
-	return errors.Join(err, a.close())
+	problems, err := a.rebuild(ctx, stdout, retention.Remains)
+	return errors.Join(err, unread(problems), a.close())
 }
 
 // remains tells whether a record was destroyed; see retention.Remains.
 type remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
 
-func (a *archive) rebuild(ctx context.Context, stdout io.Writer, gone remains) (err error) {
+// unread is the error of a rebuild that was done, but of some objects.
+func unread(problems int) error {
+	if problems == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d objects could not be read back; everything else was", problems)
+}
+
+// rebuild restores catalog and index from the buckets. Problems are objects of which
+// nothing could be made: the rest is done. With an error it has to be done again.
+func (a *archive) rebuild(ctx context.Context, stdout io.Writer, gone remains) (problems int, err error) {
 	defer roomForRebuild()()
 	end, err := a.catalog.Load(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, end(context.WithoutCancel(ctx))) }()
 	names, err := a.s3.Buckets(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := os.RemoveAll(a.cfg.path("index")); err != nil {
-		return err
+		return 0, err
 	}
 	index, err := search.Open(a.cfg.path("index"), search.Options{Log: a.log, Now: a.now})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer index.Close()
-	problems, tenants := 0, 0
+	tenants := 0
 	for _, name := range names {
 		id, ok := strings.CutPrefix(name, a.cfg.S3BucketPrefix+"-")
 		if !ok || id == "staging" || id == "probe" || !preservation.TenantID(id).Valid() {
@@ -68,7 +78,7 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer, gone remains) (
 			problems++
 			continue
 		case err != nil:
-			return fmt.Errorf("bucket %s: %w", name, err)
+			return problems, fmt.Errorf("bucket %s: %w", name, err)
 		case string(whose) != id:
 			fmt.Fprintf(stdout, "bucket %s: left alone, it belongs to tenant %s of another installation\n", name, whose)
 			continue
@@ -78,10 +88,10 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer, gone remains) (
 		read := newFulltexts()
 		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), read, gone)
 		if err != nil {
-			return fmt.Errorf("tenant %s: %w", id, err)
+			return problems, fmt.Errorf("tenant %s: %w", id, err)
 		}
 		if err := a.reindex(ctx, index, preservation.TenantID(id), read); err != nil {
-			return fmt.Errorf("index of tenant %s: %w", id, err)
+			return problems, fmt.Errorf("index of tenant %s: %w", id, err)
 		}
 		fmt.Fprintf(stdout, "%s: %d packages, %d events, %d documents, %d tombstones in %s\n", id,
 			report.Packages, report.Events, report.Documents, report.Tombstones, time.Since(start).Round(time.Millisecond))
@@ -91,12 +101,9 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer, gone remains) (
 		problems += len(report.Problems)
 	}
 	if tenants == 0 {
-		return fmt.Errorf("no bucket of a tenant: is %s the prefix of this installation's buckets?", a.cfg.S3BucketPrefix)
+		return problems, fmt.Errorf("no bucket of a tenant: is %s the prefix of this installation's buckets?", a.cfg.S3BucketPrefix)
 	}
-	if problems > 0 {
-		return fmt.Errorf("%d objects could not be read back; everything else was", problems)
-	}
-	return nil
+	return problems, nil
 }
 
 // tenantOf says whose bucket it is that has a tenant's name.

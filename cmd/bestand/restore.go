@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +24,8 @@ import (
 	"bestand/retention"
 )
 
-// restoringFile stands in a data folder while a restore is not finished, and holds the
-// head of the backup.
+// restoringFile stands in a data folder while a restore is not finished, and says what
+// it is made of.
 const restoringFile = "restoring.json"
 
 // refuseRestoring keeps everything but a restore from a data folder of which a part may
@@ -84,7 +87,7 @@ type restoration struct {
 	stdout  io.Writer
 	accept  bool // of damage
 	folders []*backup.Folder
-	head    []byte
+	mark    restoreMark
 	from    *backup.Run
 	newer   *backup.Run // nil: none
 	secrets []backup.Secret
@@ -101,10 +104,12 @@ func (r *restoration) close() {
 // passphrase opens.
 func (r *restoration) read(dir, newer, passphrase string) error {
 	var seal []byte
+	var head []byte
 	var err error
-	if r.from, r.head, seal, err = r.open(dir); err != nil {
+	if r.from, head, seal, err = r.open(dir); err != nil {
 		return err
 	}
+	r.mark = restoreMark{Backup: digest(head), Copy: r.cfg.copyPlace()}
 	if r.secrets, err = r.from.Decrypt(passphrase); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
@@ -119,10 +124,9 @@ func (r *restoration) read(dir, newer, passphrase string) error {
 			roots.AddCert(c)
 		}
 	}
-	if err := sealedBy(r.head, seal, roots, r.from); err != nil || newer == "" {
+	if err := sealedBy(head, seal, roots, r.from); err != nil || newer == "" {
 		return err
 	}
-	var head []byte
 	if r.newer, head, seal, err = r.open(newer); err != nil {
 		return err
 	}
@@ -145,6 +149,35 @@ func (r *restoration) read(dir, newer, passphrase string) error {
 	}
 	if err := r.newer.Succeeds(r.from); err != nil {
 		return fmt.Errorf("%s: %w", newer, err)
+	}
+	r.mark.Newer, r.mark.NewerMade = digest(head), r.newer.Made
+	return nil
+}
+
+// restoreMark says what a restore is made of. With less than it began with it is not
+// finished: what was destroyed would be back.
+type restoreMark struct {
+	Backup    string    `json:"backup"`          // SHA-256 of its head, in hex
+	Newer     string    `json:"newer,omitempty"` // likewise, of the later backup
+	NewerMade time.Time `json:"newer_made,omitzero"`
+	Copy      string    `json:"copy,omitempty"` // where the second copy is
+}
+
+func digest(head []byte) string {
+	sum := sha256.Sum256(head)
+	return hex.EncodeToString(sum[:])
+}
+
+// goesOn refuses to finish what was begun before with something else. A second copy may
+// be gone by now, if a person says so.
+func (m restoreMark) goesOn(before restoreMark, copyGone bool) error {
+	switch {
+	case m.Backup != before.Backup:
+		return errors.New("another backup was being restored into it; go on with that one, or empty the folder and the buckets")
+	case before.Newer != "" && m.Newer != before.Newer && !m.NewerMade.After(before.NewerMade):
+		return fmt.Errorf("the restore was begun with --newer and a backup of %s; go on with that one or with a later one", stamp(before.NewerMade))
+	case before.Copy != "" && m.Copy != before.Copy && !copyGone:
+		return fmt.Errorf("the restore was begun with the second copy at %s; name it (--copy-endpoint), or say that it is gone (--copy-gone)", before.Copy)
 	}
 	return nil
 }
@@ -178,9 +211,14 @@ func (r *restoration) prepare() error {
 	path := r.cfg.path(restoringFile)
 	before, err := os.ReadFile(path)
 	switch {
-	case err == nil && string(before) != string(r.head):
-		return fmt.Errorf("data folder %s: another backup was being restored into it; go on with that one, or empty the folder and the buckets", r.cfg.Data)
 	case err == nil:
+		var begun restoreMark
+		if err := json.Unmarshal(before, &begun); err != nil {
+			return fmt.Errorf("%s: %w: empty the folder and the buckets and begin anew", path, err)
+		}
+		if err := r.mark.goesOn(begun, r.cfg.CopyGone); err != nil {
+			return fmt.Errorf("data folder %s: %w", r.cfg.Data, err)
+		}
 		r.again = true
 	case !errors.Is(err, os.ErrNotExist):
 		return err
@@ -194,9 +232,13 @@ func (r *restoration) prepare() error {
 				return fmt.Errorf("data folder %s is not empty: there is %s; a restore goes into an empty one", r.cfg.Data, e.Name())
 			}
 		}
-		if err := writeDurably(path, r.head); err != nil {
-			return err
-		}
+	}
+	mark, err := json.Marshal(r.mark)
+	if err == nil {
+		err = writeDurably(path, mark)
+	}
+	if err != nil {
+		return err
 	}
 	if err := r.putSecrets(); err != nil {
 		return fmt.Errorf("restore keys: %w", err)
@@ -248,16 +290,45 @@ func (r *restoration) putSecrets() error {
 	return syncFolder(keys)
 }
 
+// decides reports whether documents of a kind that came after the backup belong to a
+// restore: what they say about destruction holds.
+func decides(kind string) bool { return kind == replica.KindCopy || retention.Decides(kind) }
+
+// knowsCopies wants the configuration to name every second copy that the backups tell of,
+// and the catalog, which is not in the backup where it is elsewhere than in the data folder.
+func (r *restoration) knowsCopies(ctx context.Context, a *archive, t preservation.TenantID) error {
+	if a.cfg.CopyGone {
+		return nil
+	}
+	var docs []preservation.ConfigObject
+	for _, run := range []*backup.Run{r.from, r.newer} {
+		if run == nil {
+			continue
+		}
+		for d, err := range run.Documents(t, replica.KindCopy) {
+			if err != nil {
+				return err
+			}
+			docs = append(docs, d)
+		}
+	}
+	places, err := replica.Told(docs)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.names(places), a.knowsCopies(ctx, a.catalog.Tenant(t)))
+}
+
 // run brings the objects back, then the catalog to what they say.
 func (r *restoration) run(ctx context.Context, a *archive) error {
-	restore := &backup.Restore{Run: r.from, Newer: r.newer, Stays: retention.IsProof, Decides: retention.Decides, Now: a.now}
+	restore := &backup.Restore{Run: r.from, Newer: r.newer, Stays: retention.IsProof, Decides: decides, Now: a.now}
 	if a.second != nil {
 		restore.Second = func(ctx context.Context, t preservation.TenantID) (preservation.Store, error) {
 			return a.second.bucket(ctx, t)
 		}
 	}
 	for _, t := range r.from.Tenants {
-		if err := a.knowsCopies(ctx, a.catalog.Tenant(t.ID)); err != nil {
+		if err := r.knowsCopies(ctx, a, t.ID); err != nil {
 			return fmt.Errorf("tenant %s: %w", t.ID, err)
 		}
 	}
@@ -318,16 +389,20 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		bad += len(done.Failed)
 	}
 	if bad > 0 && !r.accept {
-		return fmt.Errorf("%d objects of the backup are damaged or missing; everything else is back. Put sound copies into the backup and run this again, or end it with --accept-damage", bad)
+		return fmt.Errorf("%d objects of the backup are damaged or missing, or later ones beside it; everything else is back. Put sound copies there and run this again, or end it with --accept-damage", bad)
 	}
 	// It destroys in the catalog what has a tombstone, and adds what came after the catalog
 	// was copied.
-	rebuilt := a.rebuild(ctx, r.stdout, func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool) {
+	problems, err := a.rebuild(ctx, r.stdout, func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool) {
 		if len(events) > 0 && missing[events[0].Record] {
 			packages++ // it was there: nobody has destroyed it
 		}
 		return retention.Remains(events, packages, now)
 	})
+	if err != nil {
+		return err
+	}
+	rebuilt := unread(problems)
 	if rebuilt != nil && bad == 0 {
 		return rebuilt
 	}

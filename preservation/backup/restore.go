@@ -104,12 +104,12 @@ func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store pre
 			if _, known := had[e.Key]; known {
 				return false, nil
 			}
-			kind, err := r.Newer.kindOf(t, e)
-			if errors.Is(err, preservation.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
+			d, err := r.Newer.document(t, e)
+			if damaged(err) {
 				out.fail(e.Key, err)
 				return false, nil
 			}
-			return r.Decides(kind), err
+			return r.Decides(d.Kind), err
 		}
 		id, ok := recordOf(e.Key)
 		stone, gone := stones[id]
@@ -149,28 +149,52 @@ func (r *Run) Succeeds(earlier *Run) error {
 	return nil
 }
 
-// kindOf returns the kind of a configured document; none of what is no such document.
-func (r *Run) kindOf(t preservation.TenantID, e Entry) (string, error) {
+// document reads a configured document. preservation.ErrCorrupt and ErrUnreadable mean that
+// it is none any more.
+func (r *Run) document(t preservation.TenantID, e Entry) (d preservation.ConfigObject, err error) {
 	f, err := r.open(t, e)
 	if err != nil {
-		return "", err
+		return d, err
 	}
 	defer f.Close()
 	if e.Size > preservation.MaxConfigObject {
-		return "", nil
+		return d, fmt.Errorf("%d bytes, at most %d were expected: %w", e.Size, preservation.MaxConfigObject, preservation.ErrUnreadable)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, preservation.MaxConfigObject))
 	if err != nil {
-		return "", err
+		return d, err
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != e.SHA256 {
-		return "", fmt.Errorf("the copy %s has SHA-256 %x, stored was %s: %w", f.Name(), sum, e.SHA256, preservation.ErrCorrupt)
+		return d, fmt.Errorf("the copy %s has SHA-256 %x, stored was %s: %w", f.Name(), sum, e.SHA256, preservation.ErrCorrupt)
 	}
-	d, err := preservation.DecodeConfigObject(data)
-	if err != nil {
-		return "", nil // what is wrong with a document, a check of the archive says
+	return preservation.DecodeConfigObject(data)
+}
+
+// Documents yields the configured documents of a kind. What is damaged is left out:
+// bringing it back says so.
+func (r *Run) Documents(t preservation.TenantID, kind string) iter.Seq2[preservation.ConfigObject, error] {
+	return func(yield func(preservation.ConfigObject, error) bool) {
+		for e, err := range r.Entries(t) {
+			if err == nil && !strings.HasPrefix(e.Key, documents) {
+				continue
+			}
+			var d preservation.ConfigObject
+			if err == nil {
+				d, err = r.document(t, e)
+			}
+			if damaged(err) || err == nil && d.Kind != kind {
+				continue
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
 	}
-	return d.Kind, nil
+}
+
+// damaged tells objects that cannot be had any more from a restore that cannot go on.
+func damaged(err error) bool {
+	return errors.Is(err, preservation.ErrCorrupt) || errors.Is(err, preservation.ErrUnreadable) || errors.Is(err, fs.ErrNotExist)
 }
 
 // Stray returns a key of a bucket that must not be there: any, or when a restore goes on
@@ -228,7 +252,7 @@ func (r *Restore) put(ctx context.Context, t preservation.TenantID, run *Run, st
 		for i, e := range batch {
 			g.Go(func() (err error) {
 				o, err := r.object(ctx, t, run, store, e)
-				if errors.Is(err, preservation.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
+				if damaged(err) {
 					out.fail(e.Key, err)
 					return nil
 				}
@@ -306,13 +330,7 @@ func (r *Restore) object(ctx context.Context, t preservation.TenantID, run *Run,
 		return preservation.Object{}, err
 	}
 	defer f.Close()
-	lock := preservation.Lock{Mode: e.LockMode, Until: e.LockUntil}
-	if lock.Mode == preservation.Unlocked {
-		lock.Mode = preservation.Compliance
-	}
-	if least := r.Now().Add(atLeast); lock.Until.Before(least) {
-		lock.Until = least
-	}
+	lock := r.lock(preservation.Lock{Mode: e.LockMode, Until: e.LockUntil})
 	from := &summed{f, sha256.New()}
 	o, err := store.Put(ctx, e.Key, from, preservation.PutOptions{Size: e.Size, SHA256: e.SHA256, Lock: lock, ContentType: e.ContentType})
 	switch {
@@ -327,6 +345,17 @@ func (r *Restore) object(ctx context.Context, t preservation.TenantID, run *Run,
 		err = store.SetHold(ctx, e.Key, o.VersionID, true)
 	}
 	return o, err
+}
+
+// lock is the one that an object gets in its new bucket.
+func (r *Restore) lock(had preservation.Lock) preservation.Lock {
+	if had.Mode == preservation.Unlocked {
+		had.Mode = preservation.Compliance
+	}
+	if least := r.Now().Add(atLeast); had.Until.Before(least) {
+		had.Until = least
+	}
+	return had
 }
 
 // summed keeps the digest of what was read.

@@ -18,38 +18,42 @@ import (
 
 // fromSecond brings from the second copy what counts of it: tombstones that the runs do
 // not have, with the proofs of these destructions, and later documents that decide on
-// what may be destroyed.
+// what may be destroyed. One that cannot be read, or is not what was stored, is a finding:
+// nobody knows what it decides.
 func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store preservation.Store, stones map[preservation.RecordID]catalog.Tombstone, out *Restored) error {
 	second, err := r.Second(ctx, t)
 	if err != nil {
 		return err
 	}
-	common := 0
-	found := 0
-	for e, err := range r.since(ctx, t, second, documents, &common) {
+	common, found := 0, 0
+	for l, err := range r.since(ctx, t, second, documents, &common) {
 		if err != nil {
 			return fmt.Errorf("second copy: %w", err)
 		}
 		found++
-		d, err := preservation.DecodeConfigObject(e.data)
-		if err != nil || !r.Decides(d.Kind) {
-			continue // what is wrong with a document, a check of the second copy says
+		d, err := preservation.DecodeConfigObject(l.data)
+		if err = errors.Join(l.damage, err); err != nil {
+			out.failSecond(l.object.Key, err)
+			continue
 		}
-		if err := r.bring(ctx, store, e); err != nil {
+		if !r.Decides(d.Kind) {
+			continue
+		}
+		if brought, err := r.bring(ctx, store, l, out); err != nil {
 			return err
+		} else if brought {
+			out.Newer++
 		}
-		out.Newer++
-		out.count(Entry{Size: e.object.Size})
 	}
 	if found > 0 && common == 0 {
 		return errors.New("the second copy has no document that the backup has: it is one of another archive")
 	}
 	var events []later
-	for e, err := range r.since(ctx, t, second, "evt/", &common) {
+	for l, err := range r.since(ctx, t, second, "evt/", &common) {
 		if err != nil {
 			return fmt.Errorf("second copy: %w", err)
 		}
-		id, ok := recordOf(e.object.Key)
+		id, ok := recordOf(l.object.Key)
 		if !ok {
 			continue
 		}
@@ -58,40 +62,58 @@ func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store
 				events = nil
 			}
 		}
+		e, err := eventOf(l)
+		if err != nil {
+			out.failSecond(l.object.Key, err)
+			continue
+		}
 		// The intent, which is a part of the proof, comes before the tombstone.
-		events = append(events, e)
-		stone, ok := tombstone(id, e.data)
-		if !ok {
+		events = append(events, l)
+		if e.Event.Type != preservation.EventDelete {
+			continue
+		}
+		var stone catalog.Tombstone
+		if err := json.Unmarshal(e.Body, &stone); err != nil || stone.Record != id {
+			out.failSecond(l.object.Key, fmt.Errorf("no tombstone of this record: %w", preservation.ErrUnreadable))
 			continue
 		}
 		stones[id] = stone
-		for _, e := range events {
-			if !r.Stays(stone, e.object.Key) {
+		for _, l := range events {
+			if !r.Stays(stone, l.object.Key) {
 				continue
 			}
-			if err := r.bring(ctx, store, e); err != nil {
+			if _, err := r.bring(ctx, store, l, out); err != nil {
 				return err
 			}
-			out.count(Entry{Size: e.object.Size})
 		}
 		events = nil
 	}
 	return nil
 }
 
-// tombstone is the proof that a record was destroyed, if an event object is one.
-func tombstone(id preservation.RecordID, data []byte) (stone catalog.Tombstone, ok bool) {
-	e, _, err := preservation.DecodeEventObject(data)
-	if err != nil || e.Event.Type != preservation.EventDelete || json.Unmarshal(e.Body, &stone) != nil {
-		return catalog.Tombstone{}, false
+// failSecond notes what is wrong with an object of the second copy.
+func (out *Restored) failSecond(key string, err error) {
+	out.fail(key, fmt.Errorf("second copy, of which nobody knows now what it says about destruction: %w", err))
+}
+
+// eventOf returns the event that an object holds, which must be that of its key.
+func eventOf(l later) (preservation.EventObject, error) {
+	if l.damage != nil {
+		return preservation.EventObject{}, l.damage
 	}
-	return stone, e.Record == id && stone.Record == id
+	e, _, err := preservation.DecodeEventObject(l.data)
+	if err == nil && l.object.Key != preservation.EventKey(e.Record, e.Event.ID) {
+		err = fmt.Errorf("it tells of record %s: %w", e.Record, preservation.ErrUnreadable)
+	}
+	return e, err
 }
 
 // later is an object that the second copy has and the run does not.
 type later struct {
 	object preservation.Object
 	data   []byte
+	digest string // SHA-256 of data, in hex
+	damage error  // it is not what was stored
 }
 
 // since yields these objects below a prefix, and counts those that both have. Both are
@@ -129,6 +151,8 @@ func (r *Restore) since(ctx context.Context, t preservation.TenantID, second pre
 	}
 }
 
+// readLater reads an object whole and holds it against the digest that was noted when it
+// was stored. Bytes that are not those are the damage, no error.
 func readLater(ctx context.Context, s preservation.Store, key string) (l later, err error) {
 	o, body, err := s.Get(ctx, key, "")
 	if err != nil {
@@ -136,34 +160,44 @@ func readLater(ctx context.Context, s preservation.Store, key string) (l later, 
 	}
 	defer body.Close()
 	l.object = o
-	if l.data, err = io.ReadAll(io.LimitReader(body, preservation.MaxConfigObject)); err != nil {
+	if o.Size > preservation.MaxConfigObject {
+		l.damage = fmt.Errorf("%d bytes, at most %d were expected: %w", o.Size, preservation.MaxConfigObject, preservation.ErrUnreadable)
+		return l, nil
+	}
+	l.data, err = io.ReadAll(io.LimitReader(body, preservation.MaxConfigObject))
+	if errors.Is(err, preservation.ErrCorrupt) {
+		l.damage = err
+		return l, nil
+	}
+	if err != nil {
 		return l, fmt.Errorf("%s: %w", key, err)
+	}
+	sum := sha256.Sum256(l.data)
+	l.digest = hex.EncodeToString(sum[:])
+	if o.SHA256 != "" && o.SHA256 != l.digest {
+		l.damage = fmt.Errorf("it has SHA-256 %s, stored was %s: %w", l.digest, o.SHA256, preservation.ErrCorrupt)
 	}
 	return l, nil
 }
 
-// bring stores an object of the second copy with its lock.
-func (r *Restore) bring(ctx context.Context, store preservation.Store, l later) error {
-	lock := l.object.Lock
-	if lock.Mode == preservation.Unlocked {
-		lock.Mode = preservation.Compliance
+// bring stores an object of the second copy with its lock. What an earlier attempt has
+// brought must be the same; other bytes there are a finding.
+func (r *Restore) bring(ctx context.Context, store preservation.Store, l later, out *Restored) (brought bool, err error) {
+	lock := r.lock(l.object.Lock)
+	key := l.object.Key
+	_, err = store.Put(ctx, key, bytes.NewReader(l.data), preservation.PutOptions{Size: int64(len(l.data)), SHA256: l.digest, Lock: lock, ContentType: l.object.ContentType})
+	if errors.Is(err, preservation.ErrExists) {
+		_, err = same(ctx, store, Entry{Key: key, SHA256: l.digest})
 	}
-	if least := r.Now().Add(atLeast); lock.Until.Before(least) {
-		lock.Until = least
-	}
-	sum := sha256.Sum256(l.data)
-	digest := hex.EncodeToString(sum[:])
-	if noted := l.object.SHA256; noted != "" && noted != digest {
-		return fmt.Errorf("%s of the second copy has SHA-256 %s, stored was %s: %w", l.object.Key, digest, noted, preservation.ErrCorrupt)
-	}
-	_, err := store.Put(ctx, l.object.Key, bytes.NewReader(l.data), preservation.PutOptions{Size: int64(len(l.data)), SHA256: digest, Lock: lock, ContentType: l.object.ContentType})
-	if errors.Is(err, preservation.ErrExists) { // an earlier attempt brought it
-		_, err = same(ctx, store, Entry{Key: l.object.Key, SHA256: digest})
+	if errors.Is(err, preservation.ErrCorrupt) {
+		out.fail(key, err)
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("restore %s from the second copy: %w", l.object.Key, err)
+		return false, fmt.Errorf("restore %s from the second copy: %w", key, err)
 	}
-	return nil
+	out.count(Entry{Size: l.object.Size})
+	return true, nil
 }
 
 // inSecond reports whether a key, asked for in their order, is one of the second copy

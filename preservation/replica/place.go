@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,6 +47,27 @@ func Places(ctx context.Context, v catalog.View) ([]string, error) {
 		all = append(all, s.Place)
 	}
 	return all, err
+}
+
+// Told lists the second copies that documents tell of, in any order, as Places does.
+func Told(docs []preservation.ConfigObject) ([]string, error) {
+	newest := map[string]preservation.ConfigObject{}
+	for _, d := range docs {
+		if d.Kind == KindCopy && d.Version > newest[d.Name].Version {
+			newest[d.Name] = d
+		}
+	}
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(newest)) {
+		var p placed
+		if err := json.Unmarshal(newest[name].Body, &p); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", KindCopy, name, err)
+		}
+		if !p.Gone {
+			all = append(all, p.Place)
+		}
+	}
+	return all, nil
 }
 
 // setPlace writes down that there is a second copy at a place, or that it is gone.

@@ -20,6 +20,7 @@ const (
 )
 
 // unknown reads the events of a record that a bucket has and the catalog does not know.
+// One that cannot be read is an error: it may tell of the end of the record, or of a hold.
 func unknown(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID) ([]preservation.EventObject, error) {
 	known, err := t.Objects(ctx, id)
 	if err != nil {
@@ -35,12 +36,16 @@ func unknown(ctx context.Context, t *catalog.Tenant, s preservation.Store, id pr
 			continue
 		}
 		last = o.Key
-		e, _, _, err := ledger.ReadEvent(ctx, s, o.Key)
+		e, at, sum, err := ledger.ReadEvent(ctx, s, o.Key)
 		switch {
-		case errors.Is(err, preservation.ErrNotFound), errors.Is(err, preservation.ErrUnreadable): // gone since, or no event
+		case errors.Is(err, preservation.ErrNotFound): // gone since
 		case err != nil:
 			return nil, err
-		case e.Record == id && o.Key == preservation.EventKey(id, e.Event.ID):
+		case at.SHA256 != "" && at.SHA256 != sum:
+			return nil, fmt.Errorf("%s has SHA-256 %s, stored was %s: %w", o.Key, sum, at.SHA256, preservation.ErrCorrupt)
+		case e.Record != id || o.Key != preservation.EventKey(id, e.Event.ID):
+			return nil, fmt.Errorf("%s tells of record %s: %w", o.Key, e.Record, preservation.ErrUnreadable)
+		default:
 			all = append(all, e)
 		}
 	}
