@@ -37,6 +37,8 @@ var hostileNames = []string{
 	"u\u0308ber.txt", "über.txt", "gleich.TXT", "gleich.txt", "a\u202etxt.exe", "\xff\xfe nicht UTF-8", "\ufffe", "\ufffd", "‛", "‛C3", "％", "␀", "．．", "~", "-rf", "$(touch x)",
 	"ordner", "ordner/datei", "ordner/datei/noch", "data/akte.pdf", "bagit.txt", "METS.xml", strings.Repeat("x", 255), strings.Repeat("\x01", 255), strings.Repeat("ä", 127) + "x",
 	strings.Repeat("tief/", 40) + "x", strings.Repeat("lang/", 800) + "x", "\u212a", "k", "<script>&amp;'", "names.json", "doppelt", "doppelt", "f0001", "f0001.txt",
+	"Straße.txt", "STRASSE.TXT", "ς", "σ", "ſ", "s", "ﬁ", "fi", "İ", "i\u0307", "MASSE/eins", "Maße/eins",
+	strings.Repeat("a", 199) + " " + strings.Repeat("b", 40), strings.Repeat("a", 198) + ". " + strings.Repeat("b", 40),
 }
 
 // about is what a sender says of a record.
@@ -195,6 +197,19 @@ func tool(t *testing.T, name string, args ...string) string {
 // bagit is where preservation/dip/judge/install.sh puts the judge of bags.
 const bagit = "/usr/local/lib/bestand/bagit/bagit.py"
 
+// foldedTwice fails for a folder with paths that differ by capitals or composition alone.
+const foldedTwice = `
+import os, sys, unicodedata
+seen = {}
+for folder, folders, files in os.walk(sys.argv[1]):
+    for name in folders + files:
+        path = os.path.join(folder, name)
+        key = unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+        if key in seen:
+            sys.exit("%r is %r" % (path, seen[key]))
+        seen[key] = path
+`
+
 func TestBagIt(t *testing.T) {
 	for name, names := range map[string][]string{"plain": {"Bauantrag.docx", "Pläne/Lageplan 1.pdf"}, "hostile": hostileNames} {
 		t.Run(name, func(t *testing.T) {
@@ -218,6 +233,7 @@ func TestBagIt(t *testing.T) {
 				t.Skip("bagit.py is not installed: run make setup")
 			}
 			tool(t, "/usr/bin/python3", bagit, "--validate", "--quiet", dir)
+			tool(t, "/usr/bin/python3", "-c", foldedTwice, dir)
 		})
 	}
 	s := record(t, "file", "a.txt", "b.txt")

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"bestand/preservation"
@@ -117,7 +118,8 @@ const (
 )
 
 // places gives every file of a record a path of its own, also where a file system
-// does not tell capitals from small letters, or composed from decomposed ones.
+// does not tell capitals from small letters (STRASSE, Straße), or composed from
+// decomposed ones.
 type places map[string]bool // folded paths; true for files, false for folders
 
 // place returns the path of a file below a folder. It is the name; where another file
@@ -157,7 +159,7 @@ func fits(path string) bool {
 
 // take keeps a path for a file unless another one, or a folder of another one, has it.
 func (p places) take(path string) bool {
-	key := strings.ToLower(norm.NFC.String(path))
+	key := norm.NFC.String(cases.Fold().String(norm.NFD.String(path))) // (Unicode, 3.13, D145)
 	if _, taken := p[key]; taken {
 		return false
 	}

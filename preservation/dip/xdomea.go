@@ -132,9 +132,13 @@ func (x *message) primaryName(f preservation.File) string {
 	if len(end) > 20 {
 		end = ""
 	}
-	for base = strings.TrimSuffix(base, end); len(base)+len(end) > most; {
-		_, n := utf8.DecodeLastRuneInString(base)
-		base = base[:len(base)-n]
+	base = strings.TrimSuffix(base, end)
+	if len(base)+len(end) > most {
+		for len(base)+len(end) > most {
+			_, n := utf8.DecodeLastRuneInString(base)
+			base = base[:len(base)-n]
+		}
+		base = strings.TrimRightFunc(base, func(r rune) bool { return r == '.' || unicode.IsSpace(r) }) // file systems drop them
 	}
 	return id + "_" + base + end
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"bestand/ingest/sip"
 	"bestand/preservation"
@@ -77,6 +79,11 @@ func TestXdomea(t *testing.T) {
 			for _, f := range r.Files {
 				if name, ok := files[f.SHA512]; ok == (f.Representation == preservation.Text) {
 					t.Errorf("%s: %q", f.ID, name)
+				}
+			}
+			for _, f := range w.File {
+				if last, _ := utf8.DecodeLastRuneInString(f.Name); last == '.' || unicode.IsSpace(last) {
+					t.Errorf("%q ends in what file systems drop", f.Name)
 				}
 			}
 			message := string(w.read(t, dip.XdomeaName(s)+".xml"))
