@@ -45,7 +45,7 @@ func TestAuditLog(t *testing.T) {
 		t.Fatal(segments, err)
 	}
 	table := filepath.Join(t.TempDir(), "algorithms.json")
-	if err := os.WriteFile(table, []byte(`{"format":"bestand-algorithms/1","digest":[{"name":"SHA-256","until":"2020-12-31"}],"signature":[]}`), 0o600); err != nil {
+	if err := os.WriteFile(table, []byte(`{"format":"bestand-algorithms/1","digest":[{"name":"SHA-256","until":"2020-12-31"}],"signature":[{"name":"ECDSA","bits":250}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if said, err := verify("--algorithms", table, "--trust", ca, dir); err == nil || !strings.Contains(said, "algorithm-unsuitable") {

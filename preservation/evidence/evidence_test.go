@@ -144,6 +144,23 @@ func TestOneDocument(t *testing.T) {
 	}
 }
 
+// TestUnknownAlgorithm believes nothing of which the table does not speak.
+func TestUnknownAlgorithm(t *testing.T) {
+	h, a := crypto.SHA256, newAuthority(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	tree := treeOf(t, h, 7, func(r int) [][]byte { return group(h, r) })
+	r := New(h, tree.Reduced(4, group(h, 4)), a.stamp(t, h, tree.Root()))
+	digests, keys := []Suitable{{Name: "SHA-256"}}, []Suitable{{Name: "ECDSA", Bits: 250}}
+	for name, table := range map[string]*Suitability{
+		"digest": {Digest: []Suitable{{Name: "SHA-512"}}, Signature: keys}, "signature": {Digest: digests, Signature: []Suitable{{Name: "RSA", Bits: 1900}}},
+		"smaller key": {Digest: digests, Signature: []Suitable{{Name: "ECDSA", Bits: 500}}},
+	} {
+		c := Check{Trust: timestamp.Trust{Roots: a.roots}, At: a.at, Suitable: table}
+		if got := failed(r.Verify(objects(4), c)); !slices.Contains(got, "suitability-unknown") {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestForty keeps a record for forty years: every four years a time-stamp
 // renewal by an authority with new keys, or a new digest algorithm.
 func TestForty(t *testing.T) {

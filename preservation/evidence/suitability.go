@@ -1,8 +1,10 @@
 package evidence
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -58,26 +60,57 @@ func ReadSuitability(r io.Reader) (*Suitability, error) {
 
 func decodeSuitability(b []byte) (*Suitability, error) {
 	var s Suitability
-	if err := json.Unmarshal(b, &s); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields() // a list by another name would go unread
+	err := d.Decode(&s)
+	if err == nil && d.More() {
+		err = errors.New("something follows the object")
+	}
+	if err == nil && s.Format != suitabilityFormat {
+		err = fmt.Errorf("format %q, this program reads %q", s.Format, suitabilityFormat)
+	}
+	if err == nil {
+		err = errors.Join(complete("digest", s.Digest, false), complete("signature", s.Signature, true))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("table of algorithms: %w", err)
 	}
-	if s.Format != suitabilityFormat {
-		return nil, fmt.Errorf("table of algorithms: format %q, this program reads %q", s.Format, suitabilityFormat)
-	}
-	for _, list := range [][]Suitable{s.Digest, s.Signature} {
-		for i := range list {
-			l := &list[i]
-			if l.Until == "" {
-				continue
-			}
-			day, err := time.Parse(time.DateOnly, l.Until)
-			if err != nil {
-				return nil, fmt.Errorf("table of algorithms: %s: until: %w", l.Name, err)
-			}
-			l.end = day.AddDate(0, 0, 1)
-		}
-	}
 	return &s, nil
+}
+
+// complete checks a list, which is the more certain the less can be read into it, and
+// reads its days. Lists of signatures have key sizes.
+func complete(what string, list []Suitable, keys bool) error {
+	if len(list) == 0 {
+		return fmt.Errorf("%s: the list is empty; nothing would be suitable", what)
+	}
+	most := map[string]int{} // bits of an algorithm so far
+	for i := range list {
+		l := &list[i]
+		before, again := most[l.Name]
+		switch {
+		case l.Name == "":
+			return fmt.Errorf("%s: line %d has no name", what, i+1)
+		case keys && l.Bits <= 0:
+			return fmt.Errorf("%s: %s: bits: want the least size of keys", what, l.Name)
+		case !keys && l.Bits != 0:
+			return fmt.Errorf("%s: %s: bits: a digest algorithm has no keys", what, l.Name)
+		case again && l.Bits == before:
+			return fmt.Errorf("%s: %s is there twice", what, l.Name)
+		case l.Bits < before:
+			return fmt.Errorf("%s: %s: bits: %d follow %d; sort the lines by rising size", what, l.Name, l.Bits, before)
+		}
+		most[l.Name] = l.Bits
+		if l.Until == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, l.Until)
+		if err != nil {
+			return fmt.Errorf("%s: %s: until: %w", what, l.Name, err)
+		}
+		l.end = day.AddDate(0, 0, 1)
+	}
+	return nil
 }
 
 // Until returns the instant from which on an algorithm proves nothing any

@@ -35,13 +35,34 @@ func TestBuiltIn(t *testing.T) {
 }
 
 func TestReadSuitability(t *testing.T) {
+	const digest, signature = `"digest":[{"name":"SHA-256"}]`, `"signature":[{"name":"RSA","bits":3000}]`
+	for name, lists := range map[string]string{
+		"list by another name":   `"digests":[{"name":"SHA-1","until":"2010-12-31"}],` + digest + `,` + signature,
+		"field by another name":  `"digest":[{"name":"SHA-1","til":"2010-12-31"}],` + signature,
+		"no digests":             signature,
+		"empty list of digests":  `"digest":[],` + signature,
+		"no signatures":          digest,
+		"no day":                 `"digest":[{"name":"SHA-256","until":"soon"}],` + signature,
+		"no name":                `"digest":[{"until":"2010-12-31"}],` + signature,
+		"digest twice":           `"digest":[{"name":"SHA-1"},{"name":"SHA-1","until":"2010-12-31"}],` + signature,
+		"digest with bits":       `"digest":[{"name":"SHA-256","bits":256}],` + signature,
+		"signature without bits": digest + `,"signature":[{"name":"RSA"}]`,
+		"falling sizes":          digest + `,"signature":[{"name":"RSA","bits":1900},{"name":"RSA","bits":1024,"until":"2008-03-31"}]`,
+		"size twice":             digest + `,"signature":[{"name":"RSA","bits":1900},{"name":"RSA","bits":1900,"until":"2008-03-31"}]`,
+	} {
+		if s, err := ReadSuitability(strings.NewReader(`{"format":"bestand-algorithms/1",` + lists + `}`)); err == nil {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	whole := `{"format":"bestand-algorithms/1",` + digest + `,` + signature + `}`
 	for name, text := range map[string]string{
-		"no JSON":        "SHA-256 forever",
-		"another format": `{"format":"algorithms/9"}`,
-		"no day":         `{"format":"bestand-algorithms/1","digest":[{"name":"SHA-256","until":"soon"}]}`,
+		"no JSON": "SHA-256 forever", "another format": `{"format":"algorithms/9",` + digest + `,` + signature + `}`, "two tables": whole + whole,
 	} {
 		if s, err := ReadSuitability(strings.NewReader(text)); err == nil {
 			t.Errorf("%s: %+v", name, s)
 		}
+	}
+	if _, err := ReadSuitability(strings.NewReader(whole)); err != nil {
+		t.Error(err)
 	}
 }

@@ -272,7 +272,7 @@ func (v *verification) lasts(s stamp, until time.Time, last bool) {
 		end, known := v.Suitable.Until(a)
 		switch {
 		case !known:
-			v.add(preservation.Notice, "suitability-unknown", s.at, a.String()+" is not in the table of algorithms", "RFC 5698")
+			v.add(preservation.Failed, "suitability-unknown", s.at, a.String()+" is not in the table of algorithms, so that nothing says that it proves anything", "RFC 5698")
 		case !end.IsZero() && until.After(end):
 			v.add(preservation.Failed, "algorithm-unsuitable", s.at, fmt.Sprintf("%s was suitable until %s, which was over %s", a, end.Format(time.DateOnly), when), "RFC 5698; RFC 4998, 5.2")
 		default:

@@ -58,7 +58,7 @@ func TestReportOfUnknownAlgorithm(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	var err error
-	a.notary.Suitable, err = evidence.ReadSuitability(strings.NewReader(`{"format": "bestand-algorithms/1", "digest": [{"name": "SHA-256"}, {"name": "SHA-512"}]}`))
+	a.notary.Suitable, err = evidence.ReadSuitability(strings.NewReader(`{"format": "bestand-algorithms/1", "digest": [{"name": "SHA-256"}, {"name": "SHA-512"}], "signature": [{"name": "RSA", "bits": 3000}]}`))
 	a.must(err)
 	report, err := a.notary.Report(t.Context(), a.Tenant, c.Record.ID, 1)
 	a.must(err)
