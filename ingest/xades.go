@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,9 +15,6 @@ import (
 	"bestand/preservation/xades"
 )
 
-// xmlSignature is the namespace of XML signatures, XAdES among them (EN 319 132-1).
-const xmlSignature = "http://www.w3.org/2000/09/xmldsig#"
-
 // isXML says whether a file is XML, which may have a signature in it or be one.
 func isXML(f *file) bool {
 	return f.ident.Family == format.XML || slices.Contains([]string{".xml", ".xades", ".xsig"}, strings.ToLower(path.Ext(f.Name)))
@@ -32,13 +28,13 @@ func (w *work) validateXML(ctx context.Context, f *file) error {
 		return err
 	}
 	defer in.Close()
-	names, err := contains(contextual{ctx, in}, xmlSignature)
-	if err != nil || !names {
+	suspect, err := xades.Suspect(contextual{ctx, in})
+	if err != nil || !suspect {
 		return err
 	}
 	if f.Size > xades.MaxSize {
 		w.validated(f, []preservation.Finding{{Code: "signature-too-large", Severity: preservation.Notice,
-			Detail: fmt.Sprintf("it names XML signatures and has more than %d bytes; they were not validated: check it with another verifier", xades.MaxSize)}})
+			Detail: fmt.Sprintf("it may have XML signatures and has more than %d bytes; they were not validated: check it with another verifier", xades.MaxSize)}})
 		return nil
 	}
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
@@ -76,23 +72,4 @@ func (w *work) beside(f *file, name string) *file {
 		}
 	}
 	return nil
-}
-
-// contains looks for text in what it reads.
-func contains(r io.Reader, text string) (bool, error) {
-	b := make([]byte, 64<<10)
-	for kept := 0; ; {
-		n, err := r.Read(b[kept:])
-		n += kept
-		if bytes.Contains(b[:n], []byte(text)) {
-			return true, nil
-		}
-		if err == io.EOF {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		kept = copy(b, b[max(0, n-len(text)+1):n]) // it may stand on the border
-	}
 }

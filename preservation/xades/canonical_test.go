@@ -35,6 +35,7 @@ func TestCanonical(t *testing.T) {
 		"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a b=\"\xfc\xa4\">Stra\xdfe</a>",
 		"<?xml version=\"1.0\" encoding=\"ISO-8859-15\"?><a>\xa4</a>",
 		"<ä ö='ü'>\U0001F4C1\u2028</ä>",
+		utf16(t, "<?xml version='1.0' encoding='UTF-16'?>\r\n<ä ö='ü\r\n'>\U0001F4C1\u2028</ä>"),
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 60 {

@@ -6,15 +6,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"golang.org/x/text/encoding/unicode"
 )
 
 // normal reads XML as a parser has to see it: lines end in a line feed (XML 1.0,
 // 2.11), and white space in the value of an attribute is a space (3.3.3), unless it
 // was written as a reference. encoding/xml does the first for text only and the
-// second not at all. It is for encodings that agree with ASCII.
+// second not at all. It is for encodings that agree with ASCII, and makes UTF-8 of UTF-16.
 type normal struct {
 	ctx   context.Context
 	r     *bufio.Reader
+	utf16 bool
 	left  int // bytes
 	state state
 	quote byte
@@ -41,13 +44,18 @@ func newNormal(ctx context.Context, r io.Reader) (*normal, error) {
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
+	order := unicode.LittleEndian
 	switch {
 	case bytes.HasPrefix(mark, []byte("\xef\xbb\xbf")):
 		_, err := n.r.Discard(3)
 		return n, err
-	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
-		return nil, unsupported("the encoding UTF-16")
+	case bytes.HasPrefix(mark, []byte("\xfe\xff")), bytes.HasPrefix(mark, []byte("\x00<")):
+		order = unicode.BigEndian
+	case !bytes.HasPrefix(mark, []byte("\xff\xfe")) && !bytes.HasPrefix(mark, []byte("<\x00")):
+		return n, nil
 	}
+	n.utf16 = true
+	n.r = bufio.NewReaderSize(unicode.UTF16(order, unicode.UseBOM).NewDecoder().Reader(n.r), 64<<10)
 	return n, nil
 }
 

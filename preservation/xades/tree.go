@@ -70,7 +70,7 @@ func parse(ctx context.Context, r io.Reader) (*node, error) {
 		return nil, err
 	}
 	d := xml.NewDecoder(in)
-	p := parser{at: &node{kind: document}, names: make(map[string]string)}
+	p := parser{at: &node{kind: document}, names: make(map[string]string), utf16: in.utf16}
 	d.CharsetReader = p.charset
 	for {
 		t, err := d.RawToken()
@@ -98,9 +98,16 @@ func wellFormed(err error) error {
 	return malformed("not well-formed XML")
 }
 
-// charset reads encodings that agree with ASCII.
+// charset reads encodings that agree with ASCII, and what was UTF-16.
 func (p *parser) charset(label string, r io.Reader) (io.Reader, error) {
-	switch strings.ToLower(label) {
+	label = strings.ToLower(label)
+	if p.utf16 != strings.HasPrefix(label, "utf-16") {
+		p.unknown = malformed("an encoding that is not the one it declares")
+		return nil, p.unknown
+	}
+	switch label {
+	case "utf-16", "utf-16le", "utf-16be":
+		return r, nil
 	case "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252":
 		e, err := ianaindex.IANA.Encoding(label)
 		if err == nil && e != nil {
@@ -118,6 +125,7 @@ type parser struct {
 	declared int // in scope
 	scope    scope
 	started  bool
+	utf16    bool
 	unknown  error // encoding
 	names    map[string]string
 }
