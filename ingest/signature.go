@@ -63,7 +63,7 @@ func (w *work) strangers() cades.Trust {
 // validated keeps every finding about a signature, with the other files that it is
 // about.
 func (w *work) validated(f *file, found []preservation.Finding, about ...preservation.FileID) {
-	for _, x := range found {
+	for _, x := range gravest(found) {
 		detail := x.Detail
 		if x.Subject != "" {
 			detail = x.Subject + ": " + detail
@@ -74,6 +74,42 @@ func (w *work) validated(f *file, found []preservation.Finding, about ...preserv
 		}
 		w.notes([]preservation.Event{e}, f, about...)
 	}
+}
+
+// maxValidated bounds the findings about the signatures of one file: each is an event
+// of the record for ever.
+const maxValidated = 500
+
+// gravest keeps of too many findings the gravest, in their order, and tells the number
+// of the others.
+func gravest(found []preservation.Finding) []preservation.Finding {
+	if len(found) <= maxValidated {
+		return found
+	}
+	keep := make([]bool, len(found))
+	room := maxValidated - 1
+	for _, s := range []preservation.Severity{preservation.Failed, preservation.Notice, preservation.Passed} {
+		for i, x := range found {
+			if x.Severity == s && room > 0 {
+				keep[i] = true
+				room--
+			}
+		}
+	}
+	more := preservation.Finding{Code: CodeMore, Severity: preservation.Notice}
+	var kept []preservation.Finding
+	failed := 0
+	for i, x := range found {
+		switch {
+		case keep[i]:
+			kept = append(kept, x)
+		case x.Severity == preservation.Failed:
+			failed++
+			more.Severity = preservation.Failed
+		}
+	}
+	more.Detail = fmt.Sprintf("%d more findings, %d of them grave: check it with another verifier", len(found)-len(kept), failed)
+	return append(kept, more)
 }
 
 // seal puts an invisible PAdES signature on the PDF renditions made here. The

@@ -101,3 +101,18 @@ func TestManyStamps(t *testing.T) {
 		}
 	}
 }
+
+// TestManyObjects has a signature that covers much, with much in it that it does not.
+func TestManyObjects(t *testing.T) {
+	doc := string(read(t, "enveloping-xml.xml"))
+	info := regexp.MustCompile(`(?s)<ds:Reference Id="r-.*?</ds:Reference>`).FindString(doc)
+	doc = strings.Replace(doc, info, strings.Repeat(info, maxReferences-2), 1)
+	doc = edit(t, doc, "</ds:Signature>", strings.Repeat("<ds:Object>x</ds:Object>", 100_000)+"$0")
+	if s := quick(t, doc); strings.Count(s, "object-uncovered") != 1 || !strings.Contains(s, "/Signature/Object and 99999 more") {
+		t.Errorf("%.2000s", s)
+	}
+	many := edit(t, string(read(t, "enveloped.xml")), "</a:Akte>", strings.Repeat(`<s:Signature xmlns:s="`+dsig+`"/>`, 50_000)+"$0")
+	if s := quick(t, many); !strings.Contains(s, "leaves out more than 32 signatures") || strings.Count(s, "\n") > 2*maxSignatures+10 {
+		t.Errorf("%.2000s", s)
+	}
+}

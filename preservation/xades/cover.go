@@ -2,6 +2,7 @@ package xades
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,31 +29,47 @@ func (c cover) limits() string {
 	return ""
 }
 
-// holds says whether a node is signed with all that belongs to it. Of base64 the
-// signature covers neither the name of the element nor its attributes, which say
-// nothing at an Object alone.
+// holds says whether a node at or below the apex is signed with all that belongs to
+// it. Of base64 the signature covers neither the name of the element nor its
+// attributes, which say nothing at an Object alone.
 func (c cover) holds(n *node) bool {
 	if c.decoded {
 		return n == c.apex && n.is(dsig, "Object")
 	}
-	for ; n != nil && !c.without[n]; n = n.parent {
-		if n == c.apex {
-			return true
+	for n != c.apex && !c.without[n] {
+		n = n.parent
+	}
+	return n == c.apex
+}
+
+// cover keeps what was found to be signed, once.
+func (s *signature) cover(c cover) {
+	if s.covered == nil {
+		s.covered = make(map[*node][]cover)
+	}
+	if !slices.ContainsFunc(s.covered[c.apex], func(o cover) bool { return o.decoded == c.decoded && maps.Equal(o.without, c.without) }) {
+		s.covered[c.apex] = append(s.covered[c.apex], c)
+	}
+}
+
+// signs says whether a node is signed with all that belongs to it.
+func (s *signature) signs(n *node) bool {
+	for at := n; at != nil; at = at.parent {
+		for _, c := range s.covered[at] {
+			if c.holds(n) {
+				return true
+			}
 		}
 	}
 	return false
-}
-
-func (s *signature) signs(n *node) bool {
-	return slices.ContainsFunc(s.covered, func(c cover) bool { return c.holds(n) })
 }
 
 // checkCover tells a document that is signed in part from one that is signed as a
 // whole, so that nothing unsigned passes for signed.
 func (s *signature) checkCover(p *properties) {
 	content := len(s.files) > 0
-	for _, c := range s.covered {
-		content = content || !c.apex.within(s.node) || s.inObject(c.apex, p)
+	for n := range s.covered {
+		content = content || !n.within(s.node) || s.inObject(n, p)
 	}
 	if !content {
 		s.add("content-uncovered", s.trust.Unknown(), "no content was found to be what it signs", "XML Signature, 3.2")

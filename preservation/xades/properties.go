@@ -57,7 +57,7 @@ func (s *signature) checkProperties(p *properties) (named []certDigest, signed b
 	if p == nil || p.signed == nil {
 		return nil, true
 	}
-	if !slices.ContainsFunc(s.covered, func(c cover) bool { return c.apex == p.signed && len(c.without) == 0 && !c.decoded }) {
+	if !slices.ContainsFunc(s.covered[p.signed], func(c cover) bool { return len(c.without) == 0 && !c.decoded }) {
 		if !slices.Contains(s.named, p.signed) { // else it was said already what is wrong
 			s.failed("signed-properties-uncovered", "its signed properties are not signed", "EN 319 132-1, 4.4.2")
 		}

@@ -61,7 +61,7 @@ func (s *signature) references(in *node, deeper bool) {
 			s.files = append(s.files, what)
 			continue
 		}
-		s.covered = append(s.covered, c)
+		s.cover(c)
 		if c.apex.is(dsig, "Manifest") && deeper {
 			if s.references(c.apex, false); s.err != nil {
 				return

@@ -87,6 +87,9 @@ func (d *data) leaveOut(n *node) error {
 	if d.without == nil {
 		d.without = make(map[*node]bool)
 	}
+	if len(d.without) == maxSignatures {
+		return unsupported(fmt.Sprintf("a transform that leaves out more than %d signatures", maxSignatures))
+	}
 	d.without[n] = true
 	return nil
 }

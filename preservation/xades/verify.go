@@ -105,10 +105,10 @@ type signature struct {
 	subject string
 	trust   cades.Trust // with what the signature brings for its validation
 	found   []preservation.Finding
-	named   []*node // what its references lead to, be it as it was signed or not
-	covered []cover
-	files   []string // beside the document, that are as they were signed
-	proven  bool     // the value is that of the signer's key
+	named   []*node           // what its references lead to, be it as it was signed or not
+	covered map[*node][]cover // by apex
+	files   []string          // beside the document, that are as they were signed
+	proven  bool              // the value is that of the signer's key
 	hashes  []crypto.Hash
 	err     error // of reading
 }
