@@ -43,7 +43,7 @@ func TestXdomea(t *testing.T) {
 			s := record(t, c.kind, c.names...)
 			s.Filing.Parents = c.parents
 			w := export(t, dip.XdomeaName(s)+".zip", dip.Xdomea, s)
-			validate(t, w, dip.XdomeaName(s)+".xml")
+			t.Run("schema", func(t *testing.T) { validate(t, w, dip.XdomeaName(s)+".xml") })
 			p, err := (&sip.Reader{}).Open(t.Context(), w.path, dip.XdomeaName(s)+".zip", t.TempDir())
 			if err != nil {
 				var refusal *sip.Refusal
@@ -114,7 +114,7 @@ func validate(t *testing.T, w written, message string) {
 	t.Helper()
 	dir := os.Getenv("BESTAND_XDOMEA_SCHEMAS")
 	if dir == "" {
-		return
+		t.Skip("BESTAND_XDOMEA_SCHEMAS does not name the schemas of xdomea: the message is not judged by them")
 	}
 	path := filepath.Join(t.TempDir(), message)
 	if err := os.WriteFile(path, w.read(t, message), 0o600); err != nil {
