@@ -59,6 +59,13 @@ type attempt struct {
 func (r *attempt) do(ctx context.Context) error {
 	outcome, _, err := readEvent(ctx, r.v, outcomeKey(r.w))
 	if err == nil {
+		lock := r.short()
+		if outcome.Event.Type == preservation.EventDelete {
+			lock = r.policy.proof(r.Officer.Now())
+		}
+		if outcome, _, err = put(ctx, r.v, outcomeKey(r.w), outcome, lock); err != nil { // not every copy may have it
+			return err
+		}
 		return r.settle(ctx, outcome)
 	}
 	if !errors.Is(err, preservation.ErrNotFound) {

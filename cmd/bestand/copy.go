@@ -175,6 +175,7 @@ func (s *service) newCopier() *replica.Copier {
 			return s.second.bucket(ctx, t.ID())
 		},
 		Place: s.second.place,
+		Stays: retention.IsProof,
 		Seen:  s.pipeline.Replicated,
 		Configure: func(ctx context.Context, t *catalog.Tenant) error {
 			return s.officer.Configure(ctx, t, catalog.Job{})

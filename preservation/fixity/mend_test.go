@@ -44,7 +44,7 @@ func double(t *testing.T) doubled {
 }
 
 func (d doubled) copier() *replica.Copier {
-	return &replica.Copier{Place: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	return &replica.Copier{Place: "test", Now: time.Now, Stays: func(g catalog.Tombstone, key string) bool { return key == g.Key || key == g.Intent }, Log: slog.New(slog.DiscardHandler),
 		Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.bucket, nil },
 		Copy:  func(context.Context, *catalog.Tenant) (preservation.Store, error) { return d.copy, nil }}
 }

@@ -32,6 +32,8 @@ type Copier struct {
 	// Seen is told of each object of a record that the second copy was seen to have for
 	// the first time, maybe again. Nil: nobody is.
 	Seen func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, o catalog.RecordObject) error
+	// Stays reports whether an object is part of what stays of a destroyed record.
+	Stays func(stone catalog.Tombstone, key string) bool
 	// Configure writes new documents of the catalog to the bucket: where the second copy
 	// is stands there before anything is copied. Nil: it is left to others.
 	Configure func(context.Context, *catalog.Tenant) error
@@ -264,6 +266,38 @@ func (r *run) gone(ctx context.Context, key string, destroyed bool) error {
 	return err
 }
 
+// end is how far the destruction of a record is.
+type end int
+
+const (
+	none  end = iota // it lives, or is not known
+	begun            // it may be called off yet
+	over             // there is its tombstone
+)
+
+// ending tells how far the destruction of a record is, if there is one, and whether an
+// object is part of the proof of it.
+func (r *run) ending(ctx context.Context, id preservation.RecordID, key string, state catalog.Retention) (_ end, stays bool, err error) {
+	if id == "" || state.Status == "live" {
+		return none, true, nil
+	}
+	stone, err := r.t.Tombstone(ctx, id)
+	if err == nil {
+		return over, r.Stays(stone, key), nil
+	}
+	if !errors.Is(err, catalog.ErrNotFound) {
+		return none, false, err
+	}
+	w, err := r.t.View().Disposal(ctx, id)
+	if err == nil {
+		return begun, key == w.Key || key == preservation.EventKey(id, w.ID), nil
+	}
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = nil
+	}
+	return none, true, err
+}
+
 // bring makes the copy of one object what the object is.
 func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 	var known *seen
@@ -285,6 +319,13 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 			return nil, err
 		}
 	}
+	ends, stays, err := r.ending(ctx, id, key, state)
+	if err != nil {
+		return nil, err
+	}
+	if ends == over && !stays {
+		return nil, r.gone(ctx, key, true)
+	}
 	have, err := r.from.Stat(ctx, key, want.VersionID)
 	if errors.Is(err, preservation.ErrNotFound) {
 		return nil, r.gone(ctx, key, ofRecord && state.Status != "live")
@@ -303,7 +344,7 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 	switch {
 	case errors.Is(err, preservation.ErrNotFound):
 		// Of a record that is being destroyed nothing more comes but the proof of it.
-		if ofRecord && known != nil && state.Status != "live" {
+		if ends != none && !stays {
 			return nil, nil
 		}
 		if lock.Mode == preservation.Unlocked || !lock.Until.After(r.Now()) {
@@ -333,7 +374,12 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 		if err := r.wanted(ctx, id, state); err != nil {
 			return nil, err
 		}
-		if err := r.same(ctx, have, there, want.SHA256); err != nil {
+		if want.SHA256 == "" {
+			if want.SHA256, err = sumOf(ctx, r.from, have); err != nil {
+				return nil, err
+			}
+		}
+		if err := same(ctx, r.to, there, want.SHA256); err != nil {
 			return nil, err
 		}
 	}
@@ -415,15 +461,8 @@ func (r *run) write(ctx context.Context, o preservation.Object, digest string, l
 
 // same reads an object back that the second copy has already, from an attempt before
 // or from elsewhere.
-func (r *run) same(ctx context.Context, have, there preservation.Object, digest string) error {
-	if digest == "" {
-		sum, err := sumOf(ctx, r.from, have)
-		if err != nil {
-			return err
-		}
-		digest = sum
-	}
-	sum, err := sumOf(ctx, r.to, there)
+func same(ctx context.Context, second preservation.Store, there preservation.Object, digest string) error {
+	sum, err := sumOf(ctx, second, there)
 	if err == nil && sum != digest {
 		err = fmt.Errorf("%w: the second copy has other bytes there (SHA-256 %s, stored was %s)", preservation.ErrCorrupt, sum, digest)
 	}

@@ -44,7 +44,7 @@ func newSite(t testing.TB) *site {
 	}
 	s := &site{tenant: db.Tenant("musterstadt"), first: storetest.Bucket(t), second: storetest.Bucket(t)}
 	s.one, s.between = &Store{Store: s.first, Tenant: s.tenant}, &storetest.Fault{Store: s.second}
-	s.Copier = &Copier{Place: "zweit", Now: time.Now, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
+	s.Copier = &Copier{Place: "zweit", Now: time.Now, Stays: func(g catalog.Tombstone, key string) bool { return key == g.Key }, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 		Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return s.one, nil },
 		Copy:  func(context.Context, *catalog.Tenant) (preservation.Store, error) { return s.between, nil }}
 	return s
@@ -342,6 +342,63 @@ func TestVault(t *testing.T) {
 	}
 	if n := left(); n != 0 {
 		t.Errorf("%d versions are left", n)
+	}
+}
+
+// TestVaultProof: the proof of a destruction is in both places when it is written.
+func TestVaultProof(t *testing.T) {
+	s := newSite(t)
+	v := &Vault{Store: *s.one, Primary: s.first, Copy: s.between}
+	write := func(content string) error {
+		sum := sha256.Sum256([]byte(content))
+		_, err := v.Put(t.Context(), "evt/x/a.json", strings.NewReader(content), preservation.PutOptions{Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]),
+			ContentType: "application/json", Lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour)}})
+		return err
+	}
+	s.between.Add(storetest.Plan{Op: storetest.OpPut, Err: preservation.Down(preservation.PartStore, io.ErrUnexpectedEOF)})
+	if err := write("first"); !errors.Is(err, preservation.ErrUnavailable) {
+		t.Errorf("the copy is away: %v", err)
+	}
+	s.between.Heal()
+	for range 2 {
+		if err := write("later"); !errors.Is(err, preservation.ErrExists) {
+			t.Error(err)
+		}
+		if o := s.copied(t, "evt/x/a.json", "first"); o.Lock.Mode != preservation.Compliance {
+			t.Errorf("%+v", o)
+		}
+	}
+	s.put(t, s.second, "evt/x/b.json", "other bytes", time.Hour)
+	s.put(t, s.first, "evt/x/b.json", "bytes", time.Hour)
+	if err := v.follow(t.Context(), "evt/x/b.json", preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour)}); !errors.Is(err, preservation.ErrCorrupt) {
+		t.Errorf("other bytes in the copy: %v", err)
+	}
+}
+
+// TestNothingOfDestroyed: of a record that was destroyed nothing is copied but the proof.
+func TestNothingOfDestroyed(t *testing.T) {
+	s := newSite(t)
+	id := preservation.RecordID(preservation.NewID(time.Now()))
+	stone := catalog.Tombstone{Record: id, Class: "1", Actor: "system", Destroyed: time.Now(), Key: preservation.EventKey(id, preservation.NewID(time.Now()))}
+	if err := s.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.Destroy(stone) }); err != nil {
+		t.Fatal(err)
+	}
+	back := preservation.PackageKey(id, 1)
+	s.put(t, s.one, stone.Key, "proof", time.Hour)
+	s.put(t, s.one, back, "came back", time.Hour)
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	s.copied(t, stone.Key, "proof")
+	if o, err := s.second.Stat(t.Context(), back, ""); !errors.Is(err, preservation.ErrNotFound) {
+		t.Errorf("copied: %+v, %v", o, err)
+	}
+	s.put(t, s.second, back, "came back", time.Hour)
+	if err := s.one.note(t.Context(), back); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.run(t); err != nil || s.lag(t) != 1 || !strings.Contains(s.log.String(), errDestroyed.Error()) {
+		t.Errorf("%d behind: %v\n%s", s.lag(t), err, &s.log)
 	}
 }
 

@@ -1,7 +1,10 @@
 package replica
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -57,12 +60,50 @@ type Bucket interface {
 	preservation.Purger
 }
 
-// Vault is a bucket and its second copy, from which objects are destroyed. It reads
-// and writes as the Store does.
+// Vault is a bucket and its second copy, from which objects are destroyed. It reads as
+// the Store does.
 type Vault struct {
 	Store
 	Primary Bucket
 	Copy    Bucket
+}
+
+// Put writes the event objects that prove a destruction, in both places before it
+// returns: the bytes that they tell of are not destroyed in one place alone. What the
+// bucket has already is brought to the copy, and is preservation.ErrExists.
+func (v *Vault) Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
+	obj, err := v.Store.Put(ctx, key, r, o)
+	if err != nil && !errors.Is(err, preservation.ErrExists) {
+		return obj, err
+	}
+	if cerr := v.follow(ctx, key, o.Lock); cerr != nil {
+		return preservation.Object{}, fmt.Errorf("second copy of %s: %w", key, cerr)
+	}
+	return obj, err
+}
+
+// follow brings a small object to the copy, which has it already after an attempt before.
+func (v *Vault) follow(ctx context.Context, key string, lock preservation.Lock) error {
+	have, body, err := v.Primary.Get(ctx, key, "")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, preservation.MaxEventObject))
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	_, err = v.Copy.Put(ctx, key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: digest, Lock: lock, ContentType: have.ContentType})
+	if !errors.Is(err, preservation.ErrExists) {
+		return err
+	}
+	there, err := v.Copy.Stat(ctx, key, "")
+	if err != nil {
+		return err
+	}
+	return same(ctx, v.Copy, there, digest)
 }
 
 // Versions lists what either of the two has, so that what only the copy has is
