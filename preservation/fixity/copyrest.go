@@ -32,6 +32,9 @@ func (l *look) copyRest(ctx context.Context, pause time.Duration) error {
 			return errors.Join(x.DropCopyFindings(now), setCursor(x, copyName, course{}))
 		})
 	}
+	if l.away {
+		return nil
+	}
 	if c.Begun.IsZero() || !c.Ended.IsZero() {
 		if now.Sub(c.Ended) < pause {
 			return nil
@@ -53,7 +56,7 @@ func (l *look) copyRest(ctx context.Context, pause time.Duration) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	l.Log.WarnContext(ctx, "fixity: the second copy cannot be checked now", "tenant", string(l.t.ID()), "err", err)
+	l.leave(ctx, err)
 	return nil
 }
 

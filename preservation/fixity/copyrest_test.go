@@ -76,6 +76,34 @@ func (d doubled) old(t *testing.T) {
 	}
 }
 
+// TestCopyAskedOnce: a second copy that does not answer is asked once in a run, and the bucket
+// is checked all the same.
+func TestCopyAskedOnce(t *testing.T) {
+	d := double(t)
+	remove(t, filepath.Join(d.dir, d.receipt))
+	var log bytes.Buffer
+	s := d.scrub(t, &log)
+	copies, asked := s.Copies, 0
+	s.Copies = func(context.Context, *catalog.Tenant) (fixity.Pair, error) {
+		asked++
+		return fixity.Pair{}, preservation.Down(preservation.PartStore, errors.New("hangs"))
+	}
+	edit(t, d.file, flipBit)
+	if err := s.Everything(t.Context(), d.tenant); err != nil {
+		t.Fatal(err)
+	}
+	if have := d.codes(t, d.id); asked != 1 || len(have) == 0 {
+		t.Errorf("asked %d times, found %q\n%s", asked, have, &log)
+	}
+	s.Copies = copies
+	if err := s.Everything(t.Context(), d.tenant); err != nil {
+		t.Fatal(err)
+	}
+	if have := d.codes(t, d.id); len(have) > 0 {
+		t.Errorf("both are mended, and %q\n%s", have, &log)
+	}
+}
+
 // TestCopyOnly: what only the second copy has is told, of the record that lives and of
 // one that nobody knows, and left as it is.
 func TestCopyOnly(t *testing.T) {

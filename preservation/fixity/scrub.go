@@ -55,7 +55,7 @@ func (s *Scrub) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error
 	if err != nil {
 		return err
 	}
-	l := &look{s, t, s.Limit.On(store)}
+	l := &look{Scrub: s, t: t, store: s.Limit.On(store)}
 	begun, err := l.begun(ctx)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (s *Scrub) Everything(ctx context.Context, t *catalog.Tenant) error {
 	if err != nil {
 		return err
 	}
-	l := &look{s, t, s.Limit.On(store)}
+	l := &look{Scrub: s, t: t, store: s.Limit.On(store)}
 	for begin := s.Checker.Now(); ; {
 		ids, err := t.LeastChecked(ctx, begin, page)
 		if err != nil {
@@ -98,6 +98,7 @@ type look struct {
 	*Scrub
 	t     *catalog.Tenant
 	store preservation.Store
+	away  bool // the second copy did not answer: it is left out for the rest of the run
 }
 
 // page is how many records are taken from the catalog at a time.
@@ -142,13 +143,21 @@ func (l *look) portion(ctx context.Context) error {
 
 // copies looks at records whose second copy is overdue, as after it was away.
 func (l *look) copies(ctx context.Context, now time.Time) error {
-	if l.Copies == nil {
+	if l.Copies == nil || l.away {
 		return nil
 	}
 	for {
 		ids, err := l.t.LeastCopyChecked(ctx, now.Add(-l.Period), page)
 		if err != nil || len(ids) == 0 {
 			return err
+		}
+		pair, err := l.Copies(ctx, l.t)
+		if err == nil {
+			err = answers(ctx, pair.Copy)
+		}
+		if err != nil { // the bucket is not read for nothing
+			l.leave(ctx, err)
+			return ctx.Err()
 		}
 		if err := l.records(ctx, ids); err != nil {
 			return err
@@ -159,9 +168,24 @@ func (l *look) copies(ctx context.Context, now time.Time) error {
 	}
 }
 
+// answers asks a store for what costs little.
+func answers(ctx context.Context, s preservation.Store) error {
+	for _, err := range s.Versions(ctx, "cfg/") {
+		return err
+	}
+	return nil
+}
+
+// leave leaves the second copy out for the rest of the run: each question to a store that
+// hangs takes as long as its patience.
+func (l *look) leave(ctx context.Context, err error) {
+	l.away = true
+	l.Log.WarnContext(ctx, "fixity: the second copy cannot be checked now", "tenant", string(l.t.ID()), "err", err)
+}
+
 func (l *look) records(ctx context.Context, ids []preservation.RecordID) error {
 	for _, id := range ids {
-		err := l.Record(ctx, l.t, l.store, id)
+		err := l.record(ctx, id)
 		if err != nil && !errors.Is(err, catalog.ErrNotFound) && !errors.Is(err, catalog.ErrDestroyed) {
 			return fmt.Errorf("scrub record %s: %w", id, err)
 		}
@@ -169,44 +193,44 @@ func (l *look) records(ctx context.Context, ids []preservation.RecordID) error {
 	return nil
 }
 
-// Record looks at one record and notes what it finds.
-func (s *Scrub) Record(ctx context.Context, t *catalog.Tenant, store preservation.Store, id preservation.RecordID) error {
-	found, err := s.find(ctx, t, store, id)
+// record looks at one record and notes what it finds.
+func (l *look) record(ctx context.Context, id preservation.RecordID) error {
+	found, err := l.find(ctx, l.t, l.store, id)
 	if err != nil {
 		return err
 	}
-	taken, err := s.takeUp(ctx, t, store, id, found)
+	taken, err := l.takeUp(ctx, l.t, l.store, id, found)
 	if err != nil {
 		return err
 	}
 	if taken {
-		if found, err = s.find(ctx, t, store, id); err != nil {
+		if found, err = l.find(ctx, l.t, l.store, id); err != nil {
 			return err
 		}
 	}
-	pair, found, err := s.second(ctx, t, store, id, found)
+	pair, found, err := l.second(ctx, id, found)
 	if err != nil {
 		return err
 	}
 	failed := failedOf(found)
-	if err := s.note(ctx, t, id, failed, pair != nil); err != nil || len(failed) == 0 {
+	if err := l.note(ctx, l.t, id, failed, pair != nil); err != nil || len(failed) == 0 {
 		return err
 	}
-	mended, err := s.restore(ctx, t, store, pair, id, failed)
+	mended, err := l.restore(ctx, l.t, l.store, pair, id, failed)
 	if err != nil && ctx.Err() == nil {
-		s.Log.ErrorContext(ctx, "fixity: the repair failed; it is tried again with the next check", "tenant", string(t.ID()), "record", string(id), "err", err)
+		l.Log.ErrorContext(ctx, "fixity: the repair failed; it is tried again with the next check", "tenant", string(l.t.ID()), "record", string(id), "err", err)
 		err = nil
 	}
 	if err != nil || mended == 0 {
 		return err
 	}
-	if found, err = s.find(ctx, t, store, id); err != nil {
+	if found, err = l.find(ctx, l.t, l.store, id); err != nil {
 		return err
 	}
-	if pair, found, err = s.second(ctx, t, store, id, found); err != nil {
+	if pair, found, err = l.second(ctx, id, found); err != nil {
 		return err
 	}
-	return s.note(ctx, t, id, failedOf(found), pair != nil)
+	return l.note(ctx, l.t, id, failedOf(found), pair != nil)
 }
 
 // restore makes right again what can be: locks, and with a second copy bytes.
@@ -221,25 +245,27 @@ func (s *Scrub) restore(ctx context.Context, t *catalog.Tenant, store preservati
 
 // second adds what the second copy of a record is found to be. While it cannot be
 // asked, which shows as its age, what was found before stays.
-func (s *Scrub) second(ctx context.Context, t *catalog.Tenant, store preservation.Store, id preservation.RecordID, found []preservation.Finding) (*Pair, []preservation.Finding, error) {
-	if s.Copies == nil {
+func (l *look) second(ctx context.Context, id preservation.RecordID, found []preservation.Finding) (*Pair, []preservation.Finding, error) {
+	if l.Copies == nil {
 		return nil, found, nil
 	}
-	pair, err := s.Copies(ctx, t)
-	var more []preservation.Finding
-	if err == nil {
-		more, err = s.Checker.Copy(ctx, t, store, s.Limit.On(pair.Copy), id)
+	if !l.away {
+		pair, err := l.Copies(ctx, l.t)
+		var more []preservation.Finding
+		if err == nil {
+			more, err = l.Checker.Copy(ctx, l.t, l.store, l.Limit.On(pair.Copy), id)
+		}
+		switch {
+		case err == nil:
+			return &pair, append(found, more...), nil
+		case errors.Is(err, catalog.ErrNotFound):
+			return nil, found, nil
+		case ctx.Err() != nil:
+			return nil, nil, err
+		}
+		l.leave(ctx, fmt.Errorf("record %s: %w", id, err))
 	}
-	switch {
-	case err == nil:
-		return &pair, append(found, more...), nil
-	case errors.Is(err, catalog.ErrNotFound):
-		return nil, found, nil
-	case ctx.Err() != nil:
-		return nil, nil, err
-	}
-	s.Log.WarnContext(ctx, "fixity: the second copy cannot be checked now", "tenant", string(t.ID()), "record", string(id), "err", err)
-	before, err := t.View().Findings(ctx, id)
+	before, err := l.t.View().Findings(ctx, id)
 	for _, f := range before {
 		if aboutCopy(f) {
 			found = append(found, f)
