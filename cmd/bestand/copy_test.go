@@ -119,6 +119,20 @@ func (in twofold) away() {
 	in.way.Plan("away", storetest.Wrong{For: func(*http.Request) bool { return true }, Do: storetest.Refuse(503, "ServiceUnavailable")})
 }
 
+// back ends away, and waits until the copy lacks nothing. What was tried meanwhile
+// would have a pause.
+func (in twofold) back(t *testing.T) {
+	t.Helper()
+	in.way.Heal("away")
+	eventually(t, "everything is copied", func() bool {
+		in.change(t, `UPDATE copy_due SET try_ms = 0`)
+		in.enqueue(t, replica.JobCopy)
+		due := 0
+		in.query(t, `SELECT count(*) FROM copy_due`, nil, &due)
+		return due == 0
+	})
+}
+
 // receipt is what the receipt of a submission says now.
 func (in twofold) receipt(c *caller, id string) (r ingest.Receipt) {
 	c.Helper()
@@ -176,9 +190,7 @@ func TestSecondCopy(t *testing.T) {
 	if metrics := string(admin.get("/metrics").body); strings.Contains(metrics, `bestand_copy_lag_objects{tenant="musterstadt"} 0`) || !strings.Contains(metrics, "bestand_copy_lag_seconds{") {
 		t.Error("the metrics show no lag")
 	}
-	in.way.Heal("away")
-	in.enqueue(t, replica.JobCopy)
-	in.enqueue(t, replica.JobCopy)
+	in.back(t)
 	in.stat(t, preservation.PackageKey(preservation.RecordID(during.ID), 1))
 	if !in.stat(t, key).Hold {
 		t.Error("the hold has not reached the copy")
@@ -194,12 +206,12 @@ func TestSecondCopy(t *testing.T) {
 	in.away()
 	in.enqueue(t, retention.JobDispose)
 	admin.get("/v1/records/"+r.ID).want(t, 200)
-	in.way.Heal("away")
+	in.back(t)
 	eventually(t, "destruction", func() bool {
 		in.enqueue(t, retention.JobDispose)
 		return admin.get("/v1/records/"+r.ID).StatusCode == 410
 	})
-	in.enqueue(t, replica.JobCopy)
+	in.back(t)
 	for path, content := range stored(t, in.dir2) {
 		if strings.Contains(path, r.ID) && !strings.HasPrefix(path, "evt/") || strings.Contains(content, "Antrag|") {
 			t.Errorf("%s is left in the copy", path)
