@@ -164,20 +164,27 @@ func (b *tab) ringed(at string) {
 	b.Helper()
 	b.run(chromedp.Evaluate(`document.activeElement.blur(); window.getSelection().removeAllRanges(); window.stops = new Set(); 0`, nil))
 	for range 200 {
-		b.run(chromedp.KeyEvent(kb.Tab), chromedp.Sleep(10*time.Millisecond)) // a frame is told a moment later
-		stop := eval[string](b, `(() => {
-			const e = document.activeElement, s = getComputedStyle(e);
-			if (!e || e === document.body || window.stops.has(e)) return "end";
-			window.stops.add(e);
-			const seen = (x) => { const y = getComputedStyle(x); return y.outlineStyle !== "none" && parseFloat(y.outlineWidth) >= 2 || y.boxShadow !== "none"; };
-			if (seen(e) || seen(e.parentElement)) return "";
-			return e.outerHTML.slice(0, 200);
-		})()`)
+		b.run(chromedp.KeyEvent(kb.Tab), chromedp.Sleep(10*time.Millisecond))
+		stop := "?"
+		for try := 0; try < 100 && stop != "" && stop != "end"; try++ { // a frame is told a moment later
+			if try > 0 {
+				b.run(chromedp.Sleep(20 * time.Millisecond))
+			}
+			stop = eval[string](b, `(() => {
+				const e = document.activeElement;
+				if (!e || e === document.body || window.stops.has(e)) return "end";
+				const seen = (x) => { const y = getComputedStyle(x); return y.outlineStyle !== "none" && parseFloat(y.outlineWidth) >= 2 || y.boxShadow !== "none"; };
+				if (!seen(e) && !seen(e.parentElement)) return e.outerHTML.slice(0, 200);
+				window.stops.add(e);
+				return "";
+			})()`)
+		}
 		if stop == "end" {
 			return
 		}
 		if stop != "" {
 			b.Errorf("%s: no ring around %s", at, stop)
+			b.run(chromedp.Evaluate(`window.stops.add(document.activeElement); 0`, nil))
 		}
 	}
 }

@@ -18,7 +18,6 @@ import (
 // TestKeysRenewedInService moves the clock of a service on by years: its daily job renews
 // the keys, the service goes on with them, and what the old ones sealed stands.
 func TestKeysRenewedInService(t *testing.T) {
-	t.Parallel()
 	in := install(t).serve(t)
 	in.stop(t)
 	now := time.Now()
@@ -74,8 +73,11 @@ func TestKeysRenewedInService(t *testing.T) {
 }
 
 // assembled are the parts of a service that does not run, by a clock of the test's own.
+// They take the process's folder for temporary files to the installation: other tests
+// must not run beside.
 func (in *installation) assembled(t *testing.T, now *time.Time) *service {
 	t.Helper()
+	t.Setenv("TMPDIR", os.TempDir())
 	a := in.opened(t)
 	t.Cleanup(func() {
 		if err := a.close(); err != nil {
@@ -104,7 +106,6 @@ func (in *installation) assembled(t *testing.T, now *time.Time) *service {
 // TestEvidenceRenewedWithoutKeys renews evidence that ends soon while the keys cannot be
 // renewed, and the keys once they can.
 func TestEvidenceRenewedWithoutKeys(t *testing.T) {
-	t.Parallel()
 	in := install(t).serve(t)
 	admin := in.admin(t)
 	_, r := admin.archive(about("1", "63.10", "Bauantrag"), file("plan.bin", blob("Plan")))
