@@ -213,7 +213,7 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 			return nil, fmt.Errorf("back up %s: %w", o.Key, err)
 		}
 		if e.Intent && e.Tombstone == nil { // the tombstone may have come behind the listing
-			state, stone, err := m.ended(ctx, store, e.Key)
+			state, stone, err := m.fate(ctx, store, e.Key)
 			if err != nil {
 				return nil, fmt.Errorf("back up %s: %w", o.Key, err)
 			}
@@ -402,31 +402,6 @@ func (m *Mirror) fate(ctx context.Context, store preservation.Store, key string)
 		return ending, stone, nil
 	}
 	return living, stone, nil
-}
-
-// patience is how long a backup waits for the tombstone of a record whose packages are
-// gone: the service writes it right after.
-const patience = 20 * time.Second
-
-// ended is the fate of a record whose destruction has begun. Where its packages are gone
-// already it waits for the tombstone: a backup with neither could not tell a destruction
-// from a loss.
-func (m *Mirror) ended(ctx context.Context, store preservation.Store, key string) (fate, catalog.Tombstone, error) {
-	id, _ := recordOf(key)
-	for wait := 50 * time.Millisecond; ; wait *= 2 {
-		state, stone, err := m.fate(ctx, store, key)
-		if err != nil || state != ending || wait > patience/2 {
-			return state, stone, err
-		}
-		for _, err := range store.Versions(ctx, preservation.PackagePrefix(id)) {
-			return state, stone, err // one is there, or nobody knows
-		}
-		select {
-		case <-ctx.Done():
-			return state, stone, ctx.Err()
-		case <-time.After(wait):
-		}
-	}
 }
 
 func read(ctx context.Context, store preservation.Store, o preservation.Object) ([]byte, error) {
