@@ -146,9 +146,9 @@ func (r *attempt) short() preservation.Lock {
 
 // claim asks the catalog once more, in the transaction after which bytes may
 // go, and makes this attempt the only one for a while. The reason says why the
-// destruction has to be called off, which is possible while nothing was purged: what is
-// missing then was lost. When purging has begun and all bytes are gone the destruction
-// ends as it has to, and in between it is blocked for a person to decide.
+// destruction has to be called off, which is possible while the record is
+// whole. When its bytes are gone already the destruction ends as it has to,
+// and in between it is blocked for a person to decide.
 func (r *attempt) claim(ctx context.Context, whole, gone bool) (reason string, err error) {
 	next := r.w
 	stuck := false
@@ -165,7 +165,6 @@ func (r *attempt) claim(ctx context.Context, whole, gone bool) (reason string, e
 		next = r.w
 		next.Phase, next.Problem, next.Attempts, next.Try = purging, "", r.w.Attempts+1, e.now.Add(lease)
 		switch {
-		case r.w.Phase == intended:
 		case gone:
 			reason = ""
 		case reason != "" && !whole:

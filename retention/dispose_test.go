@@ -70,11 +70,11 @@ func TestDisposeLifecycle(t *testing.T) {
 	if g, ok := Remains(events, 0, a.now); !ok || fmt.Sprint(g) != fmt.Sprint(stone) {
 		t.Errorf("a rebuild would find %+v", g)
 	}
-	if g, ok := Remains(events[:1], 0, a.now); ok {
-		t.Errorf("a rebuild would take an intent for %+v", g)
+	if g, ok := Remains(events[:1], 0, a.now); !ok || g.Record != due || g.Class != contact {
+		t.Errorf("a rebuild without the outcome would find %+v", g)
 	}
-	if Begun(events) || !Begun(events[:1]) {
-		t.Error("a destruction is under way until its outcome")
+	if _, ok := Remains(events[:1], 1, a.now); ok {
+		t.Error("a rebuild would bury a record whose package is there")
 	}
 	log, err := a.tenant.AuditLog(t.Context(), 0, string(due), 100)
 	if err != nil || len(log) != 2 || log[0].Action != "record.dispose" || log[1].Action != "record.destroy" {

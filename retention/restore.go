@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"bestand/preservation"
@@ -30,31 +29,29 @@ func Replanned(x *catalog.Tx) error {
 	return errors.Join(err, x.SetCursor(stampName, ""))
 }
 
-// Remains returns the tombstone of a record as its event objects tell it, for the
-// rebuild. ok is false while there is none: an intent alone destroys nothing, also when
-// no package is left, since a package may be lost as well. What is known of holds,
-// permits and other copies decides, and that is the business of a Disposer.
-func Remains(events []preservation.EventObject, _ int, _ time.Time) (stone catalog.Tombstone, ok bool) {
+// Remains returns the tombstone of a record as its event objects tell it, for
+// the rebuild: of a destruction that ended, or of one whose packages are all
+// gone and that only has to be written down. ok is false while the record
+// lives, also when a destruction was begun or called off.
+func Remains(events []preservation.EventObject, packages int, now time.Time) (stone catalog.Tombstone, ok bool) {
+	ended := make(map[string]bool)
 	for _, e := range events {
+		ended[e.Event.ID] = true // an outcome has the ID of its disposal
 		if e.Event.Type == preservation.EventDelete && json.Unmarshal(e.Body, &stone) == nil && stone.Record == e.Record {
 			return stone, true
 		}
 	}
-	return catalog.Tombstone{}, false
-}
-
-// Begun reports whether the event objects of a record tell of a destruction that has
-// begun, and neither ended nor was called off.
-func Begun(events []preservation.EventObject) bool {
-	ended := make(map[string]bool)
 	for _, e := range events {
-		ended[e.Event.ID] = true // an outcome has the ID of its disposal
-	}
-	return slices.ContainsFunc(events, func(e preservation.EventObject) bool {
 		var i Intent
-		return e.Event.Type == preservation.EventIntent && json.Unmarshal(e.Body, &i) == nil &&
-			i.Disposal != "" && !ended[i.Disposal] && i.Tombstone.Record == e.Record
-	})
+		if packages > 0 || e.Event.Type != preservation.EventIntent || json.Unmarshal(e.Body, &i) != nil {
+			continue
+		}
+		if i.Disposal != "" && !ended[i.Disposal] && i.Tombstone.Record == e.Record {
+			i.Tombstone.Destroyed = now.UTC()
+			return i.Tombstone, true
+		}
+	}
+	return catalog.Tombstone{}, false
 }
 
 // RestoreRuns makes the disposal runs and their items anew from the versions of their

@@ -145,7 +145,7 @@ func (a *archive) backup(ctx context.Context, dir, passphrase string, reread boo
 	if err != nil {
 		return 0, err
 	}
-	mirror := &backup.Mirror{Run: run, Before: before, Remains: retention.Remains, Begun: retention.Begun, Stays: retention.IsProof, Reread: reread, Now: a.now}
+	mirror := &backup.Mirror{Run: run, Before: before, Remains: retention.Remains, Reread: reread, Now: a.now}
 	var done []*catalog.Tenant
 	for _, info := range tenants {
 		store, err := a.bucket(ctx, info.ID)

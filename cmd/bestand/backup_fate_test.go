@@ -113,45 +113,6 @@ func approvedRun(t *testing.T, admin *caller) string {
 	return run.ID
 }
 
-// TestBackupKeepsProof loses the proof of a destruction from its bucket: the backup says
-// so and keeps its copy, however often it is made.
-func TestBackupKeepsProof(t *testing.T) {
-	t.Parallel()
-	in := install(t, "--lock-mode", string(preservation.Governance)).serve(t)
-	s := saving(t, in)
-	admin := in.admin(t)
-	_, gone := admin.archive(about("geht", parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob("geht")))
-	newOffice(admin).permit(t, true, parentContacts)
-	eventually(t, "destruction", func() bool {
-		in.enqueue(t, retention.JobDispose)
-		return in.count(t, `SELECT COUNT(*) FROM tombstone WHERE record_id = $1`, gone.ID) == 1
-	})
-	in.stop(t)
-	s.backup(t)
-	proof := in.keys(t, preservation.EventPrefix(preservation.RecordID(gone.ID)))
-	if len(proof) != 2 {
-		t.Fatalf("intent and tombstone are %v", proof)
-	}
-	for _, key := range proof {
-		aside := filepath.Join(t.TempDir(), "aside")
-		if err := os.Rename(in.object(key), aside); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			out, _, code := program(t, s.args("backup", in.dir)...)
-			if code != 1 || !strings.Contains(out, "object-lost: "+key) {
-				t.Errorf("exit code %d:\n%s", code, out)
-			}
-			if found, err := filepath.Glob(filepath.Join(s.folder, "objects", string(firstTenant), filepath.Dir(key), "*-"+filepath.Base(key))); err != nil || len(found) != 1 {
-				t.Errorf("copies of %s: %v, %v", key, found, err)
-			}
-		}
-		if err := os.Rename(aside, in.object(key)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestRestoreLaterPlan restores an older backup with a later one, from before and after
 // a hold was set and another released, and the archive got another authority.
 func TestRestoreLaterPlan(t *testing.T) {

@@ -215,39 +215,3 @@ func TestMovedCopy(t *testing.T) {
 		}
 	}
 }
-
-// TestIntentDestroysNothing loses the package of a record whose destruction waits, and the
-// catalog: the rebuild says so, and the second copy keeps its bytes.
-func TestIntentDestroysNothing(t *testing.T) {
-	t.Parallel()
-	in := withCopy(t) // its locks let nothing go
-	in.serve(t)
-	admin := in.admin(t)
-	_, r := admin.archive(about("1", parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob("Bytewort")))
-	eventually(t, "everything is copied", func() bool {
-		in.enqueue(t, replica.JobCopy)
-		return len(holds(t, in.dir2, blob("Bytewort"))) == 1
-	})
-	newOffice(admin).permit(t, true, parentContacts)
-	in.try(t, retention.JobDispose)
-	eventually(t, "the destruction waits for the lock", func() bool { return in.count(t, `SELECT COUNT(*) FROM disposal WHERE attempts > 0`) == 1 })
-	in.stop(t)
-	if err := os.Remove(in.object(preservation.PackageKey(preservation.RecordID(r.ID), 1))); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm"} {
-		if err := os.Remove(filepath.Join(in.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
-		}
-	}
-	out, complaint, code := program(t, append([]string{"rebuild", "--data", in.dir}, in.flags...)...)
-	if code != 1 || !strings.Contains(out, "package-missing "+preservation.EventPrefix(preservation.RecordID(r.ID))) || !strings.Contains(out, " 0 tombstones") {
-		t.Errorf("exit code %d\n%s%s", code, out, complaint)
-	}
-	in.serve(t)
-	in.endLeases(t)
-	in.enqueue(t, retention.JobDispose)
-	if n := in.count(t, `SELECT COUNT(*) FROM tombstone`); n != 0 || len(holds(t, in.dir2, blob("Bytewort"))) != 1 {
-		t.Errorf("%d tombstones, and the second copy has %v", n, holds(t, in.dir2, blob("Bytewort")))
-	}
-}

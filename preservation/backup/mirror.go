@@ -35,14 +35,10 @@ const (
 type Mirror struct {
 	Run    *Run
 	Before *Run // the run that counts; nil: there is none
-	// Remains tells from the events of a record whether it was destroyed, and what stays
-	// of it; also given are the number of its packages and the time.
+	// Remains tells from the events of a record and the number of its packages in the
+	// bucket whether it was destroyed, and what stays of it. With packages only a
+	// tombstone says so; without any, a destruction that was begun does as well.
 	Remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
-	// Begun tells from them whether its destruction has begun, and neither ended nor was
-	// called off.
-	Begun func(events []preservation.EventObject) bool
-	// Stays reports whether an object is part of the proof of a destruction.
-	Stays func(stone catalog.Tombstone, key string) bool
 	// Reread also reads the copies that are there, and replaces those that are damaged.
 	Reread bool
 	Now    func() time.Time
@@ -243,15 +239,12 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 }
 
 // carry decides about an entry of the run before that its bucket does not have any
-// more, or not as it was. Nothing but a tombstone takes it out of the backup, and nothing
-// the tombstone itself and the intent. What stays is read: it may be the last copy there is.
+// more, or not as it was. Nothing but a tombstone takes it out of the backup. What stays
+// is read: it may be the last copy there is.
 func (m *Mirror) carry(ctx context.Context, t preservation.TenantID, store preservation.Store, e *Entry, r *Report) (keep bool, err error) {
-	state, stone, err := m.fate(ctx, store, e.Key)
+	state, _, err := m.fate(ctx, store, e.Key)
 	if err != nil {
 		return false, err
-	}
-	if e.Tombstone != nil && m.Stays(*e.Tombstone, e.Key) || state == destroyed && m.Stays(stone, e.Key) {
-		state = living // what proves a destruction is no part of what is destroyed
 	}
 	if state == destroyed {
 		r.mu.Lock()
@@ -398,7 +391,7 @@ func (m *Mirror) fate(ctx context.Context, store preservation.Store, key string)
 	if stone, ok := m.Remains(events, 1, m.Now()); ok {
 		return destroyed, stone, nil
 	}
-	if m.Begun(events) {
+	if _, ok := m.Remains(events, 0, m.Now()); ok {
 		return ending, stone, nil
 	}
 	return living, stone, nil

@@ -217,10 +217,13 @@ func options() ledger.Options {
 			ok = e.Event.Type == preservation.EventRetention && json.Unmarshal(e.Body, &g) == nil
 			return g, ok
 		},
-		Remains: func(events []preservation.EventObject, _ int, _ time.Time) (stone catalog.Tombstone, ok bool) {
+		Remains: func(events []preservation.EventObject, packages int, now time.Time) (stone catalog.Tombstone, ok bool) {
 			for _, e := range events {
-				if e.Event.Type == preservation.EventDelete {
+				switch {
+				case e.Event.Type == preservation.EventDelete:
 					return stone, json.Unmarshal(e.Body, &stone) == nil
+				case e.Event.Type == preservation.EventIntent && packages == 0:
+					return catalog.Tombstone{Record: e.Record, Destroyed: now}, true
 				}
 			}
 			return stone, false

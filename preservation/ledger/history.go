@@ -192,11 +192,7 @@ func (b *rebuild) restorePast(ctx context.Context, p past) error {
 		return err
 	}
 	if !known {
-		detail := "there are events of this record, and neither a readable package nor a tombstone"
-		if slices.ContainsFunc(p.all, func(e stored) bool { return ending(e.EventObject) }) {
-			detail += "; its destruction was announced, and nothing says that it took place: nothing of it is purged. If the second copy or a backup has its packages, put them back"
-		}
-		b.problem(preservation.EventPrefix(p.record), "package-missing", detail)
+		b.problem(preservation.EventPrefix(p.record), "package-missing", "there are events of this record, and neither a readable package nor a tombstone")
 		return nil
 	}
 	for _, e := range p.all {

@@ -47,8 +47,8 @@ type Options struct {
 	// Trigger takes a retention trigger out of an event object, if it is one. None of
 	// these sees the bodies of receipts.
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
-	// Remains tells from the events of a record whether it was destroyed, and what stays
-	// of it; also given are the number of its packages in the bucket and the time.
+	// Remains tells from the events of a record and the number of its packages
+	// in the bucket whether it was destroyed, and what stays of it.
 	Remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
 }
 
