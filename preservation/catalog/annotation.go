@@ -101,6 +101,13 @@ func (v View) AnnotationsOf(ctx context.Context, kind string, ids ...preservatio
 	return collect(rows, err, scanAnnotation)
 }
 
+// Annotated lists the annotations of one kind of all records, oldest first.
+func (v View) Annotated(ctx context.Context, kind string) ([]Annotation, error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT id, record_id, kind, body, actor, key, at_ms FROM annotation WHERE tenant = $1 AND kind = $2 ORDER BY at_ms, id`,
+		string(v.tenant), kind)
+	return collect(rows, err, scanAnnotation)
+}
+
 func scanAnnotation(row scanner) (a Annotation, err error) {
 	var body string
 	var at int64

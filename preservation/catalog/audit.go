@@ -49,6 +49,33 @@ func (t *Tenant) AuditLog(ctx context.Context, after int64, object string, limit
 	return collect(rows, err, scanAudit)
 }
 
+// AuditLatest returns entries before a sequence number, the newest first, optionally of
+// one object only. 0 stands for the end of the log.
+func (t *Tenant) AuditLatest(ctx context.Context, before int64, object string, limit int) ([]AuditEntry, error) {
+	q := conditions{cond: "tenant = $1", args: []any{string(t.id)}}
+	if before > 0 {
+		q.and("seq < %s", before)
+	}
+	if object != "" {
+		q.and("object = %s", object)
+	}
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit
+		WHERE `+q.cond+` ORDER BY seq DESC LIMIT `+q.mark(limit), q.args...)
+	return collect(rows, err, scanAudit)
+}
+
+// Audited lists the entries of one action that are about some objects, in their order.
+func (v View) Audited(ctx context.Context, action string, objects ...string) ([]AuditEntry, error) {
+	if len(objects) == 0 {
+		return nil, nil
+	}
+	q := conditions{cond: "tenant = $1", args: []any{string(v.tenant)}}
+	in(&q, "object", objects)
+	q.and("action = %s", action)
+	rows, err := v.q.QueryContext(ctx, `SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit WHERE `+q.cond+` ORDER BY seq`, q.args...)
+	return collect(rows, err, scanAudit)
+}
+
 func scanAudit(row scanner) (e AuditEntry, err error) {
 	var at int64
 	var detail string

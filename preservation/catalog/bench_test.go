@@ -61,6 +61,7 @@ func fill(b testing.TB, f *fixture, n int) {
 		{"received_ms", "received_ms"}, {"archived_ms", "archived_ms + n / 3"}, {"changed_ms", "changed_ms"}, {"retention_state", "CASE WHEN n % 50 = 0 THEN 'due' ELSE 'retention' END"},
 		{"retention_due", "CASE WHEN n % 5 = 0 THEN '' ELSE CAST(2001 + n % 60 AS TEXT) || '-01-01' END"},
 		{"retention", `'{"state":"retention","class":"63.10","rule":{"id":"general-10y","version":1},"disposition":"V","trigger":"closure","end":"2030-12-31"}'`},
+		{"retention_disposition", "'V'"}, {"retention_next", "CASE WHEN n % 5 = 0 OR n % 50 = 0 THEN '' ELSE CAST(2001 + n % 60 AS TEXT) || '-01-01' END"},
 		{"lock_until_ms", "lock_until_ms + n % 90 * 86400000"}, {"stale", "0"},
 	}
 	var names, values []string

@@ -40,6 +40,8 @@ var (
 	ErrSort = errors.New("unknown order")
 	// ErrNewer: the database was written by a newer release. Start that one.
 	ErrNewer = errors.New("database is newer than this program")
+	// ErrOlder: the database was written by an older release, and is not to be migrated.
+	ErrOlder = errors.New("database is older than this program")
 )
 
 //go:embed migrations
@@ -51,6 +53,8 @@ type Config struct {
 	URL string
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
+	// AsItIs migrates nothing, as beside a service that uses the database: ErrOlder.
+	AsItIs bool
 }
 
 // DB is the catalog of one installation. It is safe for concurrent use.
@@ -65,6 +69,7 @@ type DB struct {
 	now     func() time.Time
 	jobs    bells     // a job was committed by this process
 	changed broadcast // a change was committed by this process
+	worked  rounds
 }
 
 type dialect int
@@ -81,7 +86,8 @@ func (d dialect) String() string {
 	return "sqlite"
 }
 
-// Open connects, migrates the schema forward and returns the catalog.
+// Open connects, migrates the schema forward unless it is to be left as it is, and
+// returns the catalog.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	db := &DB{now: c.Now}
 	if db.now == nil {
@@ -99,7 +105,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.migrate(ctx); err != nil {
+	if err := db.migrate(ctx, c.AsItIs); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("migrate catalog: %w", err)
 	}
@@ -176,7 +182,7 @@ func Redact(dsn string) string {
 	return "(unreadable)"
 }
 
-func (db *DB) migrate(ctx context.Context) error {
+func (db *DB) migrate(ctx context.Context, asItIs bool) error {
 	dir, err := fs.Sub(migrations, "migrations/"+db.dialect.String())
 	if err != nil {
 		return err
@@ -199,6 +205,9 @@ func (db *DB) migrate(ctx context.Context) error {
 	have, err := p.GetDBVersion(ctx)
 	if have > newest {
 		return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewer, have, newest)
+	}
+	if err == nil && have < newest && asItIs {
+		return fmt.Errorf("%w: schema %d, this program wants %d", ErrOlder, have, newest)
 	}
 	if err == nil && have < newest {
 		_, err = p.Up(ctx)

@@ -50,6 +50,9 @@ func (db *DB) Claim(ctx context.Context, owner string, kinds []string, n int, le
 			if err != nil {
 				return err
 			}
+			for _, j := range claimed {
+				x.works(j.Tenant)
+			}
 			if jobs = append(jobs, claimed...); len(jobs) >= n {
 				return nil
 			}
@@ -205,6 +208,7 @@ func (x *tx) owned(j Job, change, and string, args ...any) (int64, error) {
 	if and != "" {
 		where += ` AND ` + and
 	}
+	x.works(j.Tenant)
 	return x.exec(change+where, append([]any{j.ID, j.owner, j.Attempt}, args...)...)
 }
 

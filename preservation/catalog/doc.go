@@ -2,8 +2,8 @@
 // submissions, records, events, retention state, jobs, tokens and the audit log.
 //
 // One set of SQL runs on SQLite (default, one file) and on PostgreSQL. The
-// catalog is never the only place of anything that matters: all but tokens,
-// schedules and jobs can be rebuilt from the bucket.
+// catalog is never the only place of anything that matters: all but tokens, people,
+// their saved searches, schedules and jobs can be rebuilt from the bucket.
 //
 // Data of a municipality are reached through a Tenant handle only (DB.Tenant):
 // code that forgets the tenant does not compile. What several changes must

@@ -12,6 +12,9 @@ const eventColumns = `id, type, at_ms, outcome, code, detail, agent_type, agent_
 // already there stays as it is, but for what it turns out to belong to: the
 // steps of a submission become the events of its record.
 func (x *tx) addEvents(tenant preservation.TenantID, sub preservation.SubmissionID, rec preservation.RecordID, events []preservation.Event) error {
+	if sub != "" {
+		x.works(tenant)
+	}
 	for _, e := range events {
 		files := ""
 		if len(e.Files) > 0 {

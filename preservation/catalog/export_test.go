@@ -18,3 +18,15 @@ var StampQueries = []struct {
 	{bareTokens, "stamp_bare", []any{"a"}},
 	{aged, "record_object USING PRIMARY KEY (tenant=? AND record_id>?)", []any{"a", "SHA-256", "b", 1, 500}},
 }
+
+// Where is the condition of a list of records, and its arguments.
+func (f RecordFilter) Where() (string, []any) {
+	q := f.where("a", sqlite)
+	return q.cond, q.args
+}
+
+// Where is the condition of what retention looks at, and its arguments.
+func (f RetentionFilter) Where() (string, []any) {
+	q := f.where("a", "")
+	return q.cond, q.args
+}

@@ -45,6 +45,7 @@ func (x *tx) enqueue(tenant preservation.TenantID, j Job) error {
 		return fmt.Errorf("enqueue %s: %w", j.Kind, err)
 	}
 	x.wokeJobs = append(x.wokeJobs, j.Kind)
+	x.works(tenant)
 	return nil
 }
 

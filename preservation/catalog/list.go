@@ -19,6 +19,7 @@ type RecordFilter struct {
 	Kind      string
 	Parent    preservation.RecordID
 	Status    string
+	Without   []preservation.RecordID // that are left out
 
 	// Expected is about how many records match, where it is known. What is
 	// frequent is found sooner along the order of the list than by the filter.
@@ -58,7 +59,10 @@ func (f RecordFilter) where(tenant preservation.TenantID, d dialect) conditions 
 	if !f.To.IsZero() {
 		q.and(closed+" <> '' AND "+closed+" <= %s", f.To.String())
 	}
-	if f.State != "" {
+	switch {
+	case f.State == "due" && f.Expected <= frequent:
+		q.cond += " AND retention_state = 'due'" // not as a value: an index has them in the order of the list
+	case f.State != "":
 		q.and(state+" = %s", f.State)
 	}
 	switch format := strings.ToLower(f.Format); {
@@ -73,6 +77,11 @@ func (f RecordFilter) where(tenant preservation.TenantID, d dialect) conditions 
 	}
 	if f.Parent != "" {
 		q.and("parent = %s AND parent <> ''", string(f.Parent))
+	}
+	if len(f.Without) > 0 {
+		q.cond += " AND NOT (1 = 1"
+		in(&q, "id", f.Without)
+		q.cond += ")"
 	}
 	switch f.Status {
 	case "":

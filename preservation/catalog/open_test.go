@@ -23,6 +23,21 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 	})
 }
 
+// Beside a service that uses it a database is not migrated.
+func TestOpenAsItIs(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		must(t, f.Close())
+		db, err := catalog.Open(t.Context(), catalog.Config{URL: f.url, AsItIs: true})
+		must(t, err)
+		must(t, db.Close())
+		_, err = raw(t, f).Exec(`DELETE FROM goose_db_version WHERE version_id = (SELECT MAX(version_id) FROM goose_db_version)`)
+		must(t, err)
+		if _, err := catalog.Open(t.Context(), catalog.Config{URL: f.url, AsItIs: true}); !errors.Is(err, catalog.ErrOlder) {
+			t.Errorf("opened: %v", err)
+		}
+	})
+}
+
 func TestOpenRefusesBadURLs(t *testing.T) {
 	for _, url := range []string{"", "mysql://root:secret@x/y", "/var/lib/bestand", "postgres://u:secret@127.0.0.1:1/x?connect_timeout=1", "postgres://u:sec ret@[/x"} {
 		_, err := catalog.Open(t.Context(), catalog.Config{URL: url})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
@@ -29,6 +30,30 @@ func TestStampsGoByTheirIndexes(t *testing.T) {
 		if steps := plan(t, db, q.Query, q.Args); !strings.Contains(steps[0], q.Way) || strings.Contains(fmt.Sprint(steps), "BLOOM") {
 			t.Errorf("%s\n%s", q.Query, strings.Join(steps, "\n"))
 		}
+	}
+}
+
+// TestDueListGoesByItsOrder: of a million records a tenth may be due, and nobody waits
+// until they are sorted.
+func TestDueListGoesByItsOrder(t *testing.T) {
+	db := raw(t, open(t, "sqlite"))
+	cond, args := catalog.RecordFilter{State: "due", Status: "live"}.Where()
+	for _, query := range []string{
+		"SELECT id FROM record WHERE " + cond + " ORDER BY closed ASC, id ASC LIMIT 50",
+		"SELECT id FROM record WHERE " + cond + " AND (closed, id) > ('2001-01-01', 'b') ORDER BY closed ASC, id ASC LIMIT 50",
+	} {
+		if steps := plan(t, db, query, args); !strings.Contains(steps[0], "record_due_list") || strings.Contains(fmt.Sprint(steps), "TEMP B-TREE FOR ORDER") {
+			t.Errorf("%s\n%s", query, strings.Join(steps, "\n"))
+		}
+	}
+}
+
+// TestNightGoesByTheDay: what no new day changes is not looked at.
+func TestNightGoesByTheDay(t *testing.T) {
+	db := raw(t, open(t, "sqlite"))
+	cond, args := catalog.RetentionFilter{NextBy: preservation.Date{Year: 2026, Month: 3, Day: 1}}.Where()
+	if steps := plan(t, db, "UPDATE record SET stale = 1 WHERE "+cond, args); len(steps) != 1 || !strings.Contains(steps[0], "record_next (tenant=? AND retention_next<?)") {
+		t.Errorf("%s\n%s", cond, strings.Join(steps, "\n"))
 	}
 }
 

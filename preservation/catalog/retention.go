@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,30 +16,33 @@ import (
 // Evaluation is what package retention last found out about a record. The
 // catalog stores and queries it and never computes it.
 type Evaluation struct {
-	State     string // active, closed, retention, due, held, unresolved, conflict, permanent
-	Rule      string
-	Trigger   string
-	Start     preservation.Date
-	End       preservation.Date // last day on which the record must be kept; zero when unknown
-	Due       preservation.Date // first day on which it may be disposed of
-	Body      json.RawMessage   // the whole evaluation
-	Evaluated time.Time
+	State       string // active, closed, retention, due, held, unresolved, conflict, permanent
+	Rule        string
+	Trigger     string
+	Disposition string // A, B or V; empty when unknown
+	Start       preservation.Date
+	End         preservation.Date // last day on which the record must be kept; zero when unknown
+	Due         preservation.Date // first day on which it may be disposed of
+	Next        preservation.Date // first day on which time alone changes the evaluation; zero: none does
+	Body        json.RawMessage   // the whole evaluation
+	Evaluated   time.Time
 }
 
-const evaluationColumns = `retention_state, retention_rule, retention_trigger, retention_start, retention_end, retention_due, retention, evaluated_ms`
+const evaluationColumns = `retention_state, retention_rule, retention_trigger, retention_disposition, retention_start, retention_end, retention_due, retention_next, retention, evaluated_ms`
 
 type evaluationScan struct {
-	e                     Evaluation
-	start, end, due, body string
-	at                    int64
+	e                           Evaluation
+	start, end, due, next, body string
+	at                          int64
 }
 
 func (s *evaluationScan) dest() []any {
-	return []any{&s.e.State, &s.e.Rule, &s.e.Trigger, &s.start, &s.end, &s.due, &s.body, &s.at}
+	return []any{&s.e.State, &s.e.Rule, &s.e.Trigger, &s.e.Disposition, &s.start, &s.end, &s.due, &s.next, &s.body, &s.at}
 }
 
 func (s *evaluationScan) value() (Evaluation, error) {
-	err := errors.Join(s.e.Start.UnmarshalText([]byte(s.start)), s.e.End.UnmarshalText([]byte(s.end)), s.e.Due.UnmarshalText([]byte(s.due)))
+	err := errors.Join(s.e.Start.UnmarshalText([]byte(s.start)), s.e.End.UnmarshalText([]byte(s.end)), s.e.Due.UnmarshalText([]byte(s.due)),
+		s.e.Next.UnmarshalText([]byte(s.next)))
 	s.e.Body, s.e.Evaluated = json.RawMessage(s.body), fromMS(s.at)
 	return s.e, err
 }
@@ -70,6 +75,7 @@ type RetentionFilter struct {
 	NotClasses []string
 	IDs        []preservation.RecordID
 	DueBy      preservation.Date // due on this day or before
+	NextBy     preservation.Date // time alone changes their evaluation on this day or before
 	LockBefore time.Time
 	Stale      bool      // touched since the last evaluation, or never evaluated
 	Evaluated  time.Time // last evaluated before
@@ -80,9 +86,6 @@ func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.
 	if f.Status != "" {
 		q.and("status = %s", f.Status)
 	}
-	if len(f.States) > 0 {
-		in(&q, "retention_state", f.States)
-	}
 	if len(f.Classes) > 0 && f.Parts {
 		marks := make([]string, len(f.Classes))
 		for i, c := range f.Classes {
@@ -90,17 +93,17 @@ func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.
 		}
 		// Expressions keep both databases from gathering and sorting all that match for each page.
 		q.cond += " AND (class || '' IN (" + strings.Join(marks, ", ") + ") OR parent || '' <> '')"
-	} else if len(f.Classes) > 0 {
-		in(&q, "class", f.Classes)
+		f.Classes = nil
 	}
-	if len(f.NotClasses) > 0 {
-		in(&q, "NOT class", f.NotClasses)
-	}
+	f.kinds(&q, "retention_state")
 	if len(f.IDs) > 0 {
 		in(&q, "id", f.IDs)
 	}
 	if !f.DueBy.IsZero() {
 		q.and("retention_due <> '' AND retention_due <= %s", f.DueBy.String())
+	}
+	if !f.NextBy.IsZero() {
+		q.and("retention_next <> '' AND retention_next <= %s", f.NextBy.String())
 	}
 	if !f.LockBefore.IsZero() {
 		q.and("lock_until_ms < %s", ms(f.LockBefore))
@@ -112,6 +115,19 @@ func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.
 		q.and("evaluated_ms < %s", ms(f.Evaluated))
 	}
 	return q
+}
+
+// kinds adds the conditions on state and class.
+func (f *RetentionFilter) kinds(q *conditions, state string) {
+	if len(f.States) > 0 {
+		in(q, state, f.States)
+	}
+	if len(f.Classes) > 0 {
+		in(q, "class", f.Classes)
+	}
+	if len(f.NotClasses) > 0 {
+		in(q, "NOT class", f.NotClasses)
+	}
 }
 
 const retentionColumns = `id, version, class, parent, producer, submission, opened, closed, metadata, received_ms, status, lock_mode, lock_until_ms, ` + evaluationColumns
@@ -147,11 +163,22 @@ func (v View) Retention(ctx context.Context, id preservation.RecordID) (Retentio
 	return r, found(err, "record", string(id))
 }
 
-// CountRetentions counts what Retentions would list.
+// CountRetentions counts what Retentions would list. By state and class alone it looks
+// at no record but those that were never evaluated.
 func (v View) CountRetentions(ctx context.Context, f RetentionFilter) (n int64, err error) {
+	if reflect.DeepEqual(f, RetentionFilter{States: f.States, Classes: f.Classes, NotClasses: f.NotClasses}) && !slices.Contains(f.States, "") {
+		q := conditions{cond: "tenant = $1", args: []any{string(v.tenant)}}
+		f.kinds(&q, "state")
+		err := v.q.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM retention_count WHERE `+q.cond, q.args...).Scan(&n)
+		if err != nil || len(f.States) > 0 {
+			return n, err
+		}
+		f.States = []string{""}
+	}
 	q := f.where(v.tenant, "")
-	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+q.cond, q.args...).Scan(&n)
-	return n, err
+	var scanned int64
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+q.cond, q.args...).Scan(&scanned)
+	return n + scanned, err
 }
 
 // ClassCounts says of each of the classes how many records are in it; those
@@ -238,9 +265,9 @@ func (x *Tx) SetEvaluation(id preservation.RecordID, e Evaluation) error {
 	if err != nil {
 		return found(err, "record", string(id))
 	}
-	_, err = x.tx.exec(`UPDATE record SET retention_state = $3, retention_rule = $4, retention_trigger = $5, retention_start = $6, retention_end = $7, retention_due = $8,
-		retention = $9, evaluated_ms = $10, stale = 0 WHERE tenant = $1 AND id = $2`,
-		string(x.tenant), string(id), e.State, e.Rule, e.Trigger, e.Start.String(), e.End.String(), e.Due.String(), string(e.Body), ms(e.Evaluated))
+	_, err = x.tx.exec(`UPDATE record SET retention_state = $3, retention_rule = $4, retention_trigger = $5, retention_disposition = $6, retention_start = $7,
+		retention_end = $8, retention_due = $9, retention_next = $10, retention = $11, evaluated_ms = $12, stale = 0 WHERE tenant = $1 AND id = $2`,
+		string(x.tenant), string(id), e.State, e.Rule, e.Trigger, e.Disposition, e.Start.String(), e.End.String(), e.Due.String(), e.Next.String(), string(e.Body), ms(e.Evaluated))
 	if err != nil || (state == e.State && rule == e.Rule && end == e.End.String()) {
 		return err
 	}

@@ -153,6 +153,14 @@ func (v View) ItemDepth(ctx context.Context, run string) (n int, err error) {
 	return n, err
 }
 
+// ItemPlace says at which place a record stands among those of a run with a decision, in
+// the order of records and counted from 1, and how many those are.
+func (v View) ItemPlace(ctx context.Context, run, decision string, id preservation.RecordID) (place, total int, err error) {
+	err = v.q.QueryRowContext(ctx, `SELECT COALESCE(SUM(CASE WHEN record_id <= $4 THEN 1 ELSE 0 END), 0), COUNT(*) FROM run_item
+		WHERE tenant = $1 AND run = $2 AND decision = $3 AND state <> 'refused'`, string(v.tenant), run, decision, string(id)).Scan(&place, &total)
+	return place, total, err
+}
+
 // RunDisposals counts the destructions under way for a run in some phases.
 func (v View) RunDisposals(ctx context.Context, run string, phases ...string) (n int, err error) {
 	q := conditions{cond: "tenant = $1", args: []any{string(v.tenant)}}

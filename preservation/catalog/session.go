@@ -16,6 +16,7 @@ type Session struct {
 	Created time.Time
 	Seen    time.Time
 	Ends    time.Time
+	IDToken string // of an OpenID provider; only BeginSession takes and only Tenant.IDToken gives it
 	User    User
 }
 
@@ -36,12 +37,16 @@ func (t *Tenant) BeginSession(ctx context.Context, s Session) error {
 		if _, err := x.exec(`DELETE FROM session WHERE ends_ms < $1`, now); err != nil {
 			return err
 		}
-		_, err = x.exec(`INSERT INTO session (hash, id, person_id, agent, created_ms, seen_ms, ends_ms) VALUES ($1, $2, $3, $4, $5, $5, $6)`,
-			s.Hash, preservation.NewID(t.db.now()), s.User.ID, s.Agent, now, ms(s.Ends))
+		_, err = x.exec(`INSERT INTO session (hash, id, person_id, agent, created_ms, seen_ms, ends_ms, id_token) VALUES ($1, $2, $3, $4, $5, $5, $6, $7)`,
+			s.Hash, preservation.NewID(t.db.now()), s.User.ID, s.Agent, now, ms(s.Ends), s.IDToken)
 		if err != nil {
 			return fmt.Errorf("begin session: %w", err)
 		}
-		return x.audit(t.id, AuditEntry{Actor: s.User.Name, Action: "user.login", Object: s.User.ID})
+		entry := AuditEntry{Actor: s.User.Name, Action: "user.login", Object: s.User.ID}
+		if s.User.Issuer != "" {
+			entry.Detail = map[string]string{"issuer": s.User.Issuer}
+		}
+		return x.audit(t.id, entry)
 	})
 }
 
@@ -49,15 +54,22 @@ func (t *Tenant) BeginSession(ctx context.Context, s Session) error {
 // notes that it was seen now. ErrNotFound when there is none.
 func (db *DB) Session(ctx context.Context, hash string, idle time.Duration) (Session, error) {
 	now := db.now()
-	s, err := scanSession(db.reader.QueryRowContext(ctx, sessionQuery+`WHERE s.hash = $1 AND s.ends_ms > $2 AND s.seen_ms > $3 AND p.locked_ms = 0`,
-		hash, ms(now), ms(now.Add(-idle))))
+	s, err := db.QuietSession(ctx, hash, idle)
 	if err != nil || now.Sub(s.Seen) < seenEvery {
-		return s, found(err, "session", "of this browser")
+		return s, err
 	}
 	return s, db.write(ctx, func(x *tx) error {
 		_, err := x.exec(`UPDATE session SET seen_ms = $2 WHERE hash = $1`, hash, ms(now))
 		return err
 	})
+}
+
+// QuietSession is Session for what a page asks for by itself: nobody need be there.
+func (db *DB) QuietSession(ctx context.Context, hash string, idle time.Duration) (Session, error) {
+	now := db.now()
+	s, err := scanSession(db.reader.QueryRowContext(ctx, sessionQuery+`WHERE s.hash = $1 AND s.ends_ms > $2 AND s.seen_ms > $3 AND p.locked_ms = 0`,
+		hash, ms(now), ms(now.Add(-idle))))
+	return s, found(err, "session", "of this browser")
 }
 
 // Sessions lists those of a person that are not over, newest first.
@@ -80,7 +92,7 @@ func (t *Tenant) EndSession(ctx context.Context, user, id, actor string) error {
 }
 
 const sessionQuery = `SELECT s.hash, s.id, s.agent, s.created_ms, s.seen_ms, s.ends_ms,
-	p.id, p.tenant, p.name, p.label, p.roles, p.installation, p.password, p.must_change, p.failures, p.barred_ms, p.locked_ms, p.login_ms, p.created_by, p.created_ms
+	p.id, p.tenant, p.name, p.label, p.roles, p.installation, p.password, p.must_change, p.failures, p.barred_ms, p.locked_ms, p.login_ms, p.created_by, p.created_ms, p.issuer, p.subject
 	FROM session s JOIN person p ON p.id = s.person_id `
 
 func scanSession(row scanner) (s Session, err error) {

@@ -25,26 +25,34 @@ type User struct {
 	LastLogin    time.Time
 	CreatedBy    string
 	Created      time.Time
+	// Issuer and Subject are those of the OpenID provider that vouches for the person;
+	// "" for who has a password here.
+	Issuer, Subject string
 }
 
-const userColumns = `id, tenant, name, label, roles, installation, password, must_change, failures, barred_ms, locked_ms, login_ms, created_by, created_ms`
+const userColumns = `id, tenant, name, label, roles, installation, password, must_change, failures, barred_ms, locked_ms, login_ms, created_by, created_ms, issuer, subject`
 
 // CreateUser adds a person to this tenant. ErrConflict when the name is taken.
 func (t *Tenant) CreateUser(ctx context.Context, u User, actor string) (User, error) {
 	u.ID = preservation.NewID(t.db.now())
 	u.Tenant, u.CreatedBy, u.Created = t.id, actor, fromMS(ms(t.db.now()))
-	return u, t.db.write(ctx, func(x *tx) error {
-		_, err := x.exec(`INSERT INTO person (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10)`,
-			u.ID, string(t.id), u.Name, u.Label, strings.Join(u.Roles, " "), bit(u.Installation), u.Password, bit(u.MustChange), u.CreatedBy, ms(u.Created))
-		if unique(err) {
-			return fmt.Errorf("user %s: %w", u.Name, ErrConflict)
-		}
-		if err != nil {
-			return fmt.Errorf("create user: %w", err)
-		}
-		return x.audit(t.id, AuditEntry{Actor: actor, Action: "user.create", Object: u.ID,
-			Detail: map[string]string{"user": u.Name, "roles": strings.Join(u.Roles, " ")}})
-	})
+	return u, t.db.write(ctx, func(x *tx) error { return x.insertUser(u) })
+}
+
+func (x *tx) insertUser(u User) error {
+	_, err := x.exec(`INSERT INTO person (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $11, $12)`,
+		u.ID, string(u.Tenant), u.Name, u.Label, strings.Join(u.Roles, " "), bit(u.Installation), u.Password, bit(u.MustChange), u.CreatedBy, ms(u.Created), u.Issuer, u.Subject)
+	if unique(err) {
+		return fmt.Errorf("user %s: %w", u.Name, ErrConflict)
+	}
+	if err != nil {
+		return fmt.Errorf("create user: %w", err)
+	}
+	detail := map[string]string{"user": u.Name, "roles": strings.Join(u.Roles, " ")}
+	if u.Issuer != "" {
+		detail["issuer"], detail["subject"] = u.Issuer, u.Subject
+	}
+	return x.audit(u.Tenant, AuditEntry{Actor: u.CreatedBy, Action: "user.create", Object: u.ID, Detail: detail})
 }
 
 // Users lists the tenant's people after an identifier, oldest account first.
@@ -136,7 +144,7 @@ func (t *Tenant) LoginFailed(ctx context.Context, id string, attempts int, pause
 func scanUser(row scanner) (u User, err error) {
 	var roles string
 	var inst, must, barred, locked, login, created int64
-	if err := row.Scan(&u.ID, &u.Tenant, &u.Name, &u.Label, &roles, &inst, &u.Password, &must, &u.Failures, &barred, &locked, &login, &u.CreatedBy, &created); err != nil {
+	if err := row.Scan(&u.ID, &u.Tenant, &u.Name, &u.Label, &roles, &inst, &u.Password, &must, &u.Failures, &barred, &locked, &login, &u.CreatedBy, &created, &u.Issuer, &u.Subject); err != nil {
 		return u, err
 	}
 	u.Roles, u.Installation, u.MustChange = strings.Fields(roles), inst == 1, must == 1

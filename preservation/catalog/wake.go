@@ -3,6 +3,8 @@ package catalog
 import (
 	"slices"
 	"sync"
+
+	"bestand/preservation"
 )
 
 // broadcast wakes any number of waiters at once.
@@ -67,3 +69,41 @@ func (b *bells) ring(kinds []string) {
 		}
 	}
 }
+
+// rounds wakes those who watch the work of a tenant.
+type rounds struct {
+	mu      sync.Mutex
+	waiting map[preservation.TenantID]chan struct{}
+}
+
+func (r *rounds) wait(tenant preservation.TenantID) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.waiting[tenant]
+	if !ok {
+		if r.waiting == nil {
+			r.waiting = map[preservation.TenantID]chan struct{}{}
+		}
+		c = make(chan struct{})
+		r.waiting[tenant] = c
+	}
+	return c
+}
+
+func (r *rounds) send(tenants map[preservation.TenantID]bool) {
+	if len(tenants) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for tenant := range tenants {
+		if c, ok := r.waiting[tenant]; ok {
+			close(c)
+			delete(r.waiting, tenant)
+		}
+	}
+}
+
+// Worked returns a channel that closes at the next step of a submission or change of
+// a job of the tenant that this process commits.
+func (t *Tenant) Worked() <-chan struct{} { return t.db.worked.wait(t.id) }

@@ -1,6 +1,10 @@
 package catalog
 
-import "testing"
+import (
+	"testing"
+
+	"bestand/preservation"
+)
 
 // Pools also look by themselves twice a second, which would hide a bell that is
 // never rung.
@@ -30,5 +34,23 @@ func TestBells(t *testing.T) {
 	b.ring([]string{"process"})
 	if rung(bell) {
 		t.Error("rung after it left")
+	}
+}
+
+func TestRounds(t *testing.T) {
+	var r rounds
+	here, there := r.wait("a"), r.wait("b")
+	r.send(map[preservation.TenantID]bool{"a": true, "c": true})
+	select {
+	case <-here:
+	default:
+		t.Error("not woken")
+	}
+	select {
+	case <-there:
+		t.Error("woken by the work of another tenant")
+	case <-r.wait("a"):
+		t.Error("woken again by the same work")
+	default:
 	}
 }

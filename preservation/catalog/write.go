@@ -25,6 +25,15 @@ type tx struct {
 	bound       map[string]*sql.Stmt // those of prepared that this transaction has used
 	wokeJobs    []string             // kinds
 	wokeChanges bool
+	worked      map[preservation.TenantID]bool // whose submissions or jobs changed
+}
+
+// works notes that a submission or a job of a tenant changes.
+func (x *tx) works(tenant preservation.TenantID) {
+	if x.worked == nil {
+		x.worked = map[preservation.TenantID]bool{}
+	}
+	x.worked[tenant] = true
 }
 
 func (x *tx) exec(query string, args ...any) (int64, error) {
@@ -127,6 +136,7 @@ func (x *tx) tell() {
 	if x.wokeChanges {
 		x.db.changed.send()
 	}
+	x.db.worked.send(x.worked)
 }
 
 // serialization reports a conflict that PostgreSQL asks to be tried again.
