@@ -2,6 +2,8 @@ package preservation
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"iter"
@@ -105,6 +107,20 @@ type Store interface {
 
 	// SetHold puts a legal hold on a version or takes it off.
 	SetHold(ctx context.Context, key, version string, on bool) error
+}
+
+// StoredSHA256 reads one version whole and returns its SHA-256 in lower-case hex.
+func StoredSHA256(ctx context.Context, s Store, o Object) (string, error) {
+	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, body); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // Superseded reports whether an older version of a key is one that was damaged, after

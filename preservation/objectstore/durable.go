@@ -22,11 +22,12 @@ import (
 // complete, aborts) are passed through: completion copies and commits.
 type durable struct {
 	*posix.Posix
-	folder *folder
-	commit *group
-	space  space
-	keys   stripes
-	files  *meta.SideCar // where metadata are kept as files, else nil
+	folder  *folder
+	commit  *group
+	space   space
+	keys    stripes
+	folders folders
+	files   *meta.SideCar // where metadata are kept as files, else nil
 
 	completions stripes   // apart from keys: they take as long as their objects are large
 	bookmarks   bookmarks // of listings under way
@@ -51,7 +52,11 @@ func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 		discard(in.Body)
 		return s3response.PutObjectOutput{}, err
 	}
-	out, err := d.Posix.PutObjectWithPostFunc(ctx, in, func(f *os.File) error {
+	naming := d.folders.naming(*in.Bucket)
+	defer naming.end()
+	named := in
+	named.Body = naming.body(in.Body)
+	out, err := d.Posix.PutObjectWithPostFunc(ctx, named, func(f *os.File) error {
 		if err := d.lockUnnamed(f, in); err != nil {
 			return err
 		}
@@ -59,9 +64,13 @@ func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 			return nil // it can be written again
 		}
 		// The bytes are on disk before the name: a power cut in between would leave an
-		// object that is torn, and whose key is taken for good.
+		// object that is torn, and whose key is taken for good. Deletions need not wait
+		// for the disk: the backend makes the folders once more.
+		naming.end()
+		defer naming.begin()
 		return d.commit.sync()
 	})
+	naming.end()
 	if err != nil {
 		discard(in.Body)
 	}
@@ -142,6 +151,8 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 	// once more before the object gets its name.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	naming := d.folders.naming(*in.Bucket)
+	defer naming.end()
 	left := len(in.MultipartUpload.Parts)
 	var failed error
 	out, version, err := d.Posix.CompleteMultipartUploadWithCopy(ctx, in, func(from, to *os.File) (repeatable bool, _ error) {
@@ -153,9 +164,12 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 		}
 		if failed != nil {
 			cancel()
+		} else if left == 0 {
+			naming.begin()
 		}
 		return true, nil
 	})
+	naming.end()
 	if failed != nil {
 		err = failed
 	}
@@ -169,7 +183,11 @@ func (d *durable) CopyObject(ctx context.Context, in s3response.CopyObjectInput)
 	if err := d.space.check(0); err != nil {
 		return s3response.CopyObjectOutput{}, err
 	}
+	naming := d.folders.naming(*in.Bucket)
+	defer naming.end()
+	naming.begin()
 	out, err := d.Posix.CopyObject(ctx, in)
+	naming.end()
 	if err = d.settle(err); err != nil {
 		return s3response.CopyObjectOutput{}, err
 	}

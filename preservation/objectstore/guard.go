@@ -46,6 +46,7 @@ func (d *durable) remove(ctx context.Context, in *s3.DeleteObjectInput) (*s3.Del
 			return nil, err
 		}
 	}
+	defer d.folders.removing(*in.Bucket)()
 	out, err := d.Posix.DeleteObject(ctx, in)
 	if err == nil && d.files != nil {
 		err = d.forget(*in.Bucket, *in.Key)
