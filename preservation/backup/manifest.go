@@ -34,8 +34,14 @@ type Entry struct {
 	// Intent: the object says that its record is about to be destroyed, which does not
 	// prove that it was.
 	Intent bool `json:"intent,omitempty"`
+	// Purging are the packages that the record had when its intent was written.
+	Purging []string `json:"purging,omitempty"`
 	// Tombstone is the proof that the record of the object was destroyed.
 	Tombstone *catalog.Tombstone `json:"tombstone,omitempty"`
+	// Vouches is the key of the package that a receipt vouches for.
+	Vouches string `json:"vouches,omitempty"`
+
+	late bool // it came behind the first listing of events
 }
 
 // place is where the copy lies below objects/.
@@ -69,8 +75,13 @@ const maxLine = 1 << 20
 
 // Entries yields the manifest of a tenant in the order of keys.
 func (r *Run) Entries(t preservation.TenantID) iter.Seq2[Entry, error] {
+	return r.list(manifestName(t))
+}
+
+// list yields the entries in a file of the run.
+func (r *Run) list(name string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		f, err := os.Open(r.Path(manifestName(t)))
+		f, err := os.Open(r.Path(name))
 		if err != nil {
 			yield(Entry{}, err)
 			return
@@ -94,7 +105,7 @@ func (r *Run) Entries(t preservation.TenantID) iter.Seq2[Entry, error] {
 	}
 }
 
-// manifest writes the entries of a tenant.
+// manifest writes entries of a tenant.
 type manifest struct {
 	file *os.File
 	buf  *bufio.Writer
@@ -102,8 +113,8 @@ type manifest struct {
 	head TenantHead
 }
 
-func (r *Run) newManifest(t preservation.TenantID) (*manifest, error) {
-	f, err := os.OpenFile(r.Path(manifestName(t)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+func (r *Run) newList(t preservation.TenantID, name string) (*manifest, error) {
+	f, err := os.OpenFile(r.Path(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, Full(err)
 	}

@@ -5,10 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,32 +16,42 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/ledger"
 )
 
 // Codes of findings.
 const (
-	CodeLost    = "object-lost"    // gone from its bucket, and no tombstone says why: the backup keeps its copy
-	CodeEnding  = "record-ending"  // notice: gone from its bucket by a destruction that has not ended: the backup keeps its copy
-	CodeDamaged = "object-damaged" // the bucket has other bytes than it took, or the backup has
-	CodeSurplus = "surplus-version"
-	CodeKey     = "key-unusable" // no object of an archive has such a key; not copied
+	CodeLost     = "object-lost"     // gone from its bucket, and no tombstone says why: the backup keeps its copy
+	CodeEnding   = "record-ending"   // notice: gone from its bucket by a destruction that has not ended: the backup keeps its copy
+	CodeArriving = "record-arriving" // notice: a package that has no receipt yet, or the other way round
+	CodeDamaged  = "object-damaged"  // the bucket has other bytes than it took, or the backup has
+	CodeSurplus  = "surplus-version"
+	CodeKey      = "key-unusable" // no object of an archive has such a key; not copied
 )
 
 // Mirror brings a run to the state of the buckets.
 type Mirror struct {
 	Run    *Run
 	Before *Run // the run that counts; nil: there is none
-	// Remains tells from the events of a record and the number of its packages in the
-	// bucket whether it was destroyed, and what stays of it. With packages only a
-	// tombstone says so; without any, a destruction that was begun does as well.
-	Remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
+	// Remains tells from the events of a record whether it was destroyed, and what stays
+	// of it.
+	Remains func(events []preservation.EventObject) (catalog.Tombstone, bool)
+	// Begun tells from them whether its destruction has begun, and neither ended nor was
+	// called off, and names the packages that the record had then.
+	Begun func(events []preservation.EventObject) (packages []string, ok bool)
+	// Stays reports whether an object is part of the proof of a destruction.
+	Stays func(stone catalog.Tombstone, key string) bool
+	// Forgotten reports whether a document that is gone from its bucket was deleted there
+	// because its time had come, and has to leave the backup too. Nil: none ever is.
+	Forgotten func(context.Context, preservation.TenantID, preservation.ConfigObject) (bool, error)
 	// Reread also reads the copies that are there, and replaces those that are damaged.
 	Reread bool
-	Now    func() time.Time
+	// Patience is how long a run waits for the end of what a service beside it has begun.
+	// 0: there is no service.
+	Patience time.Duration
+	Now      func() time.Time
 }
 
 // Report says what was done with the objects of one tenant.
@@ -50,6 +60,7 @@ type Report struct {
 	Copied  int
 	Bytes   int64 // copied
 	Removed int   // entries of destroyed records
+	Deleted int   // entries of documents whose time had come
 	Failed  []preservation.Finding
 	Notices []preservation.Finding // nothing is wrong, but a person may want to know
 
@@ -68,117 +79,31 @@ func (r *Report) notice(code, key, detail string) {
 	r.Notices = append(r.Notices, preservation.Finding{Code: code, Severity: preservation.Notice, Subject: key, Detail: detail})
 }
 
-const (
-	parallel = 8
-	together = 128 // keys whose entries are written in one go
-)
-
-// state is what there is of a key: versions in the bucket and entries of the run before.
-type state struct {
-	live []preservation.Object
-	had  []Entry
+// instead has what another report says of a record take the place of what this one says.
+func (r *Report) instead(id preservation.RecordID, o *Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := func(f preservation.Finding) bool {
+		about, ok := recordOf(f.Subject)
+		return ok && about == id
+	}
+	r.Failed = append(slices.DeleteFunc(r.Failed, of), o.Failed...)
+	r.Notices = append(slices.DeleteFunc(r.Notices, of), o.Notices...)
+	r.Copied, r.Bytes, r.Removed = r.Copied+o.Copied, r.Bytes+o.Bytes, r.Removed+o.Removed
 }
 
-// Bucket copies what is new in a tenant's bucket and writes its manifest. A nil store
-// stands for a bucket that is not there any more: everything of it is kept.
-func (m *Mirror) Bucket(ctx context.Context, t preservation.TenantID, store preservation.Store) (*Report, error) {
-	r := &Report{}
-	to, err := m.Run.newManifest(t)
-	if err != nil {
-		return r, err
-	}
-	var batch []state
-	flush := func() error {
-		done := make([][]Entry, len(batch))
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(parallel)
-		for i, s := range batch {
-			g.Go(func() (err error) {
-				done[i], err = m.key(ctx, t, store, s, r)
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		for _, e := range slices.Concat(done...) {
-			if err := to.add(e); err != nil {
-				return err
-			}
-		}
-		batch = batch[:0]
-		return nil
-	}
-	for s, err := range m.states(ctx, t, store) {
-		if err == nil {
-			if batch = append(batch, s); len(batch) == together {
-				err = flush()
-			}
-		}
-		if err != nil {
-			to.file.Close()
-			return r, err
-		}
-	}
-	if err := errors.Join(flush(), to.close()); err != nil {
-		return r, err
-	}
-	r.Objects = to.head.Objects
-	m.Run.Tenants = append(m.Run.Tenants, to.head)
-	return r, nil
-}
-
-// states yields what there is of each key, in the order of keys.
-func (m *Mirror) states(ctx context.Context, t preservation.TenantID, store preservation.Store) iter.Seq2[state, error] {
-	live := func(func(preservation.Object, error) bool) {}
-	if store != nil {
-		live = store.Versions(ctx, "")
-	}
-	had := func(func(Entry, error) bool) {}
-	if m.Before != nil && m.Before.has(t) {
-		had = m.Before.Entries(t)
-	}
-	return func(yield func(state, error) bool) {
-		nextLive, stop := iter.Pull2(live)
-		defer stop()
-		nextHad, stopHad := iter.Pull2(had)
-		defer stopHad()
-		o, err, more := nextLive()
-		e, fault, before := nextHad()
-		last := ""
-		for more || before {
-			if err := errors.Join(err, fault); err != nil {
-				yield(state{}, err)
-				return
-			}
-			var s state
-			key := o.Key
-			if !more || before && e.Key < key {
-				key = e.Key
-			}
-			if key <= last && last != "" {
-				yield(state{}, fmt.Errorf("the store does not list its keys in order: %q behind %q", key, last))
-				return
-			}
-			last = key
-			for ; more && err == nil && o.Key == key; o, err, more = nextLive() {
-				s.live = append(s.live, o)
-			}
-			for ; before && fault == nil && e.Key == key; e, fault, before = nextHad() {
-				s.had = append(s.had, e)
-			}
-			if !yield(s, nil) {
-				return
-			}
-		}
-		if err := errors.Join(err, fault); err != nil {
-			yield(state{}, err)
-		}
-	}
+// ended takes back what was said of records as ending that were destroyed by now.
+func (r *Report) ended(stones map[preservation.RecordID]catalog.Tombstone) {
+	r.Notices = slices.DeleteFunc(r.Notices, func(f preservation.Finding) bool {
+		id, _ := recordOf(f.Subject)
+		_, gone := stones[id]
+		return gone && f.Code == CodeEnding
+	})
 }
 
 // key makes the entries of one key.
-func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preservation.Store, s state, r *Report) (entries []Entry, err error) {
+func (p *pass) key(ctx context.Context, s state) (entries []Entry, err error) {
+	m, t, store, r := p.Mirror, p.tenant, p.store, p.report
 	for i, o := range s.live {
 		switch {
 		case o.Marker:
@@ -186,6 +111,7 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 			continue
 		case !usable(o.Key):
 			r.fail(CodeKey, o.Key, "no object of an archive has such a key; it is not copied")
+			p.refuse(o)
 			continue
 		}
 		if i > 0 { // the newest comes first
@@ -199,23 +125,16 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 		}
 		e, err := m.version(ctx, t, store, o, s.had, r)
 		if errors.Is(err, preservation.ErrNotFound) { // gone since the listing
+			p.miss(o)
 			continue
 		}
 		if errors.Is(err, preservation.ErrCorrupt) {
 			r.fail(CodeDamaged, o.Key, "%v", err)
+			p.refuse(o)
 			continue // an entry of the run before is kept below
 		}
 		if err != nil {
 			return nil, fmt.Errorf("back up %s: %w", o.Key, err)
-		}
-		if e.Intent && e.Tombstone == nil { // the tombstone may have come behind the listing
-			state, stone, err := m.fate(ctx, store, e.Key)
-			if err != nil {
-				return nil, fmt.Errorf("back up %s: %w", o.Key, err)
-			}
-			if state == destroyed {
-				e.Tombstone = &stone
-			}
 		}
 		entries = append(entries, e)
 	}
@@ -239,11 +158,20 @@ func (m *Mirror) key(ctx context.Context, t preservation.TenantID, store preserv
 }
 
 // carry decides about an entry of the run before that its bucket does not have any
-// more, or not as it was. Nothing but a tombstone takes it out of the backup. What stays
-// is read: it may be the last copy there is.
+// more, or not as it was. Nothing but a tombstone, or the end of the time of a document,
+// takes it out of the backup, and nothing the tombstone itself and the intent. What stays is read: it may be the last copy there is.
 func (m *Mirror) carry(ctx context.Context, t preservation.TenantID, store preservation.Store, e *Entry, r *Report) (keep bool, err error) {
-	state, _, err := m.fate(ctx, store, e.Key)
+	state, stone, err := m.fate(ctx, store, e.Key)
 	if err != nil {
+		return false, err
+	}
+	if e.Tombstone != nil && m.Stays(*e.Tombstone, e.Key) || state == destroyed && m.Stays(stone, e.Key) {
+		state = living // what proves a destruction is no part of what is destroyed
+	}
+	if forgotten, err := m.forgotten(ctx, t, e); err != nil || forgotten {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.Deleted++
 		return false, err
 	}
 	if state == destroyed {
@@ -266,6 +194,22 @@ func (m *Mirror) carry(ctx context.Context, t preservation.TenantID, store prese
 		r.fail(CodeDamaged, e.Key, "the copy in the backup is damaged or missing, and its bucket does not have it any more")
 	}
 	return true, nil
+}
+
+// forgotten reports whether an entry is that of a document whose time had come. One of
+// which the copy cannot be read is none.
+func (m *Mirror) forgotten(ctx context.Context, t preservation.TenantID, e *Entry) (bool, error) {
+	if m.Forgotten == nil || !strings.HasPrefix(e.Key, documents) {
+		return false, nil
+	}
+	d, err := m.Run.document(t, *e)
+	if damaged(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return m.Forgotten(ctx, t, d)
 }
 
 // version makes the entry of a version: that of the run before with its lock of now, or
@@ -304,16 +248,32 @@ func (m *Mirror) version(ctx context.Context, t preservation.TenantID, store pre
 	return e, err
 }
 
-// look notes what an event says of the end of its record.
+// look notes what an event says of the beginning and the end of its record. What is wrong
+// with an event, a check of the archive says.
 func (m *Mirror) look(data []byte, e *Entry) {
 	o, _, err := preservation.DecodeEventObject(data)
-	if err != nil || o.Event.Type != preservation.EventIntent && o.Event.Type != preservation.EventDelete {
-		return // what is wrong with an event, a check of the archive says
+	if err != nil {
+		return
 	}
-	e.Intent = o.Event.Type == preservation.EventIntent
-	if stone, ok := m.Remains([]preservation.EventObject{o}, 1, m.Now()); ok {
-		e.Tombstone = &stone
+	switch o.Event.Type {
+	case preservation.EventStore:
+		e.Vouches = vouched(o)
+	case preservation.EventIntent, preservation.EventDelete:
+		e.Intent = o.Event.Type == preservation.EventIntent
+		e.Purging, _ = m.Begun([]preservation.EventObject{o})
+		if stone, ok := m.Remains([]preservation.EventObject{o}); ok {
+			e.Tombstone = &stone
+		}
 	}
+}
+
+// vouched names the package that a receipt vouches for; none: the event is no receipt.
+func vouched(o preservation.EventObject) string {
+	var r ledger.Receipt
+	if o.Event.Type != preservation.EventStore || json.Unmarshal(o.Body, &r) != nil {
+		return ""
+	}
+	return r.Package
 }
 
 // copy writes the bytes of an object and fills in their digest. They count when the
@@ -369,10 +329,24 @@ func (m *Mirror) fate(ctx context.Context, store preservation.Store, key string)
 	if !ok || store == nil {
 		return living, stone, nil
 	}
-	var events []preservation.EventObject
+	events, err := eventsIn(ctx, store, id)
+	if err != nil {
+		return living, stone, err
+	}
+	if stone, ok := m.Remains(events); ok {
+		return destroyed, stone, nil
+	}
+	if _, ok := m.Begun(events); ok {
+		return ending, stone, nil
+	}
+	return living, stone, nil
+}
+
+// eventsIn reads the events of a record, those that can be read.
+func eventsIn(ctx context.Context, store preservation.Store, id preservation.RecordID) (events []preservation.EventObject, err error) {
 	for o, err := range store.Versions(ctx, preservation.EventPrefix(id)) {
 		if err != nil {
-			return living, stone, err
+			return nil, err
 		}
 		if o.Marker || o.Size > preservation.MaxEventObject {
 			continue
@@ -382,19 +356,13 @@ func (m *Mirror) fate(ctx context.Context, store preservation.Store, key string)
 			continue
 		}
 		if err != nil {
-			return living, stone, err
+			return nil, err
 		}
 		if e, _, err := preservation.DecodeEventObject(data); err == nil && e.Record == id {
 			events = append(events, e)
 		}
 	}
-	if stone, ok := m.Remains(events, 1, m.Now()); ok {
-		return destroyed, stone, nil
-	}
-	if _, ok := m.Remains(events, 0, m.Now()); ok {
-		return ending, stone, nil
-	}
-	return living, stone, nil
+	return events, nil
 }
 
 func read(ctx context.Context, store preservation.Store, o preservation.Object) ([]byte, error) {

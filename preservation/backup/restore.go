@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,8 +27,9 @@ import (
 // Restore brings the objects of a run into empty buckets, or goes on with that.
 type Restore struct {
 	Run *Run
-	// Newer is a later run of the same archive, whose tombstones count as well, and the
-	// documents that decide on destruction; nil: there is none.
+	// Newer is a later run of the same archive, whose tombstones count as well, the
+	// documents that decide on destruction, and what came to records of Run: versions and
+	// events say when these may be destroyed. Nil: there is none.
 	Newer *Run
 	// Second opens the second copy of a tenant's bucket, which has lived on since the run
 	// was made and counts like a later one. Nil: there is none.
@@ -52,11 +54,9 @@ type Restored struct {
 	Bytes     int64
 	Destroyed int // objects of destroyed records that were left out
 	Lost      int // that were gone from the old bucket and are back
-	Newer     int // documents of the later run
+	Newer     int // later documents
+	Grown     int // later objects of records that the run has
 	Failed    []preservation.Finding
-	// Missing are the records of which a package is not back. That it is missing says
-	// nothing about their destruction.
-	Missing map[preservation.RecordID]bool
 
 	mu sync.Mutex
 }
@@ -69,7 +69,7 @@ const atLeast = 24 * time.Hour
 // back and compared with its digest, also those that an earlier attempt has brought.
 // A damaged copy is a finding and does not stop the rest; nothing of it is stored.
 func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store preservation.Store, moved func([]Moved) error) (*Restored, error) {
-	out := &Restored{Missing: map[preservation.RecordID]bool{}}
+	out := &Restored{}
 	stones := map[preservation.RecordID]catalog.Tombstone{}
 	if err := r.Run.Tombstones(t, stones); err != nil {
 		return out, err
@@ -97,6 +97,10 @@ func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store pre
 			had[e.Key] = e.SHA256
 		}
 	}
+	grown, err := r.grown(t, stones)
+	if err != nil {
+		return out, err
+	}
 	// The proof that a record was destroyed later belongs to it, and so do holds that were
 	// set or released since, with all else that decides on destruction by now.
 	later := func(e Entry) (bool, error) {
@@ -112,18 +116,87 @@ func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store pre
 			return r.Decides(d.Kind), err
 		}
 		id, ok := recordOf(e.Key)
-		stone, gone := stones[id]
-		return ok && gone && r.Stays(stone, e.Key), nil
+		if stone, gone := stones[id]; gone {
+			return ok && r.Stays(stone, e.Key), nil
+		}
+		if !slices.Contains(grown[id], e.Key) {
+			return false, nil
+		}
+		out.Grown++
+		return true, nil
 	}
 	return out, r.put(ctx, t, r.Newer, store, stones, later, out, moved)
 }
 
-// documents is the folder of configured documents: none of them ever goes.
-const documents = "cfg/"
+// grown are the keys of the later run, by record, that came to records of the run which
+// live. Of an end that was begun nothing comes: it is for the new archive to begin it. Nor
+// do events of legal holds, which it sets and notes anew by the documents.
+func (r *Restore) grown(t preservation.TenantID, stones map[preservation.RecordID]catalog.Tombstone) (map[preservation.RecordID][]string, error) {
+	keys := map[preservation.RecordID][]string{}
+	next, stop := iter.Pull2(r.Run.Entries(t))
+	defer stop()
+	had, err, more := next()
+	for e, fault := range r.Newer.Entries(t) {
+		for more && err == nil && had.Key < e.Key {
+			had, err, more = next()
+		}
+		if err := errors.Join(err, fault); err != nil {
+			return nil, err
+		}
+		id, ok := recordOf(e.Key)
+		if !ok || e.Intent || e.Tombstone != nil || more && had.Key == e.Key {
+			continue
+		}
+		if hold, err := r.Newer.tellsOfHold(t, e); err != nil {
+			return nil, err
+		} else if !hold {
+			keys[id] = append(keys[id], e.Key)
+		}
+	}
+	return keys, r.Run.ofLiving(t, keys, stones)
+}
+
+// ofLiving leaves those records of which the run has a package and that have no tombstone.
+func (r *Run) ofLiving(t preservation.TenantID, keys map[preservation.RecordID][]string, stones map[preservation.RecordID]catalog.Tombstone) error {
+	living := map[preservation.RecordID]bool{}
+	for e, err := range r.Entries(t) {
+		if err != nil {
+			return err
+		}
+		id, _, ok := preservation.ParsePackageKey(e.Key)
+		if _, gone := stones[id]; ok && !gone && len(keys[id]) > 0 {
+			living[id] = true
+		}
+	}
+	maps.DeleteFunc(keys, func(id preservation.RecordID, _ []string) bool { return !living[id] })
+	return nil
+}
+
+// tellsOfHold reports whether an entry is an event about a legal hold. One that cannot be
+// read is brought, which says what is wrong with it.
+func (r *Run) tellsOfHold(t preservation.TenantID, entry Entry) (bool, error) {
+	if !strings.HasPrefix(entry.Key, events) || entry.Size > preservation.MaxEventObject {
+		return false, nil
+	}
+	f, err := r.open(t, entry)
+	if damaged(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, preservation.MaxEventObject))
+	if err != nil {
+		return false, err
+	}
+	e, _, err := preservation.DecodeEventObject(data)
+	return err == nil && e.Event.Type == preservation.EventHold, nil
+}
 
 // Succeeds refuses a later run that is not one of the same archive: it has every document
-// that the earlier one has.
-func (r *Run) Succeeds(earlier *Run) error {
+// that the earlier one has, but those of kinds that are deleted when their time has come.
+func (r *Run) Succeeds(earlier *Run, deleted func(kind string) bool) error {
 	for _, tenant := range earlier.Tenants {
 		if !r.has(tenant.ID) {
 			return fmt.Errorf("the later backup has no tenant %s: it is one of another archive", tenant.ID)
@@ -142,6 +215,11 @@ func (r *Run) Succeeds(earlier *Run) error {
 				return err
 			}
 			if strings.HasPrefix(e.Key, documents) && later[e.Key] != e.SHA256 {
+				if later[e.Key] == "" {
+					if d, err := earlier.document(tenant.ID, e); err == nil && deleted(d.Kind) {
+						continue
+					}
+				}
 				return fmt.Errorf("the later backup of tenant %s does not have %s as the earlier one has it: it is one of another archive", tenant.ID, e.Key)
 			}
 		}
@@ -309,9 +387,6 @@ func (out *Restored) fail(key string, err error) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	out.Failed = append(out.Failed, preservation.Finding{Code: CodeDamaged, Severity: preservation.Failed, Subject: key, Detail: err.Error()})
-	if id, _, ok := preservation.ParsePackageKey(key); ok {
-		out.Missing[id] = true
-	}
 }
 
 func (out *Restored) count(e Entry) {

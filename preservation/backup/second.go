@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"bestand/preservation"
@@ -17,16 +19,16 @@ import (
 )
 
 // fromSecond brings from the second copy what counts of it: tombstones that the runs do
-// not have, with the proofs of these destructions, and later documents that decide on
-// what may be destroyed. One that cannot be read, or is not what was stored, is a finding:
-// nobody knows what it decides.
+// not have, with the proofs of these destructions, later documents that decide on what
+// may be destroyed, and what came to records of the run. One that cannot be read, or is
+// not what was stored, is a finding: nobody knows what it decides.
 func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store preservation.Store, stones map[preservation.RecordID]catalog.Tombstone, out *Restored) error {
 	second, err := r.Second(ctx, t)
 	if err != nil {
 		return err
 	}
 	common, found := 0, 0
-	for l, err := range r.since(ctx, t, second, documents, &common) {
+	for l, err := range r.read(ctx, t, second, documents, &common) {
 		if err != nil {
 			return fmt.Errorf("second copy: %w", err)
 		}
@@ -48,8 +50,9 @@ func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store
 	if found > 0 && common == 0 {
 		return errors.New("the second copy has no document that the backup has: it is one of another archive")
 	}
-	var events []later
-	for l, err := range r.since(ctx, t, second, "evt/", &common) {
+	grown := map[preservation.RecordID][]string{} // later keys of records, but of their end
+	var proofs []later
+	for l, err := range r.read(ctx, t, second, events, &common) {
 		if err != nil {
 			return fmt.Errorf("second copy: %w", err)
 		}
@@ -57,9 +60,9 @@ func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store
 		if !ok {
 			continue
 		}
-		if len(events) > 0 {
-			if before, _ := recordOf(events[0].object.Key); before != id {
-				events = nil
+		if len(proofs) > 0 {
+			if before, _ := recordOf(proofs[0].object.Key); before != id {
+				proofs = nil
 			}
 		}
 		e, err := eventOf(l)
@@ -68,8 +71,13 @@ func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store
 			continue
 		}
 		// The intent, which is a part of the proof, comes before the tombstone.
-		events = append(events, l)
-		if e.Event.Type != preservation.EventDelete {
+		proofs = append(proofs, l)
+		switch e.Event.Type {
+		case preservation.EventIntent, preservation.EventHold: // of holds the documents tell
+			continue
+		case preservation.EventDelete:
+		default:
+			grown[id] = append(grown[id], l.object.Key)
 			continue
 		}
 		var stone catalog.Tombstone
@@ -78,7 +86,7 @@ func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store
 			continue
 		}
 		stones[id] = stone
-		for _, l := range events {
+		for _, l := range proofs {
 			if !r.Stays(stone, l.object.Key) {
 				continue
 			}
@@ -86,7 +94,25 @@ func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store
 				return err
 			}
 		}
-		events = nil
+		proofs = nil
+	}
+	for o, err := range r.since(ctx, t, second, packages, &common) {
+		if err != nil {
+			return fmt.Errorf("second copy: %w", err)
+		}
+		if id, ok := recordOf(o.Key); ok {
+			grown[id] = append(grown[id], o.Key)
+		}
+	}
+	if err := r.Run.ofLiving(t, grown, stones); err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(grown)) {
+		for _, key := range grown[id] {
+			if err := r.bringLarge(ctx, store, second, key, out); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -116,10 +142,28 @@ type later struct {
 	damage error  // it is not what was stored
 }
 
-// since yields these objects below a prefix, and counts those that both have. Both are
-// in the order of keys.
-func (r *Restore) since(ctx context.Context, t preservation.TenantID, second preservation.Store, prefix string, common *int) iter.Seq2[later, error] {
+// read yields what since finds, with its bytes.
+func (r *Restore) read(ctx context.Context, t preservation.TenantID, second preservation.Store, prefix string, common *int) iter.Seq2[later, error] {
 	return func(yield func(later, error) bool) {
+		for o, err := range r.since(ctx, t, second, prefix, common) {
+			var l later
+			if err == nil {
+				l, err = readLater(ctx, second, o.Key)
+			}
+			if errors.Is(err, preservation.ErrNotFound) {
+				continue // gone since
+			}
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// since yields the objects below a prefix that the second copy has and the run does not,
+// and counts those that both have. Both are in the order of keys.
+func (r *Restore) since(ctx context.Context, t preservation.TenantID, second preservation.Store, prefix string, common *int) iter.Seq2[preservation.Object, error] {
+	return func(yield func(preservation.Object, error) bool) {
 		next, stop := iter.Pull2(r.Run.Entries(t))
 		defer stop()
 		e, err, more := next()
@@ -129,7 +173,7 @@ func (r *Restore) since(ctx context.Context, t preservation.TenantID, second pre
 				e, err, more = next()
 			}
 			if err = errors.Join(err, oerr); err != nil {
-				yield(later{}, err)
+				yield(preservation.Object{}, err)
 				return
 			}
 			if o.Marker || o.Key == last {
@@ -140,11 +184,7 @@ func (r *Restore) since(ctx context.Context, t preservation.TenantID, second pre
 				*common++
 				continue
 			}
-			l, err := readLater(ctx, second, o.Key)
-			if errors.Is(err, preservation.ErrNotFound) {
-				continue // gone since
-			}
-			if !yield(l, err) || err != nil {
+			if !yield(o, nil) {
 				return
 			}
 		}
@@ -200,6 +240,48 @@ func (r *Restore) bring(ctx context.Context, store preservation.Store, l later, 
 	return true, nil
 }
 
+// bringLarge stores an object of any size of the second copy with its lock.
+func (r *Restore) bringLarge(ctx context.Context, store, second preservation.Store, key string, out *Restored) error {
+	o, body, err := second.Get(ctx, key, "")
+	if errors.Is(err, preservation.ErrNotFound) {
+		return nil // gone since
+	}
+	if err != nil {
+		return fmt.Errorf("second copy: %s: %w", key, err)
+	}
+	defer body.Close()
+	if o.SHA256 == "" { // a store that keeps none: what is read twice alike is what it has
+		if o.SHA256, err = digestOf(ctx, second, key); err != nil {
+			return fmt.Errorf("second copy: %s: %w", key, err)
+		}
+	}
+	_, err = store.Put(ctx, key, body, preservation.PutOptions{Size: o.Size, SHA256: o.SHA256, Lock: r.lock(o.Lock), ContentType: o.ContentType})
+	if errors.Is(err, preservation.ErrExists) {
+		_, err = same(ctx, store, Entry{Key: key, SHA256: o.SHA256})
+	}
+	if errors.Is(err, preservation.ErrCorrupt) {
+		out.failSecond(key, err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("restore %s from the second copy: %w", key, err)
+	}
+	out.count(Entry{Size: o.Size})
+	out.Grown++
+	return nil
+}
+
+func digestOf(ctx context.Context, s preservation.Store, key string) (string, error) {
+	_, body, err := s.Get(ctx, key, "")
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, body)
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
 // inSecond reports whether a key, asked for in their order, is one of the second copy
 // that a restore may have brought from there.
 func (r *Restore) inSecond(ctx context.Context, t preservation.TenantID) (is func(key string) (bool, error), stop func(), err error) {
@@ -213,6 +295,7 @@ func (r *Restore) inSecond(ctx context.Context, t preservation.TenantID) (is fun
 		for more && err == nil && o.Key < key {
 			o, err, more = next()
 		}
-		return more && o.Key == key && (strings.HasPrefix(key, documents) || strings.HasPrefix(key, "evt/")), err
+		_, ofRecord := recordOf(key)
+		return more && o.Key == key && (strings.HasPrefix(key, documents) || ofRecord), err
 	}, stop, nil
 }

@@ -2,11 +2,8 @@ package fixity
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -152,7 +149,7 @@ func (s *Scrub) state(ctx context.Context, b preservation.Store, o catalog.Recor
 	if err != nil {
 		return "", false, err
 	}
-	sum, err := digestOf(ctx, b, have)
+	sum, err := preservation.StoredSHA256(ctx, b, have)
 	switch {
 	case errors.Is(err, preservation.ErrNotFound):
 		return "missing", false, nil
@@ -180,7 +177,7 @@ func (s *Scrub) goodVersion(ctx context.Context, b preservation.Store, o catalog
 		if err != nil || have.Lock.Mode == preservation.Unlocked || !have.Lock.Until.After(s.Checker.Now()) {
 			continue // not one that was written here
 		}
-		if sum, err := digestOf(ctx, b, have); err == nil && sum == o.SHA256 {
+		if sum, err := preservation.StoredSHA256(ctx, b, have); err == nil && sum == o.SHA256 {
 			have.Modified = v.Modified
 			return have, true, nil
 		}
@@ -202,17 +199,4 @@ func (s *Scrub) rewrite(ctx context.Context, from Mendable, version string, to M
 	}
 	return to.Replace(ctx, o.Key, body, preservation.PutOptions{Size: o.Size, SHA256: o.SHA256, ContentType: have.ContentType,
 		Lock: preservation.Lock{Mode: e.LockMode, Until: e.LockUntil}})
-}
-
-func digestOf(ctx context.Context, b preservation.Store, o preservation.Object) (string, error) {
-	body, err := b.Open(ctx, o.Key, o.VersionID, 0, -1)
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, body); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

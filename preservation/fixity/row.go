@@ -334,7 +334,8 @@ func (r *check) retention(ctx context.Context) error {
 			return err
 		}
 		have := e.Retention
-		if have.State == want.State && have.Rule == want.Rule && have.Trigger == want.Trigger && have.Start == want.Start && have.End == want.End && have.Due == want.Due {
+		if have.State == want.State && have.Rule == want.Rule && have.Trigger == want.Trigger && have.Start == want.Start && have.End == want.End && have.Due == want.Due &&
+			have.Disposition == want.Disposition && have.Next == want.Next {
 			return nil
 		}
 		// One that waits to be evaluated may well differ.

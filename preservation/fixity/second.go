@@ -99,7 +99,7 @@ func (c *Checker) Copy(ctx context.Context, t *catalog.Tenant, bucket, second pr
 // newestOf reads the newest version of an object.
 func newestOf(ctx context.Context, s preservation.Store, key string) (o preservation.Object, sum string, err error) {
 	if o, err = s.Stat(ctx, key, ""); err == nil {
-		sum, err = digestOf(ctx, s, o)
+		sum, err = preservation.StoredSHA256(ctx, s, o)
 	}
 	return o, sum, err
 }

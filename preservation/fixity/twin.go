@@ -66,7 +66,7 @@ func (l *look) half(ctx context.Context, b Mendable, key string) (h half, err er
 		return h, err
 	}
 	h.there = true
-	sum, err := digestOf(ctx, l.Limit.On(b), h.Object)
+	sum, err := preservation.StoredSHA256(ctx, l.Limit.On(b), h.Object)
 	if err != nil && !errors.Is(err, preservation.ErrNotFound) && (ctx.Err() != nil || !gives(ctx, l.t, b)) {
 		return h, err
 	}

@@ -217,13 +217,10 @@ func options() ledger.Options {
 			ok = e.Event.Type == preservation.EventRetention && json.Unmarshal(e.Body, &g) == nil
 			return g, ok
 		},
-		Remains: func(events []preservation.EventObject, packages int, now time.Time) (stone catalog.Tombstone, ok bool) {
+		Remains: func(events []preservation.EventObject) (stone catalog.Tombstone, ok bool) {
 			for _, e := range events {
-				switch {
-				case e.Event.Type == preservation.EventDelete:
+				if e.Event.Type == preservation.EventDelete {
 					return stone, json.Unmarshal(e.Body, &stone) == nil
-				case e.Event.Type == preservation.EventIntent && packages == 0:
-					return catalog.Tombstone{Record: e.Record, Destroyed: now}, true
 				}
 			}
 			return stone, false

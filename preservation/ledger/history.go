@@ -192,7 +192,11 @@ func (b *rebuild) restorePast(ctx context.Context, p past) error {
 		return err
 	}
 	if !known {
-		b.problem(preservation.EventPrefix(p.record), "package-missing", "there are events of this record, and neither a readable package nor a tombstone")
+		detail := "there are events of this record, and neither a readable package nor a tombstone"
+		if slices.ContainsFunc(p.all, func(e stored) bool { return ending(e.EventObject) }) {
+			detail += "; its destruction was announced, and nothing says that it took place: nothing of it is purged. If the second copy or a backup has its packages, put them back"
+		}
+		b.problem(preservation.EventPrefix(p.record), "package-missing", detail)
 		return nil
 	}
 	for _, e := range p.all {
@@ -220,6 +224,10 @@ func (b *rebuild) restoreTombstone(ctx context.Context, p past, known bool) (boo
 	if b.opts.Remains == nil || !slices.ContainsFunc(events, ending) {
 		return false, nil
 	}
+	stone, ok := b.opts.Remains(events)
+	if !ok {
+		return false, nil
+	}
 	var packages []string
 	for o, err := range b.store.Versions(ctx, preservation.PackagePrefix(p.record)) {
 		if err != nil {
@@ -230,10 +238,6 @@ func (b *rebuild) restoreTombstone(ctx context.Context, p past, known bool) (boo
 		}
 	}
 	packages = slices.Compact(packages)
-	stone, ok := b.opts.Remains(events, len(packages), b.tenant.DB().Now())
-	if !ok {
-		return false, nil
-	}
 	b.count(&b.Tombstones, 1)
 	b.withdraw(p.record)
 	if known {

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -78,24 +76,11 @@ func (b *rebuild) repaired(ctx context.Context, first preservation.Object, other
 		if digest = have.SHA256; good.Key != "" {
 			continue
 		}
-		if sum, err := digestOf(ctx, b.store, o); err == nil && sum == digest {
+		if sum, err := preservation.StoredSHA256(ctx, b.store, o); err == nil && sum == digest {
 			good = o
 		}
 	}
 	return good, good.Key != ""
-}
-
-func digestOf(ctx context.Context, s preservation.Store, o preservation.Object) (string, error) {
-	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, body); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // small returns an object whole if it can be read. What cannot is a problem

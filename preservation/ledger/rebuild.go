@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -47,9 +46,9 @@ type Options struct {
 	// Trigger takes a retention trigger out of an event object, if it is one. None of
 	// these sees the bodies of receipts.
 	Trigger func(preservation.EventObject) (catalog.Trigger, bool)
-	// Remains tells from the events of a record and the number of its packages
-	// in the bucket whether it was destroyed, and what stays of it.
-	Remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
+	// Remains tells from the events of a record whether it was destroyed, and what stays
+	// of it.
+	Remains func(events []preservation.EventObject) (catalog.Tombstone, bool)
 }
 
 type rebuild struct {

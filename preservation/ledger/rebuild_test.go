@@ -228,32 +228,29 @@ func TestConfigurationHoldsNothingPersonal(t *testing.T) {
 	}
 }
 
-// A destruction that was announced and whose packages are all gone has
-// happened, whatever the catalog says.
-func TestRebuildEndsDestruction(t *testing.T) {
+// An intent alone destroys nothing: a package that is not there may be lost.
+func TestRebuildBelievesNoIntent(t *testing.T) {
 	a := newArchive(t)
-	gone, kept := record("gone"), record("kept")
-	for _, r := range []preservation.Record{gone, kept} {
+	lost, kept := record("lost"), record("kept")
+	for _, r := range []preservation.Record{lost, kept} {
 		f, b := file(1, "x")
 		r.Files = []preservation.File{f}
 		zip, _ := a.pack(&r, map[preservation.FileID][]byte{f.ID: b})
 		if r.ID == kept.ID {
 			a.put(preservation.PackageKey(r.ID, 1), zip)
 		}
-		a.must(a.CommitRecord(t.Context(), catalog.Commit{Record: r, Package: catalog.RecordObject{Key: preservation.PackageKey(r.ID, 1), Kind: "package", Version: 1}}))
 		a.happen(r.ID, event(preservation.EventIntent), map[string]string{"x": "y"})
 	}
-	for _, into := range []*catalog.Tenant{a.Tenant, newCatalog(t)} {
-		report := a.rebuild(into)
-		if report.Tombstones != 1 || len(report.Problems) > 0 {
-			t.Errorf("%+v", report)
-		}
-		if _, err := into.Record(t.Context(), gone.ID); !errors.Is(err, catalog.ErrDestroyed) {
-			t.Error(err)
-		}
-		if e, err := into.Record(t.Context(), kept.ID); err != nil || e.Status != "live" {
-			t.Error(e, err)
-		}
+	into := newCatalog(t)
+	report := a.rebuild(into)
+	if report.Tombstones != 0 || len(report.Problems) != 1 || report.Problems[0].Code != "package-missing" || report.Problems[0].Subject != preservation.EventPrefix(lost.ID) {
+		t.Errorf("%+v", report)
+	}
+	if _, err := into.Record(t.Context(), lost.ID); !errors.Is(err, catalog.ErrNotFound) {
+		t.Error(err)
+	}
+	if e, err := into.Record(t.Context(), kept.ID); err != nil || e.Status != "live" {
+		t.Error(e, err)
 	}
 }
 

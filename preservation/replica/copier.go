@@ -375,7 +375,7 @@ func (r *run) bring(ctx context.Context, key string) (*seen, error) {
 			return nil, err
 		}
 		if want.SHA256 == "" {
-			if want.SHA256, err = sumOf(ctx, r.from, have); err != nil {
+			if want.SHA256, err = preservation.StoredSHA256(ctx, r.from, have); err != nil {
 				return nil, err
 			}
 		}
@@ -432,7 +432,7 @@ func (r *run) release(ctx context.Context, id preservation.RecordID, key, versio
 // to be had.
 func (r *run) write(ctx context.Context, o preservation.Object, digest string, lock preservation.Lock) (preservation.Object, error) {
 	if digest == "" {
-		sum, err := sumOf(ctx, r.from, o)
+		sum, err := preservation.StoredSHA256(ctx, r.from, o)
 		if err != nil {
 			return preservation.Object{}, err
 		}
@@ -462,24 +462,11 @@ func (r *run) write(ctx context.Context, o preservation.Object, digest string, l
 // same reads an object back that the second copy has already, from an attempt before
 // or from elsewhere.
 func same(ctx context.Context, second preservation.Store, there preservation.Object, digest string) error {
-	sum, err := sumOf(ctx, second, there)
+	sum, err := preservation.StoredSHA256(ctx, second, there)
 	if err == nil && sum != digest {
 		err = fmt.Errorf("%w: the second copy has other bytes there (SHA-256 %s, stored was %s)", preservation.ErrCorrupt, sum, digest)
 	}
 	return err
-}
-
-func sumOf(ctx context.Context, s preservation.Store, o preservation.Object) (string, error) {
-	body, err := s.Open(ctx, o.Key, o.VersionID, 0, -1)
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, body); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // counted knows what was read through it.
