@@ -17,6 +17,7 @@ const (
 	ASiCType     = "application/vnd.etsi.asic-e+zip"
 	asicManifest = "META-INF/ASiCEvidenceRecordManifest001.xml"
 	asicEvidence = "META-INF/evidencerecord001.ers"
+	asicOwn      = "META-INF/" // what else is told stands here too, unprotected
 )
 
 // ASiC writes the package as ASiC-E with its evidence record: the files with the
@@ -46,6 +47,15 @@ func ASiC(ctx context.Context, w io.Writer, s Source) error {
 	}
 	if err := add(z, asicEvidence, s.Evidence); err != nil {
 		return err
+	}
+	if len(s.Statements) > 0 {
+		content, err := s.statements()
+		if err != nil {
+			return err
+		}
+		if err := add(z, asicOwn+statementsName, content); err != nil {
+			return err
+		}
 	}
 	return z.Close()
 }

@@ -44,11 +44,15 @@ func BagIt(ctx context.Context, w io.Writer, s Source) error {
 	if err != nil {
 		return err
 	}
+	own, err := h.newest.own("aip/")
+	if err != nil {
+		return err
+	}
 	tags := append([]item{
 		text("bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"),
 		text("bag-info.txt", bagInfo(s, record, octets, len(payload))),
 		list,
-	}, h.newest.own("aip/")...)
+	}, own...)
 	for _, kind := range []struct {
 		name string
 		of   *[]item

@@ -15,28 +15,23 @@ const (
 	degreeConfidential = "005" // VS - Vertraulich
 )
 
-// degrees are the words for Vertraulichkeitsstufe that senders use, folded.
+// degrees are the words for a code that senders use, folded: those of the
+// Verschlusssachenanweisung, and offen. What is internal, public or under a secrecy of
+// its own, as that of taxes, is no classified information by it.
 var degrees = map[string]string{
 	"top secret": degreeTopSecret, "streng geheim": degreeTopSecret, "str. geh.": degreeTopSecret, "004": degreeTopSecret,
 	"secret": degreeSecret, "geheim": degreeSecret, "geh.": degreeSecret, "001": degreeSecret,
 	"confidential": degreeConfidential, "vertraulich": degreeConfidential, "vs vertraulich": degreeConfidential, "vs vertr.": degreeConfidential, "005": degreeConfidential,
 	"restricted": degreeRestricted, "vs nfd": degreeRestricted, "nfd": degreeRestricted, "nur für den dienstgebrauch": degreeRestricted,
 	"vs nur für den dienstgebrauch": degreeRestricted, "002": degreeRestricted,
-	// These are no degrees. Restricted is the lowest one that keeps a record from the public.
-	"internal": degreeRestricted, "intern": degreeRestricted,
-	"open": degreeOpen, "offen": degreeOpen, "public": degreeOpen, "öffentlich": degreeOpen, "003": degreeOpen,
+	"open": degreeOpen, "offen": degreeOpen, "003": degreeOpen,
 }
 
 // degree is the code of Vertraulichkeitsstufe for a confidentiality in the words of its
-// sender. The list has no code for what is not known. A word that nobody here
-// understands gets the highest degree: a receiver can lower it, but not take back what
-// was read as open.
+// sender, and empty if these name none.
 func degree(confidentiality string) string {
 	words := strings.FieldsFunc(cases.Fold().String(confidentiality), func(r rune) bool {
 		return r == '-' || r == '–' || r == '_' || r <= ' ' || r == '\u00a0'
 	})
-	if code, ok := degrees[strings.Join(words, " ")]; ok {
-		return code
-	}
-	return degreeTopSecret
+	return degrees[strings.Join(words, " ")]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"hash"
@@ -28,6 +29,11 @@ type Source struct {
 	// Version opens an earlier version. Nil if there is none.
 	Version func(ctx context.Context, version int) (Source, error)
 
+	Handover Handover // if a disposal run hands it over
+	// Statements are the counter-statements of persons concerned, oldest first. The
+	// evidence record does not cover them.
+	Statements []Statement
+
 	Archive string             // who hands out: the name of the municipality
 	Agent   preservation.Agent // the software
 	At      time.Time          // when this is handed out
@@ -42,6 +48,28 @@ type Filing struct {
 	Permanent   bool   // it is kept for ever
 	// Parents are the records that this one is a part of, the outermost first.
 	Parents []preservation.Record
+}
+
+// Statement is the counter-statement of a person concerned (Gegendarstellung), which goes
+// with the record wherever it is handed out.
+type Statement struct {
+	Recorded time.Time `json:"recorded"`
+	Text     string    `json:"text"`
+}
+
+// statementsName is the file that holds them.
+const statementsName = "counter-statements.json"
+
+// statements is the content of that file.
+func (s Source) statements() ([]byte, error) {
+	text, err := json.MarshalIndent(s.Statements, "", " ")
+	return append(text, '\n'), err
+}
+
+// Handover is the place of a record among those that a disposal run hands over.
+type Handover struct {
+	Run           string
+	Number, Total int
 }
 
 // class is where the record stands now, and received where its sender had it if that is

@@ -87,7 +87,7 @@ func newRig(t *testing.T, texts ...string) *rig {
 	r.record = evidence.New(crypto.SHA256, tree.Reduced(1, group), r.stamp(crypto.SHA256, tree.Root()))
 	p, err := aip.Open(bytes.NewReader(r.pkg), int64(len(r.pkg)))
 	r.must(err)
-	r.source = dip.Source{Package: p, Evidence: r.record.Encode()}
+	r.source = dip.Source{Package: p, Evidence: r.record.Encode(), Statements: said}
 	return r
 }
 

@@ -121,8 +121,9 @@ func described(t *testing.T, m preservation.Metadata, names ...string) dip.Sourc
 	d.add(preservation.Text, "f0001.txt", d.Files[0].Document, d.Files[0].ID)
 	d.add(preservation.Original, "Nachtrag.txt", "", "")
 	return dip.Source{Package: d.next(), Archive: "Stadt Musterstadt", Agent: preservation.Agent{Name: "bestand", Version: "1.2"}, At: d.Received.Add(23 * time.Hour),
-		Until:  preservation.Date{Year: 2035, Month: 12, Day: 31},
-		Filing: dip.Filing{ClassTitle: "Baugenehmigungen", Disposition: "B", Years: 20},
+		Until:      preservation.Date{Year: 2035, Month: 12, Day: 31},
+		Statements: said,
+		Filing:     dip.Filing{ClassTitle: "Baugenehmigungen", Disposition: "B", Years: 20},
 		Version: func(_ context.Context, n int) (dip.Source, error) {
 			if n != 1 {
 				return dip.Source{}, fs.ErrNotExist
@@ -130,6 +131,9 @@ func described(t *testing.T, m preservation.Metadata, names ...string) dip.Sourc
 			return first, nil
 		}}
 }
+
+// said is a counter-statement that goes with every export.
+var said = []dip.Statement{{Recorded: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Text: "So war es nicht & nie."}}
 
 // written is an export as a ZIP, in a file too.
 type written struct {

@@ -104,7 +104,11 @@ func (o *ocfl) add(v *volume) ([]item, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := append(v.own("aip/"), list)
+	own, err := v.own("aip/")
+	if err != nil {
+		return nil, err
+	}
+	own = append(own, list)
 	stored := own
 	for _, e := range v.entries {
 		if e.File != "" {

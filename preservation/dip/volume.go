@@ -109,7 +109,7 @@ func (i item) write(ctx context.Context, w io.Writer) error {
 
 // own are the files of a package that are not of the record: what describes and proves
 // it. Below prefix they keep their paths.
-func (v *volume) own(prefix string) []item {
+func (v *volume) own(prefix string) ([]item, error) {
 	var own []item
 	for _, e := range v.entries {
 		if e.File == "" {
@@ -119,7 +119,14 @@ func (v *volume) own(prefix string) []item {
 	if v.Evidence != nil {
 		own = append(own, text(prefix+"evidence.er", string(v.Evidence)))
 	}
-	return own
+	if len(v.Statements) > 0 {
+		content, err := v.statements()
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, text(prefix+statementsName, string(content)))
+	}
+	return own, nil
 }
 
 // text is a small file.

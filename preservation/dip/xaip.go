@@ -3,7 +3,9 @@ package dip
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 
@@ -82,12 +84,12 @@ func (x *xaip) write() {
 		x.text(`<xaip:metaDataObject metaDataID="%s" relatedObjects="%s" category="%s">`, x.ids[e.Path], version, e.Path)
 		x.binary("binaryMetaData", e, "")
 		x.text("</xaip:metaDataObject>\n")
-	})
+	}, func() { x.statements(version) })
 	x.section("dataObjectsSection", x.data, func(e aip.Entry) {
 		x.text(`<xaip:dataObject dataObjectID="%s">`, x.ids[e.Path])
 		x.binary("binaryData", e, x.media[e.File])
 		x.text("</xaip:dataObject>\n")
-	})
+	}, nil)
 	x.text("<xaip:credentialsSection>\n")
 	for _, e := range x.seals {
 		x.text(`<xaip:credential credentialID="%s" relatedObjects="%s"><dss:SignatureObject><dss:Base64Signature Type="urn:ietf:rfc:3369">`, x.ids[e.Path], x.ids[aip.MetsPath])
@@ -116,18 +118,42 @@ func (x *xaip) header(version string) {
 			x.text("<xaip:protectedObjectPointer>%s</xaip:protectedObjectPointer>\n", x.ids[e.Path])
 		}
 	}
+	if len(x.source.Statements) > 0 {
+		x.text("<xaip:unprotectedObjectPointer>" + statementsID + "</xaip:unprotectedObjectPointer>\n")
+	}
 	x.text("<xaip:unprotectedObjectPointer>er</xaip:unprotectedObjectPointer></xaip:packageInfoUnit></xaip:versionManifest>\n" +
 		`<ds:CanonicalizationMethod Algorithm="` + c14nURI + `"/></xaip:packageHeader>` + "\n")
 }
 
-// section writes a section, which must not be empty.
-func (x *xaip) section(name string, files []aip.Entry, each func(aip.Entry)) {
+const statementsID = "statements" // of the counter-statements
+
+// statements writes the counter-statements, which the evidence record does not cover.
+func (x *xaip) statements(version string) {
+	if len(x.source.Statements) == 0 || x.err != nil {
+		return
+	}
+	content, err := x.source.statements()
+	if err != nil {
+		x.err = err
+		return
+	}
+	sum := sha256.Sum256(content)
+	x.text(`<xaip:metaDataObject metaDataID="`+statementsID+`" relatedObjects="%s" category="%s"><xaip:binaryMetaData MimeType="application/json">%s</xaip:binaryMetaData>`+
+		"<xaip:checkSum><xaip:checkSumAlgorithm>"+sha256URI+"</xaip:checkSumAlgorithm><xaip:checkSum>%s</xaip:checkSum></xaip:checkSum></xaip:metaDataObject>\n",
+		version, statementsName, base64.StdEncoding.EncodeToString(content), hex.EncodeToString(sum[:]))
+}
+
+// section writes a section, which must not be empty. last, if any, writes what else is in it.
+func (x *xaip) section(name string, files []aip.Entry, each func(aip.Entry), last func()) {
 	if len(files) == 0 {
 		return
 	}
 	x.text("<xaip:" + name + ">\n")
 	for _, e := range files {
 		each(e)
+	}
+	if last != nil {
+		last()
 	}
 	x.text("</xaip:" + name + ">\n")
 }

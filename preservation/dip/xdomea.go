@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -23,7 +24,9 @@ const XdomeaType = "application/zip"
 
 // XdomeaName is the name of an xdomea container without its extension: ProzessID,
 // type, number (xdomea 4.0.0).
-func XdomeaName(s Source) string { return process(s).String() + "_0503_1" }
+func XdomeaName(s Source) string {
+	return process(s).String() + "_0503_" + strconv.Itoa(s.number())
+}
 
 // Xdomea writes a version as message Aussonderung.Aussonderung.0503 of xdomea 4.0.0
 // with its files, in a ZIP.
@@ -105,11 +108,20 @@ func objectID(r preservation.Record) uuid {
 	return derived("record", string(r.ID))
 }
 
-// process is the ProzessID: of one hand-over.
+// process is the ProzessID: that of the disposal run, or of one hand-over.
 func process(s Source) uuid {
+	if s.Handover.Run != "" {
+		return runProcess(s.Handover.Run)
+	}
 	r := s.Package.Record()
 	return derived("process", string(r.ID), strconv.Itoa(r.Version), strconv.FormatInt(s.At.UnixNano(), 10))
 }
+
+// runProcess is the ProzessID of all messages about a disposal run.
+func runProcess(run string) uuid { return derived("disposal", run) }
+
+// number is the LfdNr of the message.
+func (s Source) number() int { return max(s.Handover.Number, 1) }
 
 // message writes a message.
 type message struct {
@@ -159,35 +171,60 @@ const xdomeaNamespace = "urn:xoev-de:xdomea:schema:4.0.0"
 
 func (x *message) write() {
 	s := x.source
-	x.text(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	x.text(`<xdomea:Aussonderung.Aussonderung.0503 xmlns:xdomea="`+xdomeaNamespace+`" produkt="%s" produkthersteller="%s" produktversion="%s" standard="xdomea" version="4.0.0">`+"\n",
-		"Bestand", "Bestand", cmp.Or(s.Agent.Version, "-"))
-	x.text(`<xdomea:nachrichtenkopf><xdomea:identifikation.nachricht><nachrichtenUUID>%s</nachrichtenUUID>`+
-		`<nachrichtentyp listURI="urn:xoev-de:xdomea:codeliste:nachrichtentyp" listVersionID="3.0"><code>0503</code><name>Aussonderung.Aussonderung</name></nachrichtentyp>`+
-		`<erstellungszeitpunkt>%s</erstellungszeitpunkt></xdomea:identifikation.nachricht>`+"\n", derived("message", process(s).String()).String(), stamp(s.At))
-	x.text(`<xdomea:leser/><xdomea:autor><xdomea:NameInstitution>`)
-	x.element("Name", s.Archive)
-	x.text(`</xdomea:NameInstitution></xdomea:autor><xdomea:ProzessID>%s</xdomea:ProzessID></xdomea:nachrichtenkopf>`+"\n", process(s).String())
-	x.text(`<xdomea:Importbestaetigung>1</xdomea:Importbestaetigung><xdomea:RueckmeldungArchivkennung>0</xdomea:RueckmeldungArchivkennung><xdomea:Empfangsbestaetigung>0</xdomea:Empfangsbestaetigung>` +
-		`<xdomea:LfdNrNachrichtProTyp>1</xdomea:LfdNrNachrichtProTyp><xdomea:GesamtanzahlNachrichtenProTyp>1</xdomea:GesamtanzahlNachrichtenProTyp>` + "\n<xdomea:Schriftgutobjekt>\n")
+	l := letter{kind: "Aussonderung.Aussonderung.0503", process: process(s), id: derived("message", process(s).String(), strconv.Itoa(s.number()), strconv.FormatInt(s.At.UnixNano(), 10)), archive: s.Archive, agent: s.Agent, at: s.At}
+	x.begin(l)
+	x.text(`<xdomea:Importbestaetigung>1</xdomea:Importbestaetigung><xdomea:RueckmeldungArchivkennung>0</xdomea:RueckmeldungArchivkennung><xdomea:Empfangsbestaetigung>0</xdomea:Empfangsbestaetigung>`)
+	x.number(s.number(), max(s.Handover.Total, 1))
+	x.text("<xdomea:Schriftgutobjekt>\n")
 	x.objects(x.chain())
-	x.text("</xdomea:Schriftgutobjekt>\n</xdomea:Aussonderung.Aussonderung.0503>\n")
+	x.text("</xdomea:Schriftgutobjekt>\n")
+	x.end(l)
+}
+
+// letter is what stands around every message.
+type letter struct {
+	kind        string // ends with the number of its type
+	process, id uuid
+	archive     string // who writes
+	agent       preservation.Agent
+	at          time.Time
+}
+
+func (p *page) begin(l letter) {
+	p.text(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
+	p.text(`<xdomea:`+l.kind+` xmlns:xdomea="`+xdomeaNamespace+`" produkt="%s" produkthersteller="%s" produktversion="%s" standard="xdomea" version="4.0.0">`+"\n",
+		"Bestand", "Bestand", cmp.Or(l.agent.Version, "-"))
+	p.text(`<xdomea:nachrichtenkopf><xdomea:identifikation.nachricht><nachrichtenUUID>%s</nachrichtenUUID>`+
+		`<nachrichtentyp listURI="urn:xoev-de:xdomea:codeliste:nachrichtentyp" listVersionID="3.0"><code>%s</code><name>%s</name></nachrichtentyp>`+
+		`<erstellungszeitpunkt>%s</erstellungszeitpunkt></xdomea:identifikation.nachricht>`+"\n", l.id.String(), l.kind[len(l.kind)-4:], l.kind, stamp(l.at))
+	p.text(`<xdomea:leser/><xdomea:autor><xdomea:NameInstitution>`)
+	p.element("Name", l.archive)
+	p.text(`</xdomea:NameInstitution></xdomea:autor><xdomea:ProzessID>%s</xdomea:ProzessID></xdomea:nachrichtenkopf>`+"\n", l.process.String())
+}
+
+func (p *page) end(l letter) { p.text("</xdomea:" + l.kind + ">\n") }
+
+// number says which message of its type in the process this is.
+func (p *page) number(n, total int) {
+	p.element("LfdNrNachrichtProTyp", strconv.Itoa(n))
+	p.element("GesamtanzahlNachrichtenProTyp", strconv.Itoa(total))
+	p.text("\n")
 }
 
 // element writes an element of xdomea, or nothing for nothing.
-func (x *message) element(name, value string) {
+func (p *page) element(name, value string) {
 	if value != "" {
-		x.text("<xdomea:"+name+">%s</xdomea:"+name+">", value)
+		p.text("<xdomea:"+name+">%s</xdomea:"+name+">", value)
 	}
 }
 
 // code writes an element that is an entry of a code list.
-func (x *message) code(element, list, version, code, name string) {
-	x.text(`<xdomea:`+element+` listURI="%s" listVersionID="%s"><code>%s</code>`, list, version, code)
+func (p *page) code(element, list, version, code, name string) {
+	p.text(`<xdomea:`+element+` listURI="%s" listVersionID="%s"><code>%s</code>`, list, version, code)
 	if name != "" {
-		x.text(`<name>%s</name>`, name)
+		p.text(`<name>%s</name>`, name)
 	}
-	x.text(`</xdomea:` + element + `>`)
+	p.text(`</xdomea:` + element + `>`)
 }
 
 // document is a Dokument: versions of one file each, with their renditions.

@@ -19,17 +19,29 @@ type node struct {
 	record  preservation.Record
 }
 
-// chain is the way from the uppermost object to the record. Ancestors that xdomea
-// cannot have above it are left out.
+// chain is the way from the uppermost object to the record.
 func (x *message) chain() []node {
 	r := x.record
 	r.Class, _ = x.source.class()
-	nodes := []node{{element: elementOf(r.Kind), id: x.id, record: r}}
+	nodes := ancestry(node{element: elementOf(r.Kind), id: x.id, record: r}, x.source.Filing.Parents)
+	if nodes[0].element == "Dokument" { // none may be uppermost: a Vorgang of the same name is around it
+		nodes = slices.Insert(nodes, 0, node{element: "Vorgang", id: aroundID(r), context: true, record: r})
+	}
+	return nodes
+}
+
+// aroundID is the xdomeaUUID of the Vorgang around a record that is a Dokument.
+func aroundID(r preservation.Record) uuid { return derived("around", string(r.ID)) }
+
+// ancestry is an object with what it is a part of, the uppermost first. Ancestors that
+// xdomea cannot have above it are left out.
+func ancestry(n node, parents []preservation.Record) []node {
+	nodes := []node{n}
 	most := maxLevels
-	if nodes[0].element != "Dokument" { // those are below it
+	if n.element != "Dokument" { // those are below it
 		most--
 	}
-	for _, p := range slices.Backward(x.source.Filing.Parents) {
+	for _, p := range slices.Backward(parents) {
 		above, below := elementOf(p.Kind), &nodes[0]
 		if len(nodes) == most {
 			break
@@ -44,9 +56,6 @@ func (x *message) chain() []node {
 			return nodes
 		}
 		nodes = slices.Insert(nodes, 0, node{element: above, id: objectID(p), context: true, record: p})
-	}
-	if nodes[0].element == "Dokument" { // none may be uppermost: a Vorgang of the same name is around it
-		nodes = slices.Insert(nodes, 0, node{element: "Vorgang", id: derived("around", string(r.ID)), context: true, record: r})
 	}
 	return nodes
 }
@@ -75,18 +84,14 @@ func (x *message) objects(nodes []node) {
 	x.text("<xdomea:" + n.element + ">")
 	x.identify(n.id, 0)
 	x.text("<xdomea:Kontextobjekt>" + digit(n.context) + "</xdomea:Kontextobjekt>\n")
-	x.general(n.record, !n.context)
+	x.general(n.record, x.classTitle(n.record), !n.context)
 	if !n.context {
-		x.disposal()
+		x.disposal(x.source.Filing, x.source.Until, "")
 	}
 	if !file {
 		x.closed(n.record)
 	}
-	if !n.record.Opened.IsZero() {
-		x.text("<xdomea:Laufzeit>")
-		x.element("Beginn", n.record.Opened.String())
-		x.text("</xdomea:Laufzeit>\n")
-	}
+	x.term(n.record)
 	if file {
 		x.text("<xdomea:Akteninhalt>\n")
 	}
@@ -117,65 +122,81 @@ func digit(b bool) string { // what is fixed in the schema is compared to the le
 	return "0"
 }
 
-func (x *message) identify(id uuid, number int) {
-	x.text("<xdomea:Identifikation>")
-	x.element("xdomeaUUID", id.String())
+func (p *page) identify(id uuid, number int) {
+	p.text("<xdomea:Identifikation>")
+	p.element("xdomeaUUID", id.String())
 	if number > 0 {
-		x.element("NummerImUebergeordnetenContainer", strconv.Itoa(number))
+		p.element("NummerImUebergeordnetenContainer", strconv.Itoa(number))
 	}
-	x.text("</xdomea:Identifikation>")
+	p.text("</xdomea:Identifikation>")
+}
+
+// term writes Laufzeit.
+func (p *page) term(r preservation.Record) {
+	if !r.Opened.IsZero() {
+		p.text("<xdomea:Laufzeit>")
+		p.element("Beginn", r.Opened.String())
+		p.text("</xdomea:Laufzeit>\n")
+	}
+}
+
+// classTitle is what the file plan calls the class of a record, if that is known here.
+func (x *message) classTitle(r preservation.Record) string {
+	if class, _ := x.source.class(); r.Class == class {
+		return x.source.Filing.ClassTitle
+	}
+	return ""
 }
 
 // general writes AllgemeineMetadaten.
-func (x *message) general(r preservation.Record, electronic bool) {
-	x.text("<xdomea:AllgemeineMetadaten>")
-	x.element("Betreff", r.Title)
-	x.element("Kennzeichen", r.Reference)
-	x.element("Federfuehrung", r.Creator)
-	if r.Confidentiality != "" {
-		x.text("<xdomea:Geheimhaltung>")
-		x.code("Geheimhaltungsgrad", "urn:xoev-de:xdomea:codeliste:vertraulichkeitsstufe", "1.0", degree(r.Confidentiality), "")
-		x.text("</xdomea:Geheimhaltung>")
+func (p *page) general(r preservation.Record, classTitle string, electronic bool) {
+	p.text("<xdomea:AllgemeineMetadaten>")
+	p.element("Betreff", r.Title)
+	p.element("Kennzeichen", r.Reference)
+	p.element("Federfuehrung", r.Creator)
+	if code := degree(r.Confidentiality); code != "" {
+		p.text("<xdomea:Geheimhaltung>")
+		p.code("Geheimhaltungsgrad", "urn:xoev-de:xdomea:codeliste:vertraulichkeitsstufe", "1.0", code, "")
+		p.text("</xdomea:Geheimhaltung>")
 	}
 	if electronic {
-		x.code("Medium", "urn:xoev-de:xdomea:codeliste:medium", "1.0", "001", "")
+		p.code("Medium", "urn:xoev-de:xdomea:codeliste:medium", "1.0", "001", "")
 	}
 	if r.Class != "" {
-		x.text("<xdomea:Aktenplaneinheit>")
-		x.element("Kennzeichen", r.Class)
-		if class, _ := x.source.class(); r.Class == class {
-			x.element("Inhaltsangabe", x.source.Filing.ClassTitle)
-		}
-		x.text("</xdomea:Aktenplaneinheit>")
+		p.text("<xdomea:Aktenplaneinheit>")
+		p.element("Kennzeichen", r.Class)
+		p.element("Inhaltsangabe", classTitle)
+		p.text("</xdomea:Aktenplaneinheit>")
 	}
-	x.text("</xdomea:AllgemeineMetadaten>\n")
+	p.text("</xdomea:AllgemeineMetadaten>\n")
 }
 
-// disposal writes Aussonderungsmetadaten, as far as they are known.
-func (x *message) disposal() {
-	f := x.source.Filing
-	x.text("<xdomea:Aussonderungsmetadaten>")
+// disposal writes Aussonderungsmetadaten, as far as they are known. why is the reason for
+// what is proposed.
+func (p *page) disposal(f Filing, until preservation.Date, why string) {
+	p.text("<xdomea:Aussonderungsmetadaten>")
 	switch {
 	case f.Permanent:
-		x.text("<xdomea:Aufbewahrungsdauer><xdomea:Unbefristet>1</xdomea:Unbefristet></xdomea:Aufbewahrungsdauer>")
+		p.text("<xdomea:Aufbewahrungsdauer><xdomea:Unbefristet>1</xdomea:Unbefristet></xdomea:Aufbewahrungsdauer>")
 	case f.Years > 0:
-		x.text("<xdomea:Aufbewahrungsdauer>")
-		x.element("AnzahlJahre", strconv.Itoa(f.Years))
-		x.text("</xdomea:Aufbewahrungsdauer>")
+		p.text("<xdomea:Aufbewahrungsdauer>")
+		p.element("AnzahlJahre", strconv.Itoa(f.Years))
+		p.text("</xdomea:Aufbewahrungsdauer>")
 	}
 	if f.Disposition != "" {
-		x.text("<xdomea:Aussonderungsart>")
-		x.code("Aussonderungsart", "urn:xoev-de:xdomea:codeliste:aussonderungsart", "1.0", f.Disposition, "")
-		x.text("</xdomea:Aussonderungsart>")
+		p.text("<xdomea:Aussonderungsart>")
+		p.code("Aussonderungsart", "urn:xoev-de:xdomea:codeliste:aussonderungsart", "1.0", f.Disposition, "")
+		p.text("</xdomea:Aussonderungsart>")
 	}
-	x.element("Aufbewahrungsende", x.source.Until.String())
-	x.text("</xdomea:Aussonderungsmetadaten>\n")
+	p.element("BewertungsvorschlagBegruendung", why)
+	p.element("Aufbewahrungsende", until.String())
+	p.text("</xdomea:Aussonderungsmetadaten>\n")
 }
 
-func (x *message) closed(r preservation.Record) {
+func (p *page) closed(r preservation.Record) {
 	if !r.Closed.IsZero() {
-		x.element("ZdA", "1")
-		x.element("ZdADatum", r.Closed.String())
+		p.element("ZdA", "1")
+		p.element("ZdADatum", r.Closed.String())
 	}
 }
 
@@ -209,16 +230,21 @@ func (x *message) extension() {
 	for _, name := range slices.Sorted(maps.Keys(r.Extra)) {
 		x.field("Extra: "+name, r.Extra[name])
 	}
+	for i, s := range x.source.Statements {
+		name := "Counter-statement " + strconv.Itoa(i+1)
+		x.field(name, s.Text)
+		x.field(name+" recorded", stamp(s.Recorded))
+	}
 	x.text("</xdomea:AnwendungsspezifischeErweiterung>\n")
 }
 
 // field writes a Feld, or nothing for nothing.
-func (x *message) field(name, value string) {
+func (p *page) field(name, value string) {
 	if value != "" {
-		x.text("<xdomea:Feld>")
-		x.element("Name", name)
-		x.element("Wert", value)
-		x.text("</xdomea:Feld>")
+		p.text("<xdomea:Feld>")
+		p.element("Name", name)
+		p.element("Wert", value)
+		p.text("</xdomea:Feld>")
 	}
 }
 
@@ -232,7 +258,7 @@ func (x *message) single(n node) {
 	}
 	x.text("<xdomea:" + element + ">")
 	x.identify(n.id, 0)
-	x.general(n.record, true)
+	x.general(n.record, x.classTitle(n.record), true)
 	x.extension()
 	if len(all) == 1 {
 		x.versions(all[0])

@@ -1,10 +1,12 @@
 package verdict
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,13 +25,47 @@ func IsEvidence(path string) bool {
 	return strings.HasSuffix(path, ".er") || strings.HasSuffix(path, ".ers")
 }
 
-// Package verifies a package file with its seal.
+// ErrForeign means that a file is of a form that holds evidence, but is not judged here.
+var ErrForeign = errors.New("no package of the archive")
+
+// foreign reports ErrForeign, and what can be done, for the forms that records are
+// exported in. What is not told for sure passes: it may be a damaged package.
+func foreign(r io.ReaderAt, size int64, path string) error {
+	const covered = "its evidence record and the files that it covers can be verified"
+	start := make([]byte, 1024)
+	n, err := r.ReadAt(start, 0)
+	if err != nil && err != io.EOF {
+		return nil // whoever reads on says so
+	}
+	if bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(start[:n], []byte("\xef\xbb\xbf")), " \t\r\n"), []byte("<")) {
+		return fmt.Errorf("%s: %w (AIP, a ZIP file) but XML: of an XAIP, "+covered+" once they are taken out of it", path, ErrForeign)
+	}
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil
+	}
+	for _, f := range z.File {
+		if _, at, _ := strings.Cut(f.Name, "/"); at == aip.RecordPath || at == aip.MetsPath {
+			return nil // in the root folder that a package has and an ASiC container has not
+		}
+	}
+	if len(z.File) > 0 && z.File[0].Name == "mimetype" {
+		return fmt.Errorf("%s: %w (AIP) but an ASiC container: unzip it; "+covered+": META-INF/evidencerecord001.ers FILE…", path, ErrForeign)
+	}
+	return fmt.Errorf("%s: %w (AIP) but another ZIP file, without "+aip.RecordPath+" and "+aip.MetsPath+" in it: bags, OCFL objects and xdomea messages have their own judges; the package comes with the profile aip", path, ErrForeign)
+}
+
+// Package verifies a package file with its seal. ErrForeign is no verdict: the file is an
+// export of another form.
 func Package(ctx context.Context, path string, roots *x509.CertPool) ([]preservation.Finding, error) {
 	f, size, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if err := foreign(f, size, path); err != nil {
+		return nil, err
+	}
 	return aip.Verify(ctx, f, size, aip.Options{VerifySeal: Seal(roots, time.Now)}), nil
 }
 
