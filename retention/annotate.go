@@ -67,32 +67,16 @@ func (o *Officer) annotate(ctx context.Context, t *catalog.Tenant, id preservati
 	if err != nil {
 		return err
 	}
-	now, err := o.Evaluate(ctx, t, id)
-	if err != nil {
-		return err
-	}
-	policy, err := o.policy(ctx, t)
-	if err != nil {
-		return err
-	}
-	s, err := o.Store(ctx, t)
-	if err != nil {
-		return err
-	}
 	body, err := json.Marshal(a.body)
 	if err != nil {
 		return err
 	}
 	e := preservation.EventObject{Record: id, Body: body, Event: preservation.Event{
 		ID: a.by.ID, Type: a.event, At: a.by.Recorded, Outcome: preservation.Success, Detail: a.detail, Agent: agent}}
-	_, row, err := put(ctx, s, preservation.EventKey(id, a.by.ID), e, eventLock(now, o.Now(), policy, r))
-	if err == nil && now.State == Held {
-		err = s.SetHold(ctx, row.Key, row.VersionID, true)
-	}
+	_, row, err := o.keep(ctx, t, r, e)
 	if err != nil {
-		return fmt.Errorf("store %s of record %s: %w", a.event, id, err)
+		return err
 	}
-	row.Version = r.Version
 	note, ok := AnnotationOf(e)
 	if !ok {
 		return fmt.Errorf("%s is no annotation", a.event)

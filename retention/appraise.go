@@ -11,7 +11,7 @@ import (
 )
 
 // Appraisal decides about some records of a run: A, B, V, or K to keep them until a
-// day. B leaves them to be assessed. As the archive's answer to an offer it is A, V
+// day. B leaves them to be assessed. As the archive's answer to an offer it is A, B, V
 // or NoAnswer.
 type Appraisal struct {
 	Scope    Scope             `json:"scope"`
@@ -70,10 +70,19 @@ func (o *Officer) appraise(ctx context.Context, t *catalog.Tenant, id, actor, ac
 		if err := allowed(ctx, e, r); err != nil {
 			return err
 		}
+		among, list := catalog.ItemFilter{Run: r.ID, States: []string{catalog.ItemOpen}}, "decisions"
+		if act == actAnswered {
+			among, list = Offerable(r.ID), "answers"
+		}
 		for i, d := range decisions {
-			scope, err := e.scope(ctx, r, d.Scope, fmt.Sprintf("decisions[%d].scope", i))
+			scope, err := e.scope(ctx, among, d.Scope, fmt.Sprintf("%s[%d].scope", list, i))
 			if err != nil {
 				return err
+			}
+			if act == actDecided && d.Decision == string(Archive) {
+				if err := e.mayArchive(ctx, among, scope, fmt.Sprintf("decisions[%d].decision", i)); err != nil {
+					return err
+				}
 			}
 			if err := e.enter(ctx, r, Entry{Act: act, Scope: scope, Decision: d.Decision, Until: d.Until, Note: d.Note}); err != nil {
 				return err
@@ -95,6 +104,28 @@ func (o *Officer) appraise(ctx context.Context, t *catalog.Tenant, id, actor, ac
 	})
 }
 
+// mayArchive refuses to hand over records of which a rule forbids that they are offered
+// (BArchG §6(2)).
+func (e *edit) mayArchive(ctx context.Context, among catalog.ItemFilter, s Scope, field string) error {
+	forbidden := make(map[string]bool)
+	for _, rule := range e.plan.rules {
+		if rule.NoOffer {
+			forbidden[rule.Ref().String()] = true
+		}
+	}
+	if len(forbidden) == 0 {
+		return nil
+	}
+	return e.eachItem(ctx, among, s, func(items []catalog.RunItem) error {
+		for _, i := range items {
+			if forbidden[i.Rule] {
+				return Invalid{fault(field, "no-offer", fmt.Sprintf("rule %s of record %s forbids to offer it to an archive: decide V, or K with the reason", i.Rule, i.Record))}
+			}
+		}
+		return nil
+	})
+}
+
 func (r *Run) mayAppraise() error {
 	switch {
 	case r.Collecting:
@@ -107,24 +138,34 @@ func (r *Run) mayAppraise() error {
 	return nil
 }
 
-// scope names the classes of a scope one by one, and refuses records that are not
-// open in the run and classes of which it has none.
-func (e *edit) scope(ctx context.Context, r *Run, s Scope, field string) (Scope, error) {
+// scope names the classes of a scope one by one, and refuses records that are not among
+// those of a run that are meant, and classes of which none is.
+func (e *edit) scope(ctx context.Context, among catalog.ItemFilter, s Scope, field string) (Scope, error) {
 	out := Scope{All: s.All, Records: s.Records}
+	without := ""
+	if among.Offer {
+		without = ", or is not offered: a rule or a standing permit spares that, or it is kept longer (K)"
+	}
 	if s.All {
 		out.Records = nil
-		return out, nil
+		items, err := e.v.RunItems(ctx, among, "", 1)
+		if err == nil && len(items) == 0 {
+			err = Invalid{fault(field+".all", "not-in-run", "no record of this run is open"+without)}
+		}
+		return out, err
 	}
 	var bad Invalid
 	for at := 0; at < len(s.Records); at += batch {
 		ids := s.Records[at:min(at+batch, len(s.Records))]
-		items, err := e.v.RunItems(ctx, catalog.ItemFilter{Run: r.ID, IDs: ids, States: []string{catalog.ItemOpen}}, "", len(ids))
+		f := among
+		f.IDs = ids
+		items, err := e.v.RunItems(ctx, f, "", len(ids))
 		if err != nil {
 			return out, err
 		}
 		for i, id := range ids {
 			if !slices.ContainsFunc(items, func(x catalog.RunItem) bool { return x.Record == id }) {
-				bad = append(bad, fault(fmt.Sprintf("%s.records[%d]", field, at+i), "not-in-run", "it is not open in this run"))
+				bad = append(bad, fault(fmt.Sprintf("%s.records[%d]", field, at+i), "not-in-run", "it is not open in this run"+without))
 			}
 		}
 	}
@@ -134,14 +175,16 @@ func (e *edit) scope(ctx context.Context, r *Run, s Scope, field string) (Scope,
 		codes = slices.Compact(codes)
 		some := false
 		for part := range slices.Chunk(codes, maxCodes) {
-			items, err := e.v.RunItems(ctx, catalog.ItemFilter{Run: r.ID, Classes: part, States: []string{catalog.ItemOpen}}, "", 1)
+			f := among
+			f.Classes = part
+			items, err := e.v.RunItems(ctx, f, "", 1)
 			if err != nil {
 				return out, err
 			}
 			some = some || len(items) > 0
 		}
 		if !some {
-			bad = append(bad, fault(fmt.Sprintf("%s.classes[%d]", field, i), "not-in-run", "no open record of this run is in it"))
+			bad = append(bad, fault(fmt.Sprintf("%s.classes[%d]", field, i), "not-in-run", "no open record of this run is in it"+without))
 		}
 		out.Classes = append(out.Classes, codes...)
 	}
@@ -153,9 +196,16 @@ func (e *edit) scope(ctx context.Context, r *Run, s Scope, field string) (Scope,
 	return out, nil
 }
 
+// Offerable selects the open records of a run that an offer to the archive is about:
+// those that have to be offered, but for those that are kept longer.
+func Offerable(run string) catalog.ItemFilter {
+	return catalog.ItemFilter{Run: run, States: []string{catalog.ItemOpen}, Offer: true,
+		Decisions: []string{"", string(Archive), string(Assess), string(Destroy)}}
+}
+
 // OfferRun notes that the records of a run were offered to the competent archive,
-// which begins its six months. Those that a rule forbids to offer, or that a standing
-// permit covers, are not part of the offer.
+// which begins its six months. Those that a rule forbids to offer, that a standing permit
+// covers or that are kept longer are not part of the offer.
 func (o *Officer) OfferRun(ctx context.Context, t *catalog.Tenant, id string, f Offer, actor string) (Run, error) {
 	policy, err := o.policy(ctx, t)
 	if err != nil {
@@ -173,7 +223,7 @@ func (o *Officer) OfferRun(ctx context.Context, t *catalog.Tenant, id string, f 
 		if err := r.mayAppraise(); err != nil {
 			return err
 		}
-		items, err := e.v.RunItems(ctx, catalog.ItemFilter{Run: r.ID, Offer: true, States: []string{catalog.ItemOpen}}, "", 1)
+		items, err := e.v.RunItems(ctx, Offerable(r.ID), "", 1)
 		if err != nil {
 			return err
 		}
@@ -184,7 +234,8 @@ func (o *Officer) OfferRun(ctx context.Context, t *catalog.Tenant, id string, f 
 	})
 }
 
-// AnswerRun notes what the archive answered: A and V become the decision. After the
+// AnswerRun notes what the archive answered: A and V become the decision, and B, that it
+// has not decided yet, leaves the record to be assessed and unanswered. After the
 // deadline NoAnswer says that it did not answer, and the decisions stand.
 func (o *Officer) AnswerRun(ctx context.Context, t *catalog.Tenant, id string, answers []Appraisal, actor string) (Run, error) {
 	policy, err := o.policy(ctx, t)
@@ -196,8 +247,8 @@ func (o *Officer) AnswerRun(ctx context.Context, t *catalog.Tenant, id string, a
 	for i, d := range answers {
 		at := fmt.Sprintf("answers[%d].", i)
 		bad = append(bad, d.check(at)...)
-		if d.Decision == string(Assess) || d.Decision == Keep {
-			bad = append(bad, fault(at+"answer", "oneof", "must be one of A, V, none"))
+		if d.Decision == Keep {
+			bad = append(bad, fault(at+"answer", "oneof", "must be one of A, B, V, none"))
 		}
 		silent = silent || d.Decision == NoAnswer
 	}
@@ -213,55 +264,6 @@ func (o *Officer) AnswerRun(ctx context.Context, t *catalog.Tenant, id string, a
 			return fmt.Errorf("the archive may answer until %s: %w", r.Offer.Deadline, catalog.ErrConflict)
 		}
 		return nil
-	})
-}
-
-// Handover notes that an archive acknowledged packages of records with decision A.
-type Handover struct {
-	Receiver     string            `json:"receiver" validate:"required,max=500"`
-	Reference    string            `json:"reference" validate:"required,max=500"` // of the acknowledgement
-	Acknowledged preservation.Date `json:"acknowledged" validate:"required"`
-	OwnCopy      string            `json:"own_copy" validate:"required,oneof=destroy keep"`
-}
-
-const (
-	copyDestroy = "destroy"
-	copyKeep    = "keep"
-)
-
-func (h *Handover) text() string {
-	return fmt.Sprintf("%s, %s, acknowledged on %s", h.Receiver, h.Reference, h.Acknowledged)
-}
-
-// HandOver notes an acknowledged transfer of records whose decision is A, in a run that
-// was approved. Only from then on the own copies may go, or are kept for the archive.
-func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s Scope, h Handover, actor string) (Run, error) {
-	policy, err := o.policy(ctx, t)
-	if err != nil {
-		return Run{}, err
-	}
-	bad := Invalid(fields("", h))
-	if s.Empty() {
-		bad = append(bad, fault("scope", "required", "name records or classes, or say all"))
-	}
-	if preservation.DateOf(o.Now().In(policy.zone())).Before(h.Acknowledged) {
-		bad = append(bad, fault("acknowledged", "future", "lies ahead"))
-	}
-	if len(bad) > 0 {
-		return Run{}, bad
-	}
-	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
-		if r.Status != RunApproved && r.Status != RunExecuting && r.Status != RunStopped {
-			return fmt.Errorf("it is %s, and packages are handed over when it is approved: %w", r.Status, catalog.ErrConflict)
-		}
-		scope, err := e.scope(ctx, r, s, "scope")
-		if err != nil {
-			return err
-		}
-		if err := e.enter(ctx, r, Entry{Act: actHandedOver, Scope: scope, Handover: &h}); err != nil {
-			return err
-		}
-		return e.goOn(r)
 	})
 }
 

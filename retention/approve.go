@@ -170,7 +170,7 @@ func (r *Run) objection(i *catalog.RunItem, row *catalog.Retention, e *Evaluatio
 		return "it is kept until " + i.Until.String()
 	case i.Decision != string(Destroy) && i.Decision != string(Archive):
 		return "it is not assessed"
-	case i.Decision == string(Destroy) && i.Offer && i.Answer == "":
+	case i.Decision == string(Destroy) && i.Offer && unanswered(i.Answer):
 		return "the archive was not asked"
 	case i.Version != row.Version:
 		return "a new version was added since it was listed"

@@ -20,7 +20,7 @@ import (
 
 // archive is a tenant with a real catalog, the sample plan and a vault.
 type archive struct {
-	t       *testing.T
+	t       testing.TB
 	now     time.Time
 	url     string // of the catalog
 	vault   *vault
@@ -30,7 +30,7 @@ type archive struct {
 }
 
 // newArchive opens at noon of a day, in Berlin.
-func newArchive(t *testing.T, date string) *archive {
+func newArchive(t testing.TB, date string) *archive {
 	t.Helper()
 	a := &archive{t: t, now: day(t, date).In(berlin(t)).Add(12 * time.Hour), url: database(t)}
 	clock := func() time.Time { return a.now }
@@ -55,7 +55,7 @@ func newArchive(t *testing.T, date string) *archive {
 
 // database is an SQLite file, or an empty schema of the PostgreSQL that
 // BESTAND_TEST_POSTGRES names.
-func database(t *testing.T) string {
+func database(t testing.TB) string {
 	t.Helper()
 	base := os.Getenv("BESTAND_TEST_POSTGRES")
 	if base == "" {

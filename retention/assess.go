@@ -165,7 +165,7 @@ func stored(e *Evaluation, now time.Time) (catalog.Evaluation, error) {
 		return catalog.Evaluation{}, err
 	}
 	s := catalog.Evaluation{
-		State: string(e.State), Trigger: e.Trigger, Start: e.Start, End: e.End, Due: e.DueFrom, Body: body, Evaluated: now,
+		State: string(e.State), Trigger: e.Trigger, Disposition: string(e.Disposition), Start: e.Start, End: e.End, Due: e.DueFrom, Next: e.Next(), Body: body, Evaluated: now,
 	}
 	if e.Rule.ID != "" {
 		s.Rule = e.Rule.String()
@@ -199,22 +199,7 @@ func (o *Officer) report(ctx context.Context, t *catalog.Tenant, id preservation
 	if g.Withdrawn {
 		g.Date = preservation.Date{}
 	}
-	r, err := t.View().Retention(ctx, id)
-	if err != nil {
-		return g, err
-	}
-	if r.Status != "live" {
-		return g, fmt.Errorf("record %s is being destroyed: %w", id, catalog.ErrConflict)
-	}
-	e, err := o.Evaluate(ctx, t, id)
-	if err != nil {
-		return g, err
-	}
-	policy, err := o.policy(ctx, t)
-	if err != nil {
-		return g, err
-	}
-	s, err := o.Store(ctx, t)
+	r, err := living(ctx, t.View(), id)
 	if err != nil {
 		return g, err
 	}
@@ -223,20 +208,16 @@ func (o *Officer) report(ctx context.Context, t *catalog.Tenant, id preservation
 		return g, err
 	}
 	event := preservation.Event{ID: g.ID, Type: preservation.EventRetention, At: now, Outcome: preservation.Success, Detail: "trigger " + g.Type, Agent: agent}
-	key := preservation.EventKey(id, g.ID)
-	_, row, err := put(ctx, s, key, preservation.EventObject{Record: id, Event: event, Body: body}, eventLock(e, now, policy, r))
+	_, row, err := o.keep(ctx, t, r, preservation.EventObject{Record: id, Event: event, Body: body})
 	if err != nil {
-		return g, fmt.Errorf("store trigger: %w", err)
+		return g, err
 	}
-	row.Version = r.Version
 	return g, o.change(ctx, t, actor, func(ctx context.Context, x *edit) error {
-		if r, err := x.v.Retention(ctx, id); err != nil {
+		if _, err := living(ctx, x.v, id); err != nil {
 			return err
-		} else if r.Status != "live" {
-			return fmt.Errorf("record %s is being destroyed: %w", id, catalog.ErrConflict)
 		}
 		return errors.Join(
-			x.Tx.AddTrigger(catalog.Trigger{ID: g.ID, Record: id, Type: g.Type, Name: g.Custodian, Date: g.Date, At: now, Actor: actor, Key: key}),
+			x.Tx.AddTrigger(catalog.Trigger{ID: g.ID, Record: id, Type: g.Type, Name: g.Custodian, Date: g.Date, At: now, Actor: actor, Key: row.Key}),
 			x.AddObject(id, row),
 			x.AddEvents(id, event),
 			x.Audit(catalog.AuditEntry{Actor: actor, Action: "record.trigger", Object: string(id), Detail: map[string]string{"type": g.Type}}),

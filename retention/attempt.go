@@ -146,9 +146,9 @@ func (r *attempt) short() preservation.Lock {
 
 // claim asks the catalog once more, in the transaction after which bytes may
 // go, and makes this attempt the only one for a while. The reason says why the
-// destruction has to be called off, which is possible while the record is
-// whole. When its bytes are gone already the destruction ends as it has to,
-// and in between it is blocked for a person to decide.
+// destruction has to be called off, which is possible while nothing was purged: what is
+// missing then was lost. When purging has begun and all bytes are gone the destruction
+// ends as it has to, and in between it is blocked for a person to decide.
 func (r *attempt) claim(ctx context.Context, whole, gone bool) (reason string, err error) {
 	next := r.w
 	stuck := false
@@ -165,6 +165,7 @@ func (r *attempt) claim(ctx context.Context, whole, gone bool) (reason string, e
 		next = r.w
 		next.Phase, next.Problem, next.Attempts, next.Try = purging, "", r.w.Attempts+1, e.now.Add(lease)
 		switch {
+		case r.w.Phase == intended:
 		case gone:
 			reason = ""
 		case reason != "" && !whole:
@@ -231,7 +232,12 @@ func (r *attempt) unlocked(ctx context.Context, whole bool) error {
 	switch {
 	case until.After(now):
 		return r.postpone(ctx, whole, until, "locked until "+until.UTC().Format(time.RFC3339))
-	case held: // the catalog knows of none: one is being released, or came this moment
+	case held: // the catalog knows of none: one is being released, came this moment, or came back with a backup
+		if policy, err := r.Officer.policy(ctx, r.t); err != nil {
+			return err
+		} else if err := r.Officer.applyHold(ctx, r.t, policy, r.w.Record); err != nil {
+			return err
+		}
 		return r.postpone(ctx, whole, now.Add(time.Hour), "the store shows a legal hold")
 	}
 	return nil
@@ -386,8 +392,8 @@ func (r *attempt) finish(ctx context.Context, outcome preservation.EventObject) 
 
 // at is a boundary at which a crash must lose nothing.
 func (d *Disposer) at(boundary string) error {
-	if d.fault == nil {
+	if d.Boundary == nil {
 		return nil
 	}
-	return d.fault(boundary)
+	return d.Boundary(boundary)
 }

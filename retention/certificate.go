@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -206,12 +207,34 @@ func (c *Certificate) Page(records iter.Seq2[CertifiedRecord, error], digest str
 		"Outcome": func(state string) string {
 			return map[string]string{catalog.ItemDestroyed: "vernichtet", catalog.ItemTransferred: "übergeben, Kopie bleibt", catalog.ItemLeft: "aufbewahrt", catalog.ItemOpen: "offen"}[state]
 		},
-		"Date": func(d preservation.Date) string {
-			if d.IsZero() {
-				return ""
-			}
-			return fmt.Sprintf("%02d.%02d.%04d", d.Day, d.Month, d.Year)
-		}}, nil
+		"Grounds": c.grounds,
+		"Date":    germanDate}, nil
+}
+
+func germanDate(d preservation.Date) string {
+	if d.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%02d.%02d.%04d", d.Day, d.Month, d.Year)
+}
+
+// grounds says in German why a record was destroyed, which its tombstone says in the
+// words of [Run.reason]; of others it is what the run noted.
+func (c *Certificate) grounds(r CertifiedRecord) string {
+	if r.Outcome != catalog.ItemDestroyed || r.Decision == "" {
+		return r.Reason
+	}
+	parts := []string{"Frist beendet, Entscheidung " + r.Decision + " durch " + r.DecidedBy}
+	offered := "angeboten am " + germanDate(c.Offer.Offered) + " an " + c.Offer.Authority
+	switch {
+	case r.Transfer != "":
+		parts = append(parts, "übergeben: "+r.Transfer)
+	case r.Answer == NoAnswer:
+		parts = append(parts, offered+", keine Antwort bis "+germanDate(c.Offer.Deadline))
+	case r.Answer != "":
+		parts = append(parts, offered+", Antwort "+r.Answer)
+	}
+	return strings.Join(append(parts, "freigegeben durch "+c.Approval.By), "; ")
 }
 
 // CertifyRun notes which record holds the certificate of a run.

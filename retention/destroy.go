@@ -12,8 +12,9 @@ import (
 )
 
 // Intent is the body of the event object that says which record is about to be
-// destroyed, written before any of its bytes goes. With it the destruction can
-// be brought to its end from the bucket alone.
+// destroyed, written before any of its bytes goes. It proves no destruction: while the
+// catalog has it the destruction goes on, or is called off; after a rebuild what is
+// there lives.
 type Intent struct {
 	Disposal  string            `json:"disposal"`
 	Packages  []string          `json:"packages"`  // keys that existed

@@ -72,6 +72,7 @@ type Selection struct {
 	Records []preservation.RecordID `json:"records,omitempty" validate:"omitempty,max=100000,unique,dive,record"`
 	Classes []string                `json:"classes,omitempty" validate:"omitempty,max=10000,unique,dive,required,max=64,code"` // with all below them
 	DueBy   preservation.Date       `json:"due_by,omitzero"`
+	Limit   int                     `json:"limit,omitempty" validate:"min=0"` // at most so many of them; 0: all
 }
 
 // Offer is the offer to the competent archive (Anbietung, SächsArchivG §5(1)).
@@ -311,12 +312,11 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 		r.Offer = *n.Offer
 	case actAnswered:
 		r.decides(actor)
-		open.Offer = true
 		c := catalog.ItemChange{Answer: n.Decision}
 		if n.Decision != NoAnswer {
-			c = catalog.ItemChange{Answer: n.Decision, Decision: n.Decision, Until: new(preservation.Date), Note: &n.Note, DecidedBy: actor}
+			c = catalog.ItemChange{Answer: n.Decision, Decision: n.Decision, Note: &n.Note, DecidedBy: actor}
 		}
-		return r.set(x, n.Scope, open, c)
+		return r.set(x, n.Scope, Offerable(r.ID), c)
 	case actApproved:
 		r.Approval, r.Status = *n.Approval, RunApproved
 	case actWithdrawn:
@@ -437,6 +437,9 @@ type RunCounts struct {
 	Refused     int64 `json:"refused"`
 }
 
+// unanswered reports whether the archive has still to decide.
+func unanswered(answer string) bool { return answer == "" || answer == string(Assess) }
+
 // Count sums up the items of a run.
 func Count(counts []catalog.ItemCount) (n RunCounts) {
 	for _, c := range counts {
@@ -457,7 +460,7 @@ func Count(counts []catalog.ItemCount) (n RunCounts) {
 		switch c.Decision {
 		case string(Destroy):
 			n.Destroy += c.Items
-			if c.Offer && c.Answer == "" {
+			if c.Offer && unanswered(c.Answer) {
 				n.Unanswered += c.Items
 			}
 		case string(Archive):

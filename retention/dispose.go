@@ -59,8 +59,8 @@ type Disposer struct {
 	// confirm that the clock is right. 0 means 45 days.
 	Gap time.Duration
 
-	// fault fails at a named boundary, in tests.
-	fault func(boundary string) error
+	// Boundary is called between two steps, in tests: its error is what a crash would be.
+	Boundary func(name string) error
 }
 
 // Refusal says why a record is not destroyed. Nothing of it was purged, unless

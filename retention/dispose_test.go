@@ -67,14 +67,16 @@ func TestDisposeLifecycle(t *testing.T) {
 		}
 		events = append(events, e)
 	}
-	if g, ok := Remains(events, 0, a.now); !ok || fmt.Sprint(g) != fmt.Sprint(stone) {
+	if g, ok := Remains(events); !ok || fmt.Sprint(g) != fmt.Sprint(stone) {
 		t.Errorf("a rebuild would find %+v", g)
 	}
-	if g, ok := Remains(events[:1], 0, a.now); !ok || g.Record != due || g.Class != contact {
-		t.Errorf("a rebuild without the outcome would find %+v", g)
+	if g, ok := Remains(events[:1]); ok {
+		t.Errorf("a rebuild would take an intent for %+v", g)
 	}
-	if _, ok := Remains(events[:1], 1, a.now); ok {
-		t.Error("a rebuild would bury a record whose package is there")
+	for n, want := range map[int]bool{1: true, len(events): false} {
+		if packages, begun := Begun(events[:n]); begun != want || begun && len(packages) != 1 {
+			t.Errorf("after %d events a destruction is under way: %t, of %v", n, begun, packages)
+		}
 	}
 	log, err := a.tenant.AuditLog(t.Context(), 0, string(due), 100)
 	if err != nil || len(log) != 2 || log[0].Action != "record.dispose" || log[1].Action != "record.destroy" {
@@ -238,7 +240,7 @@ func TestDisposeCrash(t *testing.T) {
 	}
 	var boundaries []string
 	a, id := ready(t)
-	a.gate.fault = func(at string) error { boundaries = append(boundaries, at); return nil }
+	a.gate.Boundary = func(at string) error { boundaries = append(boundaries, at); return nil }
 	a.dispose()
 	a.want(id, "destroyed")
 	if len(boundaries) < 12 {
@@ -249,7 +251,7 @@ func TestDisposeCrash(t *testing.T) {
 			t.Run(fmt.Sprintf("%d %s held=%t", n, at, held), func(t *testing.T) {
 				a, id := ready(t)
 				count := 0
-				a.gate.fault = func(string) error {
+				a.gate.Boundary = func(string) error {
 					if count++; count == n+1 {
 						return crash
 					}
@@ -258,7 +260,7 @@ func TestDisposeCrash(t *testing.T) {
 				if err := a.gate.DisposeDue(t.Context(), a.tenant, catalog.Job{}); !errors.Is(err, crash) {
 					t.Fatalf("%v, want the crash", err)
 				}
-				a.gate.fault = nil
+				a.gate.Boundary = nil
 				left := len(a.vault.keys(preservation.PackagePrefix(id)))
 				receipts := len(a.vault.keys(preservation.EventPrefix(id))) - 1
 				again := func() {
@@ -320,7 +322,7 @@ func TestDisposeBlockedStaysLocked(t *testing.T) {
 	a.night()
 	a.now = a.now.AddDate(0, 0, 16)
 	crash := errors.New("crash")
-	a.gate.fault = func(at string) error {
+	a.gate.Boundary = func(at string) error {
 		if at == "one object" {
 			return crash
 		}
@@ -329,7 +331,7 @@ func TestDisposeBlockedStaysLocked(t *testing.T) {
 	if err := a.gate.DisposeDue(t.Context(), a.tenant, catalog.Job{}); !errors.Is(err, crash) {
 		t.Fatal(err)
 	}
-	a.gate.fault = nil
+	a.gate.Boundary = nil
 	h := a.hold(Scope{Records: []preservation.RecordID{id}})
 	for range 60 {
 		a.night()
@@ -364,7 +366,7 @@ func TestDisposeCrashWhenCalledOff(t *testing.T) {
 	a.dispose()
 	a.want(id, "releasing")
 	h := a.hold(Scope{Records: []preservation.RecordID{id}})
-	a.gate.fault = func(at string) error {
+	a.gate.Boundary = func(at string) error {
 		if at == "called off" {
 			return errors.New("crash")
 		}
@@ -373,7 +375,7 @@ func TestDisposeCrashWhenCalledOff(t *testing.T) {
 	if err := a.gate.DisposeDue(t.Context(), a.tenant, catalog.Job{Key: keyReconsider}); err == nil {
 		t.Fatal("no crash")
 	}
-	a.gate.fault = nil
+	a.gate.Boundary = nil
 	if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
 		t.Fatal(err)
 	}

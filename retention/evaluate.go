@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"slices"
 	"time"
 
 	"bestand/preservation"
@@ -65,6 +66,25 @@ type Evaluation struct {
 // Ended reports whether the period is over and nothing but a hold keeps the record.
 func (e *Evaluation) Ended() bool {
 	return e.State == Due || e.State == Held && e.Beneath == Due
+}
+
+// Next is the first day on which an evaluation by the same rules, facts and holds has
+// another result; the zero day when there is none. What is held does not ask: whoever
+// releases it has it evaluated anew.
+func (e *Evaluation) Next() (day preservation.Date) {
+	switch e.State {
+	case Active:
+		day = e.TriggeredOn
+	case Closed:
+		day = e.Start
+	case Retained:
+		day = e.DueFrom
+	case Due:
+		if !slices.ContainsFunc(e.Reasons, func(r Reason) bool { return r.Code == CeilingPassed }) && !e.Ceiling.IsZero() {
+			day = e.Ceiling.AddDays(1)
+		}
+	}
+	return day
 }
 
 // Evaluate says where a record stands at an instant. It is pure: equal

@@ -9,6 +9,33 @@ import (
 	"bestand/preservation/catalog"
 )
 
+// keep writes an event object of a record under the lock and the holds of the record's
+// other objects. What it returns is for the catalog: the object that is there, which
+// is of another attempt with the same identifier if there was one, and its row.
+func (o *Officer) keep(ctx context.Context, t *catalog.Tenant, r catalog.Retention, e preservation.EventObject) (kept preservation.EventObject, row catalog.RecordObject, err error) {
+	at, err := o.Evaluate(ctx, t, r.Record)
+	if err != nil {
+		return kept, row, err
+	}
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return kept, row, err
+	}
+	s, err := o.Store(ctx, t)
+	if err != nil {
+		return kept, row, err
+	}
+	kept, row, err = put(ctx, s, preservation.EventKey(r.Record, e.Event.ID), e, eventLock(at, o.Now(), policy, r))
+	if err == nil && at.State == Held {
+		err = s.SetHold(ctx, row.Key, row.VersionID, true)
+	}
+	if err != nil {
+		return kept, row, fmt.Errorf("store %s event %s of record %s: %w", e.Event.Type, e.Event.ID, r.Record, err)
+	}
+	row.Version = r.Version
+	return kept, row, nil
+}
+
 // AddEvent keeps an event of a record in the bucket, under the lock and the holds of
 // the record's other objects, and then in the catalog. Another attempt with the same
 // identifier adds nothing. Of a record whose destruction has begun nothing is told
@@ -21,26 +48,10 @@ func (o *Officer) AddEvent(ctx context.Context, t *catalog.Tenant, id preservati
 	if err != nil {
 		return err
 	}
-	at, err := o.Evaluate(ctx, t, id)
+	kept, row, err := o.keep(ctx, t, r, e)
 	if err != nil {
 		return err
 	}
-	policy, err := o.policy(ctx, t)
-	if err != nil {
-		return err
-	}
-	s, err := o.Store(ctx, t)
-	if err != nil {
-		return err
-	}
-	kept, row, err := put(ctx, s, preservation.EventKey(id, e.Event.ID), e, eventLock(at, o.Now(), policy, r))
-	if err == nil && at.State == Held {
-		err = s.SetHold(ctx, row.Key, row.VersionID, true)
-	}
-	if err != nil {
-		return fmt.Errorf("store event %s of record %s: %w", e.Event.ID, id, err)
-	}
-	row.Version = r.Version
 	return o.change(ctx, t, System, func(ctx context.Context, x *edit) error {
 		if now, err := x.v.Retention(ctx, id); errors.Is(err, catalog.ErrNotFound) || err == nil && now.Status != "live" {
 			return nil // what was written goes with the rest

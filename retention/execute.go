@@ -1,9 +1,7 @@
 package retention
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -97,35 +95,6 @@ func (x *execution) act(ctx context.Context, fn func(context.Context, *edit, *Ru
 	return err
 }
 
-// ready refuses (Stopped) to begin by a clock, a plan or a list that is not what it
-// has to be, and with a number of records that is unusual.
-func (x *execution) ready(ctx context.Context, r Run) error {
-	if err := x.checkClock(ctx, x.t); err != nil {
-		return err
-	}
-	if err := x.Officer.Configure(ctx, x.t, catalog.Job{}); err != nil { // the order itself may not be in the bucket yet
-		return err
-	}
-	if err := x.checkPlan(ctx, x.t); err != nil {
-		return err
-	}
-	if err := x.checkRun(ctx, x.t, &r); err != nil {
-		return err
-	}
-	if !r.Execution.Begun.IsZero() {
-		return nil
-	}
-	n, err := x.checkNumber(ctx, &r)
-	if err != nil {
-		return err
-	}
-	return x.act(ctx, func(ctx context.Context, e *edit, r *Run) error {
-		begun := r.Execution
-		begun.Begun = e.now.UTC().Truncate(time.Millisecond)
-		return e.enter(ctx, r, Entry{Act: actBegun, Execution: &begun, Note: fmt.Sprintf("%d records to be destroyed", n)})
-	})
-}
-
 // stopped makes the run stop where a Stopped asks for it. Other errors pass through.
 func (x *execution) stopped(ctx context.Context, err error) error {
 	var s *Stopped
@@ -153,113 +122,6 @@ func (x *execution) passed(err error) error {
 		return nil
 	}
 	return err
-}
-
-// checkRun refuses to act on a run that is not what stands in the bucket, and on a list
-// that is not the one that was approved.
-func (d *Disposer) checkRun(ctx context.Context, t *catalog.Tenant, r *Run) error {
-	v, err := d.Vault(ctx, t)
-	if err != nil {
-		return err
-	}
-	var told Run
-	for {
-		docs, err := t.View().Versions(ctx, KindRun, r.ID, told.Revision, 20)
-		if err != nil {
-			return err
-		}
-		for _, doc := range docs {
-			same, err := d.attested(ctx, t, v, doc)
-			if err != nil {
-				return fmt.Errorf("compare disposal run %s with the bucket: %w", r.ID, err)
-			}
-			if !same {
-				return &Stopped{Reason: fmt.Sprintf("its revision %d is not in the catalog as it stands in the bucket (%s): stop the service and run bestand check", doc.Version, doc.Key)}
-			}
-			n, err := entryOf(doc)
-			if err != nil {
-				return err
-			}
-			if err := told.replay(unlisted{}, &n, doc); err != nil {
-				return err
-			}
-		}
-		if len(docs) == 0 {
-			break
-		}
-	}
-	have, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	want, err := json.Marshal(told)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(have, want) {
-		return &Stopped{Reason: "the catalog says something else of it than its revisions do: stop the service and run bestand check"}
-	}
-	digest, _, err := listDigest(ctx, t.View(), r.ID)
-	if err != nil {
-		return err
-	}
-	if digest != r.Approval.Digest {
-		return &Stopped{Void: true, Reason: "the list is not the one that was approved"}
-	}
-	return nil
-}
-
-// checkNumber refuses to destroy unusually many records, unless a person said that
-// they are right.
-func (x *execution) checkNumber(ctx context.Context, r *Run) (int, error) {
-	counts, err := x.t.View().CountItems(ctx, r.ID)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for _, c := range counts {
-		if c.State == catalog.ItemOpen && (c.Decision == string(Destroy) || c.OwnCopy == copyDestroy) {
-			n += int(c.Items)
-		}
-	}
-	if int64(n) <= r.Execution.Allow {
-		return n, nil
-	}
-	s, err := x.unusual(ctx, x.t, n)
-	if err == nil && s == nil {
-		s, err = x.leap(ctx, n)
-	}
-	if err == nil && s != nil {
-		err = s
-	}
-	return n, err
-}
-
-// leap says why a run is much larger than the last ones, or nothing.
-func (x *execution) leap(ctx context.Context, n int) (*Stopped, error) {
-	jump, floor := x.Jump, x.Floor
-	if jump == 0 {
-		jump = 10
-	}
-	if floor == 0 {
-		floor = 100
-	}
-	runs, err := x.Officer.Runs(ctx, x.t, "", 20)
-	if err != nil || n <= floor {
-		return nil, err
-	}
-	largest, known := int64(0), 0
-	for _, r := range runs {
-		if r.Status == RunCompleted {
-			largest, known = max(largest, r.Approval.Destroy), known+1
-		}
-	}
-	if known < 3 || float64(n) <= jump*float64(largest) {
-		return nil, nil
-	}
-	holding, err := x.t.View().CountRetentions(ctx, catalog.RetentionFilter{})
-	return &Stopped{Reason: fmt.Sprintf("%d records in one run are more than %g times as many as in the last %d runs, of which the largest had %d", n, jump, known, largest),
-		Records: n, Holding: holding}, err
 }
 
 // do does to the open items what was decided about them, parts before their files.
@@ -372,13 +234,36 @@ func (x *execution) takeOver(ctx context.Context, items []catalog.RunItem) error
 
 // destroy has records destroyed, and leaves out those that may not be.
 func (x *execution) destroy(ctx context.Context, items []catalog.RunItem) error {
-	run, err := readRun(ctx, x.t.View(), x.id)
+	due, kept, err := x.due(ctx, items)
 	if err != nil {
 		return err
 	}
+	next, err := x.disposeAll(ctx, x.t, due, func(r *Refusal) { kept = append(kept, left(r.Record, r.Reason)) })
+	if !next.IsZero() {
+		x.next = earlier(x.next, next)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		x.failed = append(x.failed, err) // the others come first
+	}
+	if kept, err = x.untouched(ctx, kept); err != nil {
+		return err
+	}
+	return x.leave(ctx, kept)
+}
+
+// due tells the records that are to be destroyed now from those that are kept after
+// all. What is in neither waits, or is being destroyed already.
+func (x *execution) due(ctx context.Context, items []catalog.RunItem) (due []preservation.RecordID, kept []catalog.RunItem, err error) {
+	run, err := readRun(ctx, x.t.View(), x.id)
+	if err != nil {
+		return nil, nil, err
+	}
 	p, err := x.Officer.plans.at(ctx, x.t.View(), x.t.ID())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	ids := make([]preservation.RecordID, len(items))
 	for n, i := range items {
@@ -386,14 +271,12 @@ func (x *execution) destroy(ctx context.Context, items []catalog.RunItem) error 
 	}
 	rows, err := x.t.View().Retentions(ctx, catalog.RetentionFilter{IDs: ids}, "", len(ids))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	facts, err := gather(ctx, x.t.View(), rows)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	var due []preservation.RecordID
-	var kept []catalog.RunItem
 	known := make(map[preservation.RecordID]bool, len(rows))
 	files := make(map[preservation.RecordID]bool)
 	for n, row := range rows {
@@ -408,13 +291,13 @@ func (x *execution) destroy(ctx context.Context, items []catalog.RunItem) error 
 		whole, seen := files[top.ID]
 		if !seen {
 			if whole, err = x.wholeFile(ctx, x.t, p, x.policy, top.ID, &run); err != nil {
-				return err
+				return nil, nil, err
 			}
 			files[top.ID] = whole
 		}
 		going, err := x.partsGoing(ctx, row.Record)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		switch {
 		case going:
@@ -430,28 +313,23 @@ func (x *execution) destroy(ctx context.Context, items []catalog.RunItem) error 
 			kept = append(kept, left(id, "there is no such record any more"))
 		}
 	}
-	next, err := x.disposeAll(ctx, x.t, due, func(r *Refusal) { kept = append(kept, left(r.Record, r.Reason)) })
-	if !next.IsZero() {
-		x.next = earlier(x.next, next)
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		x.failed = append(x.failed, err) // the others come first
-	}
-	final := kept[:0]
-	for _, i := range kept {
+	return due, kept, nil
+}
+
+// untouched returns the items of whose records no bytes are gone. The others stay in
+// the run: a person has to see to what forbids the rest.
+func (x *execution) untouched(ctx context.Context, items []catalog.RunItem) (whole []catalog.RunItem, err error) {
+	for _, i := range items {
 		switch _, err := x.t.View().Disposal(ctx, i.Record); {
 		case errors.Is(err, catalog.ErrNotFound):
-			final = append(final, i)
+			whole = append(whole, i)
 		case err != nil:
-			return err
-		default: // bytes of it are gone: a person has to see to what forbids the rest
+			return nil, err
+		default:
 			x.next = earlier(x.next, x.Officer.Now().Add(time.Hour))
 		}
 	}
-	return x.leave(ctx, final)
+	return whole, nil
 }
 
 // partsGoing reports whether all that still belongs to a record is on its way out, so

@@ -138,6 +138,28 @@ func dueRecords(t *testing.T, n int, class string) (*archive, []preservation.Rec
 	return a, ids
 }
 
+// TestAnswerSparesKept answers for all that was offered: what is kept longer was not.
+func TestAnswerSparesKept(t *testing.T) {
+	a, ids := dueRecords(t, 2, sickness)
+	r := a.propose(ids...)
+	a.decide(r, "V", everything)
+	a.decide(r, Keep, Scope{Records: ids[1:]})
+	for _, answer := range []string{"V", "A"} {
+		a.offered(r, answer)
+		if i := a.item(r, ids[0]); i.Decision != answer || i.Answer != answer {
+			t.Errorf("what was offered: %+v", i)
+		}
+		if i := a.item(r, ids[1]); i.Decision != Keep || i.Answer != "" || i.Until.IsZero() || i.Note != "bewertet" {
+			t.Errorf("what is kept longer: %+v", i)
+		}
+	}
+	var bad Invalid
+	_, err := a.officer.AnswerRun(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: Scope{Records: ids}, Decision: "V"}}, "Carla")
+	if !errors.As(err, &bad) || len(bad) != 1 || bad[0].Subject != "answers[0].scope.records[1]" || !strings.Contains(bad[0].Detail, "kept longer") {
+		t.Errorf("an answer for a record that was not offered: %v", err)
+	}
+}
+
 func TestRunLifecycle(t *testing.T) {
 	a, ids := dueRecords(t, 4, sickness)
 	young := a.keep(a.metadata(sickness, "2025-07-31"))
@@ -217,6 +239,7 @@ func TestRunLifecycle(t *testing.T) {
 	a.whole(archived)
 	hand := func(id preservation.RecordID, own string) {
 		t.Helper()
+		a.export(r, id)
 		_, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, Scope{Records: []preservation.RecordID{id}},
 			Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
 		if err != nil {
@@ -285,7 +308,7 @@ func TestRunCrash(t *testing.T) {
 	}
 	var boundaries []string
 	a, id, r := ready(t)
-	a.gate.fault = func(at string) error { boundaries = append(boundaries, at); return nil }
+	a.gate.Boundary = func(at string) error { boundaries = append(boundaries, at); return nil }
 	a.execute(r)
 	a.want(id, "destroyed")
 	a.wantRun(r, RunCompleted)
@@ -298,7 +321,7 @@ func TestRunCrash(t *testing.T) {
 				t.Parallel()
 				a, id, r := ready(t)
 				count := 0
-				a.gate.fault = func(string) error {
+				a.gate.Boundary = func(string) error {
 					if count++; count == n+1 {
 						return crash
 					}
@@ -307,7 +330,7 @@ func TestRunCrash(t *testing.T) {
 				if err := a.tryExecute(r); !errors.Is(err, crash) {
 					t.Fatalf("%v, want the crash", err)
 				}
-				a.gate.fault = nil
+				a.gate.Boundary = nil
 				untouched := len(a.vault.keys(preservation.PackagePrefix(id))) == 1
 				again := func() {
 					t.Helper()
@@ -392,6 +415,28 @@ func TestRunWaits(t *testing.T) {
 	a.whole(held)
 	a.wantItem(r, held, catalog.ItemLeft, "it is held")
 	a.wantRun(r, RunCompleted)
+}
+
+// TestRunLimit lists no more records than were asked for, whatever is refused.
+func TestRunLimit(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	for range 3 {
+		a.keep(a.metadata(sickness, "2012-07-31"))
+	}
+	a.night()
+	for _, c := range []struct{ limit, open int }{{2, 2}, {2, 1}, {1, 0}} {
+		r, err := a.officer.ProposeRun(t.Context(), a.tenant, "", Selection{Classes: []string{sickness}, Limit: c.limit}, "anna")
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts, err := a.tenant.View().CountItems(t.Context(), r.ID)
+		if n := Count(counts).Open; err != nil || n != int64(c.open) || r.Collecting {
+			t.Errorf("limit %d: %d open, want %d, %v", c.limit, n, c.open, err)
+		}
+	}
+	if _, err := a.officer.ProposeRun(t.Context(), a.tenant, "", Selection{Limit: 2}, "anna"); err == nil {
+		t.Error("a limit alone names nothing")
+	}
 }
 
 // TestRunLeavesOut has records change between approval and execution.
@@ -527,14 +572,47 @@ func TestRunStopsItself(t *testing.T) {
 		a.want(ids[0], "due")
 		a.wantRun(r, RunStopped)
 	})
+	t.Run("order to stop that is hidden", func(t *testing.T) {
+		a, ids := dueRecords(t, 1, sickness)
+		r := a.approved(ids...)
+		row, err := a.tenant.View().Run(t.Context(), r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.officer.StopRun(t.Context(), a.tenant, r.ID, "Rückfrage", "dora"); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetRun(row) }); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.tryExecute(r); err == nil { // its next revision is taken
+			a.wantRun(r, RunStopped)
+		}
+		a.want(ids[0], "due")
+	})
 	t.Run("clock", func(t *testing.T) {
 		a, ids := dueRecords(t, 1, sickness)
 		a.dispose()
 		r := a.approved(ids...)
-		a.now = a.now.AddDate(10, 0, 0)
+		right := a.now
+		a.now = right.Add(-time.Hour)
+		a.execute(r)
+		a.wantRun(r, RunExecuting) // its grace period is not over by this clock
+		a.want(ids[0], "due")
+		a.now = right.AddDate(10, 0, 0)
 		a.execute(r)
 		a.wantRun(r, RunStopped)
 		a.want(ids[0], "due")
+		a.now = right.Add(-time.Hour) // begun by a right clock, which then went back
+		a.start(r, -2*time.Hour)
+		a.execute(r)
+		a.wantRun(r, RunStopped)
+		a.want(ids[0], "due")
+		a.now = right.Add(time.Minute)
+		a.start(r, 0)
+		a.execute(r)
+		a.wantRun(r, RunCompleted)
+		a.want(ids[0], "destroyed")
 	})
 }
 

@@ -9,6 +9,22 @@ import (
 	"bestand/preservation/catalog"
 )
 
+// forgotten is the action in the audit log when a subject request was deleted.
+const forgotten = "subject-request.delete"
+
+// Forgets reports whether documents of a kind are deleted when their time has come.
+func Forgets(kind string) bool { return kind == KindSubjectRequest }
+
+// Forgotten reports whether a document that is gone from the bucket was deleted because
+// its time had come: the audit log says so.
+func Forgotten(ctx context.Context, t *catalog.Tenant, d preservation.ConfigObject) (bool, error) {
+	if !Forgets(d.Kind) {
+		return false, nil
+	}
+	told, err := t.View().Audited(ctx, forgotten, d.Name)
+	return len(told) > 0, err
+}
+
 // forgetRequests deletes the subject requests whose day has come, from the bucket and
 // then from the catalog. A lock that is still on them is waited for: it is not extended
 // any more, and so lasts at most a horizon.
@@ -29,7 +45,7 @@ func (d *Disposer) forgetRequests(ctx context.Context, t *catalog.Tenant) error 
 			continue
 		case err == nil:
 			err = t.Update(ctx, func(x *catalog.Tx) error {
-				return errors.Join(x.ForgetDocument(KindSubjectRequest, id), x.Audit(catalog.AuditEntry{Actor: System, Action: "subject-request.delete", Object: id}))
+				return errors.Join(x.ForgetDocument(KindSubjectRequest, id), x.Audit(catalog.AuditEntry{Actor: System, Action: forgotten, Object: id}))
 			})
 		}
 		if err != nil {

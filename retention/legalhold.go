@@ -6,11 +6,33 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
+
+// holders is how many records have their legal holds set at a time: each of them waits
+// for the store and then for the disk.
+const holders = 8
+
+// applyHolds is applyHold for many records. One that fails does not keep the others.
+func (o *Officer) applyHolds(ctx context.Context, t *catalog.Tenant, policy LockPolicy, ids []preservation.RecordID) error {
+	failed := make([]error, len(ids))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(holders, len(ids)) {
+		all.Go(func() {
+			for n := next.Add(1) - 1; n < int64(len(ids)) && ctx.Err() == nil; n = next.Add(1) - 1 {
+				failed[n] = o.applyHold(ctx, t, policy, ids[n])
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(failed...)
+}
 
 // applyHold brings the legal holds of all versions of a record's objects in
 // line with its holds, and only then stores the evaluation. When a hold came or

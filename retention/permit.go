@@ -37,7 +37,10 @@ func (p *Permit) InForce(today preservation.Date) bool {
 
 // Allows reports whether the permit lets a record be destroyed unattended:
 // it is in force and covers the class, and the record is due under
-// disposition V with no hold, no dispute and nothing missing.
+// disposition V with no hold, no dispute and nothing missing. Records of a class
+// that a later classification replaced by a successor are covered by no permit,
+// neither by one for the old class nor by one for the successor: the archive knew
+// other contents when it granted it, and is asked anew.
 func (p *Permit) Allows(s *Schedule, e *Evaluation, today preservation.Date) bool {
 	if e.State != Due || e.Disposition != Destroy || !p.InForce(today) {
 		return false

@@ -7,6 +7,11 @@ import (
 
 func TestPermitAllows(t *testing.T) {
 	s := schedule(t, []Class{{Code: "1", Title: "one", Rule: "r"}, {Code: "1.1", Title: "below", Parent: "1"}, {Code: "2", Title: "two", Rule: "r"}}, rule(t, "r"))
+	followed, err := NewSchedule(Scheme{Version: 2, Title: "Plan", Classes: []Class{{Code: "1", Title: "one", Rule: "r"}, {Code: "1.1", Title: "below", Parent: "1"}},
+		Successors: map[string]string{"2": "1.1", "3": "1"}}, []Rule{rule(t, "r")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	today := day(t, "2026-05-05")
 	permit := Permit{ID: "p", Classes: []string{"1"}, Authority: "Stadtarchiv", Granted: day(t, "2020-01-01"), LegalBasis: "SächsArchivG §5(9)",
 		ValidFrom: day(t, "2020-02-01"), Proposer: "a", Proposed: time.Unix(1, 0), Approver: "b", Approved: time.Unix(2, 0)}
@@ -41,5 +46,15 @@ func TestPermitAllows(t *testing.T) {
 		if got := p.Allows(s, &e, today); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
+	}
+	for _, code := range []string{"2", "3"} {
+		p, e := permit, due
+		p.Classes, e.Class = []string{"1", "1.1", "2", "3"}, code
+		if p.Allows(followed, &e, today) {
+			t.Errorf("records of class %s are destroyed by a permit that its successor has, or that it had", code)
+		}
+	}
+	if !permit.Allows(followed, &due, today) {
+		t.Error("the permit ends for a class that is as it was")
 	}
 }

@@ -113,6 +113,13 @@ func TestEvaluateProperties(t *testing.T) {
 				fail("shorter than its duration")
 			}
 		}
+		if day := e.Next(); day.IsZero() {
+			if later := Evaluate(s, f, nil, day.In(loc).AddDate(3000, 0, 0), loc); !reflect.DeepEqual(e, later) {
+				fail(fmt.Sprintf("time changes it: %+v", later))
+			}
+		} else if before, after := Evaluate(s, f, nil, day.AddDays(-1).In(loc), loc), Evaluate(s, f, nil, day.In(loc), loc); !today.Before(day) || !reflect.DeepEqual(e, before) || reflect.DeepEqual(e, after) {
+			fail(fmt.Sprintf("it does not change on %s first", day))
+		}
 		held := Evaluate(s, f, NewHolds(Hold{ID: "b", Scope: Scope{All: true}}, Hold{ID: "a", Scope: Scope{Records: []preservation.RecordID{"r"}}}), now, loc)
 		if held.State != Held || held.Beneath != e.State || !reflect.DeepEqual(held.Holds, []string{"a", "b"}) {
 			fail("a hold does not win")

@@ -36,19 +36,53 @@ func (o *Officer) Reclassify(ctx context.Context, t *catalog.Tenant, id preserva
 		return g, err
 	}
 	g.From = r.Class
-	if g.From == class {
-		return g, Invalid{fault("class", "unchanged", "the record is in this class already")}
-	}
-	schedule, err := o.Schedule(ctx, t)
+	p, err := o.plans.at(ctx, t.View(), t.ID())
 	if err != nil {
 		return g, err
 	}
-	if _, ok := schedule.Class(class); !ok {
-		return g, Invalid{fault("class", UnknownClass, fmt.Sprintf("there is no class %q", class))}
+	if err := p.newClass(g.From, class); err != nil {
+		return g, err
 	}
 	return g, o.annotate(ctx, t, id, addition{by: g.Added, event: preservation.EventReclassify, body: g,
 		detail: fmt.Sprintf("class %s replaced by %s", g.From, class),
 		audit:  catalog.AuditEntry{Actor: actor, Action: "record.reclassify", Object: string(id), Detail: map[string]string{"from": g.From, "class": class}}})
+}
+
+// PreviewReclassification says where a record would stand in another class. Errors as
+// for Reclassify.
+func (o *Officer) PreviewReclassification(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, class string) (Evaluation, error) {
+	r, err := living(ctx, t.View(), id)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	p, err := o.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return Evaluation{}, err
+	}
+	if err := p.newClass(r.Class, class); err != nil {
+		return Evaluation{}, err
+	}
+	r.Class = class
+	facts, err := gather(ctx, t.View(), []catalog.Retention{r})
+	if err != nil {
+		return Evaluation{}, err
+	}
+	return Evaluate(p.schedule, *facts[0], p.holds, o.Now(), policy.zone()), nil
+}
+
+// newClass refuses to move a record to the class that it has, or to one that there is not.
+func (p *plan) newClass(from, to string) error {
+	if from == to {
+		return Invalid{fault("class", "unchanged", "the record is in this class already")}
+	}
+	if _, ok := p.schedule.Class(to); !ok {
+		return Invalid{fault("class", UnknownClass, fmt.Sprintf("there is no class %q", to))}
+	}
+	return nil
 }
 
 // Reclassifications lists how a record came to its class, oldest first.

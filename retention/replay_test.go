@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -99,15 +100,15 @@ func TestRemind(t *testing.T) {
 	}
 }
 
-// TestReplayFinishes ends a destruction of which the catalog was lost when the
-// packages were purged and the receipts were not.
+// TestReplayFinishes writes the proof of a destruction that only the catalog has, and
+// purges what is left. No rebuild believes the intent.
 func TestReplayFinishes(t *testing.T) {
 	a := newArchive(t, "2026-02-01")
 	a.permit(contact)
 	id := a.keep(a.metadata(contact, "2020-07-31"))
 	a.night()
 	a.now = a.now.AddDate(0, 0, 16)
-	a.gate.fault = func(at string) error {
+	a.gate.Boundary = func(at string) error {
 		if at == "purged" {
 			return errors.New("crash")
 		}
@@ -116,7 +117,7 @@ func TestReplayFinishes(t *testing.T) {
 	if err := a.gate.DisposeDue(t.Context(), a.tenant, catalog.Job{}); err == nil {
 		t.Fatal("no crash")
 	}
-	a.gate.fault = nil
+	a.gate.Boundary = nil
 	read := func() (events []preservation.EventObject) {
 		for _, key := range a.vault.keys(preservation.EventPrefix(id)) {
 			if e, _, err := readEvent(t.Context(), a.vault, key); err == nil { // the receipt of this test is none
@@ -125,10 +126,16 @@ func TestReplayFinishes(t *testing.T) {
 		}
 		return events
 	}
-	stone, ok := Remains(read(), 0, a.now)
-	if !ok {
-		t.Fatal("a rebuild would not know of the destruction")
+	if stone, ok := Remains(read()); ok {
+		t.Fatalf("a rebuild would find %+v", stone)
 	}
+	w, err := a.tenant.View().Disposal(t.Context(), id)
+	var i Intent
+	if err = errors.Join(err, json.Unmarshal(w.Body, &i)); err != nil {
+		t.Fatal(err)
+	}
+	stone := i.Tombstone
+	stone.Destroyed = a.now.UTC()
 	if err := a.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.Destroy(stone) }); err != nil {
 		t.Fatal(err)
 	}
@@ -137,12 +144,32 @@ func TestReplayFinishes(t *testing.T) {
 	if keys := a.vault.keys(preservation.EventPrefix(id)); len(keys) != 2 || keys[0] != stone.Intent || keys[1] != stone.Key {
 		t.Fatalf("of its events stay %q", keys)
 	}
-	if again, ok := Remains(read(), 0, a.now.Add(time.Hour)); !ok || !again.Destroyed.Equal(stone.Destroyed) || again.Class != contact {
+	if again, ok := Remains(read()); !ok || !again.Destroyed.Equal(stone.Destroyed) || again.Class != contact {
 		t.Errorf("a rebuild would find %+v, not %+v", again, stone)
 	}
 	for _, key := range []string{stone.Intent, stone.Key} {
 		if o, _ := a.vault.Stat(t.Context(), key, ""); !o.Lock.Until.After(a.now.AddDate(0, 0, 80)) {
 			t.Errorf("%s is locked until %s only", key, o.Lock.Until)
 		}
+	}
+}
+
+// TestLostIsNotPurged: what a disk lost of a record while its destruction waited, nobody
+// has destroyed. When something forbids it by then the destruction is called off.
+func TestLostIsNotPurged(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	a.permit(contact)
+	id := a.keep(a.metadata(contact, "2020-07-31"))
+	a.night()
+	a.dispose()
+	a.want(id, "releasing") // its lock still runs
+	a.hold(Scope{Records: []preservation.RecordID{id}})
+	a.vault.drop(preservation.PackageKey(id, 1))
+	a.now = a.now.AddDate(0, 0, 16)
+	a.dispose()
+	a.evaluate()
+	a.want(id, "held")
+	if _, err := a.tenant.Tombstone(t.Context(), id); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("tombstone: %v", err)
 	}
 }

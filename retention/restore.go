@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -29,29 +28,34 @@ func Replanned(x *catalog.Tx) error {
 	return errors.Join(err, x.SetCursor(stampName, ""))
 }
 
-// Remains returns the tombstone of a record as its event objects tell it, for
-// the rebuild: of a destruction that ended, or of one whose packages are all
-// gone and that only has to be written down. ok is false while the record
-// lives, also when a destruction was begun or called off.
-func Remains(events []preservation.EventObject, packages int, now time.Time) (stone catalog.Tombstone, ok bool) {
-	ended := make(map[string]bool)
+// Remains returns the tombstone of a record as its event objects tell it, for the
+// rebuild. ok is false while there is none: an intent alone destroys nothing, also when
+// no package is left, since a package may be lost as well. What is known of holds,
+// permits and other copies decides, and that is the business of a Disposer.
+func Remains(events []preservation.EventObject) (stone catalog.Tombstone, ok bool) {
 	for _, e := range events {
-		ended[e.Event.ID] = true // an outcome has the ID of its disposal
 		if e.Event.Type == preservation.EventDelete && json.Unmarshal(e.Body, &stone) == nil && stone.Record == e.Record {
 			return stone, true
 		}
 	}
+	return catalog.Tombstone{}, false
+}
+
+// Begun reports whether the event objects of a record tell of a destruction that has
+// begun, and neither ended nor was called off, and names the packages that there were.
+func Begun(events []preservation.EventObject) (packages []string, ok bool) {
+	ended := make(map[string]bool)
+	for _, e := range events {
+		ended[e.Event.ID] = true // an outcome has the ID of its disposal
+	}
 	for _, e := range events {
 		var i Intent
-		if packages > 0 || e.Event.Type != preservation.EventIntent || json.Unmarshal(e.Body, &i) != nil {
-			continue
-		}
-		if i.Disposal != "" && !ended[i.Disposal] && i.Tombstone.Record == e.Record {
-			i.Tombstone.Destroyed = now.UTC()
-			return i.Tombstone, true
+		if e.Event.Type == preservation.EventIntent && json.Unmarshal(e.Body, &i) == nil &&
+			i.Disposal != "" && !ended[i.Disposal] && i.Tombstone.Record == e.Record {
+			packages, ok = append(packages, i.Packages...), true
 		}
 	}
-	return catalog.Tombstone{}, false
+	return packages, ok
 }
 
 // RestoreRuns makes the disposal runs and their items anew from the versions of their
@@ -82,7 +86,51 @@ func RestoreRuns(ctx context.Context, t *catalog.Tenant) error {
 			return fmt.Errorf("restore disposal runs: %w", err)
 		}
 	}
-	return markDestroyed(ctx, t)
+	if err := markDestroyed(ctx, t); err != nil {
+		return err
+	}
+	return certifyAgain(ctx, t)
+}
+
+// certifyAgain has runs certified anew whose certificate did not come back with them: its
+// record is younger than the copy that was restored.
+func certifyAgain(ctx context.Context, t *catalog.Tenant) error {
+	for _, status := range []RunStatus{RunCompleted, RunCancelled} {
+		rows, err := t.View().RunsIn(ctx, string(status))
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			var r Run
+			if err := json.Unmarshal(row.Body, &r); err != nil {
+				return fmt.Errorf("disposal run %s: %w", row.ID, err)
+			}
+			if r.Certificate == "" {
+				continue
+			}
+			_, err := t.Record(ctx, r.Certificate)
+			if errors.Is(err, catalog.ErrNotFound) {
+				_, err = t.Tombstone(ctx, r.Certificate)
+			}
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, catalog.ErrNotFound) {
+				return err
+			}
+			r.Certificate = ""
+			if row, err = r.row(); err != nil {
+				return err
+			}
+			err = t.Update(ctx, func(x *catalog.Tx) error {
+				return errors.Join(x.SetRun(row), x.Enqueue(catalog.Job{Kind: JobCertify, Key: r.ID}))
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func restoreRun(ctx context.Context, x *catalog.Tx, d catalog.Document) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -53,6 +55,21 @@ func (o *Officer) Restricted(ctx context.Context, t *catalog.Tenant, ids ...pres
 	if err != nil {
 		return nil, err
 	}
+	return standing(notes)
+}
+
+// AllRestricted returns all records whose processing is restricted, in their order.
+func (o *Officer) AllRestricted(ctx context.Context, t *catalog.Tenant) ([]preservation.RecordID, error) {
+	notes, err := t.View().Annotated(ctx, kindRestriction)
+	if err != nil {
+		return nil, err
+	}
+	all, err := standing(notes)
+	return slices.Sorted(maps.Keys(all)), err
+}
+
+// standing are the restrictions that have not ended.
+func standing(notes []catalog.Annotation) (map[preservation.RecordID]Restriction, error) {
 	all := map[preservation.RecordID]Restriction{}
 	for _, n := range notes {
 		var r Restriction

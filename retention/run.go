@@ -50,13 +50,9 @@ func (o *Officer) EvaluateDue(ctx context.Context, t *catalog.Tenant, j catalog.
 		if err != nil {
 			return err
 		}
-		for _, r := range page.hold {
-			if err := o.applyHold(ctx, t, policy, r); err != nil {
-				if ctx.Err() != nil {
-					return err
-				}
-				failed = append(failed, err) // the others come first
-			}
+		failed = append(failed, o.applyHolds(ctx, t, policy, page.hold)) // the others come first
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if after = page.last; after == "" {
 			return errors.Join(failed...)
@@ -64,8 +60,8 @@ func (o *Officer) EvaluateDue(ctx context.Context, t *catalog.Tenant, j catalog.
 	}
 }
 
-// markDue marks what a new day may change: who is waiting for a date, and
-// everything when a version of a rule begins or ends.
+// markDue marks what a new day changes, and everything when a version of a rule
+// begins or ends.
 func (o *Officer) markDue(ctx context.Context, t *catalog.Tenant) error {
 	policy, err := o.policy(ctx, t)
 	if err != nil {
@@ -77,17 +73,12 @@ func (o *Officer) markDue(ctx context.Context, t *catalog.Tenant) error {
 		if err != nil {
 			return err
 		}
-		filters := []catalog.RetentionFilter{
-			{States: []string{string(Active), string(Closed)}},
-			{States: []string{string(Retained)}, DueBy: today},
-		}
+		f := catalog.RetentionFilter{NextBy: today}
 		if e.plan.changed(last, today) {
-			filters = []catalog.RetentionFilter{{}}
+			f = catalog.RetentionFilter{}
 		}
-		for _, f := range filters {
-			if _, err := e.MarkStale(f); err != nil {
-				return err
-			}
+		if _, err := e.MarkStale(f); err != nil {
+			return err
 		}
 		if stamp, err := e.v.Cursor(ctx, stampName); err != nil {
 			return err

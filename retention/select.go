@@ -30,8 +30,8 @@ func (o *Officer) ProposeRun(ctx context.Context, t *catalog.Tenant, title strin
 	}
 	r := Run{ID: preservation.NewID(now), Title: title, Selection: s, Collecting: true, Status: RunDraft, Proposer: actor, Proposed: now.UTC().Truncate(time.Millisecond)}
 	r.Selection.Records = nil // each is an item
-	if len(s.Records) > 0 && (len(s.Classes) > 0 || !s.DueBy.IsZero()) {
-		return r, Invalid{fault("records", "contradiction", "name records, or classes and a day, not both")}
+	if len(s.Records) > 0 && (len(s.Classes) > 0 || !s.DueBy.IsZero() || s.Limit > 0) {
+		return r, Invalid{fault("records", "contradiction", "name records, or classes, a day and a limit, not both")}
 	}
 	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		if err := namesKnown(ctx, e.v, e.plan.schedule, s.Classes); err != nil {
@@ -107,7 +107,11 @@ func (o *Officer) collect(ctx context.Context, t *catalog.Tenant, policy LockPol
 			if err != nil {
 				return err
 			}
-			n := Entry{Act: actListed, Items: items, Through: r.Collected, More: len(rows) == page}
+			items, full, err := e.limited(ctx, r, items)
+			if err != nil {
+				return err
+			}
+			n := Entry{Act: actListed, Items: items, Through: r.Collected, More: len(rows) == page && !full}
 			if len(ids) > 0 {
 				n.Through = string(ids[len(ids)-1])
 			}
@@ -120,6 +124,28 @@ func (o *Officer) collect(ctx context.Context, t *catalog.Tenant, policy LockPol
 			return r, t.Update(ctx, func(x *catalog.Tx) error { return x.Enqueue(r.job()) })
 		}
 	}
+}
+
+// limited cuts what is listed where the run has as many open records as it may have,
+// and reports whether it has.
+func (e *edit) limited(ctx context.Context, r *Run, items []catalog.RunItem) ([]catalog.RunItem, bool, error) {
+	if r.Selection.Limit == 0 {
+		return items, false, nil
+	}
+	counts, err := e.v.CountItems(ctx, r.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	open := Count(counts).Open
+	for i := range items {
+		if items[i].State == catalog.ItemOpen {
+			open++
+		}
+		if open == int64(r.Selection.Limit) {
+			return items[:i+1], true, nil
+		}
+	}
+	return items, false, nil
 }
 
 // candidates says of each record whether it can be in a run, and with what proposal.

@@ -150,7 +150,32 @@ func readings(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) 
 //go:embed statement.html
 var statementPage string
 
-var statementTemplate = template.Must(template.New("statement").Parse(statementPage))
+var statementTemplate = template.Must(template.New("statement").Funcs(template.FuncMap{
+	"day":     func(d preservation.Date) string { return d.In(time.UTC).Format("02.01.2006") },
+	"reading": func(action string) string { return inGerman(readingWords, action) },
+	"state":   func(s State) string { return inGerman(stateWords, string(s)) },
+}).Parse(statementPage))
+
+// The words of the statement for people, which is German.
+var (
+	readingWords = map[string]string{
+		"record.read": "Akte angesehen", "file.read": "Datei gelesen", "package.read": "Archivpaket gelesen",
+		"submission.file.read": "Datei in Quarantäne gelesen", "disposal.offer.read": "Anbietung an das Archiv gelesen",
+	}
+	stateWords = map[string]string{
+		string(Active): "das auslösende Ereignis steht aus", string(Closed): "abgeschlossen", string(Retained): "in der Aufbewahrung",
+		string(Due): "Frist abgelaufen", string(Held): "gesperrt", string(Unresolved): "Frist ungeklärt",
+		string(Conflict): "Fristen widersprechen sich", string(Permanent): "dauerhaft aufzubewahren",
+	}
+)
+
+// inGerman is the word for a code, or the code where there is none.
+func inGerman(words map[string]string, code string) string {
+	if w, ok := words[code]; ok {
+		return w
+	}
+	return code
+}
 
 // Page is the statement for people, and what is to be printed with it.
 func (s AccessStatement) Page() (*template.Template, map[string]any) {

@@ -213,6 +213,13 @@ func TestRequestIsDeleted(t *testing.T) {
 		}
 		return n
 	}
+	forgotten := func() bool {
+		gone, err := Forgotten(ctx, a.tenant, preservation.ConfigObject{Kind: KindSubjectRequest, Name: q.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return gone
+	}
 	if holds() != 2 {
 		t.Fatalf("%d objects of %d tell of it", holds(), len(keys))
 	}
@@ -227,6 +234,9 @@ func TestRequestIsDeleted(t *testing.T) {
 		}
 		if holds() != c.left {
 			t.Errorf("on %s %d objects tell of it, want %d", c.day, holds(), c.left)
+		}
+		if forgotten() != (c.left == 0) {
+			t.Errorf("on %s a backup may forget it: %t", c.day, forgotten())
 		}
 	}
 	left, err := a.officer.SubjectRequests(ctx, a.tenant)

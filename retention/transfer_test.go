@@ -1,0 +1,125 @@
+package retention
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// export notes that the newest version of a record was fetched for a run.
+func (a *archive) export(r Run, id preservation.RecordID) {
+	a.t.Helper()
+	row, err := a.tenant.View().Retention(a.t.Context(), id)
+	if err == nil {
+		_, _, err = a.officer.MayExport(a.t.Context(), a.tenant, r.ID, id)
+	}
+	if err == nil {
+		err = a.officer.Exported(a.t.Context(), a.tenant, r.ID, id, row.Version, "xdomea", "anna")
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// TestTransferExported acknowledges only what was fetched in the same run and in its
+// newest version.
+func TestTransferExported(t *testing.T) {
+	a, ids := dueRecords(t, 4, sickness)
+	one, two, kept, foreign := ids[0], ids[1], ids[2], ids[3]
+	elsewhere := a.propose(foreign)
+	a.offered(elsewhere, "A")
+	a.approve(elsewhere)
+	r := a.propose(one, two, kept)
+	a.offered(r, "A")
+	a.decide(r, Keep, Scope{Records: []preservation.RecordID{kept}})
+	own := "destroy"
+	hand := func(s Scope) error {
+		_, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, s, Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
+		return err
+	}
+	refused := func(err error, said string) {
+		t.Helper()
+		if !errors.Is(err, catalog.ErrConflict) || !strings.Contains(err.Error(), said) {
+			t.Errorf("%v, want %q", err, said)
+		}
+	}
+	may := func(id preservation.RecordID) error {
+		_, _, err := a.officer.MayExport(t.Context(), a.tenant, r.ID, id)
+		return err
+	}
+	refused(may(one), "handed over when it is approved")
+	a.approve(r)
+	refused(may(kept), "not open with decision A")
+	refused(may(foreign), "not open with decision A")
+	if n, total, err := a.officer.MayExport(t.Context(), a.tenant, r.ID, two); n != 2 || total != 2 || err != nil {
+		t.Errorf("%d of %d, %v", n, total, err)
+	}
+	refused(hand(everything), "2 of 2 records were not fetched for this run in their newest version, first "+string(one))
+	a.export(elsewhere, foreign) // another run's export counts for that one
+	a.export(r, one)
+	refused(hand(everything), "1 of 2 records were not fetched")
+	refused(hand(Scope{Classes: []string{sickness}}), "first "+string(two))
+	var bad Invalid
+	if err := hand(Scope{Records: []preservation.RecordID{one, kept}}); !errors.As(err, &bad) || bad[0].Code != "not-for-archive" || bad[0].Subject != "scope.records[1]" {
+		t.Errorf("acknowledged what is kept: %v", err)
+	}
+	if err := hand(Scope{Records: []preservation.RecordID{one}}); err != nil {
+		t.Fatal(err)
+	}
+	a.export(r, two)
+	a.behind(`UPDATE record SET version = 2 WHERE id = '` + string(two) + `'`)
+	refused(hand(Scope{Records: []preservation.RecordID{two}}), "1 of 1 records were not fetched")
+	a.export(r, two)
+	own = "keep"
+	if err := hand(Scope{Records: []preservation.RecordID{two}}); err != nil {
+		t.Fatal(err)
+	}
+	a.gate.Gap = 300 * 24 * time.Hour
+	a.start(r, 0)
+	a.now = a.now.Add(time.Hour)
+	a.execute(r)
+	a.want(one, "destroyed")
+	a.wantRun(r, RunCompleted)
+	a.wantItem(r, two, catalog.ItemTransferred, "")
+	stone, err := a.tenant.Tombstone(t.Context(), one)
+	if err != nil || !strings.Contains(stone.Reason, "handed over to Kreisarchiv, Ü 3/26, acknowledged on ") {
+		t.Errorf("%+v %v", stone, err)
+	}
+	e, err := a.officer.Evaluate(t.Context(), a.tenant, two)
+	if err != nil || e.Custodian != "Kreisarchiv" || e.State != Permanent {
+		t.Errorf("%+v %v", e, err)
+	}
+}
+
+// TestNoOffer refuses to hand over what the law wants destroyed and never offered.
+func TestNoOffer(t *testing.T) {
+	a, _ := dueRecords(t, 1, sickness)
+	s, err := a.officer.Schedule(t.Context(), a.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := *s.classes[sickness].rules[0]
+	next.Disposition, next.NoOffer, next.ValidFrom, next.Applies = Destroy, true, preservation.Date{}, "all"
+	if _, err := a.officer.AddRule(t.Context(), a.tenant, next, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	id := a.keep(a.metadata(sickness, "2012-07-31"))
+	a.evaluate()
+	r := a.propose(id)
+	if i := a.item(r, id); i.Offer || i.Proposed != "V" {
+		t.Fatalf("%+v", i)
+	}
+	for _, scope := range []Scope{everything, {Records: []preservation.RecordID{id}}, {Classes: []string{sickness}}} {
+		_, err := a.officer.DecideRun(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: scope, Decision: "A"}}, "anna")
+		var bad Invalid
+		if !errors.As(err, &bad) || bad[0].Code != "no-offer" || bad[0].Subject != "decisions[0].decision" || !strings.Contains(bad[0].Detail, "decide V, or K") {
+			t.Errorf("%+v: %v", scope, err)
+		}
+	}
+	a.decide(r, "V", everything)
+	a.wantRun(r, RunDecided)
+}
