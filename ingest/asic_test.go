@@ -3,25 +3,13 @@ package ingest
 import (
 	"archive/zip"
 	"bytes"
-	"crypto/x509"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
 
 func TestValidateASiC(t *testing.T) {
-	vectors := filepath.Join("..", "preservation", "xades", "testdata")
-	read := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(vectors, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	s := &notary{T: t, dir: t.TempDir(), roots: x509.NewCertPool()}
-	s.roots.AppendCertsFromPEM([]byte(read("ca.pem")))
+	s, read := vectors(t)
 	both := read("akte.asice")
 	signatures := unpack(t, both, "META-INF/signatures001.xml")
 	i := strings.Index(signatures, "</ds:SignatureValue>")

@@ -39,6 +39,21 @@ func newNotary(t *testing.T) *notary {
 	return s
 }
 
+// vectors reads what foreign programs signed with XAdES, whose authority the notary trusts.
+func vectors(t *testing.T) (s *notary, read func(name string) string) {
+	t.Helper()
+	read = func(name string) string {
+		b, err := os.ReadFile(filepath.Join("..", "preservation", "xades", "testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	s = &notary{T: t, dir: t.TempDir(), roots: x509.NewCertPool()}
+	s.roots.AppendCertsFromPEM([]byte(read("ca.pem")))
+	return s, read
+}
+
 func (s *notary) openssl(args ...string) {
 	s.Helper()
 	cmd := exec.CommandContext(s.Context(), "openssl", args...)

@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
-	"time"
 
 	"bestand/preservation/catalog"
 	"bestand/preservation/proof"
@@ -21,28 +20,9 @@ var evidenceTemplate = template.Must(template.New("evidence").Parse(evidencePage
 // seal, and returns its size. convert.ErrMissing when there is no browser to print
 // it with.
 func (p *Pipeline) EvidencePDF(ctx context.Context, t *catalog.Tenant, r proof.Report) (io.ReadCloser, int64, error) {
-	info, err := t.Info(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	zone, err := zoneOf(info)
-	if err != nil {
-		return nil, 0, err
-	}
-	day := func(at time.Time) string { return at.In(zone).Format("02.01.2006") }
-	end := func(at *time.Time) string {
-		if at == nil {
-			return "kein Ende absehbar"
-		}
-		return day(*at)
-	}
 	named := r.Files[:min(len(r.Files), maxNamed)]
-	return p.printed(ctx, info, evidenceTemplate, map[string]any{
+	return p.Print(ctx, t, evidenceTemplate, map[string]any{
 		"Report": r, "Files": named, "More": len(r.Files) - len(named),
-		"Tenant": info.Name, "Seal": p.Sealer.certificate().Subject.CommonName,
-		"Local":     func(at time.Time) string { return at.In(zone).Format("02.01.2006 15:04:05 MST") },
-		"Day":       day,
-		"End":       end,
 		"CheckName": func(code string) string { return cmp.Or(checkNames[code], code) },
 	})
 }

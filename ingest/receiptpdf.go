@@ -64,8 +64,8 @@ func zoneOf(info catalog.TenantInfo) (*time.Location, error) {
 }
 
 // Print renders a page as PDF/A with the archive's seal, and returns its size. The
-// template finds in data also Tenant, Seal, and Local, which writes a time as the
-// tenant's clocks show it. convert.ErrMissing when there is no browser to print with.
+// template finds in data also Tenant, Seal, and Local and Day, which write a time as
+// the tenant's clocks show it, and its day. convert.ErrMissing when there is no browser to print with.
 func (p *Pipeline) Print(ctx context.Context, t *catalog.Tenant, page *template.Template, data map[string]any) (io.ReadCloser, int64, error) {
 	info, err := t.Info(ctx)
 	if err != nil {
@@ -77,6 +77,7 @@ func (p *Pipeline) Print(ctx context.Context, t *catalog.Tenant, page *template.
 	}
 	data["Tenant"], data["Seal"] = info.Name, p.Sealer.certificate().Subject.CommonName
 	data["Local"] = func(at time.Time) string { return at.In(zone).Format("02.01.2006 15:04:05 MST") }
+	data["Day"] = func(at time.Time) string { return at.In(zone).Format("02.01.2006") }
 	return p.printed(ctx, info, page, data)
 }
 

@@ -1,9 +1,6 @@
 package ingest
 
 import (
-	"crypto/x509"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,16 +12,7 @@ import (
 )
 
 func TestValidateXML(t *testing.T) {
-	vectors := filepath.Join("..", "preservation", "xades", "testdata")
-	read := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(vectors, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	s := &notary{T: t, dir: t.TempDir(), roots: x509.NewCertPool()}
-	s.roots.AppendCertsFromPEM([]byte(read("ca.pem")))
+	s, read := vectors(t)
 	changed := strings.Replace(read("enveloped.xml"), "Bauantrag", "Gefälscht", 1)
 	for _, c := range []struct {
 		name, file, sig string

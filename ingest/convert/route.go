@@ -103,9 +103,3 @@ func Programs() []string {
 	slices.Sort(all)
 	return slices.Compact(all)
 }
-
-// Supported reports whether there is a conversion for the format.
-func Supported(f preservation.Format) bool {
-	_, ok := routeOf(f)
-	return ok
-}
