@@ -47,6 +47,9 @@ type Filter struct {
 	Opened   Range
 	Closed   Range
 	Received Range
+	// Without are records that are left out, hits and counts alike. They are no part of
+	// what a cursor belongs to, since who may see what changes between two pages.
+	Without []preservation.RecordID `json:"-"`
 }
 
 // Page is one page of hits.

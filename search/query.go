@@ -320,7 +320,15 @@ func (m *matcher) filtered(f Filter) (docSet, error) {
 	if set == nil {
 		set = everything(m.reader)
 	}
-	return set, nil
+	if len(f.Without) == 0 {
+		return set, nil
+	}
+	ids := make([]string, len(f.Without))
+	for i, id := range f.Without {
+		ids[i] = string(id)
+	}
+	out, err := withTerms(m.ctx, m.reader, fieldID, ids...)
+	return set.without(out), err
 }
 
 // hyphenless joins a word that is written with hyphens, or returns nothing.

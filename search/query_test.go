@@ -229,6 +229,8 @@ func TestFilters(t *testing.T) {
 		{"backwards", "", Filter{Day: Range{From: day("2015-01-01"), To: day("2014-01-01")}}, nil},
 		{"all years", "", Filter{Day: Range{From: day("0001-01-01"), To: day("9999-12-31")}}, []int{1, 2, 3, 4, 5}},
 		{"without", "-Garage", one(FacetClass, "63"), []int{2}},
+		{"without records", "", Filter{Without: []preservation.RecordID{id(1), id(4), "01jq2m9cfp2y8r0v6k3c5t7n4e"}}, []int{2, 3, 5}},
+		{"a class without records", "", Filter{Values: map[Facet][]string{FacetClass: {"63"}}, Without: []preservation.RecordID{id(2)}}, []int{1, 3}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
