@@ -50,6 +50,14 @@ func (s *server) open(ctx context.Context, e catalog.Entry) error {
 	return nil
 }
 
+// hidden are the records that lists and their counts leave out for the caller.
+func (s *server) hidden(ctx context.Context) ([]preservation.RecordID, error) {
+	if principal(ctx).Has(free...) {
+		return nil, nil
+	}
+	return s.config.Officer.AllRestricted(ctx, s.tenant(ctx))
+}
+
 // listed leaves out what the caller may not read. Whoever lists reads what is closed.
 func (s *server) listed(ctx context.Context, entries []catalog.Entry) ([]catalog.Entry, error) {
 	if principal(ctx).Has(free...) {

@@ -62,8 +62,15 @@ func TestRestricted(t *testing.T) {
 			t.Errorf("%s: %+v", path, p)
 		}
 	}
-	if page := decode[RecordPage](t, a.do(reader, "GET", "/v1/records", nil).want(t, 200)); len(page.Items) != 0 {
-		t.Errorf("listed: %+v", page.Items)
+	for _, query := range []string{"", "?class=63", "?q=Bauantrag", "?reference=63.10-1"} {
+		page := decode[RecordPage](t, a.do(reader, "GET", "/v1/records"+query, nil).want(t, 200))
+		counted := 0
+		for _, values := range page.Facets {
+			counted += len(values)
+		}
+		if len(page.Items) != 0 || page.Total != 0 || counted != 0 {
+			t.Errorf("listed by %q: %+v, %d in all, facets %+v", query, page.Items, page.Total, page.Facets)
+		}
 	}
 	if page := decode[RecordPage](t, a.do(auditor, "GET", "/v1/records", nil).want(t, 200)); len(page.Items) != 1 {
 		t.Errorf("%d records for who is to know it", len(page.Items))

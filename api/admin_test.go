@@ -412,6 +412,12 @@ func TestTriggers(t *testing.T) {
 		}
 	}
 	a.do(officer, "POST", path, `{"type":"closure","date":"05.05.2024"}`).want(t, 422)
+	if v := a.do(officer, "POST", path, `{"type":"building-removed","date":"2014-03-01"}`).want(t, 422); v.field(t, "date") != "before-opened" {
+		t.Errorf("before the record was opened: %s", v.body)
+	}
+	for _, possible := range []string{`{"type":"building-removed","date":"2014-03-02"}`, `{"type":"birth","date":"1950-01-01"}`, `{"type":"death","date":"2010-01-01"}`} {
+		a.do(officer, "POST", path, possible).want(t, 201)
+	}
 	if v := a.do(officer, "POST", path, `{"type":"nonsense-xx","date":"2024-05-05"}`).want(t, 422); v.field(t, "type") != "unknown-trigger" || !strings.Contains(string(v.body), "closure") {
 		t.Errorf("%s", v.body)
 	}

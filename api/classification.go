@@ -18,6 +18,7 @@ import (
 func (s *server) serveForms(t table) {
 	t.HandleFunc("POST /v1/classification", s.replaceClassification)
 	t.HandleFunc("POST /v1/classification/preview", s.previewClassification)
+	t.HandleFunc("POST /v1/disposals/{id}/xdomea", s.readDisposalAnswer)
 }
 
 // GetClassification returns the classification in force, or another version of it.

@@ -27,7 +27,8 @@ type content struct {
 	media  string
 	name   string
 	inline bool
-	head   bool // only the headers were asked for
+	head   bool         // only the headers were asked for
+	sent   func() error // called once all of it was sent; nil: nobody wants to know
 
 	ifNoneMatch, ifRange, rangeSpec string
 }
@@ -78,8 +79,10 @@ func (c *content) write(w http.ResponseWriter) error {
 	if r == nil {
 		return nil
 	}
-	_, err := io.CopyN(w, r, length)
-	return err // the answer is cut off then, which Content-Length shows
+	if _, err := io.CopyN(w, r, length); err != nil || c.sent == nil || length < c.size {
+		return err // the answer is cut off then, which Content-Length shows
+	}
+	return c.sent()
 }
 
 // inMemory is the size in bytes up to which content is verified before the first

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // CreateDisposal begins a disposal run.
 func (s *server) CreateDisposal(ctx context.Context, request CreateDisposalRequestObject) (CreateDisposalResponseObject, error) {
 	b := request.Body
-	r, err := s.config.Officer.ProposeRun(ctx, s.tenant(ctx), b.Title, retention.Selection{Records: b.Records, Classes: b.Classes, DueBy: b.DueBy}, principal(ctx).Actor)
+	r, err := s.config.Officer.ProposeRun(ctx, s.tenant(ctx), b.Title, retention.Selection{Records: b.Records, Classes: b.Classes, DueBy: b.DueBy, Limit: b.Limit}, principal(ctx).Actor)
 	if err != nil {
 		return nil, err
 	}
@@ -37,14 +38,41 @@ func (s *server) GetDisposal(ctx context.Context, request GetDisposalRequestObje
 	if err != nil {
 		return nil, err
 	}
-	f := catalog.ItemFilter{Run: r.ID, States: some(string(p.State)), Decisions: some(string(p.Decision)), Classes: some(p.Class)}
+	f := catalog.ItemFilter{Run: r.ID, States: some(string(p.State)), Classes: some(p.Class), Decisions: some(string(p.Decision))}
+	if p.Decision == GetDisposalParamsDecisionNone {
+		f.Decisions = []string{"", string(retention.Assess)}
+	}
 	limit := pageSize(p.Limit)
 	items, err := s.tenant(ctx).View().RunItems(ctx, f, preservation.RecordID(p.After), limit+1)
 	if err != nil {
 		return nil, err
 	}
-	v.Items, v.Next = page(list(items), limit, func(i catalog.RunItem) string { return string(i.Record) })
-	return GetDisposal200JSONResponse(v), nil
+	items, v.Next = page(items, limit, func(i catalog.RunItem) string { return string(i.Record) })
+	v.Items, err = s.titled(ctx, items)
+	return GetDisposal200JSONResponse(v), err
+}
+
+// listedItem is a record of a run with what it is called, as long as it is there.
+type listedItem struct {
+	catalog.RunItem
+	Title     string `json:"title,omitempty"`
+	Reference string `json:"reference,omitempty"`
+}
+
+func (s *server) titled(ctx context.Context, items []catalog.RunItem) ([]listedItem, error) {
+	all, ids := make([]listedItem, len(items)), make([]preservation.RecordID, len(items))
+	for n, i := range items {
+		all[n], ids[n] = listedItem{RunItem: i}, i.Record
+	}
+	entries, err := s.tenant(ctx).EntriesByID(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		n := slices.Index(ids, e.ID)
+		all[n].Title, all[n].Reference = e.Title, e.Reference
+	}
+	return all, nil
 }
 
 // some is a list of one value, or none.

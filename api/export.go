@@ -16,7 +16,8 @@ type export struct {
 	write func(io.Writer) error
 	media string
 	name  string
-	head  bool // only the headers were asked for
+	head  bool         // only the headers were asked for
+	sent  func() error // called once all of it was sent; nil: nobody wants to know
 }
 
 // forms are what packages can be brought into.
@@ -39,7 +40,7 @@ func named(suffix string) func(dip.Source) string {
 }
 
 // export prepares a version in the form of a profile; 0 is the newest version.
-func (s *server) export(ctx context.Context, e catalog.Entry, version int, profile GetPackageParamsProfile) (GetPackageResponseObject, error) {
+func (s *server) export(ctx context.Context, e catalog.Entry, version int, profile GetPackageParamsProfile, place dip.Handover, sent func() error) (GetPackageResponseObject, error) {
 	if version == 0 {
 		version = e.Version
 	}
@@ -54,13 +55,14 @@ func (s *server) export(ctx context.Context, e catalog.Entry, version int, profi
 	if source.Filing.Parents, err = s.readable(ctx, source.Filing.Parents); err != nil {
 		return nil, err
 	}
+	source.Handover = place
 	if form.proven && source.Evidence == nil {
 		return nil, noEvidence.because("no evidence batch has covered version %d of the record yet", version)
 	}
 	if err := s.audit(ctx, "package.read", string(e.ID), map[string]string{"profile": string(profile)}); err != nil {
 		return nil, err
 	}
-	return &export{media: form.media, name: form.name(source), head: headOnly(ctx),
+	return &export{media: form.media, name: form.name(source), head: headOnly(ctx), sent: sent,
 		write: func(w io.Writer) error { return form.write(ctx, w, source) }}, nil
 }
 
@@ -87,7 +89,10 @@ func (x *export) VisitGetPackageResponse(w http.ResponseWriter) error {
 		x.begin(w)
 		return nil
 	}
-	return x.write(&begun{w: w, begin: x.begin})
+	if err := x.write(&begun{w: w, begin: x.begin}); err != nil || x.sent == nil {
+		return err
+	}
+	return x.sent()
 }
 
 func (x *export) begin(w http.ResponseWriter) {

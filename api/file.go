@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/dip"
 	"bestand/preservation/pades"
 	"bestand/preservation/revocation"
 )
@@ -113,8 +116,12 @@ func (s *server) GetPackage(ctx context.Context, request GetPackageRequestObject
 	if p.Version != nil {
 		version = *p.Version
 	}
+	place, sent, err := s.handingOver(ctx, e, version, cmp.Or(p.Profile, GetPackageParamsProfileAip), p.Disposal)
+	if err != nil {
+		return nil, err
+	}
 	if p.Profile != "" && p.Profile != GetPackageParamsProfileAip {
-		return s.export(ctx, e, version, p.Profile)
+		return s.export(ctx, e, version, p.Profile, place, sent)
 	}
 	o, err := s.storedPackage(ctx, e.ID, version)
 	if err != nil {
@@ -131,7 +138,27 @@ func (s *server) GetPackage(ctx context.Context, request GetPackageRequestObject
 		open: func(off, length int64) (io.ReadCloser, error) {
 			return store.Open(ctx, o.Key, o.VersionID, off, length)
 		},
-		size: o.Size, sha256: o.SHA256, media: "application/zip", name: string(e.ID) + ".zip", head: headOnly(ctx),
+		size: o.Size, sha256: o.SHA256, media: "application/zip", name: string(e.ID) + ".zip", head: headOnly(ctx), sent: sent,
 		ifNoneMatch: p.IfNoneMatch, ifRange: p.IfRange, rangeSpec: p.Range,
+	}, nil
+}
+
+// handingOver says for which disposal run a package is fetched, if for one, and notes in
+// the end that it was sent whole; nil when it is for none.
+func (s *server) handingOver(ctx context.Context, e catalog.Entry, version int, profile GetPackageParamsProfile, run string) (place dip.Handover, sent func() error, err error) {
+	if run == "" {
+		return place, nil, nil
+	}
+	if version != 0 && version != e.Version {
+		return place, nil, conflict.because("version %d is not the newest, which is handed over: leave version out", version)
+	}
+	t, actor := s.tenant(ctx), principal(ctx).Actor
+	place.Run = run
+	if place.Number, place.Total, err = s.config.Officer.MayExport(ctx, t, run, e.ID); err != nil {
+		return place, nil, err
+	}
+	return place, func() error {
+		// The client has all of it, and may hang up.
+		return s.config.Officer.Exported(context.WithoutCancel(ctx), t, run, e.ID, e.Version, string(profile), actor)
 	}, nil
 }

@@ -79,7 +79,7 @@ func (s *server) frozen(ctx context.Context, q RecordQuery) (ids []preservation.
 	}
 	if q.Q != "" {
 		p.Sort = ListRecordsParamsSortReference
-		if c, err := s.indexCount(ctx, p); err != nil {
+		if c, err := s.indexCount(ctx, p, nil); err != nil {
 			return nil, err
 		} else if !c.exact {
 			return nil, unavailable.because("the text index does not know the newest records yet: send it again in a moment")
@@ -89,7 +89,7 @@ func (s *server) frozen(ctx context.Context, q RecordQuery) (ids []preservation.
 		var next string
 		var found []preservation.RecordID
 		if q.Q != "" {
-			page, err := s.searchRecords(ctx, p)
+			page, err := s.searchRecords(ctx, p, nil)
 			if err != nil {
 				return nil, err
 			}

@@ -19,7 +19,6 @@ import (
 
 	"bestand/api/auth"
 	"bestand/preservation"
-	"bestand/preservation/catalog"
 	"bestand/preservation/proof"
 	"bestand/retention"
 
@@ -137,10 +136,11 @@ func (e GetDisposalParamsState) Valid() bool {
 
 // Defines values for GetDisposalParamsDecision.
 const (
-	GetDisposalParamsDecisionA GetDisposalParamsDecision = "A"
-	GetDisposalParamsDecisionB GetDisposalParamsDecision = "B"
-	GetDisposalParamsDecisionK GetDisposalParamsDecision = "K"
-	GetDisposalParamsDecisionV GetDisposalParamsDecision = "V"
+	GetDisposalParamsDecisionA    GetDisposalParamsDecision = "A"
+	GetDisposalParamsDecisionB    GetDisposalParamsDecision = "B"
+	GetDisposalParamsDecisionK    GetDisposalParamsDecision = "K"
+	GetDisposalParamsDecisionNone GetDisposalParamsDecision = "none"
+	GetDisposalParamsDecisionV    GetDisposalParamsDecision = "V"
 )
 
 // Valid indicates whether the value is a known member of the GetDisposalParamsDecision enum.
@@ -151,6 +151,8 @@ func (e GetDisposalParamsDecision) Valid() bool {
 	case GetDisposalParamsDecisionB:
 		return true
 	case GetDisposalParamsDecisionK:
+		return true
+	case GetDisposalParamsDecisionNone:
 		return true
 	case GetDisposalParamsDecisionV:
 		return true
@@ -459,6 +461,11 @@ type CertificateRecordsOutcome string
 // Class defines model for Class.
 type Class = retention.Class
 
+// ClassRequest defines model for ClassRequest.
+type ClassRequest struct {
+	Class string `json:"class" validate:"required,filled,max=64,text"`
+}
+
 // Cursor Absent at the end.
 type Cursor = string
 
@@ -520,7 +527,7 @@ type Disposal struct {
 
 // DisposalAnswer defines model for DisposalAnswer.
 type DisposalAnswer struct {
-	Answer string `json:"answer" validate:"required,oneof=A V none"`
+	Answer string `json:"answer" validate:"required,oneof=A B V none"`
 	Note   string `json:"note,omitempty,omitzero" validate:"omitempty,max=2000,text"`
 
 	// Scope Each list adds to the others.
@@ -569,7 +576,7 @@ type DisposalExecution struct {
 }
 
 // DisposalItem defines model for DisposalItem.
-type DisposalItem = catalog.RunItem
+type DisposalItem = listedItem
 
 // DisposalOffer defines model for DisposalOffer.
 type DisposalOffer struct {
@@ -585,7 +592,10 @@ type DisposalRequest struct {
 	Classes []string `json:"classes,omitempty,omitzero" validate:"omitempty,max=10000,dive,required,max=64,text"`
 
 	// DueBy Records that are due on this day or before.
-	DueBy   Date       `json:"due_by,omitempty,omitzero"`
+	DueBy Date `json:"due_by,omitempty,omitzero"`
+
+	// Limit With classes or a day at most so many records.
+	Limit   int        `json:"limit,omitempty,omitzero" validate:"omitempty,min=1,max=1000000"`
 	Records []RecordID `json:"records,omitempty,omitzero" validate:"omitempty,max=100000,dive,id"`
 	Title   string     `json:"title,omitempty,omitzero" validate:"omitempty,max=500,text"`
 }
@@ -669,7 +679,10 @@ type EvidenceReport = proof.Report
 
 // FacetValue defines model for FacetValue.
 type FacetValue struct {
-	Count int64  `json:"count"`
+	Count int64 `json:"count"`
+
+	// Name Of a format.
+	Name  string `json:"name,omitempty,omitzero"`
 	Value string `json:"value"`
 }
 
@@ -867,11 +880,17 @@ type OpenRow = retention.OpenRow
 
 // Operation defines model for Operation.
 type Operation struct {
+	// Days What was stored in each of the last 30 days (UTC) on which anything was.
+	Days []StoredOnDay `json:"days"`
+
 	// Dead The first 100 jobs that were given up and want a person.
 	Dead []DeadJob `json:"dead"`
 
 	// Growth What was stored in each month.
-	Growth    []MonthStored   `json:"growth"`
+	Growth []MonthStored `json:"growth"`
+
+	// Measured When `submissions`, `growth` and `days` were counted: at most a hundredth of the time is spent on that.
+	Measured  time.Time       `json:"measured"`
 	Queue     []QueueState    `json:"queue"`
 	Schedules []ScheduleState `json:"schedules"`
 
@@ -1046,7 +1065,10 @@ type RecordSummary struct {
 	Creator  string    `json:"creator,omitempty,omitzero"`
 
 	// End Last day of retention.
-	End              Date     `json:"end,omitempty,omitzero"`
+	End Date `json:"end,omitempty,omitzero"`
+
+	// Evidence Of the newest version.
+	Evidence         string   `json:"evidence"`
 	ID               RecordID `json:"id"`
 	Kind             string   `json:"kind,omitempty,omitzero"`
 	Links            Links    `json:"links"`
@@ -1138,6 +1160,22 @@ type RuleRequest = retention.Rule
 // number of a record is the first 8 bytes of the SHA-256 of its identifier, big-endian.
 type Sampling = retention.Sampling
 
+// SavedSearch defines model for SavedSearch.
+type SavedSearch struct {
+	Created time.Time `json:"created"`
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Query   string    `json:"query"`
+}
+
+// SavedSearchRequest defines model for SavedSearchRequest.
+type SavedSearchRequest struct {
+	Name string `json:"name" validate:"required,filled,max=100,text"`
+
+	// Query Query of `GET /v1/records` as it stands in the address; `limit` and `after` are left out.
+	Query string `json:"query" validate:"required,filled,max=2000,text"`
+}
+
 // Schedule defines model for Schedule.
 type Schedule struct {
 	Attempts int    `json:"attempts,omitempty,omitzero"`
@@ -1181,6 +1219,11 @@ type SchemeVersion = retention.SchemeVersion
 // Scope Each list adds to the others.
 type Scope = retention.Scope
 
+// SearchNameRequest defines model for SearchNameRequest.
+type SearchNameRequest struct {
+	Name string `json:"name" validate:"required,filled,max=100,text"`
+}
+
 // SnippetPart defines model for SnippetPart.
 type SnippetPart struct {
 	// Match It is what was looked for.
@@ -1200,6 +1243,14 @@ type Step struct {
 	Detail  string               `json:"detail,omitempty,omitzero"`
 	Event   string               `json:"event"`
 	Outcome preservation.Outcome `json:"outcome"`
+}
+
+// StoredOnDay defines model for StoredOnDay.
+type StoredOnDay struct {
+	// Bytes Of the packages.
+	Bytes   int64 `json:"bytes"`
+	Day     Date  `json:"day"`
+	Records int64 `json:"records"`
 }
 
 // StoredPackage defines model for StoredPackage.
@@ -1408,8 +1459,11 @@ type User struct {
 	CreatedBy    string    `json:"created_by"`
 	ID           string    `json:"id"`
 	Installation bool      `json:"installation,omitempty,omitzero"`
-	Label        string    `json:"label"`
-	LastLogin    time.Time `json:"last_login,omitempty,omitzero"`
+
+	// Issuer OpenID provider that keeps password and roles; none when they are kept here.
+	Issuer    string    `json:"issuer,omitempty,omitzero"`
+	Label     string    `json:"label"`
+	LastLogin time.Time `json:"last_login,omitempty,omitzero"`
 
 	// Locked Shut out by an administrator since then.
 	Locked time.Time `json:"locked,omitempty,omitzero"`
@@ -1538,8 +1592,10 @@ type ListDisposalsParamsView string
 
 // GetDisposalParams defines parameters for GetDisposal.
 type GetDisposalParams struct {
-	State    GetDisposalParamsState    `form:"state,omitempty" json:"state,omitempty,omitzero" validate:"omitempty,oneof=open destroyed transferred left refused"`
-	Decision GetDisposalParamsDecision `form:"decision,omitempty" json:"decision,omitempty,omitzero" validate:"omitempty,oneof=A B V K"`
+	State GetDisposalParamsState `form:"state,omitempty" json:"state,omitempty,omitzero" validate:"omitempty,oneof=open destroyed transferred left refused"`
+
+	// Decision none is what nobody assessed yet, or what is still to be assessed (B).
+	Decision GetDisposalParamsDecision `form:"decision,omitempty" json:"decision,omitempty,omitzero" validate:"omitempty,oneof=A B V K none"`
 
 	// Class This class alone.
 	Class string `form:"class,omitempty" json:"class,omitempty,omitzero" validate:"omitempty,max=64,text"`
@@ -1608,6 +1664,12 @@ type ListRecordsParams struct {
 	// Year Of closure, else of opening, else of receipt.
 	Year string `form:"year,omitempty" json:"year,omitempty,omitzero" validate:"omitempty,max=4,text"`
 
+	// Hold Whether a hold is in force.
+	Hold string `form:"hold,omitempty" json:"hold,omitempty,omitzero" validate:"omitempty,oneof=true false"`
+
+	// Evidence Whether a time-stamp covers the newest version.
+	Evidence string `form:"evidence,omitempty" json:"evidence,omitempty,omitzero" validate:"omitempty,oneof=pending stamped -"`
+
 	// Sort Ascending, or descending with a leading `-`; see above.
 	Sort ListRecordsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero" validate:"omitempty,oneof=archived -archived closed -closed reference -reference title relevance"`
 
@@ -1657,6 +1719,9 @@ type GetPackageParams struct {
 
 	// Version The newest one if not given.
 	Version *int `form:"version,omitempty" json:"version,omitempty" validate:"omitempty,min=1"`
+
+	// Disposal The disposal run by which it is handed over.
+	Disposal ID `form:"disposal,omitempty" json:"disposal,omitempty,omitzero" validate:"omitempty,id"`
 
 	// Range One range in bytes (RFC 9110 §14); several are answered with the whole.
 	Range       Range       `json:"Range,omitempty,omitzero"`
@@ -1806,6 +1871,9 @@ type GrantAccessJSONRequestBody = AccessGrantRequest
 // ReclassifyRecordJSONRequestBody defines body for ReclassifyRecord for application/json ContentType.
 type ReclassifyRecordJSONRequestBody = ReclassificationRequest
 
+// PreviewReclassificationJSONRequestBody defines body for PreviewReclassification for application/json ContentType.
+type PreviewReclassificationJSONRequestBody = ClassRequest
+
 // RestrictRecordJSONRequestBody defines body for RestrictRecord for application/json ContentType.
 type RestrictRecordJSONRequestBody = RestrictionRequest
 
@@ -1826,6 +1894,12 @@ type SetPolicyJSONRequestBody = Policy
 
 // PreviewRuleJSONRequestBody defines body for PreviewRule for application/json ContentType.
 type PreviewRuleJSONRequestBody = RuleRequest
+
+// SaveSearchJSONRequestBody defines body for SaveSearch for application/json ContentType.
+type SaveSearchJSONRequestBody = SavedSearchRequest
+
+// RenameSearchJSONRequestBody defines body for RenameSearch for application/json ContentType.
+type RenameSearchJSONRequestBody = SearchNameRequest
 
 // CreateSubjectRequestJSONRequestBody defines body for CreateSubjectRequest for application/json ContentType.
 type CreateSubjectRequestJSONRequestBody = SubjectRequestBody
@@ -1919,6 +1993,9 @@ type ServerInterface interface {
 	// WithdrawDisposal Take the approval of a run back. What was not destroyed yet can be decided anew.
 	// (POST /v1/disposals/{id}/withdrawal)
 	WithdrawDisposal(w http.ResponseWriter, r *http.Request, id ID)
+	// GetDisposalOffer The offer to the archive as message Aussonderung.Anbieteverzeichnis.0501 of xdomea 4.0.0 in a ZIP.
+	// (GET /v1/disposals/{id}/xdomea)
+	GetDisposalOffer(w http.ResponseWriter, r *http.Request, id ID)
 	// StampPending Time-stamp now what no batch has covered yet.
 	// (POST /v1/evidence/batches)
 	StampPending(w http.ResponseWriter, r *http.Request)
@@ -1985,6 +2062,9 @@ type ServerInterface interface {
 	// ReclassifyRecord Move a record to another class.
 	// (POST /v1/records/{id}/reclassification)
 	ReclassifyRecord(w http.ResponseWriter, r *http.Request, id RecordID)
+	// PreviewReclassification What the retention of a record would be in another class. Nothing is stored.
+	// (POST /v1/records/{id}/reclassification/preview)
+	PreviewReclassification(w http.ResponseWriter, r *http.Request, id RecordID)
 	// RestrictRecord Restrict the processing of a record, or end that (GDPR Art. 18).
 	// (POST /v1/records/{id}/restriction)
 	RestrictRecord(w http.ResponseWriter, r *http.Request, id RecordID)
@@ -2039,6 +2119,18 @@ type ServerInterface interface {
 	// RunSchedule Do it now, whether or not it is paused.
 	// (POST /v1/schedules/{kind}/run)
 	RunSchedule(w http.ResponseWriter, r *http.Request, kind string)
+	// ListSearches The caller's own saved searches, oldest first.
+	// (GET /v1/searches)
+	ListSearches(w http.ResponseWriter, r *http.Request)
+	// SaveSearch Keep a search to open it again. 409 when the name is taken or there are 50.
+	// (POST /v1/searches)
+	SaveSearch(w http.ResponseWriter, r *http.Request)
+	// DeleteSearch Forget a saved search.
+	// (POST /v1/searches/{id}/delete)
+	DeleteSearch(w http.ResponseWriter, r *http.Request, id ID)
+	// RenameSearch Give a saved search another name.
+	// (POST /v1/searches/{id}/rename)
+	RenameSearch(w http.ResponseWriter, r *http.Request, id ID)
 	// ListSubjectRequests Requests of persons concerned, newest first.
 	// (GET /v1/subject-requests)
 	ListSubjectRequests(w http.ResponseWriter, r *http.Request, params ListSubjectRequestsParams)
@@ -2781,6 +2873,32 @@ func (siw *ServerInterfaceWrapper) WithdrawDisposal(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// GetDisposalOffer operation middleware
+func (siw *ServerInterfaceWrapper) GetDisposalOffer(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDisposalOffer(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // StampPending operation middleware
 func (siw *ServerInterfaceWrapper) StampPending(w http.ResponseWriter, r *http.Request) {
 
@@ -3240,6 +3358,32 @@ func (siw *ServerInterfaceWrapper) ListRecords(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// ------------- Optional query parameter "hold" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "hold", r.URL.Query(), &params.Hold, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "hold"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "hold", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "evidence" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "evidence", r.URL.Query(), &params.Evidence, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "evidence"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "evidence", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "sort" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", r.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -3603,6 +3747,19 @@ func (siw *ServerInterfaceWrapper) GetPackage(w http.ResponseWriter, r *http.Req
 		return
 	}
 
+	// ------------- Optional query parameter "disposal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "disposal", r.URL.Query(), &params.Disposal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "disposal"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "disposal", Err: err})
+		}
+		return
+	}
+
 	headers := r.Header
 
 	// ------------- Optional header parameter "Range" -------------
@@ -3690,6 +3847,32 @@ func (siw *ServerInterfaceWrapper) ReclassifyRecord(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReclassifyRecord(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PreviewReclassification operation middleware
+func (siw *ServerInterfaceWrapper) PreviewReclassification(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id RecordID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PreviewReclassification(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4085,6 +4268,86 @@ func (siw *ServerInterfaceWrapper) RunSchedule(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RunSchedule(w, r, kind)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSearches operation middleware
+func (siw *ServerInterfaceWrapper) ListSearches(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSearches(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SaveSearch operation middleware
+func (siw *ServerInterfaceWrapper) SaveSearch(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SaveSearch(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteSearch operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteSearch(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RenameSearch operation middleware
+func (siw *ServerInterfaceWrapper) RenameSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RenameSearch(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5009,6 +5272,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/access-grants", wrapper.GrantAccess)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/restriction", wrapper.RestrictRecord)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/reclassification", wrapper.ReclassifyRecord)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/records/{id}/reclassification/preview", wrapper.PreviewReclassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification", wrapper.GetClassification)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/classification/versions", wrapper.ListClassificationVersions)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/templates", wrapper.ListTemplates)
@@ -5042,6 +5306,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/decisions", wrapper.DecideDisposal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/offer", wrapper.OfferDisposal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/answers", wrapper.AnswerDisposal)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/disposals/{id}/xdomea", wrapper.GetDisposalOffer)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/approval", wrapper.ApproveDisposal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/withdrawal", wrapper.WithdrawDisposal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/disposals/{id}/execution", wrapper.ExecuteDisposal)
@@ -5060,6 +5325,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/subject-requests/{id}/statement", wrapper.GetAccessStatement)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit", wrapper.ListAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit/export", wrapper.ExportAudit)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/searches", wrapper.ListSearches)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/searches", wrapper.SaveSearch)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/searches/{id}/rename", wrapper.RenameSearch)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/searches/{id}/delete", wrapper.DeleteSearch)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tokens", wrapper.ListTokens)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tokens", wrapper.CreateToken)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tokens/{id}/revoke", wrapper.RevokeToken)
@@ -5987,6 +6256,57 @@ type WithdrawDisposaldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response WithdrawDisposaldefaultApplicationProblemPlusJSONResponse) VisitWithdrawDisposalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDisposalOfferRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type GetDisposalOfferResponseObject interface {
+	VisitGetDisposalOfferResponse(w http.ResponseWriter) error
+}
+
+type GetDisposalOffer200ResponseHeaders struct {
+	ContentDisposition string
+}
+
+type GetDisposalOffer200ApplicationZipResponse struct {
+	Body          io.Reader
+	Headers       GetDisposalOffer200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetDisposalOffer200ApplicationZipResponse) VisitGetDisposalOfferResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetDisposalOfferdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDisposalOfferdefaultApplicationProblemPlusJSONResponse) VisitGetDisposalOfferResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7244,6 +7564,62 @@ func (response ReclassifyRecorddefaultApplicationProblemPlusJSONResponse) VisitR
 	return err
 }
 
+type PreviewReclassificationRequestObject struct {
+	ID   RecordID `json:"id"`
+	Body *PreviewReclassificationJSONRequestBody
+}
+
+type PreviewReclassificationResponseObject interface {
+	VisitPreviewReclassificationResponse(w http.ResponseWriter) error
+}
+
+type PreviewReclassification200JSONResponse Retention
+
+func (response PreviewReclassification200JSONResponse) VisitPreviewReclassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewReclassification410ApplicationProblemPlusJSONResponse struct {
+	DestroyedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewReclassification410ApplicationProblemPlusJSONResponse) VisitPreviewReclassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewReclassificationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewReclassificationdefaultApplicationProblemPlusJSONResponse) VisitPreviewReclassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RestrictRecordRequestObject struct {
 	ID   RecordID `json:"id"`
 	Body *RestrictRecordJSONRequestBody
@@ -8114,6 +8490,158 @@ type RunScheduledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunScheduledefaultApplicationProblemPlusJSONResponse) VisitRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSearchesRequestObject struct {
+}
+
+type ListSearchesResponseObject interface {
+	VisitListSearchesResponse(w http.ResponseWriter) error
+}
+
+type ListSearches200JSONResponse struct {
+	Items []SavedSearch `json:"items"`
+}
+
+func (response ListSearches200JSONResponse) VisitListSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSearchesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSearchesdefaultApplicationProblemPlusJSONResponse) VisitListSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SaveSearchRequestObject struct {
+	Body *SaveSearchJSONRequestBody
+}
+
+type SaveSearchResponseObject interface {
+	VisitSaveSearchResponse(w http.ResponseWriter) error
+}
+
+type SaveSearch201JSONResponse SavedSearch
+
+func (response SaveSearch201JSONResponse) VisitSaveSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SaveSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SaveSearchdefaultApplicationProblemPlusJSONResponse) VisitSaveSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSearchRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type DeleteSearchResponseObject interface {
+	VisitDeleteSearchResponse(w http.ResponseWriter) error
+}
+
+type DeleteSearch204Response struct {
+}
+
+func (response DeleteSearch204Response) VisitDeleteSearchResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteSearchdefaultApplicationProblemPlusJSONResponse) VisitDeleteSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameSearchRequestObject struct {
+	ID   ID `json:"id"`
+	Body *RenameSearchJSONRequestBody
+}
+
+type RenameSearchResponseObject interface {
+	VisitRenameSearchResponse(w http.ResponseWriter) error
+}
+
+type RenameSearch200JSONResponse SavedSearch
+
+func (response RenameSearch200JSONResponse) VisitRenameSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenameSearchdefaultApplicationProblemPlusJSONResponse) VisitRenameSearchResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9306,6 +9834,9 @@ type StrictServerInterface interface {
 	// WithdrawDisposal Take the approval of a run back. What was not destroyed yet can be decided anew.
 	// (POST /v1/disposals/{id}/withdrawal)
 	WithdrawDisposal(ctx context.Context, request WithdrawDisposalRequestObject) (WithdrawDisposalResponseObject, error)
+	// GetDisposalOffer The offer to the archive as message Aussonderung.Anbieteverzeichnis.0501 of xdomea 4.0.0 in a ZIP.
+	// (GET /v1/disposals/{id}/xdomea)
+	GetDisposalOffer(ctx context.Context, request GetDisposalOfferRequestObject) (GetDisposalOfferResponseObject, error)
 	// StampPending Time-stamp now what no batch has covered yet.
 	// (POST /v1/evidence/batches)
 	StampPending(ctx context.Context, request StampPendingRequestObject) (StampPendingResponseObject, error)
@@ -9372,6 +9903,9 @@ type StrictServerInterface interface {
 	// ReclassifyRecord Move a record to another class.
 	// (POST /v1/records/{id}/reclassification)
 	ReclassifyRecord(ctx context.Context, request ReclassifyRecordRequestObject) (ReclassifyRecordResponseObject, error)
+	// PreviewReclassification What the retention of a record would be in another class. Nothing is stored.
+	// (POST /v1/records/{id}/reclassification/preview)
+	PreviewReclassification(ctx context.Context, request PreviewReclassificationRequestObject) (PreviewReclassificationResponseObject, error)
 	// RestrictRecord Restrict the processing of a record, or end that (GDPR Art. 18).
 	// (POST /v1/records/{id}/restriction)
 	RestrictRecord(ctx context.Context, request RestrictRecordRequestObject) (RestrictRecordResponseObject, error)
@@ -9426,6 +9960,18 @@ type StrictServerInterface interface {
 	// RunSchedule Do it now, whether or not it is paused.
 	// (POST /v1/schedules/{kind}/run)
 	RunSchedule(ctx context.Context, request RunScheduleRequestObject) (RunScheduleResponseObject, error)
+	// ListSearches The caller's own saved searches, oldest first.
+	// (GET /v1/searches)
+	ListSearches(ctx context.Context, request ListSearchesRequestObject) (ListSearchesResponseObject, error)
+	// SaveSearch Keep a search to open it again. 409 when the name is taken or there are 50.
+	// (POST /v1/searches)
+	SaveSearch(ctx context.Context, request SaveSearchRequestObject) (SaveSearchResponseObject, error)
+	// DeleteSearch Forget a saved search.
+	// (POST /v1/searches/{id}/delete)
+	DeleteSearch(ctx context.Context, request DeleteSearchRequestObject) (DeleteSearchResponseObject, error)
+	// RenameSearch Give a saved search another name.
+	// (POST /v1/searches/{id}/rename)
+	RenameSearch(ctx context.Context, request RenameSearchRequestObject) (RenameSearchResponseObject, error)
 	// ListSubjectRequests Requests of persons concerned, newest first.
 	// (GET /v1/subject-requests)
 	ListSubjectRequests(ctx context.Context, request ListSubjectRequestsRequestObject) (ListSubjectRequestsResponseObject, error)
@@ -10146,6 +10692,32 @@ func (sh *strictHandler) WithdrawDisposal(w http.ResponseWriter, r *http.Request
 	}
 }
 
+// GetDisposalOffer operation middleware
+func (sh *strictHandler) GetDisposalOffer(w http.ResponseWriter, r *http.Request, id ID) {
+	var request GetDisposalOfferRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDisposalOffer(ctx, request.(GetDisposalOfferRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDisposalOffer")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDisposalOfferResponseObject); ok {
+		if err := validResponse.VisitGetDisposalOfferResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // StampPending operation middleware
 func (sh *strictHandler) StampPending(w http.ResponseWriter, r *http.Request) {
 	var request StampPendingRequestObject
@@ -10743,6 +11315,39 @@ func (sh *strictHandler) ReclassifyRecord(w http.ResponseWriter, r *http.Request
 	}
 }
 
+// PreviewReclassification operation middleware
+func (sh *strictHandler) PreviewReclassification(w http.ResponseWriter, r *http.Request, id RecordID) {
+	var request PreviewReclassificationRequestObject
+
+	request.ID = id
+
+	var body PreviewReclassificationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewReclassification(ctx, request.(PreviewReclassificationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewReclassification")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PreviewReclassificationResponseObject); ok {
+		if err := validResponse.VisitPreviewReclassificationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // RestrictRecord operation middleware
 func (sh *strictHandler) RestrictRecord(w http.ResponseWriter, r *http.Request, id RecordID) {
 	var request RestrictRecordRequestObject
@@ -11242,6 +11847,120 @@ func (sh *strictHandler) RunSchedule(w http.ResponseWriter, r *http.Request, kin
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RunScheduleResponseObject); ok {
 		if err := validResponse.VisitRunScheduleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSearches operation middleware
+func (sh *strictHandler) ListSearches(w http.ResponseWriter, r *http.Request) {
+	var request ListSearchesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSearches(ctx, request.(ListSearchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSearches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSearchesResponseObject); ok {
+		if err := validResponse.VisitListSearchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SaveSearch operation middleware
+func (sh *strictHandler) SaveSearch(w http.ResponseWriter, r *http.Request) {
+	var request SaveSearchRequestObject
+
+	var body SaveSearchJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SaveSearch(ctx, request.(SaveSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SaveSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SaveSearchResponseObject); ok {
+		if err := validResponse.VisitSaveSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteSearch operation middleware
+func (sh *strictHandler) DeleteSearch(w http.ResponseWriter, r *http.Request, id ID) {
+	var request DeleteSearchRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSearch(ctx, request.(DeleteSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteSearchResponseObject); ok {
+		if err := validResponse.VisitDeleteSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RenameSearch operation middleware
+func (sh *strictHandler) RenameSearch(w http.ResponseWriter, r *http.Request, id ID) {
+	var request RenameSearchRequestObject
+
+	request.ID = id
+
+	var body RenameSearchJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RenameSearch(ctx, request.(RenameSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenameSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RenameSearchResponseObject); ok {
+		if err := validResponse.VisitRenameSearchResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -36,7 +36,7 @@ func (s *server) GetFixity(ctx context.Context, _ GetFixityRequestObject) (GetFi
 // GetOperation tells how the archive works through what it has to do.
 func (s *server) GetOperation(ctx context.Context, _ GetOperationRequestObject) (GetOperationResponseObject, error) {
 	t := s.tenant(ctx)
-	v := Operation{Queue: []QueueState{}, Dead: []DeadJob{}, Schedules: []ScheduleState{}, Submissions: map[string]int64{}, Growth: []MonthStored{}}
+	v := Operation{Queue: []QueueState{}, Dead: []DeadJob{}, Schedules: []ScheduleState{}, Submissions: map[string]int64{}, Growth: []MonthStored{}, Days: []StoredOnDay{}}
 	queue, err := t.Queue(ctx)
 	if err != nil {
 		return nil, err
@@ -58,20 +58,26 @@ func (s *server) GetOperation(ctx context.Context, _ GetOperationRequestObject) 
 	for _, c := range schedules {
 		v.Schedules = append(v.Schedules, ScheduleState{Kind: c.Kind, Spec: c.Spec, Next: c.Next, Last: c.Last, Paused: c.Paused})
 	}
-	counts, err := t.CountSubmissions(ctx)
+	counted, err := s.census(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for status, n := range counts {
+	v.Measured = counted.at
+	for status, n := range counted.submissions {
 		v.Submissions[string(status)] = n
 	}
-	days, err := t.StoredByDay(ctx)
-	if err != nil {
-		return nil, err
+	v.Growth = months(counted.days)
+	since := s.now().UTC().AddDate(0, 0, -daysShown)
+	for _, d := range counted.days {
+		if d.Day.After(since) {
+			v.Days = append(v.Days, StoredOnDay{Day: preservation.DateOf(d.Day), Records: d.Records, Bytes: d.Bytes})
+		}
 	}
-	v.Growth = months(days)
 	return GetOperation200JSONResponse(v), nil
 }
+
+// daysShown is how many days are told one by one.
+const daysShown = 30
 
 // months sums up days by calendar month.
 func months(days []catalog.DayStored) []MonthStored {

@@ -14,3 +14,12 @@ func (s *server) ReclassifyRecord(ctx context.Context, request ReclassifyRecordR
 	}
 	return ReclassifyRecord201JSONResponse(evaluation(now)), nil
 }
+
+// PreviewReclassification says what moving a record would mean.
+func (s *server) PreviewReclassification(ctx context.Context, request PreviewReclassificationRequestObject) (PreviewReclassificationResponseObject, error) {
+	e, err := s.config.Officer.PreviewReclassification(ctx, s.tenant(ctx), request.ID, request.Body.Class)
+	if err != nil {
+		return nil, s.missing(ctx, request.ID, err)
+	}
+	return PreviewReclassification200JSONResponse(evaluation(e)), nil
+}

@@ -33,6 +33,18 @@ func TestReclassification(t *testing.T) {
 	for _, role := range []auth.Role{auth.Archivist, auth.Reader, auth.Submitter, auth.Approver} {
 		a.do(a.token(ours, "x", role), "POST", path, `{"class":"05.10","reason":"r"}`).want(t, 403)
 	}
+	if r := decode[Retention](t, a.do(officer, "POST", path+"/preview", `{"class":"05.10"}`).want(t, 200)); r.Class != "05.10" || r.Rule == nil {
+		t.Errorf("the preview says %+v", r)
+	}
+	for body, code := range map[string]string{`{"class":"63.10"}`: "unchanged", `{"class":"99.99"}`: "unknown-class"} {
+		if v := a.do(officer, "POST", path+"/preview", body); v.StatusCode != 422 || v.field(t, "class") != code {
+			t.Errorf("preview of %s: %d %s", body, v.StatusCode, v.body)
+		}
+	}
+	a.do(officer, "POST", "/v1/records/"+string(other.ID)+"/reclassification/preview", `{"class":"05.10"}`).want(t, 404)
+	if got := decode[Record](t, a.do(officer, "GET", "/v1/records/"+string(mine.ID), nil).want(t, 200)); got.Class != "63.10" {
+		t.Errorf("a preview moved the record to %s", got.Class)
+	}
 	a.do(officer, "POST", path, `{"class":"05.10","reason":"gehört zur Vergabe"}`).want(t, 201)
 	got := decode[Record](t, a.do(officer, "GET", "/v1/records/"+string(mine.ID), nil).want(t, 200))
 	if got.Class != "05.10" || len(got.Reclassified) != 1 || got.Reclassified[0].From != "63.10" || got.Reclassified[0].Reason != "gehört zur Vergabe" || got.Reclassified[0].Actor != "olga" {

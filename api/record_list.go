@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/search"
 )
@@ -17,12 +18,15 @@ func (s *server) ListRecords(ctx context.Context, request ListRecordsRequestObje
 	if err := checkFilter(p); err != nil {
 		return nil, err
 	}
+	hidden, err := s.hidden(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var answer RecordPage
-	var err error
 	if onlyIndexed(p) {
-		answer, err = s.searchRecords(ctx, p)
+		answer, err = s.searchRecords(ctx, p, hidden)
 	} else {
-		answer, err = s.browseRecords(ctx, p)
+		answer, err = s.browseRecords(ctx, p, hidden)
 	}
 	if err != nil {
 		return nil, err
@@ -78,20 +82,20 @@ func (s *server) classExists(ctx context.Context, class string) error {
 
 // onlyIndexed reports whether the catalog cannot answer.
 func onlyIndexed(p ListRecordsParams) bool {
-	return p.Q != "" || p.Confidentiality != "" || p.Year != "" || p.Sort == ListRecordsParamsSortTitle ||
+	return p.Q != "" || p.Confidentiality != "" || p.Year != "" || p.Hold != "" || p.Evidence != "" || p.Sort == ListRecordsParamsSortTitle ||
 		strings.Contains(p.Format, "/") && !pronom.MatchString(p.Format) ||
 		p.Kind == search.Absent || p.State == search.Absent || p.Format == search.Absent
 }
 
-// browseRecords asks the catalog, and the index for the facets.
-func (s *server) browseRecords(ctx context.Context, p ListRecordsParams) (page RecordPage, err error) {
+// browseRecords asks the catalog, and the index for the facets, without what is hidden.
+func (s *server) browseRecords(ctx context.Context, p ListRecordsParams, hidden []preservation.RecordID) (page RecordPage, err error) {
 	if p.Sort == ListRecordsParamsSortRelevance {
 		return page, badParameter.in(fieldError("sort", "oneof", "relevance needs q; without it: archived, -archived, closed, -closed, reference, -reference or title"))
 	}
 	t := s.tenant(ctx)
 	f := catalog.RecordFilter{Class: p.Class, Producer: p.Producer, Reference: p.Reference, From: p.From, To: p.To, Kind: p.Kind,
-		State: p.State, Format: p.Format, Status: live}
-	counted := s.counted(ctx, p)
+		State: p.State, Format: p.Format, Status: live, Without: hidden}
+	counted := s.counted(ctx, p, hidden)
 	if counted.exact && counted.total == 0 && p.After == "" {
 		return RecordPage{Items: []RecordSummary{}, Facets: counted.facets}, nil
 	}
@@ -128,6 +132,6 @@ func summary(e catalog.Entry) RecordSummary {
 	return RecordSummary{
 		ID: e.ID, Kind: e.Kind, Title: e.Title, Reference: e.Reference, Class: e.Class, Creator: e.Creator,
 		Producer: e.Producer, ProducerRecordID: e.ProducerRecordID, Opened: e.Opened, Closed: e.Closed, Archived: e.Archived,
-		State: e.Retention.State, End: e.Retention.End, Links: recordLinks(e.ID),
+		State: e.Retention.State, End: e.Retention.End, Evidence: e.Evidence, Links: recordLinks(e.ID),
 	}
 }

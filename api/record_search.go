@@ -19,18 +19,18 @@ type count struct {
 
 // counted counts what a list by properties has found. A list without facets is
 // better than none: when the index cannot answer there are no facets.
-func (s *server) counted(ctx context.Context, p ListRecordsParams) count {
+func (s *server) counted(ctx context.Context, p ListRecordsParams, hidden []preservation.RecordID) count {
 	if p.Reference != "" {
 		return count{facets: facetValues(nil)} // the index knows references as text only
 	}
-	c, err := s.indexCount(ctx, p)
+	c, err := s.indexCount(ctx, p, hidden)
 	if err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "list without facets", slog.String("request", requestID(ctx)), slog.Any("err", err))
 	}
 	return c
 }
 
-func (s *server) indexCount(ctx context.Context, p ListRecordsParams) (count, error) {
+func (s *server) indexCount(ctx context.Context, p ListRecordsParams, hidden []preservation.RecordID) (count, error) {
 	none := count{facets: facetValues(nil)}
 	t := s.tenant(ctx)
 	index, err := s.config.Search.Tenant(t.ID())
@@ -41,14 +41,14 @@ func (s *server) indexCount(ctx context.Context, p ListRecordsParams) (count, er
 	if err != nil {
 		return none, err
 	}
-	q := query(p)
+	q := query(p, hidden)
 	q.Order, q.Limit, q.Cursor = search.ByNewest, -1, ""
 	found, err := index.Search(ctx, q)
 	if err != nil {
 		return none, err
 	}
 	end, err := t.FeedEnd(ctx) // last: what came meanwhile makes it differ
-	return count{total: int64(found.Total), exact: err == nil && reached == end, facets: facetValues(found.Facets)}, err
+	return count{total: int64(found.Total), exact: err == nil && reached == end, facets: s.named(ctx, facetValues(found.Facets))}, err
 }
 
 // searchOrders are the sorts that the index knows.
@@ -62,12 +62,12 @@ var searchOrders = map[ListRecordsParamsSort]search.Order{
 
 // facets are counted with every list.
 var facets = []search.Facet{search.FacetClass, search.FacetProducer, search.FacetKind, search.FacetState,
-	search.FacetFormat, search.FacetConfidentiality, search.FacetYear}
+	search.FacetFormat, search.FacetConfidentiality, search.FacetYear, search.FacetHold, search.FacetEvidence}
 
-// query asks the index for what a list is about.
-func query(p ListRecordsParams) search.Query {
+// query asks the index for what a list is about, without what is hidden.
+func query(p ListRecordsParams, hidden []preservation.RecordID) search.Query {
 	q := search.Query{Text: p.Q, Limit: pageSize(p.Limit), Cursor: p.After, Facets: facets,
-		Filter: search.Filter{Values: map[search.Facet][]string{}, Closed: search.Range{From: p.From, To: p.To}}}
+		Filter: search.Filter{Values: map[search.Facet][]string{}, Closed: search.Range{From: p.From, To: p.To}, Without: hidden}}
 	format := search.FacetFormat
 	if pronom.MatchString(p.Format) {
 		p.Format = strings.ToLower(p.Format)
@@ -75,7 +75,8 @@ func query(p ListRecordsParams) search.Query {
 		format = search.FacetMIME
 	}
 	for facet, value := range map[search.Facet]string{search.FacetClass: p.Class, search.FacetProducer: p.Producer, search.FacetKind: p.Kind,
-		search.FacetState: p.State, format: p.Format, search.FacetConfidentiality: p.Confidentiality, search.FacetYear: p.Year} {
+		search.FacetState: p.State, format: p.Format, search.FacetConfidentiality: p.Confidentiality, search.FacetYear: p.Year,
+		search.FacetHold: p.Hold, search.FacetEvidence: p.Evidence} {
 		if value != "" {
 			q.Filter.Values[facet] = []string{value}
 		}
@@ -83,13 +84,13 @@ func query(p ListRecordsParams) search.Query {
 	return q
 }
 
-// searchRecords asks the index.
-func (s *server) searchRecords(ctx context.Context, p ListRecordsParams) (page RecordPage, err error) {
+// searchRecords asks the index, without what is hidden.
+func (s *server) searchRecords(ctx context.Context, p ListRecordsParams, hidden []preservation.RecordID) (page RecordPage, err error) {
 	orders := "-closed, closed, reference or title"
 	if p.Q != "" {
 		orders = "relevance, " + orders
 	}
-	q := query(p)
+	q := query(p, hidden)
 	q.Snippets = p.Q != ""
 	switch order, ok := searchOrders[p.Sort]; {
 	case p.Sort == "" && p.Q != "":
@@ -97,12 +98,12 @@ func (s *server) searchRecords(ctx context.Context, p ListRecordsParams) (page R
 	case p.Sort == "":
 		q.Order = search.ByNewest
 	case !ok || order == search.ByRelevance && p.Q == "":
-		return page, badParameter.in(fieldError("sort", "oneof", "with text, confidentiality, year, a media type or `-`: "+orders))
+		return page, badParameter.in(fieldError("sort", "oneof", "with text, confidentiality, year, hold, evidence, a media type or `-`: "+orders))
 	default:
 		q.Order = order
 	}
 	if p.Reference != "" {
-		return page, badParameter.in(fieldError("reference", "excluded", "cannot be combined with confidentiality, year, a media type, `-` or sort=title"))
+		return page, badParameter.in(fieldError("reference", "excluded", "cannot be combined with confidentiality, year, hold, evidence, a media type, `-` or sort=title"))
 	}
 	t := s.tenant(ctx)
 	index, err := s.config.Search.Tenant(t.ID())
@@ -125,7 +126,7 @@ func (s *server) searchRecords(ctx context.Context, p ListRecordsParams) (page R
 	for i := range shown {
 		shown[i].Snippets = snippets(found.Hits, shown[i].ID)
 	}
-	return RecordPage{Total: int64(found.Total), Items: shown, Facets: facetValues(found.Facets), Next: found.Next}, err
+	return RecordPage{Total: int64(found.Total), Items: shown, Facets: s.named(ctx, facetValues(found.Facets)), Next: found.Next}, err
 }
 
 // snippets are where a record was found.

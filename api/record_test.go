@@ -104,7 +104,7 @@ func TestFacets(t *testing.T) {
 	var set *search.Set
 	a := newArchive(t, func(c *Config) { set = c.Search })
 	reader := a.token(ours, "erika", auth.Reader)
-	pdf := preservation.Format{PUID: "fmt/95", MIME: "application/pdf"}
+	pdf := preservation.Format{PUID: "fmt/95", Name: "Acrobat PDF/A", Version: "1a", MIME: "application/pdf"}
 	one, two := a.archived(ours, "1", preservation.File{Name: "a.pdf", Format: pdf}), a.archived(ours, "2", preservation.File{Name: "b"})
 	index, err := set.Tenant(ours)
 	if err != nil {
@@ -113,7 +113,7 @@ func TestFacets(t *testing.T) {
 	path := []string{"63", "63.10"}
 	secret := one.Record
 	secret.Confidentiality = "geheim"
-	if err := index.Apply(t.Context(), search.Batch{Next: "1", Docs: []search.Document{{Record: secret, State: "due", ClassPath: path}, {Record: two.Record, ClassPath: path}}}); err != nil {
+	if err := index.Apply(t.Context(), search.Batch{Next: "1", Docs: []search.Document{{Record: secret, State: "due", Evidence: "stamped", ClassPath: path}, {Record: two.Record, Hold: true, ClassPath: path}}}); err != nil {
 		t.Fatal(err)
 	}
 	get := func(query string) RecordPage {
@@ -135,9 +135,15 @@ func TestFacets(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]int64{"format=application/pdf": 1, "format=application/pdf&class=63": 1, "format=text/html": 0, "format=FMT/95": 1, "q=Bauantrag&format=FMT/95": 1,
+		"hold=true": 1, "hold=true&evidence=stamped": 0, "q=Bauantrag&evidence=stamped": 1, "evidence=-&sort=title": 1,
 		"confidentiality=geheim&sort=title": 1, "sort=title": 2, "year=2015&kind=-": 2, "year=1999": 0, "class=00": 0} {
 		if p := get(query); p.Total != want || int64(len(p.Items)) != want {
 			t.Errorf("%s: %d, want %d", query, p.Total, want)
+		}
+	}
+	for _, v := range whole.Facets["format"] {
+		if want := map[string]string{"fmt/95": "Acrobat PDF/A 1a", "-": ""}[v.Value]; v.Name != want {
+			t.Errorf("format %s is called %q, want %q", v.Value, v.Name, want)
 		}
 	}
 	if p := get("reference=63.10-1"); p.Total != 1 || len(p.Facets) != 0 {

@@ -119,20 +119,23 @@ func TestTenants(t *testing.T) {
 	body := map[string]string{
 		"POST /v1/submissions/{id}/refuse":  `{"reason":"r"}`,
 		"POST /v1/submissions/{id}/release": `{"reason":"r"}`, "POST /v1/holds/{id}/release": `{"reason":"r"}`,
-		"POST /v1/records/{id}/triggers":          `{"type":"closure","date":"2020-01-01"}`,
-		"POST /v1/records/{id}/versions":          `{"producer_record_id":"x","kind":"correction","reason":"r","changes":{"title":"T"}}`,
-		"POST /v1/records/{id}/reclassification":  `{"class":"05.10","reason":"r"}`,
-		"POST /v1/records/{id}/access-grants":     `{"kind":"shortening","reason":"r","legal_basis":"l"}`,
-		"POST /v1/records/{id}/restriction":       `{"reason":"r","legal_basis":"l"}`,
-		"POST /v1/subject-requests/{id}/decision": `{"outcome":"refused","reason":"r","legal_basis":"l"}`,
-		"POST /v1/disposals/{id}/decisions":       `{"decisions":[{"scope":{"all":true},"decision":"V"}]}`,
-		"POST /v1/disposals/{id}/offer":           `{"authority":"a","offered":"2020-01-01"}`,
-		"POST /v1/disposals/{id}/answers":         `{"answers":[{"scope":{"all":true},"answer":"V"}]}`,
-		"POST /v1/disposals/{id}/transfers":       `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2020-01-01","own_copy":"keep"}`,
-		"POST /v1/users/{id}/roles":               `{"roles":["reader"]}`,
-		"POST /v1/disposals/{id}/withdrawal":      `{"reason":"r"}`, "POST /v1/disposals/{id}/stop": `{"reason":"r"}`, "POST /v1/disposals/{id}/cancellation": `{"reason":"r"}`,
+		"POST /v1/records/{id}/triggers":                 `{"type":"closure","date":"2020-01-01"}`,
+		"POST /v1/records/{id}/versions":                 `{"producer_record_id":"x","kind":"correction","reason":"r","changes":{"title":"T"}}`,
+		"POST /v1/records/{id}/reclassification":         `{"class":"05.10","reason":"r"}`,
+		"POST /v1/records/{id}/reclassification/preview": `{"class":"05.10"}`,
+		"POST /v1/records/{id}/access-grants":            `{"kind":"shortening","reason":"r","legal_basis":"l"}`,
+		"POST /v1/records/{id}/restriction":              `{"reason":"r","legal_basis":"l"}`,
+		"POST /v1/subject-requests/{id}/decision":        `{"outcome":"refused","reason":"r","legal_basis":"l"}`,
+		"POST /v1/disposals/{id}/decisions":              `{"decisions":[{"scope":{"all":true},"decision":"V"}]}`,
+		"POST /v1/disposals/{id}/offer":                  `{"authority":"a","offered":"2020-01-01"}`,
+		"POST /v1/disposals/{id}/answers":                `{"answers":[{"scope":{"all":true},"answer":"V"}]}`,
+		"POST /v1/disposals/{id}/transfers":              `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2020-01-01","own_copy":"keep"}`,
+		"POST /v1/users/{id}/roles":                      `{"roles":["reader"]}`,
+		"POST /v1/searches/{id}/rename":                  `{"name":"n"}`,
+		"POST /v1/disposals/{id}/withdrawal":             `{"reason":"r"}`, "POST /v1/disposals/{id}/stop": `{"reason":"r"}`, "POST /v1/disposals/{id}/cancellation": `{"reason":"r"}`,
 	}
 	person := decode[NewUser](t, a.do(admin, "POST", "/v1/users", map[string]any{"name": "paula", "label": "Paula", "roles": []string{"reader"}}).want(t, 201))
+	search := decode[SavedSearch](t, a.do(admin, "POST", "/v1/searches", map[string]any{"name": "x", "query": "q=x"}).want(t, 201))
 	job := a.deadJob("lost")
 	for _, r := range routes {
 		if !strings.Contains(r.pattern, "{id}") {
@@ -156,6 +159,8 @@ func TestTenants(t *testing.T) {
 			id = token.ID
 		case strings.Contains(r.pattern, "users"):
 			id = person.User.ID
+		case strings.Contains(r.pattern, "searches"):
+			id = search.ID
 		case strings.Contains(r.pattern, "jobs"):
 			id = job
 		}
@@ -165,6 +170,9 @@ func TestTenants(t *testing.T) {
 			header := []string{"X-Request-Id", "same-for-both", "Tus-Resumable", "1.0.0"}
 			if method == "PATCH" {
 				return a.do(stranger, method, path, strings.NewReader("abc"), append(header, "Content-Type", "application/offset+octet-stream", "Upload-Offset", "0")...)
+			}
+			if r.pattern == "POST /v1/disposals/{id}/xdomea" {
+				return a.do(stranger, method, path, strings.NewReader("<a/>"), append(header, "Content-Type", "application/xml")...)
 			}
 			if b := body[r.pattern]; b != "" {
 				return a.do(stranger, method, path, b, header...)

@@ -66,6 +66,7 @@ var routes = []route{
 	{"POST /v1/records/{id}/access-grants", roles(auth.Archivist, auth.Admin), small},
 	{"POST /v1/records/{id}/restriction", roles(auth.RecordsOfficer, auth.Admin), small},
 	{"POST /v1/records/{id}/reclassification", roles(auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/records/{id}/reclassification/preview", roles(auth.RecordsOfficer, auth.Admin), small},
 
 	{"GET /v1/classification", roles(auth.Submitter, auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/classification", roles(auth.RecordsOfficer, auth.Admin), large},
@@ -102,6 +103,8 @@ var routes = []route{
 	{"POST /v1/disposals/{id}/decisions", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
 	{"POST /v1/disposals/{id}/offer", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
 	{"POST /v1/disposals/{id}/answers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
+	{"GET /v1/disposals/{id}/xdomea", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), none},
+	{"POST /v1/disposals/{id}/xdomea", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), none},
 	{"POST /v1/disposals/{id}/approval", roles(auth.Approver), small},
 	{"POST /v1/disposals/{id}/withdrawal", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), small},
 	{"POST /v1/disposals/{id}/execution", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), small},
@@ -122,6 +125,10 @@ var routes = []route{
 
 	{"GET /v1/audit", roles(auth.Auditor, auth.Admin), none},
 	{"GET /v1/audit/export", roles(auth.Auditor, auth.Admin), none},
+	{"GET /v1/searches", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
+	{"POST /v1/searches", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), small},
+	{"POST /v1/searches/{id}/rename", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), small},
+	{"POST /v1/searches/{id}/delete", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"GET /v1/tokens", roles(auth.Auditor, auth.Admin), none},
 	{"POST /v1/tokens", roles(auth.Admin), small},
 	{"POST /v1/tokens/{id}/revoke", roles(auth.Admin), none},
@@ -248,6 +255,8 @@ type server struct {
 	bearer         *auth.Bearer
 	uploads        *uploads
 	requests       *prometheus.HistogramVec
+	formats        formatNames
+	counts         censuses
 	zone           *time.Location // of today
 }
 

@@ -53,10 +53,8 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 	if err := s.checkBody(&m); err != nil {
 		return sub, false, err
 	}
-	for i, file := range m.Files {
-		if file.Upload != "" {
-			return sub, false, invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), "misplaced", "uploads are named in a JSON body, not in a form"))
-		}
+	if err := noUploads(m.Files); err != nil {
+		return sub, false, err
 	}
 	d, err := s.config.Intake.Begin(ctx, s.tenant(ctx), principal(ctx).Actor, announce(m))
 	if err != nil {
@@ -122,22 +120,47 @@ func (s *server) takeUploads(ctx context.Context, m SubmissionMetadata) (sub cat
 	if len(m.Files) == 0 {
 		return sub, false, invalid.in(fieldError("files", "required", "is missing: name the uploads"))
 	}
-	for i, file := range m.Files {
-		if file.Upload == "" {
-			return sub, false, invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), "required", "is missing"))
-		}
+	if err := onlyUploads(m.Files); err != nil {
+		return sub, false, err
 	}
 	d, err := s.config.Intake.Begin(ctx, s.tenant(ctx), principal(ctx).Actor, announce(m))
 	if err != nil {
 		return sub, false, err
 	}
 	defer d.Abort(ctx)
-	for i, file := range m.Files {
-		if err := s.takeUpload(ctx, d, i, file); err != nil {
-			return sub, false, err
-		}
+	if err := s.takeFromUploads(ctx, d, m.Files); err != nil {
+		return sub, false, err
 	}
 	return s.accept(ctx, d, m)
+}
+
+// noUploads refuses files of a form that say to be elsewhere.
+func noUploads(files []AnnouncedFile) error {
+	for i, file := range files {
+		if file.Upload != "" {
+			return invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), "misplaced", "uploads are named in a JSON body, not in a form"))
+		}
+	}
+	return nil
+}
+
+// onlyUploads refuses files without a form that do not say where they are.
+func onlyUploads(files []AnnouncedFile) error {
+	for i, file := range files {
+		if file.Upload == "" {
+			return invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), "required", "is missing"))
+		}
+	}
+	return nil
+}
+
+func (s *server) takeFromUploads(ctx context.Context, d *ingest.Delivery, files []AnnouncedFile) error {
+	for i, file := range files {
+		if err := s.takeUpload(ctx, d, i, file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *server) takeUpload(ctx context.Context, d *ingest.Delivery, i int, file AnnouncedFile) error {
@@ -211,10 +234,17 @@ func values(m preservation.Metadata) map[string]string {
 // impossible finds what cannot be true of a record.
 func (s *server) impossible(m *SubmissionMetadata) (fields []FieldError) {
 	// A day of grace, for senders whose clock is ahead.
-	if tomorrow := preservation.DateOf(s.now().In(s.zone)).AddDays(1); tomorrow.Before(m.Closed) {
+	tomorrow := preservation.DateOf(s.now().In(s.zone)).AddDays(1)
+	if tomorrow.Before(m.Opened) {
+		fields = append(fields, fieldError("opened", "future", "lies ahead: send the day on which the file was opened, or leave this out"))
+	}
+	if tomorrow.Before(m.Closed) {
 		fields = append(fields, fieldError("closed", "future", "lies ahead: send the record once it is closed, or leave this out and report the closure later"))
 	}
 	for i, p := range m.Subjects {
+		if tomorrow.Before(p.Born) {
+			fields = append(fields, fieldError(fmt.Sprintf("subjects[%d].born", i), "future", "lies ahead"))
+		}
 		if !p.Died.IsZero() && p.Died.Before(p.Born) {
 			fields = append(fields, fieldError(fmt.Sprintf("subjects[%d].died", i), "before-born", "lies before born"))
 		}

@@ -243,6 +243,8 @@ func TestSubmissionRefused(t *testing.T) {
 		{"isolated writing", []part{metadataPart(metadata("x", "keywords", []string{"ok", "a\u2066b"})), file}, 422, "keywords[1]:text"},
 		{"control character of Latin 1", []part{metadataPart(metadata("x", "extra", map[string]string{"Ort": "a\u0085b"})), file}, 422, "extra[Ort]:text"},
 		{"closed in the future", []part{metadataPart(metadata("x", "closed", ahead(2))), file}, 422, "closed:future"},
+		{"opened in the future", []part{metadataPart(metadata("x", "opened", ahead(2), "closed", nil)), file}, 422, "opened:future"},
+		{"born in the future", []part{metadataPart(metadata("x", "subjects", []any{map[string]any{"name": "a", "born": ahead(2)}})), file}, 422, "subjects[0].born:future"},
 		{"died before born", []part{metadataPart(metadata("x", "subjects", []any{map[string]any{"name": "a", "born": "1961-05-04", "died": "1961-05-03"}})), file}, 422, "subjects[0].died:before-born"},
 		{"parent is no identifier", []part{metadataPart(metadata("x", "parent", "63.10-1")), file}, 422, "parent:id"},
 		{"control character", []part{metadataPart(metadata("x", "title", "a\x00b")), file}, 422, "title:text"},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 
 	"bestand/retention"
 )
@@ -13,6 +14,9 @@ func (s *server) SetTrigger(ctx context.Context, request SetTriggerRequestObject
 		return nil, err
 	}
 	t, b := s.tenant(ctx), request.Body
+	if !b.Withdrawn && b.Date.Before(e.Opened) && !b.Date.IsZero() && b.Type != retention.OnBirth && b.Type != retention.OnDeath {
+		return nil, invalid.in(fieldError("date", "before-opened", fmt.Sprintf("lies before the record was opened (%s): only a birth and a death may", e.Opened)))
+	}
 	report := retention.Trigger{Type: b.Type, Date: b.Date, Withdrawn: b.Withdrawn}
 	if _, err := s.config.Officer.AddTrigger(ctx, t, e.ID, report, principal(ctx).Actor); err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func (s *server) CreateUser(ctx context.Context, request CreateUserRequestObject
 
 // ResetPassword gives a person a new password for the next login.
 func (s *server) ResetPassword(ctx context.Context, request ResetPasswordRequestObject) (ResetPasswordResponseObject, error) {
-	if _, err := s.manageable(ctx, request.ID); err != nil {
+	if _, err := s.own(ctx, request.ID); err != nil {
 		return nil, err
 	}
 	password, hash, err := firstPassword(ctx)
@@ -61,7 +61,7 @@ func (s *server) ResetPassword(ctx context.Context, request ResetPasswordRequest
 
 // SetUserRoles replaces what a person may do.
 func (s *server) SetUserRoles(ctx context.Context, request SetUserRolesRequestObject) (SetUserRolesResponseObject, error) {
-	if _, err := s.manageable(ctx, request.ID); err != nil {
+	if _, err := s.own(ctx, request.ID); err != nil {
 		return nil, err
 	}
 	if err := s.tenant(ctx).SetUserRoles(ctx, request.ID, names(request.Body.Roles), principal(ctx).Actor); err != nil {
@@ -109,6 +109,16 @@ func (s *server) manageable(ctx context.Context, id string) (catalog.User, error
 	return u, err
 }
 
+// own finds a person whom the caller may manage and whose password and roles are kept
+// here, and not by an OpenID provider.
+func (s *server) own(ctx context.Context, id string) (catalog.User, error) {
+	u, err := s.manageable(ctx, id)
+	if err == nil && u.Issuer != "" {
+		err = conflict.because("%s keeps password and roles of this user: change them there", u.Issuer)
+	}
+	return u, err
+}
+
 func firstPassword(ctx context.Context) (password, hash string, err error) {
 	password = auth.NewPassword()
 	hash, err = auth.HashPassword(ctx, password)
@@ -117,7 +127,7 @@ func firstPassword(ctx context.Context) (password, hash string, err error) {
 
 func user(u catalog.User) User {
 	v := User{ID: u.ID, Name: u.Name, Label: u.Label, Roles: make([]Role, len(u.Roles)), Installation: u.Installation, MustChange: u.MustChange,
-		Created: u.Created, CreatedBy: u.CreatedBy, LastLogin: u.LastLogin, Locked: u.Locked, Barred: u.Barred}
+		Created: u.Created, CreatedBy: u.CreatedBy, LastLogin: u.LastLogin, Locked: u.Locked, Barred: u.Barred, Issuer: u.Issuer}
 	for i, r := range u.Roles {
 		v.Roles[i] = Role(r)
 	}

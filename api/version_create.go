@@ -69,10 +69,8 @@ func (s *server) takeVersionForm(ctx context.Context, e catalog.Entry, f form) (
 	if err := s.checkBody(&m); err != nil {
 		return sub, false, err
 	}
-	for i, file := range m.Files {
-		if file.Upload != "" {
-			return sub, false, invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), "misplaced", "uploads are named in a JSON body, not in a form"))
-		}
+	if err := noUploads(m.Files); err != nil {
+		return sub, false, err
 	}
 	d, err := s.beginVersion(ctx, e, m)
 	if err != nil {
@@ -87,20 +85,16 @@ func (s *server) takeVersionForm(ctx context.Context, e catalog.Entry, f form) (
 
 // takeVersionUploads stages files that came through /v1/uploads before.
 func (s *server) takeVersionUploads(ctx context.Context, e catalog.Entry, m VersionMetadata) (sub catalog.Submission, created bool, err error) {
-	for i, file := range m.Files {
-		if file.Upload == "" {
-			return sub, false, invalid.in(fieldError(fmt.Sprintf("files[%d].upload", i), "required", "is missing"))
-		}
+	if err := onlyUploads(m.Files); err != nil {
+		return sub, false, err
 	}
 	d, err := s.beginVersion(ctx, e, m)
 	if err != nil {
 		return sub, false, err
 	}
 	defer d.Abort(ctx)
-	for i, file := range m.Files {
-		if err := s.takeUpload(ctx, d, i, file); err != nil {
-			return sub, false, err
-		}
+	if err := s.takeFromUploads(ctx, d, m.Files); err != nil {
+		return sub, false, err
 	}
 	return s.acceptVersion(ctx, d)
 }
