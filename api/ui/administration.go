@@ -3,11 +3,14 @@ package ui
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"bestand/api"
 	"bestand/api/auth"
+	"bestand/preservation/catalog"
 )
 
 // usersView lists people, and is the form to add one.
@@ -155,33 +158,36 @@ func revokeToken(v *visit) error {
 	return v.redirect("/verwaltung/zugaenge", "token-revoked")
 }
 
-// auditView is a page of the audit log.
+// auditView is a page of the audit log, the newest entries first.
 type auditView struct {
-	Items  []api.AuditEntry
+	Items  []catalog.AuditEntry
 	Object string
 	Begun  bool
 	Next   string
 }
 
+const auditShown = 50
+
 func auditPage(v *visit) error {
 	q := v.r.URL.Query()
-	p := auditView{Object: strings.TrimSpace(q.Get("object")), Begun: q.Get("after") != ""}
-	ask := url.Values{"limit": {"50"}}
-	for _, name := range []string{"object", "after"} {
-		if q.Get(name) != "" {
-			ask.Set(name, strings.TrimSpace(q.Get(name)))
+	p := auditView{Object: strings.TrimSpace(q.Get("object")), Begun: q.Has("vor")}
+	var before int64
+	if p.Begun {
+		var err error
+		if before, err = strconv.ParseInt(q.Get("vor"), 10, 64); err != nil || before < 1 {
+			return &refusal{status: http.StatusBadRequest, code: "invalid-cursor"}
 		}
 	}
-	var page struct {
-		Items []api.AuditEntry
-		Next  string
+	if utf8.RuneCountInString(p.Object) > 200 || !utf8.ValidString(p.Object) || strings.ContainsRune(p.Object, 0) {
+		return &refusal{status: http.StatusBadRequest, code: "invalid-parameter"}
 	}
-	if err := v.get("/v1/audit?"+ask.Encode(), &page); err != nil {
+	all, err := v.ui.Catalog.Tenant(v.who.Tenant).AuditLatest(v.r.Context(), before, p.Object, auditShown+1)
+	if err != nil {
 		return err
 	}
-	p.Items = page.Items
-	if page.Next != "" {
-		more := url.Values{"after": {page.Next}}
+	p.Items = all[:min(len(all), auditShown)]
+	if len(all) > auditShown {
+		more := url.Values{"vor": {strconv.FormatInt(p.Items[auditShown-1].Seq, 10)}}
 		if p.Object != "" {
 			more.Set("object", p.Object)
 		}

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"net/url"
-	"time"
 
 	"bestand/api"
 	"bestand/preservation"
@@ -12,6 +11,7 @@ import (
 // preservationView is the state of the holding: what was read back, and what proves it.
 type preservationView struct {
 	api.Holding
+	Chart chart
 	Due   []proof.Due // today
 	Later []proof.Due // within ten years
 }
@@ -23,6 +23,7 @@ func preservationPage(v *visit) error {
 	if err := v.get("/v1/fixity", &p.Holding); err != nil {
 		return err
 	}
+	p.Chart = standing(v.lang, p.Holding)
 	if v.may("GET /v1/evidence/renewals") {
 		var due struct{ Items []proof.Due }
 		if err := v.get("/v1/evidence/renewals", &due); err != nil {
@@ -55,22 +56,36 @@ func renewNow(v *visit) error {
 // operationView is how the archive works through what it has to do.
 type operationView struct {
 	api.Operation
-	Chart    chart
-	Total    int64 // bytes
-	Statuses []api.SubmissionStatus
-	At       time.Time
+	Chart      chart
+	Throughput chart
+	Statuses   []api.SubmissionStatus
 }
 
 func operationPage(v *visit) error {
-	p := operationView{At: v.ui.Now(), Statuses: statuses}
-	if err := v.get("/v1/operation", &p.Operation); err != nil {
+	p, err := v.operation()
+	if err != nil {
 		return err
 	}
-	p.Chart = growth(v.lang, p.Growth)
-	for _, m := range p.Growth {
-		p.Total += m.Bytes
-	}
 	return v.show("operation", v.lang.t("operation.title"), p)
+}
+
+// operationState is the part of the page that changes while it is looked at.
+func operationState(v *visit) error {
+	p, err := v.operation()
+	if err != nil {
+		return err
+	}
+	return v.showPart("operation", "state", p)
+}
+
+func (v *visit) operation() (operationView, error) {
+	p := operationView{Statuses: statuses}
+	if err := v.get("/v1/operation", &p.Operation); err != nil {
+		return p, err
+	}
+	p.Chart = growth(v.lang, p.Growth)
+	p.Throughput = throughput(v.lang, p.Days, preservation.DateOf(v.ui.Now().UTC()))
+	return p, nil
 }
 
 func retryJob(v *visit) error {

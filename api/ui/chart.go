@@ -5,26 +5,25 @@ import (
 	"time"
 
 	"bestand/api"
+	"bestand/preservation"
 )
 
 // chart is what an SVG is drawn from; the template writes it with title, description
 // and a table of the same numbers.
 type chart struct {
-	Title, Summary string
-	Columns        []string // heads of the table
-	Bars           []bar
-	Ticks          []tick
-	Width, Height  int
+	ID, Title, Summary string
+	Columns            []string // heads of the table
+	Rows               [][]string
+	Bars               []bar
+	Ticks              []tick
+	Width, Height      int
 }
 
-// bar is one month, in pixels of the drawing.
+// bar is a rectangle, in units of the drawing.
 type bar struct {
 	X, Y, W, H int
+	Kind       string // "", "ahead" for what is expected, "rest" for what is not yet, "bad"
 	Label      string // under the bar; "" where there is no room
-	Name       string
-	Records    string
-	Value      string
-	Total      string
 }
 
 // tick is a mark of the axis.
@@ -33,53 +32,150 @@ type tick struct {
 	Label string
 }
 
-// Sizes of the drawing in its own units. It is drawn for a narrow column, so that its
-// words can be read on a telephone.
+// Sizes of the drawing in its own units. It is as wide as a telephone, so that its
+// words can be read there.
 const (
-	chartWidth  = 480
-	chartHeight = 240
-	chartLeft   = 64
-	chartBottom = 28
-	chartTop    = 12
+	chartWidth  = 320
+	chartHeight = 200
+	chartLeft   = 76
+	chartBottom = 24
+	chartTop    = 14
 	chartMonths = 24
+	aheadMonths = 12
+	paceMonths  = 6 // from which the forecast is made
 )
 
-// growth draws how many bytes are stored, month by month, the last two years.
-func growth(l *language, months []api.MonthStored) chart {
-	c := chart{Title: l.t("growth.title"), Width: chartWidth, Height: chartHeight, Columns: []string{l.t("growth.month"), l.t("growth.records"), l.t("growth.bytes"), l.t("growth.total")}}
-	if len(months) == 0 {
-		return c
-	}
-	var total, before int64
-	for _, m := range months {
-		total += m.Bytes
-	}
-	all := filled(months)
-	if over := len(all) - chartMonths; over > 0 {
-		for _, m := range all[:over] {
-			before += m.Bytes
-		}
-		all = all[over:]
-	}
-	c.Summary = l.t("growth.summary", l.size(total), monthName(l, all[0].Month), monthName(l, all[len(all)-1].Month))
-	top := nice(total)
-	y := func(n int64) int {
-		return chartHeight - chartBottom - int(float64(n)/float64(top)*float64(chartHeight-chartBottom-chartTop))
-	}
-	step := (chartWidth - chartLeft) / max(len(all), 6)
-	sum := before
-	for i, m := range all {
-		sum += m.Bytes
-		b := bar{X: chartLeft + i*step + step/8, W: max(step*3/4, 2), Y: y(sum), Name: monthName(l, m.Month), Value: l.size(m.Bytes), Total: l.size(sum)}
-		b.H = chartHeight - chartBottom - b.Y
-		b.Records = l.number(m.Records)
-		if i%((len(all)+5)/6) == 0 {
-			b.Label = m.Month[5:] + "/" + m.Month[2:4]
+// columns draws a bar for each value.
+func (c *chart) columns(values []int64, label func(i int) string, tickLabel func(int64) string) {
+	c.Width, c.Height = chartWidth, chartHeight
+	top := nice(most(values))
+	floor := chartHeight - chartBottom
+	y := func(n int64) int { return floor - int(float64(n)/float64(top)*float64(floor-chartTop)) }
+	room := chartWidth - chartLeft
+	every := (len(values) + 3) / 4 // four labels have room
+	for i, n := range values {
+		left, right := chartLeft+i*room/len(values), chartLeft+(i+1)*room/len(values)
+		b := bar{X: left, W: max(right-left-max((right-left)/5, 1), 1), Y: y(n)}
+		b.H = floor - b.Y
+		if i%every == 0 {
+			b.Label = label(i)
 		}
 		c.Bars = append(c.Bars, b)
 	}
-	for i := range int64(5) {
-		c.Ticks = append(c.Ticks, tick{y(top / 4 * i), l.size(top / 4 * i)})
+	for i := range min(int64(5), top+1) {
+		at := top * i / min(4, top)
+		c.Ticks = append(c.Ticks, tick{y(at), tickLabel(at)})
+	}
+}
+
+func most(values []int64) (n int64) {
+	for _, v := range values {
+		n = max(n, v)
+	}
+	return n
+}
+
+// growth draws how many bytes are stored, month by month: the last two years, and the
+// next one if the archive goes on growing as in the last half year.
+func growth(l *language, stored []api.MonthStored) chart {
+	c := chart{ID: "wachstum", Title: l.t("growth.title"), Columns: []string{l.t("growth.month"), l.t("growth.records"), l.t("growth.bytes"), l.t("growth.total")}}
+	if len(stored) == 0 {
+		return c
+	}
+	all := filled(stored)
+	var total int64
+	var sums []int64
+	for _, m := range all {
+		total += m.Bytes
+		sums = append(sums, total)
+	}
+	over := max(len(all)-chartMonths, 0)
+	all, sums = all[over:], sums[over:]
+	c.Summary = l.t("growth.summary", l.size(total), monthName(l, all[0].Month), monthName(l, all[len(all)-1].Month))
+	for i, m := range all {
+		c.Rows = append(c.Rows, []string{monthName(l, m.Month), l.number(m.Records), l.size(m.Bytes), l.size(sums[i])})
+	}
+	months := len(all)
+	names := make([]string, months)
+	for i, m := range all {
+		names[i] = m.Month
+	}
+	if ended := all[:months-1]; len(ended) >= paceMonths { // the last one goes on
+		var pace int64
+		for _, m := range ended[len(ended)-paceMonths:] {
+			pace += m.Bytes
+		}
+		pace /= paceMonths
+		at, _ := time.Parse("2006-01", all[months-1].Month) // filled has read it
+		for i := range aheadMonths {
+			sums = append(sums, total+pace*int64(i+1))
+			names = append(names, at.AddDate(0, i+1, 0).Format("2006-01"))
+			c.Rows = append(c.Rows, []string{l.t("growth.expected", monthName(l, names[months+i])), "–", l.size(pace), l.size(sums[months+i])})
+		}
+		c.Summary += " " + l.t("growth.forecast", l.size(sums[len(sums)-1]), monthName(l, names[len(names)-1]))
+	}
+	c.columns(sums, func(i int) string { return names[i][5:] + "/" + names[i][2:4] }, l.size)
+	for i := months; i < len(c.Bars); i++ {
+		c.Bars[i].Kind = "ahead"
+	}
+	return c
+}
+
+// throughput draws how many records came in on each of the last 30 days.
+func throughput(l *language, days []api.StoredOnDay, today preservation.Date) chart {
+	c := chart{ID: "durchsatz", Title: l.t("throughput.title"), Columns: []string{l.t("throughput.day"), l.t("growth.records"), l.t("growth.bytes")}}
+	const span = 30
+	on := map[preservation.Date]api.StoredOnDay{}
+	for _, d := range days {
+		on[d.Day] = d
+	}
+	var values []int64
+	var total int64
+	first := today.AddDays(1 - span)
+	for i := range span {
+		d := on[first.AddDays(i)]
+		total += d.Records
+		values = append(values, d.Records)
+		if d.Records > 0 || d.Bytes > 0 {
+			c.Rows = append(c.Rows, []string{l.date(d.Day), l.number(d.Records), l.size(d.Bytes)})
+		}
+	}
+	if len(c.Rows) == 0 {
+		return c
+	}
+	c.Summary = l.n("throughput.summary", total, l.number(most(values)))
+	c.columns(values, func(i int) string {
+		d := first.AddDays(i)
+		return fmt.Sprintf("%d.%d.", d.Day, d.Month)
+	}, func(n int64) string { return l.number(n) })
+	return c
+}
+
+// standing draws which part of the holding is stamped, and which was found unchanged.
+func standing(l *language, h api.Holding) chart {
+	c := chart{ID: "zustand", Title: l.t("standing.title"), Columns: []string{l.t("standing.what"), l.t("standing.good"), l.t("standing.rest")}, Width: chartWidth, Height: 108}
+	if h.Records == 0 {
+		return c
+	}
+	waiting := min(h.Waiting, h.Records) // versions, of which a record may have several
+	c.Summary = l.t("standing.summary", h.Records-waiting, h.Records-h.Damaged, h.Records)
+	for i, row := range []struct {
+		key  string
+		rest int64
+		kind string
+	}{{"standing.stamped", waiting, "rest"}, {"standing.intact", h.Damaged, "bad"}} {
+		good := h.Records - row.rest
+		c.Rows = append(c.Rows, []string{l.t(row.key), l.number(good), l.number(row.rest)})
+		y := 22 + i*54
+		c.Ticks = append(c.Ticks, tick{y - 8, l.t(row.key) + ": " + l.t("standing.of", good, h.Records)})
+		w := int(float64(good) / float64(h.Records) * chartWidth)
+		if row.rest > 0 {
+			w = min(w, chartWidth-4) // what is missing is seen, however little
+			c.Bars = append(c.Bars, bar{X: w + 1, Y: y, W: chartWidth - w - 2, H: 22, Kind: row.kind})
+		}
+		if good > 0 {
+			c.Bars = append(c.Bars, bar{X: 0, Y: y, W: max(w, 2), H: 22})
+		}
 	}
 	return c
 }
@@ -100,8 +196,11 @@ func filled(months []api.MonthStored) (all []api.MonthStored) {
 	return all
 }
 
-// nice is a round number not below n that can be divided by four.
+// nice is a round number not below n that can be divided by four, or is below four.
 func nice(n int64) int64 {
+	if n < 4 {
+		return max(n, 1)
+	}
 	for step := int64(1); ; step *= 10 {
 		for _, m := range []int64{4, 8, 20} {
 			if step*m >= n {

@@ -43,6 +43,19 @@ func disposalPage(v *visit) error {
 	return v.show("disposal", v.lang.t("disposal.title"), p)
 }
 
+// searchOf is the search that finds again what a hold's query found; "" where the page
+// of the search does not have one of its parameters.
+func searchOf(query map[string]string) string {
+	ask := url.Values{}
+	for name, value := range query {
+		if name != "q" && !slices.Contains(filters, name) {
+			return ""
+		}
+		ask.Set(name, value)
+	}
+	return "/suche?" + ask.Encode()
+}
+
 // holdsView lists holds, and is the form to set one.
 type holdsView struct {
 	Items  []api.Hold

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/encoding/htmlindex"
@@ -17,6 +18,8 @@ type fileView struct {
 	Record api.Record
 	File   api.File
 	Panes  []pane
+	// Findings are what the archive found wrong with the original.
+	Findings []preservation.Event
 }
 
 // pane is one file and how it can be looked at.
@@ -25,6 +28,11 @@ type pane struct {
 	How  string // pdf, image, text, or none
 	Text string
 	Cut  bool // there is more text than is shown
+}
+
+// HasRendition reports whether a rendition is shown beside the original.
+func (p fileView) HasRendition() bool {
+	return slices.ContainsFunc(p.Panes, func(o pane) bool { return o.File.Representation == preservation.Preservation })
 }
 
 // textShown is how many bytes of a text are shown on a page.
@@ -51,6 +59,15 @@ func filePage(v *visit) error {
 				return err
 			}
 			p.Panes = append(p.Panes, shown)
+		}
+	}
+	events, err := v.events(id)
+	if err != nil {
+		return err
+	}
+	for _, pair := range pairs(p.Record.Files) {
+		if pair.Original.ID == p.File.ID || pair.Original.ID == p.File.DerivedFrom {
+			p.Findings = findingsOf(events, pair.Original.ID, pair.Renditions)
 		}
 	}
 	return v.show("file", p.File.Name, p, crumb{v.lang.t("search.title"), "/suche"}, crumb{p.Record.Title, joinPath("/akte/", id)})

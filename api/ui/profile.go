@@ -32,6 +32,9 @@ func (v *visit) showProfile(status int, fields map[string]api.FieldError) error 
 func changePassword(v *visit) error {
 	ctx, form, u := v.r.Context(), v.r.PostForm, v.session.User
 	t := v.ui.Catalog.Tenant(v.who.Tenant)
+	if u.Issuer != "" {
+		return errNotFound // the OpenID provider has the password
+	}
 	if v.ui.Now().Before(u.Barred) {
 		return &refusal{status: http.StatusTooManyRequests, code: "too-many-failures"}
 	}

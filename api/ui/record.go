@@ -7,6 +7,7 @@ import (
 
 	"bestand/api"
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 	"bestand/retention"
 )
 
@@ -20,12 +21,14 @@ type recordView struct {
 	Events     []preservation.Event
 	Verified   *api.Verification // when it was just verified
 	Extra      []extra
+	Reported   map[string]catalog.Trigger // by the event that tells of it
 }
 
 // pair is an original and what was made of it.
 type pair struct {
 	Original   api.File
 	Renditions []api.File
+	Findings   []preservation.Event // what the archive found wrong with it
 }
 
 type extra struct{ Name, Value string }
@@ -63,8 +66,14 @@ func (v *visit) record(verified *api.Verification) error {
 	if p.Events, err = v.events(id); err != nil {
 		return err
 	}
-	p.Events = p.Events[:min(len(p.Events), eventsShown)]
 	p.Pairs = pairs(p.Files)
+	for i := range p.Pairs {
+		p.Pairs[i].Findings = findingsOf(p.Events, p.Pairs[i].Original.ID, p.Pairs[i].Renditions)
+	}
+	p.Events = p.Events[:min(len(p.Events), eventsShown)]
+	if p.Reported, err = v.reported(id); err != nil {
+		return err
+	}
 	for name, value := range p.Record.Extra {
 		p.Extra = append(p.Extra, extra{name, value})
 	}
@@ -138,8 +147,9 @@ func verifyRecord(v *visit) error {
 
 // historyView is everything that happened to a record.
 type historyView struct {
-	ID     string
-	Events []preservation.Event
+	ID       string
+	Events   []preservation.Event
+	Reported map[string]catalog.Trigger
 }
 
 func historyPage(v *visit) error {
@@ -148,22 +158,30 @@ func historyPage(v *visit) error {
 	if p.Events, err = v.events(p.ID); err != nil {
 		return err
 	}
+	if p.Reported, err = v.reported(p.ID); err != nil {
+		return err
+	}
 	return v.show("history", v.lang.t("history.title"), p, crumb{v.lang.t("search.title"), "/suche"}, crumb{v.lang.t("record.record"), joinPath("/akte/", p.ID)})
 }
 
 func packageContent(v *visit) error {
-	return v.stream(joinPath("/v1/records/", v.r.PathValue("id"), "/package") + profile(v.r.URL.Query(), "profile"))
+	return v.stream(joinPath("/v1/records/", v.r.PathValue("id"), "/package") + params(v.r.URL.Query(), "profile", "disposal"))
 }
 
 func evidenceContent(v *visit) error {
-	return v.stream(joinPath("/v1/records/", v.r.PathValue("id"), "/evidence") + profile(v.r.URL.Query(), "format"))
+	return v.stream(joinPath("/v1/records/", v.r.PathValue("id"), "/evidence") + params(v.r.URL.Query(), "format"))
 }
 
-// profile passes one parameter on.
-func profile(q url.Values, name string) string {
-	value := strings.TrimSpace(q.Get(name))
-	if value == "" {
+// params passes parameters on.
+func params(q url.Values, names ...string) string {
+	some := url.Values{}
+	for _, name := range names {
+		if value := strings.TrimSpace(q.Get(name)); value != "" {
+			some.Set(name, value)
+		}
+	}
+	if len(some) == 0 {
 		return ""
 	}
-	return "?" + url.Values{name: {value}}.Encode()
+	return "?" + some.Encode()
 }

@@ -7,13 +7,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"bestand/api"
 	"bestand/retention"
 )
 
 // filters are the parameters of a search that narrow it, in the order of their lists.
-var filters = []string{"class", "state", "year", "kind", "producer", "format", "confidentiality"}
+var filters = []string{"class", "state", "year", "kind", "producer", "format", "confidentiality", "hold", "evidence"}
 
 // sorts are the orders that people are offered.
 var sorts = []string{"relevance", "-closed", "closed", "reference", "title"}
@@ -31,6 +32,7 @@ type searchView struct {
 	CSV     string
 	Problem *api.Problem
 	Classes map[string]string // titles by code
+	Saved   savedView
 }
 
 // filter is one that is in force, and the address without it.
@@ -51,7 +53,9 @@ type facetValue struct {
 
 const facetShown = 6
 
-func searchPage(v *visit) error {
+func searchPage(v *visit) error { return v.showSearch(http.StatusOK, savedView{}) }
+
+func (v *visit) showSearch(status int, saved savedView) error {
 	q := searchQuery(v)
 	p := searchView{Q: q.Get("q"), Sort: q.Get("sort"), Sorts: sorts, Begun: q.Get("after") != ""}
 	if p.Sort == "" && p.Q == "" {
@@ -76,7 +80,7 @@ func searchPage(v *visit) error {
 	}
 	for _, name := range filters {
 		if value := q.Get(name); value != "" {
-			p.Active = append(p.Active, filter{name, value, v.facetLabel(name, value, classes), "/suche?" + without(q, name).Encode()})
+			p.Active = append(p.Active, filter{name, value, v.facetLabel(name, found(p.Found.Facets[name], value), classes), "/suche?" + without(q, name).Encode()})
 		}
 		p.Facets = append(p.Facets, v.facet(q, name, p.Found.Facets[name], classes))
 	}
@@ -84,13 +88,20 @@ func searchPage(v *visit) error {
 	if p.Found.Next != "" {
 		p.Next = "/suche?" + with(q, "after", string(p.Found.Next)).Encode()
 	}
+	p.Saved = saved
+	if p.Problem == nil {
+		p.Saved.Query = without(q, "after").Encode()
+	}
+	if p.Saved.Items, err = v.saved(); err != nil {
+		return err
+	}
 	p.First = "/suche?" + without(q, "after").Encode()
 	p.CSV = "/suche.csv?" + without(q, "after").Encode()
 	title := v.lang.t("search.title")
 	if p.Q != "" {
 		title = v.lang.t("search.title-of", p.Q)
 	}
-	return v.show("search", title, p)
+	return v.showStatus(status, "search", title, p)
 }
 
 // searchQuery keeps of an address what a search knows.
@@ -136,7 +147,7 @@ func without(q url.Values, name string) url.Values {
 func (v *visit) facet(q url.Values, name string, values []api.FacetValue, classes map[string]string) facet {
 	f := facet{Name: name}
 	for _, value := range values {
-		fv := facetValue{Label: v.facetLabel(name, value.Value, classes), Count: value.Count, Active: q.Get(name) == value.Value}
+		fv := facetValue{Label: v.facetLabel(name, value, classes), Count: value.Count, Active: q.Get(name) == value.Value}
 		fv.Path = "/suche?" + with(without(q, name), name, value.Value).Encode()
 		if len(f.Values) < facetShown || fv.Active {
 			f.Values = append(f.Values, fv)
@@ -147,16 +158,27 @@ func (v *visit) facet(q url.Values, name string, values []api.FacetValue, classe
 	return f
 }
 
-func (v *visit) facetLabel(name, value string, classes map[string]string) string {
-	switch {
-	case value == "-":
-		return v.lang.t("search.none")
-	case name == "class" && classes[value] != "":
-		return value + " " + classes[value]
-	case name == "state", name == "kind", name == "confidentiality":
-		return v.lang.coded(name, value)
+// found is what was counted of a value, or the value alone.
+func found(values []api.FacetValue, value string) api.FacetValue {
+	i := slices.IndexFunc(values, func(v api.FacetValue) bool { return strings.EqualFold(v.Value, value) })
+	if i < 0 {
+		return api.FacetValue{Value: value}
 	}
-	return value
+	return values[i]
+}
+
+func (v *visit) facetLabel(name string, value api.FacetValue, classes map[string]string) string {
+	switch {
+	case value.Value == "-":
+		return v.lang.t("search.none")
+	case value.Name != "":
+		return value.Name
+	case name == "class" && classes[value.Value] != "":
+		return value.Value + " " + classes[value.Value]
+	case name == "state", name == "kind", name == "confidentiality", name == "hold", name == "evidence":
+		return v.lang.coded(name, value.Value)
+	}
+	return value.Value
 }
 
 // classes are the titles of the file plan by code. A role that may not read it sees
@@ -200,17 +222,21 @@ func searchCSV(v *visit) error {
 	out := csv.NewWriter(v.w)
 	out.Comma = ';'
 	var head []string
-	for _, name := range []string{"id", "reference", "title", "class", "kind", "creator", "producer", "opened", "closed", "state", "end"} {
+	for _, name := range []string{"id", "reference", "title", "class", "kind", "creator", "producer", "opened", "closed", "state", "end", "evidence"} {
 		head = append(head, v.lang.t("record."+name))
 	}
 	out.Write(head)
 	for n := 0; ; {
 		for _, r := range page.Items {
 			out.Write([]string{string(r.ID), cell(r.Reference), cell(r.Title), cell(r.Class), v.lang.coded("kind", r.Kind), cell(r.Creator), cell(r.Producer),
-				r.Opened.String(), r.Closed.String(), v.lang.coded("state", r.State), r.End.String()})
+				r.Opened.String(), r.Closed.String(), v.lang.coded("state", r.State), r.End.String(), v.lang.coded("evidence", r.Evidence)})
 			n++
 		}
-		if page.Next == "" || n >= csvMax {
+		if page.Next == "" {
+			break
+		}
+		if n >= csvMax {
+			out.Write([]string{v.lang.t("search.csv-more", csvMax)})
 			break
 		}
 		q.Set("after", string(page.Next))
@@ -224,9 +250,11 @@ func searchCSV(v *visit) error {
 	return nil // what was sent cannot be taken back
 }
 
-// cell keeps a spreadsheet from taking text for a formula.
+// cell keeps a spreadsheet from taking text for a formula, which some begin with the
+// wide forms of the signs as well.
 func cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	text := strings.TrimLeftFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\uFEFF' })
+	if text != s || text != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(text)[0]) {
 		return "'" + s
 	}
 	return s

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,9 @@ func (u *UI) inside(p page) http.HandlerFunc {
 			if p.needs != "" && !v.may(p.needs) {
 				return &refusal{status: http.StatusForbidden, code: "forbidden"}
 			}
+			if r.Method == http.MethodPost && p.pattern != uploadPattern { // an upload is recognised by what it hands over
+				return u.once.do(v, p.do)
+			}
 			return p.do(v)
 		})
 	}
@@ -79,7 +83,11 @@ func (v *visit) enter() error {
 	if err != nil {
 		return errLoggedOut
 	}
-	v.session, err = v.ui.Catalog.Session(v.r.Context(), auth.Hash(c.Value), sessionIdle)
+	session := v.ui.Catalog.Session
+	if slices.Contains(quiet, v.r.Pattern) {
+		session = v.ui.Catalog.QuietSession
+	}
+	v.session, err = session(v.r.Context(), auth.Hash(c.Value), sessionIdle)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return errLoggedOut
 	}
@@ -167,6 +175,12 @@ type loginView struct {
 	Next         string
 	Kept         []keptField // of a form that was sent when the session was over
 	Problem      string      // key of what is wrong
+
+	// Of a login by an OpenID provider:
+	Provider string               // its host; "" when there is none
+	Choose   []catalog.TenantInfo // the person has roles in several and says in which
+	Claim    string               // that tells the roles, with the values that it had
+	Values   []string
 }
 
 type keptField struct{ Name, Value string }
@@ -174,7 +188,7 @@ type keptField struct{ Name, Value string }
 // kept are the fields of a form that are worth keeping: no passwords.
 func kept(form url.Values) (fields []keptField) {
 	for name, values := range form {
-		if name == csrfField || strings.Contains(name, "kennwort") {
+		if name == csrfField || name == onceField || strings.Contains(name, "kennwort") {
 			continue
 		}
 		for _, value := range values {
@@ -192,6 +206,9 @@ func (v *visit) showLogin(status int, p loginView) error {
 	p.Tenants = len(tenants) > 1
 	if p.Tenant == "" && len(tenants) == 1 {
 		p.Tenant = string(tenants[0].ID)
+	}
+	if v.ui.Provider != nil {
+		p.Provider = v.ui.Provider.Host()
 	}
 	return v.showStatus(status, "login", v.lang.t("login.title"), p)
 }
@@ -212,6 +229,33 @@ func here(to string) string {
 	return to
 }
 
+// tenantNamed is the tenant that somebody means by its identifier or by the name that
+// the pages show, in capitals or not. What none is called, none is.
+func (v *visit) tenantNamed(said string) (preservation.TenantID, error) {
+	if said == "" {
+		return "", nil
+	}
+	tenants, err := v.ui.Catalog.Tenants(v.r.Context())
+	if err != nil {
+		return "", err
+	}
+	for _, t := range tenants {
+		if strings.EqualFold(said, string(t.ID)) {
+			return t.ID, nil
+		}
+	}
+	var meant preservation.TenantID
+	for _, t := range tenants {
+		if strings.EqualFold(said, strings.TrimSpace(t.Name)) {
+			if meant != "" {
+				return "", nil // two of that name: the identifier tells them apart
+			}
+			meant = t.ID
+		}
+	}
+	return meant, nil
+}
+
 // login opens a session. What is wrong is told in one way only, so that nobody learns
 // which names there are.
 func login(v *visit) error {
@@ -224,12 +268,19 @@ func login(v *visit) error {
 			}
 		}
 	}
+	if v.session.Hash != "" && form.Has("angemeldet") { // in another window, by the OpenID provider
+		return v.resume(p)
+	}
 	addr := v.ui.API.ClientAddr(v.r)
 	if !v.ui.gate.Permitted(addr, now) {
 		p.Problem = "login.throttled"
 		return v.showLogin(http.StatusTooManyRequests, p)
 	}
-	t := v.ui.Catalog.Tenant(preservation.TenantID(p.Tenant))
+	named, err := v.tenantNamed(p.Tenant)
+	if err != nil {
+		return err
+	}
+	t := v.ui.Catalog.Tenant(named)
 	u, err := t.UserByName(ctx, p.Name)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return err
@@ -253,20 +304,36 @@ func login(v *visit) error {
 }
 
 func (v *visit) open(t *catalog.Tenant, u catalog.User, p loginView) error {
+	if err := v.begin(t, u, ""); err != nil {
+		return err
+	}
+	if u.MustChange {
+		return v.redirect("/profil", "must-change")
+	}
+	return v.resume(p)
+}
+
+// begin starts a session and gives its secret to the browser. idToken is of the OpenID
+// provider, if that vouched for the person.
+func (v *visit) begin(t *catalog.Tenant, u catalog.User, idToken string) error {
 	b := make([]byte, 32)
 	rand.Read(b) // never fails: crypto/rand aborts the program instead
 	secret := base64.RawURLEncoding.EncodeToString(b)
 	agent := []rune(strings.ToValidUTF8(v.r.UserAgent(), ""))
-	v.session = catalog.Session{Hash: auth.Hash(secret), Agent: string(agent[:min(len(agent), 200)]), Ends: v.ui.Now().Add(sessionMax), User: u}
+	v.session = catalog.Session{Hash: auth.Hash(secret), Agent: string(agent[:min(len(agent), 200)]), Ends: v.ui.Now().Add(sessionMax), IDToken: idToken, User: u}
 	if err := t.BeginSession(v.r.Context(), v.session); err != nil {
 		return err
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	v.csrf = csrfToken(secret)
+	return nil
+}
+
+// resume goes on where the login came from. What was typed there is shown before it is
+// sent.
+func (v *visit) resume(p loginView) error {
 	switch {
-	case u.MustChange:
-		return v.redirect("/profil", "must-change")
 	case len(p.Kept) > 0 && p.Next != "":
-		v.csrf = csrfToken(secret)
 		return v.show("kept", v.lang.t("kept.title"), p)
 	case p.Next != "":
 		return v.redirect(p.Next, "")
@@ -275,10 +342,18 @@ func (v *visit) open(t *catalog.Tenant, u catalog.User, p loginView) error {
 }
 
 func logout(v *visit) error {
-	t := v.ui.Catalog.Tenant(v.who.Tenant)
-	if err := t.EndSession(v.r.Context(), v.session.User.ID, v.session.ID, v.who.Actor); err != nil {
+	ctx, t := v.r.Context(), v.ui.Catalog.Tenant(v.who.Tenant)
+	issuer := v.session.User.Issuer
+	idToken, err := t.IDToken(ctx, v.session.Hash)
+	if err != nil {
+		return err
+	}
+	if err := t.EndSession(ctx, v.session.User.ID, v.session.ID, v.who.Actor); err != nil {
 		return err
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	if v.ui.Provider != nil && issuer == v.ui.Provider.Issuer {
+		return v.leaveProvider(idToken)
+	}
 	return v.redirect("/anmelden", "logged-out")
 }

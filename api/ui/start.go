@@ -9,6 +9,8 @@ type startView struct {
 	Tasks    []task
 	Recent   []api.Submission
 	Searches bool
+	Due      chart // what falls due per year
+	Saved    []api.SavedSearch
 }
 
 // task is something that waits for a person.
@@ -74,7 +76,21 @@ func start(v *visit) error {
 		}
 		p.add("task.permits", open, "/aussonderung/genehmigungen", "warning")
 	}
+	if err := v.officeTasks(&p); err != nil {
+		return err
+	}
+	if v.may("GET /v1/reports/due") {
+		rows, err := v.dueReport()
+		if err != nil {
+			return err
+		}
+		p.Due = dueChart(v.lang, rows, v.today().Year, dueSoon)
+	}
 	p.Searches = v.may("GET /v1/records")
+	var err error
+	if p.Saved, err = v.saved(); err != nil {
+		return err
+	}
 	return v.show("start", v.lang.t("start.title"), p)
 }
 

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/url"
+	"path"
 	"time"
 
 	"bestand/api"
@@ -16,11 +17,29 @@ type submissionsView struct {
 	Begun    bool
 	Next     string
 	Upload   bool
+	Here     string // where this part of the list is, to look again
 }
 
 var statuses = []api.SubmissionStatus{"received", "processing", "archived", "partial", "rejected", "quarantined"}
 
 func submissionsPage(v *visit) error {
+	p, err := v.submissions()
+	if err != nil {
+		return err
+	}
+	return v.show("submissions", v.lang.t("submissions.title"), p)
+}
+
+// submissionsList is the part of the page that changes while it is looked at.
+func submissionsList(v *visit) error {
+	p, err := v.submissions()
+	if err != nil {
+		return err
+	}
+	return v.showPart("submissions", "list", p)
+}
+
+func (v *visit) submissions() (submissionsView, error) {
 	q := url.Values{"limit": {"30"}}
 	p := submissionsView{Status: v.r.URL.Query().Get("status"), Statuses: statuses, Upload: v.may("POST /v1/submissions")}
 	if p.Status != "" {
@@ -35,8 +54,10 @@ func submissionsPage(v *visit) error {
 		Next  string
 	}
 	if err := v.get("/v1/submissions?"+q.Encode(), &page); err != nil {
-		return err
+		return p, err
 	}
+	q.Del("limit")
+	p.Here = "/uebernahme/liste?" + q.Encode()
 	p.Items = page.Items
 	if page.Next != "" {
 		more := url.Values{"after": {page.Next}}
@@ -45,7 +66,7 @@ func submissionsPage(v *visit) error {
 		}
 		p.Next = "/uebernahme?" + more.Encode()
 	}
-	return v.show("submissions", v.lang.t("submissions.title"), p)
+	return p, nil
 }
 
 // submissionView is one submission with its stages.
@@ -72,8 +93,8 @@ func submissionPage(v *visit) error {
 }
 
 func (v *visit) showSubmission(p submissionView) error {
-	title := p.ProducerRecordID
-	if title == "" {
+	title := path.Base(p.ProducerRecordID) // of a file's path at the sender, its name
+	if p.ProducerRecordID == "" {
 		title = string(p.ID)
 	}
 	return v.show("submission", v.lang.t("submission.title", title), p, crumb{v.lang.t("submissions.title"), "/uebernahme"})
@@ -102,7 +123,7 @@ func (v *visit) submission() (p submissionView, err error) {
 }
 
 func receiptContent(v *visit) error {
-	return v.stream(joinPath("/v1/submissions/", v.r.PathValue("id"), "/receipt") + profile(v.r.URL.Query(), "format"))
+	return v.stream(joinPath("/v1/submissions/", v.r.PathValue("id"), "/receipt") + params(v.r.URL.Query(), "format"))
 }
 
 func retrySubmission(v *visit) error {

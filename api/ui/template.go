@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"crypto/rand"
 	"embed"
 	"fmt"
 	"html/template"
@@ -30,6 +31,7 @@ type frame struct {
 	Tenant    string
 	User      catalog.User
 	CSRF      string
+	Once      string // of forms that are sent once
 	Sections  []section
 	Crumbs    []crumb
 	Notice    string // key of what was done
@@ -79,7 +81,7 @@ func parseTemplates(a *assets) (map[string]map[string]*template.Template, error)
 	}
 	all := map[string]map[string]*template.Template{}
 	for _, l := range languages {
-		shared, err := template.New("").Funcs(functions(l, a)).ParseFS(templateFiles, "template/frame.html", "template/part.html")
+		shared, err := template.New("").Funcs(functions(l, a)).ParseFS(templateFiles, "template/frame.html", "template/part.html", "template/input.html")
 		if err != nil {
 			return nil, err
 		}
@@ -110,12 +112,16 @@ func functions(l *language, a *assets) template.FuncMap {
 		"tone":  tone,
 		"list":  func(all ...any) []any { return all },
 		"fault": func(all map[string]api.FieldError, field string) *api.FieldError { return faultOf(all, field) },
-		"field": newField,
+		"field": newField, "choice": newChoice, "why": l.why,
 		"rolesIn": func(all []auth.Role, chosen map[string]bool, id string, f *api.FieldError) roleChoice {
 			return roleChoice{all, chosen, id, f}
 		},
 		"rolesOf":  rolesOf,
 		"duration": l.duration,
+		"remedy":   l.remedy,
+		"searchOf": searchOf,
+		"detail":   l.detail,
+		"base":     path.Base,
 	}
 }
 
@@ -135,11 +141,11 @@ func joinPath(parts ...any) string {
 // tone is the colour of a code, beside its word and icon.
 func tone(code any) string {
 	switch fmt.Sprint(code) {
-	case "archived", "passed", "success", "intact", "stamped", "valid", "active", "permanent":
+	case "archived", "passed", "success", "intact", "stamped", "valid", "active", "permanent", "completed", "approved", "transferred", "granted", "in-force":
 		return "success"
-	case "partial", "quarantined", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending":
+	case "partial", "quarantined", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending", "stopped", "executing", "past", "left", "draft", "restricted":
 		return "warning"
-	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed":
+	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed", "refused":
 		return "danger"
 	}
 	return "info"
@@ -167,7 +173,7 @@ func (v *visit) showPart(name, block string, data any) error {
 }
 
 func (v *visit) frame(title string, data any, crumbs ...crumb) frame {
-	f := frame{Lang: v.lang, Languages: languages, Theme: v.theme, Title: title, Path: v.r.URL.RequestURI(), User: v.session.User, CSRF: v.csrf, Crumbs: crumbs, Data: data, v: v}
+	f := frame{Lang: v.lang, Languages: languages, Theme: v.theme, Title: title, Path: v.r.URL.RequestURI(), User: v.session.User, CSRF: v.csrf, Once: rand.Text(), Crumbs: crumbs, Data: data, v: v}
 	if v.r.Method != http.MethodGet {
 		f.Path = "/"
 	}

@@ -103,6 +103,9 @@ func (l *language) coded(kind string, code any) string {
 	if p, ok := l.words[key]; ok {
 		return p.text
 	}
+	if kind == "finding" { // of metadata, as the interface calls what is wrong with a field
+		return l.coded("fault", code)
+	}
 	return fmt.Sprint(code)
 }
 

@@ -91,8 +91,8 @@ var (
 func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1), "") }
 
 // byCode are the areas whose keys end in a code.
-var byCode = []string{"action", "base", "confidence", "confidentiality", "disposal", "disposition", "event", "evidence", "facet", "fault", "field", "finding", "fixity", "hold",
-	"job", "kind", "lock", "month", "notice", "outcome", "permit", "problem", "queue", "reason", "renewal", "representation", "role", "section", "severity", "sort", "state", "status",
+var byCode = []string{"action", "answer", "applies", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fault", "field", "finding", "fixity", "granted", "hold", "item",
+	"job", "kind", "lock", "match", "month", "notice", "outcome", "owncopy", "package", "permit", "problem", "query", "queue", "reason", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "section", "severity", "sort", "state", "status",
 	"theme", "token", "trigger", "user", "verdict"}
 
 // codes are keys of codes that the packages below list.
@@ -106,7 +106,7 @@ func codes() (keys []string) {
 	add("event", preservation.EventReceive, preservation.EventUnpack, preservation.EventScan, preservation.EventIdentify, preservation.EventValidate, preservation.EventConvert,
 		preservation.EventExtract, preservation.EventCheck, preservation.EventSeal, preservation.EventDigest, preservation.EventPackage, preservation.EventStore, preservation.EventFixity,
 		preservation.EventReplicate, preservation.EventHold, preservation.EventRetention, preservation.EventQuarantine, preservation.EventRelease, preservation.EventRefuse,
-		preservation.EventIntent, preservation.EventDelete, preservation.EventAccess)
+		preservation.EventIntent, preservation.EventDelete, preservation.EventAccess, preservation.EventReclassify, preservation.EventRestrict, preservation.EventStatement)
 	add("verdict", preservation.VerdictValid, preservation.VerdictInvalid, preservation.VerdictNotValidated, preservation.VerdictNoRendition, preservation.VerdictPending)
 	add("severity", preservation.Passed, preservation.Notice, preservation.Failed)
 	add("outcome", preservation.Success, preservation.Warning, preservation.Failure)

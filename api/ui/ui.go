@@ -6,10 +6,12 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"bestand/api"
 	"bestand/api/auth"
+	"bestand/api/oidc"
 	"bestand/preservation/catalog"
 )
 
@@ -29,6 +31,9 @@ var pages = []page{
 	{"GET /{$}", start, ""},
 	{"GET /suche", searchPage, "GET /v1/records"},
 	{"GET /suche.csv", searchCSV, "GET /v1/records"},
+	{"POST /suche/gemerkt", saveSearch, "POST /v1/searches"},
+	{"POST /suche/gemerkt/{id}/name", renameSearch, "POST /v1/searches/{id}/rename"},
+	{"POST /suche/gemerkt/{id}/loeschung", deleteSearch, "POST /v1/searches/{id}/delete"},
 	{"GET /aktenplan", planPage, "GET /v1/classification"},
 	{"GET /aktenplan/{code}", planPage, "GET /v1/classification"},
 	{"GET /akte/{id}", recordPage, "GET /v1/records/{id}"},
@@ -38,8 +43,16 @@ var pages = []page{
 	{"GET /akte/{id}/datei/{file}/inhalt", fileContent, "GET /v1/records/{id}/files/{file_id}"},
 	{"GET /akte/{id}/paket", packageContent, "GET /v1/records/{id}/package"},
 	{"GET /akte/{id}/beweis", evidenceContent, "GET /v1/records/{id}/evidence"},
+	{"GET /akte/{id}/umsortierung", reclassifyPage, "POST /v1/records/{id}/reclassification"},
+	{"POST /akte/{id}/umsortierung", reclassify, "POST /v1/records/{id}/reclassification"},
+	{"POST /akte/{id}/umsortierung/vorschau", previewReclassification, "POST /v1/records/{id}/reclassification/preview"},
+	{"GET /akte/{id}/ereignis", triggerPage, "POST /v1/records/{id}/triggers"},
+	{"POST /akte/{id}/ereignis", reportTrigger, "POST /v1/records/{id}/triggers"},
+	{"GET /akte/{id}/einschraenkung", restrictPage, "POST /v1/records/{id}/restriction"},
+	{"POST /akte/{id}/einschraenkung", restrict, "POST /v1/records/{id}/restriction"},
 
 	{"GET /uebernahme", submissionsPage, "GET /v1/submissions"},
+	{"GET /uebernahme/liste", submissionsList, "GET /v1/submissions"},
 	{"GET /uebernahme/neu", uploadPage, "POST /v1/submissions"},
 	{"POST /uebernahme/neu", upload, "POST /v1/submissions"},
 	{"GET /uebernahme/{id}", submissionPage, "GET /v1/submissions/{id}"},
@@ -50,10 +63,39 @@ var pages = []page{
 	{"POST /uebernahme/{id}/ablehnung", refuseSubmission, "POST /v1/submissions/{id}/refuse"},
 
 	{"GET /aussonderung", disposalPage, "GET /v1/disposals"},
+	{"GET /aussonderung/laeufe", runsPage, "GET /v1/disposals"},
+	{"POST /aussonderung/laeufe", createRun, "POST /v1/disposals"},
+	{"GET /aussonderung/laeufe/neu", newRunPage, "POST /v1/disposals"},
+	{"GET /aussonderung/laeufe/{id}", runPage, "GET /v1/disposals/{id}"},
+	{"GET /aussonderung/laeufe/{id}/stand", runState, "GET /v1/disposals/{id}"},
+	{"POST /aussonderung/laeufe/{id}/bewertung", decideRun, "POST /v1/disposals/{id}/decisions"},
+	{"POST /aussonderung/laeufe/{id}/anbietung", offerRun, "POST /v1/disposals/{id}/offer"},
+	{"GET /aussonderung/laeufe/{id}/anbieteverzeichnis", offerList, "GET /v1/disposals/{id}/xdomea"},
+	{"POST /aussonderung/laeufe/{id}/zustimmung", approveRun, "POST /v1/disposals/{id}/approval"},
+	{"POST /aussonderung/laeufe/{id}/ausfuehrung", executeRun, "POST /v1/disposals/{id}/execution"},
+	{"POST /aussonderung/laeufe/{id}/halt", stopRun, "POST /v1/disposals/{id}/stop"},
+	{"POST /aussonderung/laeufe/{id}/ruecknahme", withdrawRun, "POST /v1/disposals/{id}/withdrawal"},
+	{"POST /aussonderung/laeufe/{id}/abbruch", cancelRun, "POST /v1/disposals/{id}/cancellation"},
+	{"POST /aussonderung/laeufe/{id}/uebergabe", handOver, "POST /v1/disposals/{id}/transfers"},
+	{"GET /aussonderung/laeufe/{id}/nachweis", certificatePage, "GET /v1/disposals/{id}/certificate"},
+	{"GET /aussonderung/laeufe/{id}/nachweis/{format}", certificateFile, "GET /v1/disposals/{id}/certificate"},
 	{"GET /aussonderung/sperren", holdsPage, "GET /v1/holds"},
 	{"POST /aussonderung/sperren", setHold, "POST /v1/holds"},
 	{"POST /aussonderung/sperren/{id}/aufhebung", releaseHold, "POST /v1/holds/{id}/release"},
 	{"GET /aussonderung/regeln", rulesPage, "GET /v1/rules"},
+	{"POST /aussonderung/regeln", saveRule, "POST /v1/rules"},
+	{"GET /aussonderung/regeln/neu", newRulePage, "POST /v1/rules/preview"},
+	{"POST /aussonderung/regeln/vorschau", previewRule, "POST /v1/rules/preview"},
+	{"GET /aussonderung/regeln/{id}/aenderung", editRulePage, "POST /v1/rules/preview"},
+	{"POST /aussonderung/regeln/{id}/fassung/{version}/zustimmung", approveRule, "POST /v1/rules/{id}/versions/{version}/approval"},
+	{"GET /aussonderung/betroffene", personsPage, "GET /v1/subject-requests"},
+	{"POST /aussonderung/betroffene", createPerson, "POST /v1/subject-requests"},
+	{"GET /aussonderung/betroffene/neu", newPersonPage, "POST /v1/subject-requests"},
+	{"GET /aussonderung/betroffene/{id}", personPage, "GET /v1/subject-requests/{id}"},
+	{"POST /aussonderung/betroffene/{id}/entscheidung", decidePerson, "POST /v1/subject-requests/{id}/decision"},
+	{"GET /aussonderung/betroffene/{id}/auskunft/{format}", statementFile, "GET /v1/subject-requests/{id}/statement"},
+	{"GET /aussonderung/berichte", reportsPage, "GET /v1/reports/due"},
+	{"GET /aussonderung/berichte/{name}/{format}", reportFile, "GET /v1/reports/due"},
 	{"GET /aussonderung/genehmigungen", permitsPage, "GET /v1/permits"},
 	{"POST /aussonderung/genehmigungen", proposePermit, "POST /v1/permits"},
 	{"POST /aussonderung/genehmigungen/{id}/zustimmung", approvePermit, "POST /v1/permits/{id}/approval"},
@@ -63,6 +105,7 @@ var pages = []page{
 	{"POST /bestandserhaltung/zeitstempel", stampNow, "POST /v1/evidence/batches"},
 	{"POST /bestandserhaltung/erneuerung", renewNow, "POST /v1/evidence/renewals"},
 	{"GET /betrieb", operationPage, "GET /v1/operation"},
+	{"GET /betrieb/stand", operationState, "GET /v1/operation"},
 	{"POST /betrieb/auftraege/{id}/wiederholung", retryJob, "POST /v1/jobs/{id}/retry"},
 
 	{"GET /verwaltung", usersPage, "GET /v1/users"},
@@ -77,18 +120,29 @@ var pages = []page{
 	{"GET /verwaltung/protokoll", auditPage, "GET /v1/audit"},
 	{"GET /verwaltung/mandanten", tenantsPage, "GET /v1/tenants"},
 
+	{"GET /arbeit", work, "GET /v1/submissions"},
+
 	{"GET /profil", profilePage, ""},
 	{"POST /profil/kennwort", changePassword, ""},
 	{"POST /profil/sitzungen/{id}/ende", endSession, ""},
 	{"POST /abmelden", logout, ""},
 }
 
+// quiet are the pages that scripts ask for by themselves: that they do keeps no
+// session alive.
+var quiet = []string{"GET /uebernahme/liste", "GET /uebernahme/{id}/stand", "GET /betrieb/stand", "GET /arbeit", "GET /aussonderung/laeufe/{id}/stand"}
+
 // Config is what the pages are made of.
 type Config struct {
 	API     *api.Server
 	Catalog *catalog.DB
-	Now     func() time.Time // time.Now when nil
-	Log     *slog.Logger
+	// Provider vouches for people; nil: there is none, and all have passwords here.
+	Provider *oidc.Provider
+	// PublicURL is the address under which people reach the pages, such as
+	// https://archiv.example.de; "": that of the request.
+	PublicURL string
+	Now       func() time.Time // time.Now when nil
+	Log       *slog.Logger
 }
 
 // UI answers requests for pages. It is safe for concurrent use.
@@ -98,6 +152,10 @@ type UI struct {
 	templates map[string]map[string]*template.Template // by language and name
 	assets    *assets
 	gate      auth.Attempts
+	once      once
+	streams   streams
+	stopping  sync.Once
+	stopped   chan struct{}
 }
 
 // New puts the pages together.
@@ -105,7 +163,7 @@ func New(c Config) (*UI, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	u := &UI{Config: c, mux: http.NewServeMux()}
+	u := &UI{Config: c, mux: http.NewServeMux(), stopped: make(chan struct{})}
 	var err error
 	if u.assets, err = openAssets(); err != nil {
 		return nil, err
@@ -128,6 +186,8 @@ func New(c Config) (*UI, error) {
 var open = []page{
 	{"GET /anmelden", loginPage, ""},
 	{"POST /anmelden", login, ""},
+	{"GET " + providerPath, beginAtProvider, ""},
+	{"GET " + answerPath, endAtProvider, ""},
 	{"POST /ansicht", setView, ""},
 	{"GET /barrierefreiheit", statementPage, ""},
 	{"GET /hilfe", helpPage, ""},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bestand/api"
@@ -27,7 +28,7 @@ type uploadView struct {
 	Values  map[string]string
 	Fields  map[string]api.FieldError
 	Classes []retention.Class
-	Today   string
+	Most    int64 // bytes of one submission; 0: no limit
 }
 
 func uploadPage(v *visit) error {
@@ -43,8 +44,20 @@ func (v *visit) showUpload(status int, p uploadView) error {
 	p.Classes = scheme.Classes
 	order := v.lang.collator()
 	slices.SortFunc(p.Classes, func(a, b retention.Class) int { return order.CompareString(a.Code, b.Code) })
-	p.Today = preservation.DateOf(v.ui.Now().In(v.lang.zone)).String()
+	p.Most = v.mostBytes()
 	return v.showStatus(status, "upload", v.lang.t("upload.title"), p, crumb{v.lang.t("submissions.title"), "/uebernahme"})
+}
+
+// mostBytes is what the interface takes at once, as it tells programs (tus 1.0.0).
+func (v *visit) mostBytes() int64 {
+	r, err := http.NewRequestWithContext(v.r.Context(), http.MethodOptions, "/v1/uploads", http.NoBody)
+	if err != nil {
+		return 0
+	}
+	a := answer{header: http.Header{}}
+	v.ui.API.ServeAs(&a, r, v.who)
+	n, _ := strconv.ParseInt(a.header.Get("Tus-Max-Size"), 10, 64) // none is 0
+	return n
 }
 
 // upload reads the fields of the form, which stand before the files, and hands the
@@ -88,15 +101,31 @@ func upload(v *visit) error {
 	err = v.send(r, &taken)
 	body.CloseWithError(errors.New("answered")) // whoever passes on has nobody to pass on to
 	<-passed
-	if fields := faults(err); fields != nil {
-		p.Fields = fields
+	var refused *refusal
+	if errors.As(err, &refused) {
 		io.Copy(io.Discard, v.r.Body) // a browser shows the answer only once it was heard out
-		return v.showUpload(http.StatusUnprocessableEntity, p)
+		p.Fields = uploadFaults(refused)
+		return v.showUpload(refused.status, p)
 	}
 	if err != nil {
 		return err
 	}
 	return v.redirect(joinPath("/uebernahme/", string(taken.ID)), "handed-over")
+}
+
+// uploadFaults are what is wrong with the fields, and with the files as a whole.
+func uploadFaults(e *refusal) map[string]api.FieldError {
+	all := map[string]api.FieldError{}
+	for _, f := range e.problem.Errors {
+		if name, _, _ := strings.Cut(f.Field, "["); name == "files" {
+			f.Field = "file"
+		}
+		all[f.Field] = f
+	}
+	if len(all) == 0 {
+		all[""] = api.FieldError{Code: e.code, Detail: e.problem.Detail}
+	}
+	return all
 }
 
 const (

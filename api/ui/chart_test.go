@@ -1,0 +1,74 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"bestand/api"
+	"bestand/preservation"
+)
+
+// TestGrowth wants the forecast to go on as the last half year did, and none before
+// there was one.
+func TestGrowth(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
+	var months []api.MonthStored
+	for i := range 30 {
+		months = append(months, api.MonthStored{Month: fmt.Sprintf("%d-%02d", 2024+i/12, 1+i%12), Records: 2, Bytes: 1e6})
+	}
+	c := growth(languages[0], months)
+	if len(c.Bars) != chartMonths+aheadMonths || len(c.Rows) != len(c.Bars) {
+		t.Fatalf("%d bars, %d rows", len(c.Bars), len(c.Rows))
+	}
+	if last := c.Rows[len(c.Rows)-1]; last[3] != "42,0 MB" || !strings.Contains(c.Summary, "42,0 MB im Juni 2027") {
+		t.Errorf("in a year: %q, %s", last, c.Summary)
+	}
+	for i, b := range c.Bars {
+		if (b.Kind == "ahead") != (i >= chartMonths) || b.X < chartLeft || b.X+b.W > chartWidth || b.Y < chartTop || b.H < 1 {
+			t.Errorf("bar %d: %+v", i, b)
+		}
+	}
+	if c := growth(languages[0], months[:paceMonths]); len(c.Bars) != paceMonths {
+		t.Errorf("a forecast from %d months, the last of which goes on", paceMonths)
+	}
+	if c := growth(languages[0], nil); len(c.Bars) != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestThroughput(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
+	today := preservation.Date{Year: 2026, Month: 3, Day: 2}
+	days := []api.StoredOnDay{{Day: today.AddDays(-29), Records: 3, Bytes: 10}, {Day: today, Records: 1, Bytes: 5}, {Day: today.AddDays(-30), Records: 9}}
+	c := throughput(languages[0], days, today)
+	if len(c.Bars) != 30 || len(c.Rows) != 2 || c.Bars[0].H <= c.Bars[29].H || c.Bars[1].H != 0 || c.Bars[0].Label != "1.2." || !strings.HasPrefix(c.Summary, "4 Akten") {
+		t.Errorf("%+v", c)
+	}
+	if c := throughput(languages[0], days[2:], today); len(c.Bars) != 0 {
+		t.Errorf("nothing in 30 days: %+v", c)
+	}
+}
+
+// TestStanding wants what is missing to be seen, however little it is.
+func TestStanding(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
+	c := standing(languages[0], api.Holding{Records: 100_000, Waiting: 1, Damaged: 1})
+	if len(c.Bars) != 4 {
+		t.Fatalf("%+v", c.Bars)
+	}
+	for _, b := range c.Bars {
+		if b.Kind != "" && b.W < 2 || b.X+b.W > chartWidth {
+			t.Errorf("%+v", b)
+		}
+	}
+	if c := standing(languages[0], api.Holding{Records: 5, Waiting: 9}); len(c.Bars) != 2 || c.Bars[0].Kind != "rest" {
+		t.Errorf("more versions wait than there are records: %+v", c.Bars)
+	}
+}

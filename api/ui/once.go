@@ -1,0 +1,107 @@
+package ui
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	onceField  = "_einmal"       // what makes the forms of a page differ from those of the same page later
+	onceTime   = 2 * time.Minute // for which a form counts as sent again
+	onceAtMost = 200             // answers that are kept
+)
+
+// once sees to it that a form that is sent twice, by a double click or from a page that
+// was gone back to, does its work once: the second one gets the answer of the first. It
+// knows what this process was sent. Its zero value is ready.
+type once struct {
+	mu      sync.Mutex
+	answers map[[sha256.Size]byte]*onceAnswer
+}
+
+// onceAnswer is an answer that was given, or is about to be.
+type onceAnswer struct {
+	came  time.Time
+	ready chan struct{} // closed when the rest is known
+	good  bool          // it is one to be given again; a refusal is not
+	given answer
+}
+
+// do answers a form by an action, or with what the same form came to. The action goes
+// on when the browser turns to the second click.
+func (o *once) do(v *visit, action action) error {
+	id := sha256.Sum256([]byte(v.session.Hash + "\x00" + v.r.URL.Path + "\x00" + v.r.PostForm.Encode()))
+	for {
+		first, mine := o.begin(id, v.ui.Now())
+		if mine {
+			return o.run(id, first, v, action)
+		}
+		select {
+		case <-first.ready:
+		case <-v.r.Context().Done():
+			return v.r.Context().Err()
+		}
+		if first.good {
+			first.given.to(v.w)
+			return nil
+		}
+	}
+}
+
+// begin returns the answer to a form, which the caller has to find if it is the first.
+func (o *once) begin(id [sha256.Size]byte, now time.Time) (a *onceAnswer, mine bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if a = o.answers[id]; a != nil && now.Sub(a.came) < onceTime {
+		return a, false
+	}
+	for k, old := range o.answers {
+		if now.Sub(old.came) >= onceTime || len(o.answers) >= onceAtMost {
+			delete(o.answers, k)
+		}
+	}
+	if o.answers == nil {
+		o.answers = map[[sha256.Size]byte]*onceAnswer{}
+	}
+	a = &onceAnswer{came: now, ready: make(chan struct{}), given: answer{header: http.Header{}}}
+	o.answers[id] = a
+	return a, true
+}
+
+func (o *once) run(id [sha256.Size]byte, a *onceAnswer, v *visit, action action) error {
+	defer func() { // also when the action panics
+		if !a.good {
+			o.mu.Lock()
+			if o.answers[id] == a {
+				delete(o.answers, id)
+			}
+			o.mu.Unlock()
+		}
+		close(a.ready)
+	}()
+	w := v.w
+	defer func() { v.w = w }() // whoever tells of a panic writes to the browser
+	v.w, v.r = &a.given, v.r.WithContext(context.WithoutCancel(v.r.Context()))
+	a.given.header = w.Header().Clone()
+	err := action(v)
+	v.w = w
+	if err != nil {
+		return err
+	}
+	a.good = a.given.status < 400
+	a.given.to(w)
+	return nil
+}
+
+// to gives an answer to a browser.
+func (a *answer) to(w http.ResponseWriter) {
+	for name, values := range a.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(cmp.Or(a.status, http.StatusOK))
+	w.Write(a.body.Bytes()) // where the browser is gone, nobody can be told
+}
