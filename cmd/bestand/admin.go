@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -18,11 +19,28 @@ import (
 
 // openCatalog opens the catalog alone, which may be done beside a running service.
 func openCatalog(ctx context.Context, cfg *Config) (*catalog.DB, error) {
-	url := cfg.Catalog
-	if url == "" {
-		url = "sqlite:" + cfg.path("catalog.db")
+	return catalog.Open(ctx, catalog.Config{URL: cfg.catalogURL()})
+}
+
+// catalogURL says where the catalog is; in the data folder if nothing else is said.
+func (c *Config) catalogURL() string {
+	if c.Catalog == "" {
+		return "sqlite:" + c.path("catalog.db")
 	}
-	return catalog.Open(ctx, catalog.Config{URL: url})
+	return c.Catalog
+}
+
+// openTenant is openCatalog for one tenant, which there has to be. The caller closes its DB.
+func openTenant(ctx context.Context, cfg *Config, id string) (*catalog.Tenant, error) {
+	db, err := openCatalog(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	t := db.Tenant(preservation.TenantID(id))
+	if _, err := t.Info(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return t, nil
 }
 
 func tenantCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -95,7 +113,7 @@ func tokenCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case "create":
 		fs.StringVar(&k.Actor, "actor", "", "the person or system that acts with it; two tokens of one actor are one person")
 		fs.StringVar(&k.Label, "label", "", "what it is for")
-		fs.Var(&roles, "roles", "`roles`, separated by commas: submitter, reader, researcher, archivist, records_officer, approver, auditor, operator, admin")
+		fs.Var(&roles, "roles", "`roles`, separated by commas: "+strings.Join(allRoles(), ", "))
 		fs.IntVar(&days, "days", 365, "`days` until it expires; 0 for never")
 	case "list":
 		fs.BoolVar(&asJSON, "json", false, "JSON lines")
@@ -108,15 +126,11 @@ func tokenCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	db, err := openCatalog(ctx, cfg)
+	t, err := openTenant(ctx, cfg, *tenant)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	t := db.Tenant(preservation.TenantID(*tenant))
-	if _, err := t.Info(ctx); err != nil {
-		return err
-	}
+	defer t.DB().Close()
 	switch args[0] {
 	case "create":
 		return createToken(ctx, t, k, roles, days, stdout)
@@ -141,10 +155,8 @@ func createToken(ctx context.Context, t *catalog.Tenant, k catalog.Token, roles 
 	if k.Actor == "" || len(roles) == 0 {
 		return usageError{errors.New("--actor and --roles are needed")}
 	}
-	for _, r := range roles {
-		if !auth.Role(r).Valid() {
-			return usageError{fmt.Errorf("there is no role %q; roles are %v", r, auth.Roles)}
-		}
+	if err := rolesExist(roles); err != nil {
+		return err
 	}
 	slices.Sort(roles)
 	k.Roles = slices.Compact(roles)
@@ -158,6 +170,15 @@ func createToken(ctx context.Context, t *catalog.Tenant, k catalog.Token, roles 
 	}
 	_, err = fmt.Fprintln(stdout, secret)
 	return err
+}
+
+func rolesExist(roles []string) error {
+	for _, r := range roles {
+		if !auth.Role(r).Valid() {
+			return usageError{fmt.Errorf("there is no role %q; roles are %v", r, auth.Roles)}
+		}
+	}
+	return nil
 }
 
 // list prints rows as a table or as JSON lines.

@@ -92,10 +92,7 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	if a.suitable, err = verdict.Algorithms(cfg.Algorithms); err != nil {
 		return a, err
 	}
-	url := cfg.Catalog
-	if url == "" {
-		url = "sqlite:" + cfg.path("catalog.db")
-	}
+	url := cfg.catalogURL()
 	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: url, Now: a.now}); errors.Is(err, catalog.ErrNewer) {
 		return a, fmt.Errorf("catalog %s: %w: start the release that wrote it, or a later one", catalog.Redact(url), err)
 	} else if err != nil {
@@ -153,13 +150,21 @@ func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 	a.trust = a.keys.Roots()
 	a.trust.AddCert(a.seal.Chain[len(a.seal.Chain)-1])
 	a.validity = &revocation.Source{Now: a.now, Own: a.ownList}
-	if a.cfg.TrustFile != "" {
-		if a.validity.Anchors, err = readCertificates(a.cfg.TrustFile); err != nil {
+	for _, path := range []string{a.cfg.TrustFile, a.cfg.path(laterAnchors)} {
+		if path == "" {
+			continue
+		}
+		more, err := readCertificates(path)
+		if path != a.cfg.TrustFile && errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		for _, c := range a.validity.Anchors {
-			a.trust.AddCert(c)
-		}
+		a.validity.Anchors = append(a.validity.Anchors, more...)
+	}
+	for _, c := range a.validity.Anchors {
+		a.trust.AddCert(c)
 	}
 	if a.cfg.TSAURL != "" {
 		a.stamper, err = a.authorities()

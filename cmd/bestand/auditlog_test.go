@@ -14,6 +14,7 @@ import (
 // TestAuditLog has the audit log sealed, stamped, exported by an auditor and judged
 // without the archive, and by the archive when it is stopped.
 func TestAuditLog(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	admin := in.admin(t)
 	for _, id := range []string{"1", "2"} {
@@ -99,6 +100,7 @@ func TestAuditLog(t *testing.T) {
 // TestAuditFaultDelaysNoBatch: where the bucket has another log than the catalog,
 // records are stamped all the same.
 func TestAuditFaultDelaysNoBatch(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	admin := in.admin(t)
 	operator := admin.as("otto", "operator")

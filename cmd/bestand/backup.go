@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -43,18 +44,24 @@ func backupCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	log := newLog(cfg, stderr)
 	a, err := open(ctx, cfg, log)
+	var patience time.Duration
 	if errors.Is(err, errRunning) {
 		a, err = beside(ctx, cfg, log)
+		patience = untilEnded
 	}
 	if err != nil {
 		return err
 	}
-	bad, err := a.backup(ctx, fs.Arg(0), secret, *reread, changedFlags(fs), stdout)
+	bad, err := a.backup(ctx, fs.Arg(0), secret, *reread, patience, changedFlags(fs), stdout)
 	if err = errors.Join(err, a.close()); err == nil && bad > 0 {
 		return exitCode(1)
 	}
 	return err
 }
+
+// untilEnded is how long a backup waits for the service to end a destruction that it is
+// in the middle of.
+const untilEnded = 30 * time.Second
 
 // changedFlags are the settings that are not those of a new installation, as YAML
 // for --config.
@@ -87,6 +94,11 @@ func (a *archive) secrets(settings []byte) ([]backup.Secret, error) {
 	if last := a.seal.Chain[len(a.seal.Chain)-1]; !last.Equal(a.keys.CA.Certificate()) {
 		anchors = append(anchors, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: last.Raw})...)
 	}
+	later, err := os.ReadFile(a.cfg.path(laterAnchors))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	anchors = append(anchors, later...)
 	all := []backup.Secret{{Name: secretSettings, Content: settings}, {Name: secretAnchors, Content: anchors}}
 	add := func(name, path string) error {
 		content, err := os.ReadFile(path)
@@ -115,7 +127,7 @@ func (a *archive) secrets(settings []byte) ([]backup.Secret, error) {
 
 // backup brings a folder to the state of the archive and returns how much is wrong with
 // what it found.
-func (a *archive) backup(ctx context.Context, dir, passphrase string, reread bool, settings []byte, stdout io.Writer) (bad int, err error) {
+func (a *archive) backup(ctx context.Context, dir, passphrase string, reread bool, patience time.Duration, settings []byte, stdout io.Writer) (bad int, err error) {
 	folder, err := backup.Open(dir)
 	if err != nil {
 		return 0, err
@@ -145,7 +157,10 @@ func (a *archive) backup(ctx context.Context, dir, passphrase string, reread boo
 	if err != nil {
 		return 0, err
 	}
-	mirror := &backup.Mirror{Run: run, Before: before, Remains: retention.Remains, Reread: reread, Now: a.now}
+	mirror := &backup.Mirror{Run: run, Before: before, Remains: retention.Remains, Begun: retention.Begun, Stays: retention.IsProof, Reread: reread, Patience: patience, Now: a.now,
+		Forgotten: func(ctx context.Context, t preservation.TenantID, d preservation.ConfigObject) (bool, error) {
+			return retention.Forgotten(ctx, a.catalog.Tenant(t), d)
+		}}
 	var done []*catalog.Tenant
 	for _, info := range tenants {
 		store, err := a.bucket(ctx, info.ID)
@@ -199,6 +214,9 @@ func (a *archive) mirror(ctx context.Context, m *backup.Mirror, id preservation.
 		return len(r.Failed), fmt.Errorf("tenant %s: %w", id, err)
 	}
 	fmt.Fprintf(stdout, "%s: %d objects, %d of them new with %d bytes, %d of destroyed records left out\n", id, r.Objects, r.Copied, r.Bytes, r.Removed)
+	if r.Deleted > 0 {
+		fmt.Fprintf(stdout, "  %d documents whose time had come are deleted here too\n", r.Deleted)
+	}
 	for _, f := range slices.Concat(r.Failed, r.Notices) {
 		fmt.Fprintf(stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, verdict.Legible(f.Subject), f.Detail)
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -91,4 +93,32 @@ func TestBackupBeside(t *testing.T) {
 	if said := s.backup(t); !strings.Contains(said, "of destroyed records left out") {
 		t.Error(said)
 	}
+}
+
+// TestBackupBesideOlder backs up a service of an older release: its catalog is not migrated
+// under its feet.
+func TestBackupBesideOlder(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	s := saving(t, in)
+	db, err := sql.Open("sqlite", fmt.Sprintf("file:%s?_pragma=busy_timeout(10000)", filepath.Join(in.dir, "catalog.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const newest = `SELECT MAX(version_id) FROM goose_db_version`
+	before := in.count(t, newest)
+	if _, err := db.Exec(`DELETE FROM goose_db_version WHERE version_id = $1`, before); err != nil {
+		t.Fatal(err)
+	}
+	if out, complaint, code := program(t, s.args("backup", in.dir)...); code != 1 || !strings.Contains(complaint, "the service that runs is of another release") {
+		t.Errorf("exit code %d\n%s%s", code, out, complaint)
+	}
+	if n := in.count(t, newest); n != before-1 {
+		t.Errorf("the schema is %d", n)
+	}
+	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, 1)`, before); err != nil {
+		t.Fatal(err)
+	}
+	s.backup(t)
 }

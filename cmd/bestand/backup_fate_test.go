@@ -113,6 +113,61 @@ func approvedRun(t *testing.T, admin *caller) string {
 	return run.ID
 }
 
+// TestBackupKeepsProof loses the proof of a destruction from its bucket: the backup says
+// so and keeps its copy, however often it is made.
+func TestBackupKeepsProof(t *testing.T) {
+	t.Parallel()
+	in := install(t, "--lock-mode", string(preservation.Governance)).serve(t)
+	s := saving(t, in)
+	admin := in.admin(t)
+	_, gone := admin.archive(about("geht", parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob("geht")))
+	newOffice(admin).permit(t, true, parentContacts)
+	eventually(t, "destruction", func() bool {
+		in.enqueue(t, retention.JobDispose)
+		return in.count(t, `SELECT COUNT(*) FROM tombstone WHERE record_id = $1`, gone.ID) == 1
+	})
+	in.stop(t)
+	s.backup(t)
+	proof := in.keys(t, preservation.EventPrefix(preservation.RecordID(gone.ID)))
+	if len(proof) != 2 {
+		t.Fatalf("intent and tombstone are %v", proof)
+	}
+	for _, key := range proof {
+		aside := filepath.Join(t.TempDir(), "aside")
+		if err := os.Rename(in.object(key), aside); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			out, _, code := program(t, s.args("backup", in.dir)...)
+			if code != 1 || !strings.Contains(out, "object-lost: "+key) {
+				t.Errorf("exit code %d:\n%s", code, out)
+			}
+			if found, err := filepath.Glob(filepath.Join(s.folder, "objects", string(firstTenant), filepath.Dir(key), "*-"+filepath.Base(key))); err != nil || len(found) != 1 {
+				t.Errorf("copies of %s: %v, %v", key, found, err)
+			}
+		}
+		if err := os.Rename(aside, in.object(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// amendAndMove adds a version to a record and moves it to a class whose records stay.
+func amendAndMove(admin *caller, id string) {
+	admin.Helper()
+	admin.amend(id, map[string]any{"producer_record_id": id + "/2", "kind": "addition", "reason": "Nachtrag"}, file("b.bin", blob("Nachtrag")))
+	newOffice(admin).officer.post("/v1/records/"+id+"/reclassification", map[string]any{"class": "63.10", "reason": "gehört zum Bau"}).want(admin.T, 201)
+}
+
+// wantMoved wants a record to be as amendAndMove leaves it.
+func (c *caller) wantMoved(id string) {
+	c.Helper()
+	c.verified(id)
+	if r := c.record(id); r.Version != 2 || r.Retention.Class != "63.10" {
+		c.Errorf("version %d in class %s: what came to the record is not back", r.Version, r.Retention.Class)
+	}
+}
+
 // TestRestoreLaterPlan restores an older backup with a later one, from before and after
 // a hold was set and another released, and the archive got another authority.
 func TestRestoreLaterPlan(t *testing.T) {
@@ -126,7 +181,7 @@ func TestRestoreLaterPlan(t *testing.T) {
 		_, r := admin.archive(about(id, parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob(id)))
 		return r.ID
 	}
-	freed, held := archive("frei"), archive("gesperrt")
+	freed, held, moved := archive("frei"), archive("gesperrt"), archive("umgezogen")
 	hold := o.hold(t, freed)
 	run := approvedRun(t, admin)
 	in.settled(t, admin)
@@ -154,6 +209,7 @@ func TestRestoreLaterPlan(t *testing.T) {
 	o = newOffice(in.admin(t))
 	o.release(t, hold)
 	o.hold(t, held)
+	amendAndMove(in.admin(t), moved)
 	o.officer.post("/v1/disposals/"+run+"/cancellation", map[string]any{"reason": "Klage"}).want(t, 200)
 	o.permit(t, true, parentContacts)
 	in.settled(t, in.admin(t))
@@ -181,8 +237,12 @@ func TestRestoreLaterPlan(t *testing.T) {
 		"by its certificate": {"--newer", foreign.folder, "--trust-file", filepath.Join(in.dir, "keys", "ca.pem")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			to := install(t, old.flags...)
-			mend := altered(t, holds(t, filepath.Join(more[1], "objects"), "Amtsgericht")[0])
+			to := install(t, append(slices.Clone(old.flags), more[2:]...)...) // of a certificate only the flag knows
+			later := slices.DeleteFunc(holds(t, filepath.Join(more[1], "objects"), "Amtsgericht"), func(path string) bool {
+				_, err := os.Stat(filepath.Join(old.folder, strings.TrimPrefix(path, more[1])))
+				return err == nil // the earlier backup has it, so that the later one is not asked
+			})
+			mend := altered(t, later[0])
 			out, complaint, code := program(t, old.args("restore", to.dir, more...)...)
 			if code != 1 || !strings.Contains(out, "object-damaged: cfg/") {
 				t.Error(code, out, complaint)
@@ -206,6 +266,7 @@ func TestRestoreLaterPlan(t *testing.T) {
 			if state := admin.record(held).Retention.State; state != retention.Held {
 				t.Errorf("the record is %s", state)
 			}
+			admin.wantMoved(moved)
 			if r := admin.disposalRun(run); r.Status != string(retention.RunCancelled) {
 				t.Errorf("the disposal run, which was cancelled later, is %s", r.Status)
 			}

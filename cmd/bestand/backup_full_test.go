@@ -14,6 +14,7 @@ import (
 // TestRestoreFull restores onto a disk that is too small: for the keys, for the catalog,
 // for the objects. Each time it says so, and goes on when there is room.
 func TestRestoreFull(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	s := saving(t, in)
 	d := mounted(t, t.TempDir(), "160")

@@ -115,6 +115,7 @@ func holds(t *testing.T, dir, text string) (found []string) {
 // TestBackup backs an archive up, goes on and destroys a record, and restores into
 // empty folders: everything is the same, and nothing destroyed comes back.
 func TestBackup(t *testing.T) {
+	t.Parallel()
 	in := install(t, "--lock-mode", string(preservation.Governance)).serve(t)
 	s := saving(t, in)
 	admin := in.admin(t)
@@ -231,6 +232,7 @@ func TestBackup(t *testing.T) {
 
 // TestRestoreRefuses: everything that a restore must not go on with, and what it says.
 func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	s := saving(t, in)
 	in.admin(t).archive(about("1", "63.10", "Titel"), file("a.bin", blob("Inhalt")))
@@ -360,6 +362,7 @@ func altered(t *testing.T, path string) func() {
 // TestBackupKilled kills runs and restores at growing times until one ends by itself:
 // what it made is whole, and nothing is left of the others.
 func TestBackupKilled(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	s := saving(t, in)
 	admin := in.admin(t)
@@ -417,6 +420,7 @@ func TestBackupKilled(t *testing.T) {
 
 // TestBackupFull backs up onto a disk that is too small, then makes room.
 func TestBackupFull(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	s := saving(t, in)
 	d := mounted(t, t.TempDir(), "12")
@@ -438,6 +442,7 @@ func TestBackupFull(t *testing.T) {
 // TestRestoreElsewhere backs an archive on a service of its own up, and restores it into
 // other buckets of it, with another catalog: that is made anew, as one on PostgreSQL is.
 func TestRestoreElsewhere(t *testing.T) {
+	t.Parallel()
 	in, _ := outside(t)
 	s := saving(t, in)
 	admin := in.admin(t)

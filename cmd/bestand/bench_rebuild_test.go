@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"bestand/retention"
 )
 
 // BenchmarkRebuild restores catalog and index from the bucket, and reads the
@@ -126,7 +124,7 @@ func rebuildAnew(b testing.TB, dir string) (took, work time.Duration) {
 		b.Fatal(err)
 	}
 	begin, before := time.Now(), worked()
-	if problems, err := a.rebuild(context.WithoutCancel(b.Context()), b.Output(), retention.Remains); err != nil || problems > 0 {
+	if problems, err := a.rebuild(context.WithoutCancel(b.Context()), b.Output()); err != nil || problems > 0 {
 		b.Fatal(problems, err)
 	}
 	took, work = time.Since(begin), worked()-before

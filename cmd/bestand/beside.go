@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 	"bestand/preservation/objectstore"
 	"bestand/preservation/s3"
 )
@@ -25,7 +26,10 @@ func beside(ctx context.Context, cfg *Config, log *slog.Logger) (a *archive, err
 	if err := refuseRestoring(cfg); err != nil {
 		return a, err
 	}
-	if a.catalog, err = openCatalog(ctx, cfg); err != nil {
+	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: cfg.catalogURL(), AsItIs: true}); errors.Is(err, catalog.ErrOlder) {
+		return a, fmt.Errorf("%w: the service that runs is of another release; start it with this one, or use the program that it was started with", err)
+	}
+	if err != nil {
 		return a, err
 	}
 	seen, err := a.catalog.ClockSeen(ctx)

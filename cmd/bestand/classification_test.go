@@ -13,6 +13,7 @@ import (
 // TestClassificationFiles carries classification and rules out and in as an
 // office does: through a spreadsheet, through xdomea, with a preview first.
 func TestClassificationFiles(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	admin := in.admin(t)
 	admin.archive(about("1", "63.10", "Bauantrag", "closed", "2015-11-30"), file("a.bin", blob("a")))
@@ -113,6 +114,7 @@ func TestClassificationFiles(t *testing.T) {
 
 // TestReportsAndSchedules asks for them as an officer and an operator do.
 func TestReportsAndSchedules(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	admin := in.admin(t)
 	admin.archive(about("1", "01.10", "Vorgang", "closed", "2015-11-30"), file("a.bin", blob("a")))

@@ -79,6 +79,15 @@ type Config struct {
 	Digest       string
 	Algorithms   string
 
+	PublicURL        string
+	OIDCIssuer       string
+	OIDCClientID     string
+	OIDCClientSecret string
+	OIDCRoles        string
+	OIDCClaim        string
+	OIDCScopes       string
+	OIDCCAFile       string
+
 	Clamd      string
 	VeraPDF    string
 	OCR        bool
@@ -141,6 +150,14 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.TrustFile, "trust-file", "", "`file` (PEM) with the roots of the time-stamping service and of former seals, against which everything is verified")
 	fs.StringVar(&c.Digest, "evidence-digest", crypto.SHA256.String(), "digest `algorithm` of new evidence: "+strings.Join(digestNames(), ", ")+"; a better one takes over in time when it ends")
 	fs.StringVar(&c.Algorithms, "algorithms", "", "`file` (JSON) with a newer table of algorithms and their ends than the program's own")
+	fs.StringVar(&c.PublicURL, "public-url", "", "`URL` under which people reach the pages, such as https://archiv.example.de (default: that of the request)")
+	fs.StringVar(&c.OIDCIssuer, "oidc-issuer", "", "`URL` of the OpenID provider by which people can log in (default: none; all have passwords here). It sends them back to PUBLIC-URL/anmelden/dienst/antwort")
+	fs.StringVar(&c.OIDCClientID, "oidc-client-id", "", "`name` of this archive at the OpenID provider")
+	fs.StringVar(&c.OIDCClientSecret, "oidc-client-secret-file", "", "`file` with its secret there (default: a public client)")
+	fs.StringVar(&c.OIDCRoles, "oidc-roles-file", "", "YAML `file` that gives roles to values of the claim, in lines such as: Stadtarchiv: {musterstadt: [archivist]}")
+	fs.StringVar(&c.OIDCClaim, "oidc-claim", "roles", "`claim` of the ID token that tells roles, or groups; a path with dots, such as realm_access.roles")
+	fs.StringVar(&c.OIDCScopes, "oidc-scopes", "profile", "`scopes` to ask the OpenID provider for besides openid, with commas between")
+	fs.StringVar(&c.OIDCCAFile, "oidc-ca-file", "", "CA certificates `file` (PEM) of the OpenID provider")
 	fs.StringVar(&c.Clamd, "clamd", "", "malware scanner: unix:PATH or tcp:HOST:PORT (default: none, recorded as not scanned)")
 	fs.StringVar(&c.VeraPDF, "verapdf", "", "`folder` of the veraPDF sidecar (default: where the set-up script puts it)")
 	fs.BoolVar(&c.OCR, "ocr", false, "read the text of scans for search (tesseract, German)")
@@ -276,6 +293,7 @@ func (c *Config) check() []error {
 		bad("s3-bucket-prefix", "%q: lower-case letters, digits and hyphens", c.S3BucketPrefix)
 	}
 	out = append(out, c.checkCopy()...)
+	out = append(out, c.checkProvider()...)
 	switch preservation.LockMode(c.LockMode) {
 	case preservation.Compliance, preservation.Governance:
 	default:
@@ -332,6 +350,7 @@ func (c *Config) check() []error {
 	}
 	for name, path := range map[string]string{"tls-cert": c.TLSCert, "tls-key": c.TLSKey, "s3-secret-file": c.S3SecretFile, "s3-ca-file": c.S3CAFile,
 		"copy-secret-file": c.CopySecretFile, "copy-ca-file": c.CopyCAFile,
+		"oidc-client-secret-file": c.OIDCClientSecret, "oidc-ca-file": c.OIDCCAFile,
 		"seal-key": c.SealKey, "seal-password-file": c.SealPassword,
 		"seal-pkcs11-module": c.SealModule, "seal-pkcs11-pin-file": c.SealPIN, "seal-chain": c.SealChain, "tsa-password-file": c.TSAPassword, "trust-file": c.TrustFile} {
 		if path == "" {

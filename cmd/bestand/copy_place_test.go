@@ -50,6 +50,7 @@ func TestRestoreBesideCopy(t *testing.T) {
 		return r
 	}
 	kept, gone := archive("bleibt", "Bytewortbleibt"), archive("geht", "Bytewortgeht")
+	moved := archive("umgezogen", "Bytewortumgezogen")
 	for range 2 {
 		in.enqueue(t, replica.JobCopy)
 	}
@@ -60,6 +61,7 @@ func TestRestoreBesideCopy(t *testing.T) {
 	admin = in.admin(t)
 	o := newOffice(admin)
 	hold := o.hold(t, kept.ID)
+	amendAndMove(admin, moved.ID)
 	o.permit(t, true, parentContacts)
 	eventually(t, "destruction", func() bool {
 		in.enqueue(t, retention.JobDispose)
@@ -126,6 +128,7 @@ func TestRestoreBesideCopy(t *testing.T) {
 		t.Errorf("%+v", p.Tombstone)
 	}
 	admin.verified(kept.ID)
+	admin.wantMoved(moved.ID)
 	if found := holds(t, to.dir, "Bytewortgeht"); len(found) > 0 {
 		t.Errorf("the destroyed record is in %v", found)
 	}
@@ -213,5 +216,41 @@ func TestMovedCopy(t *testing.T) {
 		if out, said, code := program(t, append([]string{"rebuild", "--data", in.dir}, in.flags...)...); code != 0 {
 			t.Fatalf("rebuild: %d\n%s%s", code, out, said)
 		}
+	}
+}
+
+// TestIntentDestroysNothing loses the package of a record whose destruction waits, and the
+// catalog: the rebuild says so, and the second copy keeps its bytes.
+func TestIntentDestroysNothing(t *testing.T) {
+	t.Parallel()
+	in := withCopy(t) // its locks let nothing go
+	in.serve(t)
+	admin := in.admin(t)
+	_, r := admin.archive(about("1", parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob("Bytewort")))
+	eventually(t, "everything is copied", func() bool {
+		in.enqueue(t, replica.JobCopy)
+		return len(holds(t, in.dir2, blob("Bytewort"))) == 1
+	})
+	newOffice(admin).permit(t, true, parentContacts)
+	in.try(t, retention.JobDispose)
+	eventually(t, "the destruction waits for the lock", func() bool { return in.count(t, `SELECT COUNT(*) FROM disposal WHERE attempts > 0`) == 1 })
+	in.stop(t)
+	if err := os.Remove(in.object(preservation.PackageKey(preservation.RecordID(r.ID), 1))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm"} {
+		if err := os.Remove(filepath.Join(in.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	out, complaint, code := program(t, append([]string{"rebuild", "--data", in.dir}, in.flags...)...)
+	if code != 1 || !strings.Contains(out, "package-missing "+preservation.EventPrefix(preservation.RecordID(r.ID))) || !strings.Contains(out, " 0 tombstones") {
+		t.Errorf("exit code %d\n%s%s", code, out, complaint)
+	}
+	in.serve(t)
+	in.endLeases(t)
+	in.enqueue(t, retention.JobDispose)
+	if n := in.count(t, `SELECT COUNT(*) FROM tombstone`); n != 0 || len(holds(t, in.dir2, blob("Bytewort"))) != 1 {
+		t.Errorf("%d tombstones, and the second copy has %v", n, holds(t, in.dir2, blob("Bytewort")))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ import (
 )
 
 // disposalActs are the subcommands of bestand disposal.
-var disposalActs = []string{"create", "list", "show", "decide", "offer", "answer", "approve", "withdraw", "execute", "stop", "cancel", "transfer", "certificate"}
+var disposalActs = []string{"create", "list", "show", "decide", "message", "offer", "answer", "approve", "withdraw", "execute", "stop", "cancel", "export", "transfer", "certificate"}
 
 // disposalFlags are what its subcommands may be told.
 type disposalFlags struct {
@@ -32,8 +33,10 @@ type disposalFlags struct {
 	title, dueBy                       string
 	classes                            csv
 	file, decision, until, note        string
+	xdomea                             string
 	authority, receiver, reference, on string
 	ownCopy, reason                    string
+	profile, out                       string
 	revision, grace                    int
 	allow                              int64
 	pdf, asJSON                        bool
@@ -59,8 +62,11 @@ func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
 	case "decide":
 		scoped("A, B, V or K")
 		fs.StringVar(&d.until, "until", "", "`day` of K, until which they are kept")
+	case "message":
+		fs.StringVar(&d.out, "out", ".", "`folder` to write to")
 	case "answer":
-		scoped("A, V, or none after six months")
+		fs.StringVar(&d.xdomea, "xdomea", "", "`file` with message 0502 of xdomea, in a ZIP or not")
+		scoped("A, B, V, or none after six months")
 	case "offer":
 		fs.StringVar(&d.authority, "authority", "", "the competent `archive`")
 		fs.StringVar(&d.reference, "reference", "", "`reference` of the offer")
@@ -73,6 +79,9 @@ func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
 		fs.Int64Var(&d.allow, "allow", 0, "how many `records` a run that stopped itself for their number may destroy")
 	case "withdraw", "stop", "cancel":
 		fs.StringVar(&d.reason, "reason", "", "why")
+	case "export":
+		fs.StringVar(&d.profile, "profile", "xdomea", "`form`: "+profileNames)
+		fs.StringVar(&d.out, "out", ".", "`folder` to write to")
 	case "transfer":
 		fs.Var(&d.classes, "class", "`classes` with all below them, separated by commas (default: all records with decision A)")
 		fs.StringVar(&d.receiver, "receiver", "", "the `archive` that took them over")
@@ -80,7 +89,7 @@ func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
 		fs.StringVar(&d.on, "on", "", "`day` of the acknowledgement (default: today)")
 		fs.StringVar(&d.ownCopy, "own-copy", "", "destroy, or keep it for the archive")
 	case "certificate":
-		fs.BoolVar(&d.pdf, "pdf", false, "the sealed PDF/A")
+		fs.BoolVar(&d.pdf, "pdf", false, "the sealed PDF/A to the standard output; a file named .pdf is one without")
 	}
 }
 
@@ -113,11 +122,15 @@ func disposalCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	switch act {
 	case "show":
 		return d.show(ctx, run, stdout)
+	case "message":
+		return d.message(ctx, run, stdout)
+	case "export":
+		return d.export(ctx, fs.Arg(0), stdout)
 	case "certificate":
-		if d.pdf {
-			return d.save(ctx, run+"/certificate?format=pdf", fs.Arg(1), stdout)
-		}
-		return d.save(ctx, run+"/certificate", fs.Arg(1), stdout)
+		return d.certificate(ctx, run, fs.Args()[1:], stdout)
+	}
+	if d.xdomea != "" {
+		return d.answerXdomea(ctx, run, stdout)
 	}
 	path, body, err := d.order(act)
 	if err != nil {
@@ -128,6 +141,9 @@ func disposalCommand(ctx context.Context, args []string, stdout, stderr io.Write
 
 // order is the route below a run and the body of an act.
 func (d *disposalFlags) order(act string) (path string, body map[string]any, err error) {
+	if (act == "withdraw" || act == "stop" || act == "cancel") && strings.TrimSpace(d.reason) == "" {
+		return "", nil, usageError{fmt.Errorf("bestand disposal %s: say why with --reason", act)}
+	}
 	if d.on == "" {
 		d.on = time.Now().Format(time.DateOnly)
 	}
@@ -159,6 +175,26 @@ func (d *disposalFlags) order(act string) (path string, body map[string]any, err
 		return "/transfers", map[string]any{"scope": d.scope(), "receiver": d.receiver, "reference": d.reference, "acknowledged": d.on, "own_copy": d.ownCopy}, nil
 	}
 	return map[string]string{"withdraw": "/withdrawal", "stop": "/stop", "cancel": "/cancellation"}[act], map[string]any{"reason": d.reason}, nil
+}
+
+// certificate fetches the proof of a run. The name of the file says in which form.
+func (d *disposalFlags) certificate(ctx context.Context, run string, files []string, stdout io.Writer) error {
+	file, pdf := "", d.pdf
+	if len(files) > 0 {
+		file = files[0]
+		switch form := strings.ToLower(filepath.Ext(file)); {
+		case len(files) > 1, form != ".pdf" && form != ".json", form == ".json" && d.pdf:
+			return usageError{errors.New("bestand disposal certificate RUN FILE.pdf for the sealed PDF/A, FILE.json for JSON")}
+		default:
+			pdf = form == ".pdf"
+		}
+	}
+	if pdf {
+		run += "/certificate?format=pdf"
+	} else {
+		run += "/certificate"
+	}
+	return d.save(ctx, run, file, stdout)
 }
 
 // scope is what --class says, or everything.
@@ -348,6 +384,73 @@ func (d *disposalFlags) list(ctx context.Context, stdout io.Writer) error {
 		}
 		if after = page.Next; after == "" {
 			return w.Flush()
+		}
+	}
+}
+
+// message fetches the offer of a run as a message of xdomea.
+func (d *disposalFlags) message(ctx context.Context, run string, stdout io.Writer) error {
+	if err := os.MkdirAll(d.out, 0o700); err != nil {
+		return err
+	}
+	path, err := d.fetch(ctx, run+"/xdomea", d.out, "")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, path)
+	return err
+}
+
+// answerXdomea sends the archive's answer as it came.
+func (d *disposalFlags) answerXdomea(ctx context.Context, run string, stdout io.Writer) error {
+	if d.file != "" || d.decision != "" {
+		return usageError{errors.New("give --xdomea, --csv or --decision")}
+	}
+	message, err := os.ReadFile(d.xdomea)
+	if err != nil {
+		return err
+	}
+	media := "application/xml"
+	if bytes.HasPrefix(message, []byte("PK\x03\x04")) {
+		media = "application/zip"
+	}
+	var a disposalAnswer
+	if err := d.ask(ctx, http.MethodPost, run+"/xdomea", media, message, &a); err != nil {
+		return fmt.Errorf("%s: %w", d.xdomea, err)
+	}
+	a.tell(stdout)
+	return nil
+}
+
+// export fetches the packages of what has decision A and waits to be handed over.
+func (d *disposalFlags) export(ctx context.Context, run string, stdout io.Writer) error {
+	if _, ok := profiles[d.profile]; !ok {
+		return usageError{fmt.Errorf("--profile %q: want %s", d.profile, profileNames)}
+	}
+	if err := os.MkdirAll(d.out, 0o700); err != nil {
+		return err
+	}
+	var wrong error
+	for after := ""; ; {
+		var a disposalAnswer
+		if err := d.ask(ctx, http.MethodGet, "/v1/disposals/"+url.PathEscape(run)+"?state=open&decision=A&limit=200&after="+url.QueryEscape(after), "", nil, &a); err != nil {
+			return errors.Join(wrong, err)
+		}
+		for _, i := range a.Items {
+			if i.Transfer != "" {
+				continue
+			}
+			path, err := d.fetchPackage(ctx, string(i.Record), d.profile, run, d.out)
+			if err != nil {
+				wrong = errors.Join(wrong, fmt.Errorf("record %s: %w", i.Record, err))
+				continue
+			}
+			if _, err := fmt.Fprintln(stdout, path); err != nil {
+				return err
+			}
+		}
+		if after = a.Next; after == "" {
+			return wrong
 		}
 	}
 }

@@ -106,7 +106,7 @@ func examine(ctx context.Context, cfg *Config) []external {
 		out = append(out, examineWarm(ctx, box))
 	}
 	out = append(out, examinePDFA(ctx, cfg, box), examineScanner(ctx, cfg), examineSeal(cfg))
-	return append(out, examineStore(cfg), examineCopy(ctx, cfg))
+	return append(out, examineStore(cfg), examineCopy(ctx, cfg), examineProvider(ctx, cfg))
 }
 
 // firstVersion finds the version in what a program prints.

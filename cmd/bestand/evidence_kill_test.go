@@ -13,6 +13,7 @@ import (
 // TestKilledBatch kills the service while it stamps: in the end every record is
 // proved, and no stamp is there twice or by half.
 func TestKilledBatch(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	var records []string
 	for round := range 5 {

@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"bestand/preservation"
 )
@@ -20,7 +23,7 @@ var profiles = map[string]string{"aip": ".zip", "asic": ".asice", "bagit": ".bag
 
 const profileNames = "asic, xaip, bagit, ocfl, xdomea or aip"
 
-var xdomeaName = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_0503_1\.zip$`)
+var xdomeaName = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_050[13]_[0-9]{1,7}\.zip$`)
 
 func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("export", stderr)
@@ -33,8 +36,7 @@ func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	suffix, ok := profiles[*profile]
-	if !ok {
+	if _, ok := profiles[*profile]; !ok {
 		return usageError{fmt.Errorf("--profile %q: want %s", *profile, profileNames)}
 	}
 	if c.server == "" || *tokenFile == "" || fs.NArg() == 0 {
@@ -57,14 +59,7 @@ func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	var wrong error
 	for _, id := range fs.Args() {
-		name := ""
-		if suffix != "" {
-			name = id + suffix
-		}
-		path, err := c.fetch(ctx, "/v1/records/"+id+"/package?profile="+*profile, *out, name)
-		if err == nil && *profile == "aip" {
-			err = c.fetchEvidence(ctx, id, *out)
-		}
+		path, err := c.fetchPackage(ctx, id, *profile, "", *out)
 		if err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("record %s: %w", id, err))
 			continue
@@ -76,6 +71,23 @@ func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return wrong
 }
 
+// fetchPackage fetches the package of a record into a folder, for a disposal run if it is
+// handed over by one.
+func (c *client) fetchPackage(ctx context.Context, id, profile, run, dir string) (path string, err error) {
+	name := profiles[profile]
+	if name != "" {
+		name = id + name
+	}
+	query := url.Values{"profile": {profile}}
+	if run != "" {
+		query.Set("disposal", run)
+	}
+	if path, err = c.fetch(ctx, "/v1/records/"+id+"/package?"+query.Encode(), dir, name); err == nil && profile == "aip" {
+		err = errors.Join(c.fetchEvidence(ctx, id, dir), c.fetchStatements(ctx, id, dir))
+	}
+	return path, err
+}
+
 // fetchEvidence fetches an evidence record; there is none before the first batch.
 func (c *client) fetchEvidence(ctx context.Context, id, dir string) error {
 	_, err := c.fetch(ctx, "/v1/records/"+id+"/evidence", dir, id+".er")
@@ -84,6 +96,30 @@ func (c *client) fetchEvidence(ctx context.Context, id, dir string) error {
 		return nil
 	}
 	return err
+}
+
+// fetchStatements writes the counter-statements to a record beside its package, which was
+// stored before they were made. There is no file without one.
+func (c *client) fetchStatements(ctx context.Context, id, dir string) error {
+	resp, err := c.call(ctx, http.MethodGet, "/v1/records/"+id, "", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var r struct {
+		Statements []struct {
+			Recorded time.Time `json:"recorded"`
+			Text     string    `json:"text"`
+		} `json:"counter_statements"`
+	}
+	if err := decode(resp.Body, &r); err != nil || len(r.Statements) == 0 {
+		return err
+	}
+	text, err := json.MarshalIndent(r.Statements, "", " ")
+	if err != nil {
+		return err
+	}
+	return writeDurably(filepath.Join(dir, id+".counter-statements.json"), append(text, '\n'))
 }
 
 // fetch writes an answer to a file in a folder, which gets its name when all of it is on

@@ -14,6 +14,7 @@ import (
 // TestExport fetches a record in every form and has each judged by tools that know
 // nothing of the archive.
 func TestExport(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	admin := in.admin(t)
 	_, above := admin.archive(about("0", "63.10", "Lindenstraße 12", "kind", "file"), file("deckel.bin", blob("Deckel")))
@@ -54,6 +55,14 @@ func TestExport(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"verify", "--trust", v.ca, ours(".er"), ours(".zip")}, &out, &out); err != nil {
 		t.Errorf("%v\n%s", err, &out)
+	}
+	for profile, path := range written {
+		if profile == "aip" {
+			continue
+		}
+		if said, complaint, code := program(t, "verify", "--trust", v.ca, path); code != 2 || !strings.Contains(complaint, "no package of the archive") {
+			t.Errorf("%s: exit code %d: %s%s", profile, code, said, complaint)
+		}
 	}
 	if kind, records := judge.Container(t, ours(".asice"), v.ca, time.Now()); kind != "ASiC-E" || len(records) != 1 || records[0] != nil {
 		t.Errorf("DSS: %s %v", kind, records)

@@ -38,6 +38,7 @@ func inside(t *testing.T, archive []byte, pattern string) string {
 // TestExportFiling exports a record from within a file: with what the caller may know
 // of that, and with the class in which the record stands now.
 func TestExportFiling(t *testing.T) {
+	t.Parallel()
 	in := install(t).serve(t)
 	admin := in.admin(t)
 	reader := admin.as("leser", "reader")

@@ -30,7 +30,8 @@ name. The profile asic is an ASiC-E (EN 319 162-1), xaip an XAIP 1.3 (BSI TR-031
 every file of the package with the evidence record over exactly these. bagit is a bag
 (RFC 8493) in a ZIP, ocfl an OCFL 1.1 object in a ZIP with all versions, xdomea a
 message Aussonderung.0503 of xdomea 4.0.0 with its files. aip is the package as it is
-stored, beside which stands its evidence record (.er) if there is one.`,
+stored, beside which stands its evidence record (.er) if there is one. Counter-statements
+of persons concerned go with every form, in aip as a file beside it.`,
 	"classification": `list shows the classification (Aktenplan) of a running archive, --versions who put which
 version into force. export writes it as CSV for a spreadsheet, as xdomea or as JSON;
 import puts a file in one of these forms into force as the next version, after telling
@@ -57,11 +58,13 @@ officer's token.`,
 	"disposal": `Works on disposal runs (Aussonderung) of a running archive. create lists records that
 are due, by class, by day or one by one. show --csv writes them to a file, in which
 decide --csv reads a decision for each: A archive, V destroy, K keep until a day, B not
-decided yet. offer and answer note the offer to the archive and what it said. approve
+decided yet. message fetches the offer to the archive as xdomea 0501; offer and answer
+note that it was made and what the archive said, --xdomea as its message 0502. approve
 takes another person than all that has a part in it; execute has it carried out after a
-grace period, stop stops it at any time. transfer notes that the archive took over
-what has decision A. certificate fetches the proof. bestand disposal decide --help shows
-the flags.`,
+grace period, stop stops it at any time. export fetches the packages of what has decision
+A; transfer notes that the archive took these over, and is refused before. certificate
+fetches the proof, as PDF/A or JSON by the name of the file. bestand disposal decide
+--help shows the flags.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be

@@ -128,7 +128,15 @@ func ingestCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return nil
 }
 
+// errNotWaited is the error of a delivery that the archive has, when the command was told
+// to end before the archive was done with it.
+var errNotWaited = errors.New("accepted, not waited for")
+
 func (r outcome) print(w io.Writer) {
+	if r.Error == errNotWaited.Error() {
+		fmt.Fprintf(w, "accepted, not waited for: submission %s  %s\n", verdict.Legible(r.Submission), verdict.Legible(r.Path))
+		return
+	}
 	if r.Error != "" {
 		fmt.Fprintf(w, "FAILED   %s: %s\n", verdict.Legible(r.Path), verdict.Legible(r.Error))
 		return
@@ -279,6 +287,9 @@ func (c *client) deliver(ctx context.Context, d *delivery, bar *progressbar.Prog
 		return out
 	}
 	if sub, err = c.await(ctx, sub.ID); err != nil {
+		if ctx.Err() != nil {
+			err = errNotWaited
+		}
 		return fail(err)
 	}
 	out.Status, out.Record = sub.Status, sub.Record

@@ -20,7 +20,7 @@ import (
 const killVariable = "BESTAND_TEST_KILL"
 
 // serveUntil is serve, but the process kills itself at a boundary between two
-// steps of the pipeline.
+// steps of the pipeline, or of a destruction.
 func serveUntil(ctx context.Context, step string, args []string) error {
 	cfg, err := loadConfig(flags("serve", os.Stderr), args)
 	if err != nil {
@@ -45,6 +45,7 @@ func serveUntil(ctx context.Context, step string, args []string) error {
 		}
 		return nil
 	}
+	s.disposer.Boundary = s.pipeline.Boundary
 	if err := a.firstStart(ctx, os.Stdout); err != nil {
 		return err
 	}

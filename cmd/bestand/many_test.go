@@ -17,7 +17,7 @@ import (
 // with them. TestFaultLarge does so with 50,000 files.
 func TestManyFiles(t *testing.T) {
 	t.Parallel()
-	const n, most, answer = 2000, 200 << 20, 512 << 10
+	const n, most, answer = 2000, 224 << 20, 512 << 10
 	in := install(t).serve(t)
 	c := in.admin(t)
 	id := c.send(about("viele", "63.10", "Viele Dateien"), small(n)...).accepted(t)

@@ -152,6 +152,13 @@ func (s *service) export(ctx context.Context, t *catalog.Tenant, id preservation
 	if err != nil {
 		return x, err
 	}
+	said, err := s.officer.Statements(ctx, t, id)
+	if err != nil {
+		return x, err
+	}
+	for _, c := range said {
+		x.Statements = append(x.Statements, dip.Statement{Recorded: c.Recorded, Text: c.Text})
+	}
 	x.Filing, err = s.filing(ctx, t, now.Record, stands)
 	return x, err
 }

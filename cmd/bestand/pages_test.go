@@ -30,6 +30,9 @@ func TestPages(t *testing.T) {
 	var subs struct{ Items []struct{ ID string } }
 	c.get("/v1/submissions").want(t, 200).decode(t, &subs)
 	eventually(t, "the records are found", func() bool { return len(c.find("Lindenstraße")) > 0 })
+	for _, name := range []string{"Bauanträge der Lindenstraße", "Fällig"} {
+		c.post("/v1/searches", map[string]string{"name": name, "query": "q=Lindenstra%C3%9Fe"}).want(t, 201)
+	}
 	b := browse(t, in.url)
 	b.logIn(t, in)
 	b.gallery(t, r.ID, scan.ID, subs.Items[0].ID)

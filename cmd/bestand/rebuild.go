@@ -30,12 +30,9 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	problems, err := a.rebuild(ctx, stdout, retention.Remains)
+	problems, err := a.rebuild(ctx, stdout)
 	return errors.Join(err, unread(problems), a.close())
 }
-
-// remains tells whether a record was destroyed; see retention.Remains.
-type remains func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool)
 
 // unread is the error of a rebuild that was done, but of some objects.
 func unread(problems int) error {
@@ -47,7 +44,7 @@ func unread(problems int) error {
 
 // rebuild restores catalog and index from the buckets. Problems are objects of which
 // nothing could be made: the rest is done. With an error it has to be done again.
-func (a *archive) rebuild(ctx context.Context, stdout io.Writer, gone remains) (problems int, err error) {
+func (a *archive) rebuild(ctx context.Context, stdout io.Writer) (problems int, err error) {
 	defer roomForRebuild()()
 	end, err := a.catalog.Load(ctx)
 	if err != nil {
@@ -86,7 +83,7 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer, gone remains) (
 		tenants++
 		start := time.Now()
 		read := newFulltexts()
-		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), read, gone)
+		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), read)
 		if err != nil {
 			return problems, fmt.Errorf("tenant %s: %w", id, err)
 		}
@@ -115,7 +112,7 @@ func (a *archive) tenantOf(ctx context.Context, id preservation.TenantID) (prese
 	return ledger.TenantOf(ctx, store)
 }
 
-func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, read *fulltexts, gone remains) (ledger.Report, error) {
+func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, read *fulltexts) (ledger.Report, error) {
 	store, err := a.bucket(ctx, id)
 	if err != nil {
 		return ledger.Report{}, err
@@ -124,7 +121,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Remains: gone, Seal: verdict.Seal(a.trust, time.Now),
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Remains: retention.Remains, Seal: verdict.Seal(a.trust, time.Now),
 		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged, Withdrawn: read.withdrawn})
 	if err != nil {
 		return report, err

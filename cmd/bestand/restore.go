@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,7 +90,8 @@ type restoration struct {
 	from    *backup.Run
 	newer   *backup.Run // nil: none
 	secrets []backup.Secret
-	again   bool // it goes on
+	anchors []byte // trust anchors of the later backup, as PEM
+	again   bool   // it goes on
 }
 
 func (r *restoration) close() {
@@ -141,13 +141,18 @@ func (r *restoration) read(dir, newer, passphrase string) error {
 	}
 	other := err != nil
 	trust(roots, secrets)
+	for _, s := range secrets {
+		if s.Name == secretAnchors {
+			r.anchors = s.Content
+		}
+	}
 	if err := sealedBy(head, seal, roots, r.newer); err != nil {
 		if other {
 			err = fmt.Errorf("%w; or make the later backup with the passphrase of the earlier one, which opens the certificates in it", err)
 		}
 		return fmt.Errorf("%s: %w", newer, err)
 	}
-	if err := r.newer.Succeeds(r.from); err != nil {
+	if err := r.newer.Succeeds(r.from, retention.Forgets); err != nil {
 		return fmt.Errorf("%s: %w", newer, err)
 	}
 	r.mark.Newer, r.mark.NewerMade = digest(head), r.newer.Made
@@ -250,6 +255,10 @@ func (r *restoration) prepare() error {
 	return r.from.CopyCatalog(catalog)
 }
 
+// laterAnchors are the trust anchors of a later backup from which a restore took what
+// came to records: the archive may have got another authority since.
+const laterAnchors = "anchors-of-later-backup.pem"
+
 // settingsFile is where a restore leaves the settings that the backup was made with.
 const settingsFile = "settings-of-backup.yaml"
 
@@ -278,6 +287,11 @@ func (r *restoration) putSecrets() error {
 			continue
 		}
 		if err := writeDurably(path, s.Content); err != nil {
+			return err
+		}
+	}
+	if r.anchors != nil {
+		if err := writeDurably(r.cfg.path(laterAnchors), r.anchors); err != nil {
 			return err
 		}
 	}
@@ -343,9 +357,7 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 			return fmt.Errorf("bucket %s is not empty: there is %s; a restore goes into empty ones: empty the data folder as well, and name others (--s3-bucket-prefix). bestand rebuild restores the catalog of buckets that live", a.bucketName(t.ID), stray)
 		}
 	}
-	bad := 0
-	missing := map[preservation.RecordID]bool{}
-	replanned := map[preservation.TenantID]int{}
+	bad, later := 0, map[preservation.TenantID]bool{}
 	for _, t := range r.from.Tenants {
 		store, err := a.bucket(ctx, t.ID)
 		if err != nil {
@@ -371,9 +383,12 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		if done.Lost > 0 {
 			fmt.Fprintf(r.stdout, "  %d of them were gone from their bucket when the backup was made\n", done.Lost)
 		}
+		later[t.ID] = done.Newer > 0 || done.Grown > 0
 		if done.Newer > 0 {
 			fmt.Fprintf(r.stdout, "  %d versions of classification, rules, holds and permits are later than the backup\n", done.Newer)
-			replanned[t.ID] = done.Newer
+		}
+		if done.Grown > 0 {
+			fmt.Fprintf(r.stdout, "  %d versions and events of its records are later than the backup\n", done.Grown)
 		}
 		unfinished, err := tenant.ForgetUnfinished(ctx)
 		if err != nil {
@@ -382,7 +397,6 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		if unfinished > 0 {
 			fmt.Fprintf(r.stdout, "  %d submissions were not archived when the catalog was copied: of which there is no receipt their senders have to send again\n", unfinished)
 		}
-		maps.Copy(missing, done.Missing)
 		for _, f := range done.Failed {
 			fmt.Fprintf(r.stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, verdict.Legible(f.Subject), f.Detail)
 		}
@@ -393,17 +407,12 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 	}
 	// It destroys in the catalog what has a tombstone, and adds what came after the catalog
 	// was copied.
-	problems, err := a.rebuild(ctx, r.stdout, func(events []preservation.EventObject, packages int, now time.Time) (catalog.Tombstone, bool) {
-		if len(events) > 0 && missing[events[0].Record] {
-			packages++ // it was there: nobody has destroyed it
-		}
-		return retention.Remains(events, packages, now)
-	})
+	problems, err := a.rebuild(ctx, r.stdout)
 	if err != nil {
 		return err
 	}
 	rebuilt := unread(problems)
-	if rebuilt != nil && bad == 0 {
+	if rebuilt != nil && !r.accept {
 		return rebuilt
 	}
 	for _, t := range r.from.Tenants {
@@ -411,10 +420,9 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		if err := replica.SurveyAgain(ctx, tenant); err != nil {
 			return err
 		}
-		if replanned[t.ID] > 0 {
-			if err := errors.Join(tenant.Update(ctx, retention.Replanned), a.officer.EvaluateDue(ctx, tenant, catalog.Job{Key: "stale"})); err != nil {
-				return fmt.Errorf("tenant %s: evaluate by the later rules: %w", t.ID, err)
-			}
+		// The documents are younger than the catalog, also those of the backup itself.
+		if err := errors.Join(tenant.Update(ctx, retention.Replanned), a.officer.EvaluateDue(ctx, tenant, catalog.Job{Key: "stale"})); err != nil {
+			return fmt.Errorf("tenant %s: evaluate by the rules and holds that came back: %w", t.ID, err)
 		}
 		begun, err := tenant.View().Disposals(ctx, time.Time{}, "", 10_000)
 		if err != nil {
@@ -424,7 +432,7 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 			fmt.Fprintf(r.stdout, "  record %s is back: its destruction had begun and had not ended; the service goes on with it, or calls it off\n", w.Record)
 		}
 		if err := tenant.Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.restore", Object: string(t.ID),
-			Detail: map[string]string{"backup": r.from.Made.Format(time.RFC3339), "damaged": fmt.Sprint(bad), "later_documents": fmt.Sprint(replanned[t.ID])}}); err != nil {
+			Detail: map[string]string{"backup": r.from.Made.Format(time.RFC3339), "damaged": fmt.Sprint(bad), "later": fmt.Sprint(later[t.ID])}}); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 // TestScrubShows: what a scrub finds in the running service is seen by whoever looks
 // at the record, by the monitoring and in the log, and is gone when it is mended.
 func TestScrubShows(t *testing.T) {
+	t.Parallel()
 	in := install(t, "--scrub-period", "1").serve(t)
 	admin := in.admin(t)
 	_, r := admin.archive(about("1", "63.10", "Bauantrag"), file("a.bin", blob("Antrag")))

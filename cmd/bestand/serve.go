@@ -72,6 +72,7 @@ type service struct {
 	copier   *replica.Copier // nil: there is no second copy
 	index    *search.Set
 	api      *api.Server
+	pages    *ui.UI
 
 	mu    sync.Mutex
 	tails map[preservation.TenantID]*search.Tail
@@ -111,6 +112,10 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 	s.scrub.Checker.Left = s.disposer.Remind
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
+	provider, err := a.cfg.provider(a.now)
+	if err != nil {
+		return nil, err
+	}
 	s.api, err = api.New(api.Config{
 		Catalog: a.catalog,
 		Intake:  s.pipeline.Intake,
@@ -125,8 +130,9 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Ready:          s.parts(),
 		Details:        s.details,
 		Metrics:        metrics,
-		Pages: func(s *api.Server) (http.Handler, error) {
-			return ui.New(ui.Config{API: s, Catalog: a.catalog, Now: a.now, Log: a.log})
+		Pages: func(on *api.Server) (_ http.Handler, err error) {
+			s.pages, err = ui.New(ui.Config{API: on, Catalog: a.catalog, Provider: provider, PublicURL: a.cfg.PublicURL, Now: a.now, Log: a.log})
+			return s.pages, err
 		},
 		Now: a.now,
 		Log: a.log,
@@ -156,6 +162,7 @@ func (s *service) run(ctx context.Context, listener net.Listener, started time.T
 	s.startMemory()
 
 	server := api.HTTPServer(s.api, s.log)
+	server.RegisterOnShutdown(s.pages.Stop)
 	failed := make(chan error, 1)
 	go func() {
 		if s.cfg.TLSCert != "" {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"bestand/api/auth"
-	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
@@ -44,15 +43,11 @@ func userCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	if name == "" && args[0] != "list" {
 		return usageError{errors.New("--name is needed")}
 	}
-	db, err := openCatalog(ctx, cfg)
+	t, err := openTenant(ctx, cfg, *tenant)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	t := db.Tenant(preservation.TenantID(*tenant))
-	if _, err := t.Info(ctx); err != nil {
-		return err
-	}
+	defer t.DB().Close()
 	switch args[0] {
 	case "add":
 		return addUser(ctx, t, catalog.User{Name: name, Label: label}, roles, stdout)
@@ -66,6 +61,9 @@ func userCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	if args[0] != "password" {
 		return t.LockUser(ctx, u.ID, args[0] == "lock", "cli")
 	}
+	if u.Issuer != "" {
+		return fmt.Errorf("%s keeps the password of %s: change it there", u.Issuer, u.Name)
+	}
 	return withPassword(ctx, stdout, func(hash string) error { return t.SetPassword(ctx, u.ID, hash, true, "", "cli") })
 }
 
@@ -76,10 +74,8 @@ func addUser(ctx context.Context, t *catalog.Tenant, u catalog.User, roles csv, 
 	if len(roles) == 0 {
 		return usageError{errors.New("--roles is needed")}
 	}
-	for _, r := range roles {
-		if !auth.Role(r).Valid() {
-			return usageError{fmt.Errorf("there is no role %q; roles are %v", r, auth.Roles)}
-		}
+	if err := rolesExist(roles); err != nil {
+		return err
 	}
 	if u.Label == "" {
 		u.Label = u.Name

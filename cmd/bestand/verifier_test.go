@@ -81,6 +81,28 @@ func (v *verifier) save(name string, content []byte) string {
 	return path
 }
 
+// page looks at a page that the archive printed and sealed: foreign tools find it to be
+// sealed, tagged and PDF/A, and it says the words. Its text is returned.
+func (v *verifier) page(name string, content []byte, words ...string) string {
+	v.Helper()
+	pdf := v.save(name, content)
+	v.run("qpdf", "--check", pdf)
+	v.valid(pdf, "2b")
+	if said := v.run("pdfsig", pdf); !strings.Contains(said, "Signature Validation: Signature is Valid.") {
+		v.Errorf("pdfsig on %s:\n%s", name, said)
+	}
+	if info := v.run("pdfinfo", pdf); !strings.Contains(strings.Join(strings.Fields(info), " "), "Tagged: yes") {
+		v.Errorf("%s has no structure for those who cannot see it:\n%s", name, info)
+	}
+	text := v.run("pdftotext", "-layout", pdf, "-")
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			v.Errorf("%s does not say %q:\n%s", name, word, text)
+		}
+	}
+	return text
+}
+
 // record looks at the package of a record and at everything in it.
 func (v *verifier) record(c *caller, r holding) {
 	v.Helper()
@@ -269,13 +291,9 @@ func (v *verifier) receipt(c *caller, o outcome, r holding) {
 	if err := run(context.Background(), []string{"verify", "--trust", v.ca, tampered}, &out, &out); err == nil {
 		v.Error("a receipt with another payload verifies")
 	}
-	pdf := v.save(r.ID+"-receipt.pdf", c.get("/v1/submissions/"+o.Submission+"/receipt?format=pdf").want(v.T, 200).body)
-	v.run("qpdf", "--check", pdf)
-	v.valid(pdf, "2b")
-	if said := v.run("pdfsig", pdf); !strings.Contains(said, "Signature Validation: Signature is Valid.") {
-		v.Errorf("pdfsig on the receipt:\n%s", said)
-	}
-	if text := v.run("pdftotext", pdf, "-"); !strings.Contains(strings.Join(strings.Fields(text), ""), record.Package.SHA256) {
+	name := r.ID + "-receipt.pdf"
+	v.page(name, c.get("/v1/submissions/"+o.Submission+"/receipt?format=pdf").want(v.T, 200).body)
+	if text := v.run("pdftotext", filepath.Join(v.dir, name), "-"); !strings.Contains(strings.Join(strings.Fields(text), ""), record.Package.SHA256) {
 		v.Errorf("the readable receipt does not name the digest of the package:\n%s", text)
 	}
 }

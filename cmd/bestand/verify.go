@@ -53,6 +53,9 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		default:
 			found, err = verdict.Package(ctx, path, roots)
 		}
+		if errors.Is(err, verdict.ErrForeign) {
+			return usageError{err}
+		}
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ import (
 // TestVerifyEvidence proves a record offline with a package, with one document
 // of it, and not with another.
 func TestVerifyEvidence(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	keys, err := pki.Open(filepath.Join(dir, "keys"), time.Now(), pki.Options{})
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"html"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 // visitor is a person whose browser runs no scripts: it follows links, fills in the
 // forms that a page has, and keeps cookies.
 type visitor struct {
-	*testing.T
+	testing.TB
 	url     string
 	cookies map[string]string
 	page    string
@@ -25,8 +26,8 @@ type visitor struct {
 	at      string // path of the page
 }
 
-func visit(t *testing.T, url string) *visitor {
-	return &visitor{T: t, url: url, cookies: map[string]string{}}
+func visit(t testing.TB, url string) *visitor {
+	return &visitor{TB: t, url: url, cookies: map[string]string{}}
 }
 
 // send asks for a page and follows where it leads.
@@ -55,7 +56,11 @@ func (v *visitor) send(method, path, media string, body io.Reader) *visitor {
 			v.Fatal(err)
 		}
 		for _, c := range a.Cookies() {
-			if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" {
+			site := http.SameSiteStrictMode
+			if c.Name == attemptCookie { // has to come back from another site
+				site = http.SameSiteLaxMode
+			}
+			if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.SameSite != site || c.Path != "/" {
 				v.Errorf("%s sets a cookie that is not protected: %v", path, c)
 			}
 			v.cookies[c.Name] = c.Value
@@ -64,7 +69,7 @@ func (v *visitor) send(method, path, media string, body io.Reader) *visitor {
 			}
 		}
 		v.page, v.status, v.header, v.at = string(b), a.StatusCode, a.Header, path
-		if v.status != http.StatusSeeOther {
+		if v.status != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/") {
 			return v
 		}
 		method, path, media, body = http.MethodGet, a.Header.Get("Location"), "", nil
@@ -99,7 +104,7 @@ func (v *visitor) form(action string) url.Values {
 		}
 		values := url.Values{}
 		for _, h := range hidden.FindAllStringSubmatch(m[2], -1) {
-			values.Set(h[1], h[2])
+			values.Set(h[1], html.UnescapeString(h[2]))
 		}
 		return values
 	}
@@ -129,17 +134,16 @@ func (v *visitor) logIn(name, first string) *visitor {
 	return v.fill("/profil/kennwort", "kennwort", first, "kennwort-neu", password, "kennwort-wieder", password).want(200, "Kennwort ist geändert")
 }
 
-// TestVisitors does the work of each role without scripts, and what people and
-// attackers do wrong.
-func TestVisitors(t *testing.T) {
-	in := install(t).serve(t)
+// people returns the first administrator, logged in, and what adds others.
+func (in *installation) people(t *testing.T) (admin *visitor, add func(name string, roles ...string) *visitor) {
+	t.Helper()
 	first, err := os.ReadFile(filepath.Join(in.dir, passwordFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := visit(t, in.url).logIn("admin", strings.TrimSpace(string(first)))
+	admin = visit(t, in.url).logIn("admin", strings.TrimSpace(string(first)))
 	secret := regexp.MustCompile(`<code class="secret">([^<]*)</code>`)
-	add := func(name string, roles ...string) *visitor {
+	return admin, func(name string, roles ...string) *visitor {
 		t.Helper()
 		fields := []string{"name", name, "label", "Person " + name}
 		for _, r := range roles {
@@ -148,6 +152,13 @@ func TestVisitors(t *testing.T) {
 		admin.get("/verwaltung").fill("/verwaltung/benutzer", fields...).want(200, "nur jetzt gezeigt")
 		return visit(t, in.url).logIn(name, secret.FindStringSubmatch(admin.page)[1])
 	}
+}
+
+// TestVisitors does the work of each role without scripts, and what people and
+// attackers do wrong.
+func TestVisitors(t *testing.T) {
+	in := install(t).serve(t)
+	admin, add := in.people(t)
 	archivist, officer, second, reader := add("anna", "archivist"), add("otto", "records_officer"), add("paul", "approver"), add("rosa", "reader")
 
 	// The archivist hands over by hand and looks at the record.
@@ -165,13 +176,18 @@ func TestVisitors(t *testing.T) {
 	archivist.get("/akte/"+id+"/datei/f0001").want(200, "&lt;b&gt;", "Inhalt von")
 	archivist.get("/akte/" + id + "/paket").want(200)
 	eventually(t, "the record is found", func() bool { return strings.Contains(archivist.get("/suche?q=Kleingarten").page, "/akte/"+id) })
-	archivist.get("/suche.csv?q=Kleingarten").want(200, id)
+	archivist.get("/suche?q=Kleingarten").want(200, "Zeitstempel folgt", ">Plain Text File</", "evidence=pending&amp;q=Kleingarten", "hold=false&amp;q=Kleingarten")
+	archivist.get("/suche?q=Kleingarten&evidence=pending&hold=false").want(200, "/akte/"+id, "Sperre: nicht gesperrt", `class="chip" href="/suche?evidence=pending&amp;q=Kleingarten"`)
+	archivist.get("/suche?q=Kleingarten&hold=true").want(200, "Keine Akte gefunden", `class="chip" href="/suche?q=Kleingarten"`)
+	archivist.get("/suche?q=Kleingarten&hold=maybe").want(200, "Eine Angabe der Suche stimmt nicht")
+	archivist.get("/suche.csv?q=Kleingarten&evidence=pending").want(200, id, "Zeitstempel folgt")
 
 	// The officer sets a hold and proposes a permit; the second person approves it.
 	officer.get("/aussonderung/sperren?akte="+id).want(200, id)
 	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "").want(200, "fehlt")
 	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "Klage", "review", "2030-01-01").want(200, "Die Sperre ist gesetzt", "Klage")
 	officer.get("/akte/"+id).want(200, "gesperrt", "Klage")
+	eventually(t, "the hold is found", func() bool { return strings.Contains(officer.get("/suche?hold=true").page, "/akte/"+id) })
 	officer.get("/aussonderung/genehmigungen").fill("/aussonderung/genehmigungen", "classes", "63.10", "authority", "Stadtarchiv", "legal_basis", "SächsArchivG §5(9)", "granted", "2020-01-01", "valid_from", "2020-01-01").want(200, "zweite Person")
 	approval := regexp.MustCompile(`action="(/aussonderung/genehmigungen/[a-z0-9]+/zustimmung)"`)
 	if approval.MatchString(officer.page) {

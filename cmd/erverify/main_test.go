@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto"
@@ -103,6 +104,9 @@ func TestErverify(t *testing.T) {
 		{"no table", []string{"--algorithms", ca, record, zip}, 2, "table of algorithms"},
 		{"no record", []string{"--trust", ca, file("kein.er", []byte("?")), zip}, 1, "evidence-malformed"},
 		{"no package", []string{"--trust", ca, file("kein.zip", []byte("?"))}, 1, "not-a-package"},
+		{"container", []string{"--trust", ca, file("akte.asice", zipped(t, "mimetype", "METS.xml", "metadata/descriptive/record.json", "META-INF/evidencerecord001.ers"))}, 2, "META-INF/evidencerecord001.ers FILE"},
+		{"other ZIP", []string{"--trust", ca, file("bag.zip", zipped(t, "akte/bagit.txt", "akte/data/a.txt"))}, 2, "without metadata/descriptive/record.json"},
+		{"XAIP", []string{"--trust", ca, file("akte.xml", []byte("<?xml version='1.0'?><XAIP/>"))}, 2, "of an XAIP"},
 		{"no such file", []string{record, filepath.Join(dir, "fehlt")}, 2, "no such file"},
 		{"nothing", nil, 2, "which evidence record"},
 		{"no anchor", []string{"--trust", zip, record}, 2, "no certificate"},
@@ -218,4 +222,20 @@ func TestStandsAlone(t *testing.T) {
 			t.Errorf("it depends on %s", pkg)
 		}
 	}
+}
+
+// zipped is a ZIP file with some empty entries.
+func zipped(t *testing.T, names ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range names {
+		if _, err := w.Create(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

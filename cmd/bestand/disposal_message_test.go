@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDisposalMessages hands a record over as xdomea has it in four steps: 0501 goes out,
+// 0502 comes in, 0503 goes out by the same ProzessID, and the receiver acknowledges.
+func TestDisposalMessages(t *testing.T) {
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	o := newOffice(admin)
+	_, r := admin.archive(about("1", leave, "Urlaub", "closed", "2001-02-28"), file("1.bin", blob("Urlaub")))
+	eventually(t, "the record is due", func() bool { return len(admin.due()) == 1 })
+	var run disposalRun
+	o.officer.post("/v1/disposals", map[string]any{"records": []string{r.ID}}).want(t, 201).decode(t, &run)
+	dir, token := t.TempDir(), filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(o.officer.token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	disposal := func(want int, act string, args ...string) string {
+		t.Helper()
+		out, complaint, code := program(t, append([]string{"disposal", act, "--server", in.url, "--token-file", token}, args...)...)
+		if code != want {
+			t.Fatalf("disposal %s: exit code %d %s", act, code, complaint)
+		}
+		return strings.TrimSpace(out + complaint)
+	}
+	offer := disposal(0, "message", "--out", dir, run.ID)
+	disposal(0, "offer", "--authority", "Kreisarchiv", "--reference", "12/26", run.ID)
+	if said := disposal(1, "answer", "--xdomea", offer, run.ID); !strings.Contains(said, "no Aussonderung.Bewertungsverzeichnis.0502") {
+		t.Errorf("the offer as its answer: %s", said)
+	}
+	v := newVerifier(t, in)
+	text := v.run("unzip", "-p", offer)
+	process, object := regexp.MustCompile(`ProzessID>([^<]*)<`).FindStringSubmatch(text)[1], regexp.MustCompile(`xdomeaUUID>([^<]*)<`).FindStringSubmatch(text)[1]
+	answer := filepath.Join(dir, "answer.xml")
+	if err := os.WriteFile(answer, fmt.Appendf(nil, `<x:Aussonderung.Bewertungsverzeichnis.0502 xmlns:x="urn:xoev-de:xdomea:schema:3.0.0"><x:Kopf><x:ProzessID>%s</x:ProzessID></x:Kopf>`+
+		`<x:BewertetesObjekt><x:ID>%s</x:ID><x:Aussonderungsart><x:Aussonderungsart><code>A</code></x:Aussonderungsart></x:Aussonderungsart></x:BewertetesObjekt></x:Aussonderung.Bewertungsverzeichnis.0502>`, process, object), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said := disposal(0, "answer", "--xdomea", answer, run.ID); !strings.Contains(said, "to be archived 1") {
+		t.Error(said)
+	}
+	o.head.post("/v1/disposals/"+run.ID+"/approval", nil).want(t, 200)
+	transfer := []string{"--receiver", "Kreisarchiv", "--reference", "Ü 3/26", "--own-copy", "keep", run.ID}
+	if said := disposal(1, "transfer", transfer...); !strings.Contains(said, "bestand disposal export") {
+		t.Errorf("acknowledged before it was fetched: %s", said)
+	}
+	container := disposal(0, "export", "--out", dir, run.ID)
+	if filepath.Base(container) != process+"_0503_1.zip" {
+		t.Errorf("%s, of the process %s", container, process)
+	}
+	if message := v.run("unzip", "-p", container, "*.xml"); !strings.Contains(message, "xdomeaUUID>"+object+"<") {
+		t.Error("the record is handed over under another UUID than it was offered")
+	}
+	disposal(0, "transfer", transfer...)
+	disposal(0, "execute", "--grace", "0", run.ID)
+	eventually(t, "the run has ended", func() bool { return admin.disposalRun(run.ID).Status == "completed" })
+}
