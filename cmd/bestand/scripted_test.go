@@ -88,6 +88,16 @@ func (b *tab) until(what, expression string) {
 	})
 }
 
+// online sets whether the page reaches the service. The browser says that it is done
+// before its requests know.
+func (b *tab) online(is bool) {
+	b.Helper()
+	b.run(network.EmulateNetworkConditions(!is, 0, -1, -1))
+	eventually(b.T, "the network is as it was set", func() bool {
+		return eval[bool](b, `fetch("/", {method: "HEAD", cache: "no-store"}).then(() => true, () => false)`) == is
+	})
+}
+
 // quiet fails for whatever was complained about in the console.
 func (b *tab) quiet(at string) {
 	b.Helper()
@@ -134,10 +144,12 @@ func (b *tab) handsOver(t *testing.T, c *caller) string {
 	b.run(chromedp.Click(`.drop__list button[aria-label$="groß.bin"]`))
 
 	// A broken connection keeps it as well.
-	b.run(network.EmulateNetworkConditions(true, 0, 0, 0), chromedp.Click("#upload .kern-btn--primary"), chromedp.WaitVisible(".upload-note"))
+	b.online(false)
+	b.run(chromedp.Click("#upload .kern-btn--primary"), chromedp.WaitVisible(".upload-note"))
 	b.until("the break is said", `document.querySelector(".upload-note").textContent.includes("abgebrochen") && !document.querySelector("#upload .kern-btn--primary").disabled`)
+	b.online(true)
 	b.settle()
-	b.run(network.EmulateNetworkConditions(false, 0, -1, -1), chromedp.Click("#upload .kern-btn--primary"))
+	b.run(chromedp.Click("#upload .kern-btn--primary"))
 	b.until("the submission is shown", `document.querySelector("#stand")`)
 	b.run(chromedp.Evaluate(`window.same = true; 0`, nil))
 	if s := c.await(eval[string](b, `location.pathname.split("/").pop()`)); s.Status != "archived" {
