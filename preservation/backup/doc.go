@@ -35,6 +35,9 @@
 //     are gone that an intent names, and there is no tombstone; or a new package has no
 //     receipt. The service is about to write it, and is given some time
 //  6. the documents once more: holds, permits and runs by which was done what the run has
+//  7. the events once more, of which it takes the triggers of records that it has: a
+//     document of a run may say that a record was taken over, and the trigger, which was
+//     written before, that its retention goes by that
 //
 // What is in no piece after that, as when a service died in the middle of a destruction,
 // the run says. Holds and locks of objects are those of the moment at which each was read;

@@ -41,7 +41,8 @@ type Entry struct {
 	// Vouches is the key of the package that a receipt vouches for.
 	Vouches string `json:"vouches,omitempty"`
 
-	late bool // it came behind the first listing of events
+	late    bool // it came behind the listing of events before
+	trigger bool // it tells that something was reported of which retention depends; set when it is copied
 }
 
 // place is where the copy lies below objects/.

@@ -258,6 +258,8 @@ func (m *Mirror) look(data []byte, e *Entry) {
 	switch o.Event.Type {
 	case preservation.EventStore:
 		e.Vouches = vouched(o)
+	case preservation.EventRetention:
+		e.trigger = true
 	case preservation.EventIntent, preservation.EventDelete:
 		e.Intent = o.Event.Type == preservation.EventIntent
 		e.Purging, _ = m.Begun([]preservation.EventObject{o})

@@ -81,6 +81,22 @@ func (w *world) moved(id preservation.RecordID) []func() {
 	return []func(){func() { w.happen(id, preservation.Event{ID: event, Type: preservation.EventReclassify}, nil) }}
 }
 
+// takeOver has a record taken over in a disposal run: its trigger is written, then the
+// document that says so.
+func (w *world) takeOver(id preservation.RecordID) []func() {
+	event := w.id()
+	return []func(){
+		func() { w.happen(id, preservation.Event{ID: event, Type: preservation.EventRetention}, nil) },
+		func() {
+			data, _, err := preservation.ConfigObject{Kind: "disposal-run", Name: preservation.EventKey(id, event), Version: 1}.Encode()
+			if err != nil {
+				panic(err)
+			}
+			w.objects[preservation.ConfigKey(event)] = data
+		},
+	}
+}
+
 // destroy has a record destroyed, or its destruction called off.
 func (w *world) destroy(id preservation.RecordID, off bool) []func() {
 	intent, outcome := preservation.NewID(time.Now()), preservation.NewID(time.Now().Add(time.Millisecond))
@@ -203,7 +219,7 @@ func runThrice(t *testing.T, seed uint64) {
 			now(w.arrive(id, 1))
 		}
 		w.chance.Shuffle(len(alive), func(i, j int) { alive[i], alive[j] = alive[j], alive[i] })
-		going, off, growing, moving := alive[0:3], alive[3], alive[4], alive[5]
+		going, off, growing, moving, taken := alive[0:3], alive[3], alive[4], alive[5], alive[6:]
 		kept := slices.Clone(alive[4:]) // nothing is ever taken from these
 		for _, id := range going {
 			w.waiting = append(w.waiting, w.destroy(id, false))
@@ -217,6 +233,9 @@ func runThrice(t *testing.T, seed uint64) {
 		fresh := preservation.RecordID(w.id())
 		w.waiting = append(w.waiting, w.destroy(off, true), w.arrive(growing, version+1), w.moved(moving), w.arrive(preservation.RecordID(w.id()), 1),
 			slices.Concat(w.arrive(fresh, 1), []func(){func() { w.waiting = append(w.waiting, w.destroy(fresh, false)) }}))
+		for _, id := range taken {
+			w.waiting = append(w.waiting, w.takeOver(id))
+		}
 		alive = alive[3:]
 
 		run, err := folder.Begin(time.Now())
@@ -229,8 +248,16 @@ func runThrice(t *testing.T, seed uint64) {
 		if err != nil || len(report.Failed) > 0 || len(slices.DeleteFunc(report.Notices, ending)) > 0 {
 			t.Fatalf("round %d: %v %+v", round, err, report)
 		}
-		if err := errorsOf(run, w, kept, gone); err != "" {
+		if err := errorsOf(run, kept, gone); err != "" {
 			t.Errorf("round %d: %s", round, err)
+		}
+		for d, err := range run.Documents("t", "disposal-run") {
+			proof := func(e backup.Entry) bool {
+				return e.Key == d.Name || e.Tombstone != nil && strings.HasPrefix(d.Name, preservation.EventPrefix(e.Tombstone.Record))
+			}
+			if err != nil || !among(run, proof) {
+				t.Errorf("round %d: a record was taken over, and its trigger %s is not in the run: %v", round, d.Name, err)
+			}
 		}
 		for before = run; len(w.waiting) > 0; {
 			w.turn()
@@ -244,8 +271,17 @@ func runThrice(t *testing.T, seed uint64) {
 	}
 }
 
+func among(run *backup.Run, of func(backup.Entry) bool) bool {
+	for e, err := range run.Entries("t") {
+		if err == nil && of(e) {
+			return true
+		}
+	}
+	return false
+}
+
 // errorsOf says what is not as it must be in a run.
-func errorsOf(run *backup.Run, w *world, kept []preservation.RecordID, gone map[preservation.RecordID]bool) string {
+func errorsOf(run *backup.Run, kept []preservation.RecordID, gone map[preservation.RecordID]bool) string {
 	type record struct {
 		packages, receipts, wanted map[string]bool
 		tombstone, intent          bool
@@ -259,7 +295,9 @@ func errorsOf(run *backup.Run, w *world, kept []preservation.RecordID, gone map[
 		if e.Key <= last {
 			return fmt.Sprintf("%s comes behind %s", e.Key, last)
 		}
-		last = e.Key
+		if last = e.Key; strings.HasPrefix(last, "cfg/") {
+			continue
+		}
 		id := preservation.RecordID(strings.Split(e.Key, "/")[len(strings.Split(e.Key, "/"))-2])
 		r := all[id]
 		if r == nil {

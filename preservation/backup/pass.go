@@ -46,6 +46,8 @@ type pass struct {
 
 	young   map[string]bool // young packages, and whether a receipt vouches for them
 	vouched map[string]bool // packages for which young receipts vouch
+
+	triggers map[preservation.RecordID][]string // keys of those that came last, by record
 }
 
 // Bucket copies what is new in a tenant's bucket and writes its manifest. A nil store
@@ -53,7 +55,8 @@ type pass struct {
 // comment says in which order it reads, and why.
 func (m *Mirror) Bucket(ctx context.Context, t preservation.TenantID, store preservation.Store) (*Report, error) {
 	p := &pass{Mirror: m, tenant: t, store: store, report: &Report{}, since: m.Now().Add(-lately),
-		refused: map[string]bool{}, young: map[string]bool{}, vouched: map[string]bool{}}
+		refused: map[string]bool{}, young: map[string]bool{}, vouched: map[string]bool{},
+		triggers: map[preservation.RecordID][]string{}}
 	head, err := p.run(ctx)
 	if err != nil {
 		return p.report, err
@@ -65,7 +68,8 @@ func (m *Mirror) Bucket(ctx context.Context, t preservation.TenantID, store pres
 
 func (p *pass) run(ctx context.Context) (TenantHead, error) {
 	// What was listed lies in files until the manifest is made of it.
-	rest, packaged, happened, documented := p.file("rest"), p.file("packages"), p.file("events"), p.file("documents")
+	rest, packaged, happened := p.file("rest"), p.file("packages"), p.file("events")
+	documented, settled, reported := p.file("documents"), p.file("settled"), p.file("reported")
 	keep := func(Entry) bool { return true }
 	others := func(key string) bool { return !strings.HasPrefix(key, packages) }
 	below := func(prefix string) func(string) bool {
@@ -93,9 +97,20 @@ func (p *pass) run(ctx context.Context) (TenantHead, error) {
 	if err := p.walk(ctx, states(p.live(ctx, documents), p.Run.list(rest)), below(documents), documented, p.again, keep); err != nil {
 		return TenantHead{}, err
 	}
+	if _, err := p.write(settled, merged(p.remaining(merged(p.Run.list(packaged), p.Run.list(happened)), end), end.entries())); err != nil {
+		return TenantHead{}, err
+	}
+	if err := p.walk(ctx, states(p.live(ctx, events), only(p.Run.list(settled), below(events))), below(events), reported, p.again, p.reported); err != nil {
+		return TenantHead{}, err
+	}
+	arrived := only(p.Run.list(settled), below(packages))
+	if err := p.known(arrived); err != nil {
+		return TenantHead{}, err
+	}
 	fixed := only(p.Run.list(rest), func(key string) bool { return !strings.HasPrefix(key, events) && !strings.HasPrefix(key, documents) })
-	head, err := p.write(manifestName(p.tenant), merged(fixed, p.Run.list(documented), p.remaining(merged(p.Run.list(packaged), p.Run.list(happened)), end), end.entries()))
-	for _, name := range []string{rest, packaged, happened, documented} {
+	told := only(p.Run.list(reported), func(key string) bool { return !p.strange(key) })
+	head, err := p.write(manifestName(p.tenant), merged(fixed, p.Run.list(documented), arrived, told))
+	for _, name := range []string{rest, packaged, happened, documented, settled, reported} {
 		err = errors.Join(err, os.Remove(p.Run.Path(name)))
 	}
 	return head, err
@@ -284,6 +299,41 @@ func (p *pass) belongs(e Entry) bool {
 		p.young[e.Vouches] = true
 	}
 	return ok
+}
+
+// reported keeps of the events that came last those that tell of triggers: the documents
+// may say already that these were reported.
+func (p *pass) reported(e Entry) bool {
+	if !e.late {
+		return true
+	}
+	if id, ok := recordOf(e.Key); ok && e.trigger {
+		p.triggers[id] = append(p.triggers[id], e.Key)
+	}
+	return e.trigger
+}
+
+// known forgets the triggers of records of which the run has a package. Those that are
+// left are of records that it does not have.
+func (p *pass) known(arrived iter.Seq2[Entry, error]) error {
+	if len(p.triggers) == 0 {
+		return nil
+	}
+	for e, err := range arrived {
+		if err != nil {
+			return err
+		}
+		if id, ok := recordOf(e.Key); ok {
+			delete(p.triggers, id)
+		}
+	}
+	return nil
+}
+
+// strange reports whether a key is that of a trigger of a record that the run does not have.
+func (p *pass) strange(key string) bool {
+	id, ok := recordOf(key)
+	return ok && slices.Contains(p.triggers[id], key)
 }
 
 // miss notes a version that was gone when it was to be read.
