@@ -244,7 +244,8 @@ func (in *installation) keys(t *testing.T, prefix string) (keys []string) {
 // issue makes a token with the command for operators, beside the running service.
 func (in *installation) issue(t *testing.T, tenant, actor string, roles ...string) *caller {
 	t.Helper()
-	out, complaint, code := program(t, "token", "create", "--data", in.dir, "--tenant", tenant, "--actor", actor, "--roles", strings.Join(roles, ","))
+	args := []string{"token", "create", "--data", in.dir, "--tenant", tenant, "--actor", actor, "--roles", strings.Join(roles, ",")}
+	out, complaint, code := program(t, append(args, in.flags...)...)
 	if code != 0 {
 		t.Fatalf("token create: %s", complaint)
 	}
@@ -260,7 +261,11 @@ func (in *installation) enqueue(t *testing.T, kind string) {
 
 func (in *installation) enqueueFor(t *testing.T, id preservation.TenantID, kind string) {
 	t.Helper()
-	db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + filepath.Join(in.dir, "catalog.db")})
+	cfg, err := loadConfig(flags("enqueue", t.Output()), append([]string{"--data", in.dir}, in.flags...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := catalog.Open(t.Context(), catalog.Config{URL: cfg.catalogURL()})
 	if err != nil {
 		t.Fatal(err)
 	}

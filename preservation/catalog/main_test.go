@@ -7,19 +7,16 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/catalog/catalogtest"
 )
 
 func TestMain(m *testing.M) {
@@ -115,7 +112,7 @@ func newDatabase(t testing.TB, dialect string) string {
 		return "sqlite:" + filepath.Join(t.TempDir(), "catalog.db")
 	}
 	server, err := postgresServer()
-	if errors.Is(err, errNoPostgres) {
+	if errors.Is(err, catalogtest.ErrNoPostgres) {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -156,103 +153,10 @@ var postgresServer = sync.OnceValues(func() (*url.URL, error) {
 	if s := os.Getenv("BESTAND_TEST_POSTGRES"); s != "" {
 		return url.Parse(s)
 	}
-	bin, err := postgresBinaries()
+	server, err := catalogtest.Start()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "bestand-pg-")
-	if err != nil {
-		return nil, err
-	}
-	as, err := unprivileged()
-	if err != nil {
-		return nil, err
-	}
-	if as != nil {
-		if err := os.Chown(dir, int(as.Uid), int(as.Gid)); err != nil {
-			return nil, err
-		}
-	}
-	command := func(name string, args ...string) *exec.Cmd {
-		c := exec.Command(filepath.Join(bin, name), args...)
-		c.Dir = dir
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
-		return c
-	}
-	data := filepath.Join(dir, "data")
-	// A German collation, as a municipality's server may have it: nothing may rely on byte order.
-	out, err := command("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8",
-		"--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=de-DE").CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return nil, err
-	}
-	server := command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=400")
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		return nil, fmt.Errorf("start postgres: %w", err)
-	}
-	cluster.stop = func() {
-		server.Process.Signal(syscall.SIGQUIT)
-		server.Wait()
-		log.Close()
-		os.RemoveAll(dir)
-	}
-	u := &url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(dir)}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		db, err := sql.Open("pgx", u.String())
-		if err != nil {
-			return nil, err
-		}
-		err = db.Ping()
-		db.Close()
-		if err == nil {
-			return u, nil
-		}
-		if time.Now().After(deadline) {
-			text, _ := os.ReadFile(log.Name())
-			return nil, fmt.Errorf("postgres does not start: %w\n%s", err, text)
-		}
-	}
+	cluster.stop = server.Stop
+	return server.URL, nil
 })
-
-var errNoPostgres = errors.New("no PostgreSQL on this machine: install the package postgresql, or set BESTAND_TEST_POSTGRES=postgres://… to a server where databases may be created")
-
-// postgresBinaries is the folder of initdb and postgres, which Debian does not
-// put into the path.
-func postgresBinaries() (string, error) {
-	if p, err := exec.LookPath("initdb"); err == nil {
-		p, err = filepath.EvalSymlinks(p)
-		return filepath.Dir(p), err
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	best, version := "", 0
-	for _, p := range found {
-		dir := filepath.Dir(p)
-		if v, err := strconv.Atoi(filepath.Base(filepath.Dir(dir))); err == nil && v > version {
-			best, version = dir, v
-		}
-	}
-	if best == "" {
-		return "", errNoPostgres
-	}
-	return best, nil
-}
-
-// unprivileged is whom the server runs as: PostgreSQL refuses root.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		if u, err := user.Lookup(name); err == nil {
-			uid, _ := strconv.Atoi(u.Uid)
-			gid, _ := strconv.Atoi(u.Gid)
-			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-		}
-	}
-	return nil, fmt.Errorf("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
-}
