@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -172,4 +173,28 @@ func TestLostIsNotPurged(t *testing.T) {
 	if _, err := a.tenant.Tombstone(t.Context(), id); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("tombstone: %v", err)
 	}
+}
+
+// TestRestoreLeavesLiving restores a completed run without what it destroyed at last: the
+// record that lives is in no run any more, and another may decide about it.
+func TestRestoreLeavesLiving(t *testing.T) {
+	a, ids := dueRecords(t, 1, sickness)
+	r := a.approved(ids...)
+	back, err := a.officer.act(t.Context(), a.tenant, r.ID, System, func(ctx context.Context, e *edit, r *Run) error {
+		return e.enter(ctx, r, Entry{Act: actCompleted, Run: &Run{Ended: e.now}})
+	})
+	if err != nil || back.Open() {
+		t.Fatal(back, err)
+	}
+	a.forgetRuns()
+	for range 2 {
+		if err := RestoreRuns(t.Context(), a.tenant); err != nil {
+			t.Fatal(err)
+		}
+		a.wantItem(r, ids[0], catalog.ItemLeft, "came back")
+	}
+	again := a.approved(ids[0])
+	a.execute(again)
+	a.want(ids[0], "destroyed")
+	a.wantRun(again, RunCompleted)
 }

@@ -89,7 +89,57 @@ func RestoreRuns(ctx context.Context, t *catalog.Tenant) error {
 	if err := markDestroyed(ctx, t); err != nil {
 		return err
 	}
+	if err := leaveLiving(ctx, t); err != nil {
+		return err
+	}
 	return certifyAgain(ctx, t)
+}
+
+// leaveLiving takes records that live out of runs that were completed: their destruction
+// is younger than the copy that was restored, and no run is left to carry it out.
+func leaveLiving(ctx context.Context, t *catalog.Tenant) error {
+	runs, err := t.View().RunsIn(ctx, string(RunCompleted))
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		open := catalog.ItemFilter{Run: run.ID, States: []string{catalog.ItemOpen}}
+		var after preservation.RecordID
+		for {
+			items, err := t.View().RunItems(ctx, open, after, batch)
+			if err != nil {
+				return err
+			}
+			if len(items) == 0 {
+				break
+			}
+			var ids []preservation.RecordID
+			for _, i := range items {
+				ids = append(ids, i.Record)
+			}
+			after = ids[len(ids)-1]
+			living, err := t.View().Retentions(ctx, catalog.RetentionFilter{IDs: ids}, "", len(ids))
+			if err != nil {
+				return err
+			}
+			if ids = ids[:0]; len(living) == 0 {
+				continue
+			}
+			for _, r := range living {
+				ids = append(ids, r.Record)
+			}
+			of := open
+			of.IDs = ids
+			err = t.Update(ctx, func(x *catalog.Tx) error {
+				_, err := x.SetItems(of, catalog.ItemChange{State: catalog.ItemLeft, Reason: "the run was completed, and the record came back with a restore"})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // certifyAgain has runs certified anew whose certificate did not come back with them: its
