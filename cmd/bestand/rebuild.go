@@ -126,7 +126,9 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err != nil {
 		return report, err
 	}
-	if err := retention.RestoreRuns(ctx, t); err != nil {
+	// A catalog that came from elsewhere has evaluated its records without the documents
+	// that the bucket has beyond it.
+	if err := errors.Join(retention.RestoreRuns(ctx, t), t.Update(ctx, retention.Replanned)); err != nil {
 		return report, err
 	}
 	_, problems, err := a.newNotary().Restore(ctx, t)

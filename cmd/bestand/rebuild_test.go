@@ -95,6 +95,37 @@ func (in *installation) rebuilt(t *testing.T, o office, gone, goneSubmission, he
 	in.audit(t)
 }
 
+// TestRebuildOlderCatalog rebuilds over a catalog that is older than its bucket, as one
+// from a dump: the hold that it does not know counts at once.
+func TestRebuildOlderCatalog(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	_, r := admin.archive(about("alt", parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob("alt")))
+	in.settled(t, admin)
+	in.stop(t)
+	path := filepath.Join(in.dir, "catalog.db")
+	dump, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.serve(t)
+	newOffice(in.admin(t)).hold(t, r.ID)
+	in.settled(t, in.admin(t))
+	in.stop(t)
+	if err := os.WriteFile(path, dump, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if out, complaint, code := program(t, "rebuild", "--data", in.dir); code != 0 {
+			t.Fatal(code, out, complaint)
+		}
+		if n := in.count(t, `SELECT COUNT(*) FROM record WHERE id = $1 AND retention_state = 'held'`, r.ID); n != 1 {
+			t.Error("the record is not held")
+		}
+	}
+}
+
 // decide changes the file plan, a rule, a hold, a permit and a trigger.
 func (in *installation) decide(t *testing.T, o office) {
 	t.Helper()

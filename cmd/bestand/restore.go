@@ -405,8 +405,8 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 	if bad > 0 && !r.accept {
 		return fmt.Errorf("%d objects of the backup are damaged or missing, or later ones beside it; everything else is back. Put sound copies there and run this again, or end it with --accept-damage", bad)
 	}
-	// It destroys in the catalog what has a tombstone, and adds what came after the catalog
-	// was copied.
+	// It destroys in the catalog what has a tombstone, adds what came after the catalog was
+	// copied, and evaluates all by the rules and holds that came back.
 	problems, err := a.rebuild(ctx, r.stdout)
 	if err != nil {
 		return err
@@ -419,10 +419,6 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		tenant := a.catalog.Tenant(t.ID)
 		if err := replica.SurveyAgain(ctx, tenant); err != nil {
 			return err
-		}
-		// The documents are younger than the catalog, also those of the backup itself.
-		if err := errors.Join(tenant.Update(ctx, retention.Replanned), a.officer.EvaluateDue(ctx, tenant, catalog.Job{Key: "stale"})); err != nil {
-			return fmt.Errorf("tenant %s: evaluate by the rules and holds that came back: %w", t.ID, err)
 		}
 		begun, err := tenant.View().Disposals(ctx, time.Time{}, "", 10_000)
 		if err != nil {
