@@ -24,7 +24,7 @@ import (
 // Codes of findings.
 const (
 	CodeLost     = "object-lost"     // gone from its bucket, and no tombstone says why: the backup keeps its copy
-	CodeEnding   = "record-ending"   // notice: gone from its bucket by a destruction that has not ended: the backup keeps its copy
+	CodeEnding   = "record-ending"   // gone from its bucket by a destruction that has not ended. Notice: the backup has a copy; failed: it has none
 	CodeArriving = "record-arriving" // notice: a package that has no receipt yet, or the other way round
 	CodeDamaged  = "object-damaged"  // the bucket has other bytes than it took, or the backup has
 	CodeSurplus  = "surplus-version"
@@ -67,16 +67,22 @@ type Report struct {
 	mu sync.Mutex
 }
 
-func (r *Report) fail(code, key, format string, args ...any) {
+func (r *Report) add(f preservation.Finding) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.Failed = append(r.Failed, preservation.Finding{Code: code, Severity: preservation.Failed, Subject: key, Detail: fmt.Sprintf(format, args...)})
+	if f.Severity == preservation.Failed {
+		r.Failed = append(r.Failed, f)
+	} else {
+		r.Notices = append(r.Notices, f)
+	}
+}
+
+func (r *Report) fail(code, key, format string, args ...any) {
+	r.add(preservation.Finding{Code: code, Severity: preservation.Failed, Subject: key, Detail: fmt.Sprintf(format, args...)})
 }
 
 func (r *Report) notice(code, key, detail string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.Notices = append(r.Notices, preservation.Finding{Code: code, Severity: preservation.Notice, Subject: key, Detail: detail})
+	r.add(preservation.Finding{Code: code, Severity: preservation.Notice, Subject: key, Detail: detail})
 }
 
 // instead has what another report says of a record take the place of what this one says.

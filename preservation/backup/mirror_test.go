@@ -402,3 +402,30 @@ func TestForgotten(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNobodyHas backs up a record of which a package is gone, as an intent says, and no
+// run before has it: when the service has not ended that in time, the run says so aloud.
+func TestNobodyHas(t *testing.T) {
+	w := newWorld(0)
+	folder, err := backup.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	id := preservation.RecordID(w.id())
+	for _, do := range w.arrive(id, 1) {
+		do()
+	}
+	run, err := folder.Begin(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, do := range w.destroy(id, false)[:2] { // the intent, and the package is gone
+		do()
+	}
+	m := backup.Mirror{Run: run, Remains: retention.Remains, Begun: retention.Begun, Stays: retention.IsProof, Patience: 50 * time.Millisecond, Now: time.Now}
+	r, err := m.Bucket(t.Context(), "t", w)
+	if err != nil || len(r.Failed) != 1 || r.Failed[0].Code != backup.CodeEnding || r.Failed[0].Subject != preservation.PackageKey(id, 1) {
+		t.Errorf("%v %+v", err, r)
+	}
+}

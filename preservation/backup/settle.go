@@ -114,7 +114,7 @@ func (p *pass) patiently(ctx context.Context, id preservation.RecordID, have []E
 		half := try.half(entries)
 		if half == nil || !p.Now().Before(deadline) {
 			if half != nil {
-				try.report.notice(half.Code, half.Subject, half.Detail)
+				try.report.add(*half)
 			}
 			p.report.instead(id, try.report)
 			return entries, nil
@@ -173,17 +173,17 @@ func (p *pass) half(entries []Entry) *preservation.Finding {
 	for _, e := range entries {
 		for _, key := range e.Purging {
 			if !packages[key] {
-				return &preservation.Finding{Code: CodeEnding, Subject: key, Detail: "the destruction of its record has begun and has not ended, and neither the bucket nor the backup has this package any more: a restore cannot bring the record back"}
+				return &preservation.Finding{Code: CodeEnding, Severity: preservation.Failed, Subject: key, Detail: "the destruction of its record has begun and has not ended, and neither the bucket nor the backup has this package any more: a restore cannot bring the record back"}
 			}
 		}
 	}
 	for _, e := range entries {
 		if e.Vouches != "" && !packages[e.Vouches] || packages[e.Key] && e.Modified.After(p.since) && !vouched[e.Key] {
-			return &preservation.Finding{Code: CodeArriving, Subject: e.Key, Detail: "package and receipt are not both there yet: the next run has them"}
+			return &preservation.Finding{Code: CodeArriving, Severity: preservation.Notice, Subject: e.Key, Detail: "package and receipt are not both there yet: the next run has them"}
 		}
 	}
 	if len(p.vanished) > 0 {
-		return &preservation.Finding{Code: CodeEnding, Subject: p.vanished[0], Detail: "it went while it was being copied"}
+		return &preservation.Finding{Code: CodeEnding, Severity: preservation.Notice, Subject: p.vanished[0], Detail: "it went while it was being copied"}
 	}
 	return nil
 }
