@@ -17,9 +17,14 @@ import (
 	"bestand/preservation/objectstore"
 )
 
-// openCatalog opens the catalog alone, which may be done beside a running service.
+// openCatalog opens the catalog alone, which may be done beside a running service: it
+// stays in the form that it has.
 func openCatalog(ctx context.Context, cfg *Config) (*catalog.DB, error) {
-	return catalog.Open(ctx, catalog.Config{URL: cfg.catalogURL()})
+	db, err := catalog.Open(ctx, catalog.Config{URL: cfg.catalogURL(), AsItIs: true})
+	if errors.Is(err, catalog.ErrOlder) || errors.Is(err, catalog.ErrNewer) {
+		err = fmt.Errorf("catalog %s is of another release: start the service with this one, or use the program that the service was started with: %w", catalog.Redact(cfg.catalogURL()), err)
+	}
+	return db, err
 }
 
 // catalogURL says where the catalog is; in the data folder if nothing else is said.

@@ -95,8 +95,8 @@ func TestBackupBeside(t *testing.T) {
 	}
 }
 
-// TestBackupBesideOlder backs up a service of an older release: its catalog is not migrated
-// under its feet.
+// TestBackupBesideOlder backs up a service of an older release, and makes a token for it:
+// its catalog is not migrated under its feet.
 func TestBackupBesideOlder(t *testing.T) {
 	t.Parallel()
 	in := install(t).serve(t)
@@ -113,6 +113,11 @@ func TestBackupBesideOlder(t *testing.T) {
 	}
 	if out, complaint, code := program(t, s.args("backup", in.dir)...); code != 1 || !strings.Contains(complaint, "the service that runs is of another release") {
 		t.Errorf("exit code %d\n%s%s", code, out, complaint)
+	}
+	for _, command := range [][]string{{"token", "list"}, {"token", "create", "--actor", "dms", "--roles", "reader"}, {"clock"}, {"clock", "--confirm"}, {"tenant", "list"}} {
+		if out, complaint, code := program(t, append(command, "--data", in.dir)...); code != 1 || !strings.Contains(complaint, "is of another release") {
+			t.Errorf("%s: exit code %d\n%s%s", command, code, out, complaint)
+		}
 	}
 	if n := in.count(t, newest); n != before-1 {
 		t.Errorf("the schema is %d", n)
