@@ -197,6 +197,15 @@ func TestClassificationForms(t *testing.T) {
 	if refused.field(t, "line 2, column Aufbewahrungsregel") != "unknown-rule" {
 		t.Errorf("%s", refused.body)
 	}
+	refused = a.do(officer, "POST", "/v1/classification", strings.NewReader("Kennzeichen;Bezeichnung;Regel;Stillgelegt\n1;A;none;vielleicht\n1;B;;\n2;;;\n"), "Content-Type", "text/csv").want(t, 422)
+	for field, code := range map[string]string{"line 2, column Aufbewahrungsregel": "unknown-rule", "line 2, column Stillgelegt": "oneof", "line 3, column Kennzeichen": "duplicate", "line 4, column Bezeichnung": "required"} {
+		if refused.field(t, field) != code {
+			t.Errorf("%s: %s", field, refused.body)
+		}
+	}
+	if strings.Contains(string(refused.body), "classes[") {
+		t.Errorf("%s", refused.body)
+	}
 	a.do(officer, "POST", "/v1/classification", strings.NewReader("x"), "Content-Type", "text/plain").want(t, 415)
 	a.do(officer, "POST", "/v1/classification/preview?examples=101", was).want(t, 400)
 	a.do(a.token(ours, "rita", auth.Reader), "POST", "/v1/classification", was).want(t, 403)
@@ -227,6 +236,55 @@ func TestRules(t *testing.T) {
 			delete(rule, field)
 		}
 	}
+}
+
+// TestRuleSheet: rules go out as CSV and come in again, all or none, with what is
+// wrong where the person who made the file finds it.
+func TestRuleSheet(t *testing.T) {
+	a := newArchive(t)
+	officer := a.token(ours, "olga", auth.RecordsOfficer)
+	a.archived(ours, "1", preservation.File{Name: "a.txt"})
+	sheet := string(a.do(officer, "GET", "/v1/rules", nil, "Accept", "text/csv").want(t, 200).body)
+	send := func(path, text string) answer {
+		return a.do(officer, "POST", path, strings.NewReader(text), "Content-Type", "text/csv")
+	}
+	if c := decode[retention.RuleChange](t, send("/v1/rules/import", sheet).want(t, 201)); len(c.Rules) != 0 || c.Unchanged < 20 {
+		t.Errorf("%+v", c)
+	}
+	longer := strings.Replace(sheet, ";10 Jahre;", ";11 Jahre;", 1)
+	if longer == sheet || !strings.Contains(sheet, "\r\nadoption;1;") {
+		t.Fatalf("%.500s", sheet)
+	}
+	longer += "neu;;Neue Regel;;closure;3 Jahre 6 Monate;Tag;;;;;;;;;V;;;;;;Satzung §1;;;;;;\r\n"
+	for _, path := range []string{"/v1/rules/import/preview", "/v1/rules/import"} {
+		status := 200
+		if path == "/v1/rules/import" {
+			status = 201
+		}
+		c := decode[retention.RuleChange](t, send(path, longer).want(t, status))
+		if len(c.Rules) != 2 || c.Rules[1].ID != "neu" || c.Rules[1].Version != 1 || c.Rules[1].Duration != (retention.Duration{Years: 3, Months: 6}) || c.Rules[0].Version != 2 {
+			t.Errorf("%s: %+v", path, c)
+		}
+		if status == 200 && len(c.Preview.Effects) != 1 {
+			t.Errorf("%+v", c.Preview)
+		}
+	}
+	if v := send("/v1/rules/import", strings.ReplaceAll(longer, "11 Jahre", "12 Jahre")).want(t, 409); !strings.Contains(v.problem(t).Detail, "(version 1, the newest is 2)") {
+		t.Errorf("%s", v.body)
+	}
+	v := send("/v1/rules/import", "Kurzname;Titel;Frist;Mindestens ab;Rechtsgrundlage;Beginnt mit;Gerechnet\n"+
+		"neu;;3 Wochen;;;closure;Tag\nNEU;T;;Ä;S;closure;Tag\nneu;T;;;S;closure;Tag\n").want(t, 422)
+	for field, code := range map[string]string{"line 2, column Frist": "format", "line 2, column Titel": "required", "line 2, column Rechtsgrundlage": "required",
+		"line 3, column Kurzname": "name", "line 3, column Mindestens ab": "name", "line 3, column Mindestfrist gerechnet": "required", "line 4, column Kurzname": "duplicate"} {
+		if v.field(t, field) != code {
+			t.Errorf("%s: %s", field, v.body)
+		}
+	}
+	if all := decode[ListRules200JSONResponse](t, a.do(officer, "GET", "/v1/rules", nil).want(t, 200)).Items; slices.ContainsFunc(all, func(r Rule) bool { return r.ID == "neu" && r.Version > 1 }) {
+		t.Error("a refused file has changed a rule")
+	}
+	a.do(officer, "POST", "/v1/rules/import", `{"rules":[]}`).want(t, 422)
+	a.do(a.token(ours, "rita", auth.Reader), "POST", "/v1/rules/import", strings.NewReader(sheet), "Content-Type", "text/csv").want(t, 403)
 }
 
 func TestHolds(t *testing.T) {

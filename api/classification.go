@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -18,6 +19,8 @@ import (
 func (s *server) serveForms(t table) {
 	t.HandleFunc("POST /v1/classification", s.replaceClassification)
 	t.HandleFunc("POST /v1/classification/preview", s.previewClassification)
+	t.HandleFunc("POST /v1/rules/import", s.importRules)
+	t.HandleFunc("POST /v1/rules/import/preview", s.previewRules)
 	t.HandleFunc("POST /v1/disposals/{id}/xdomea", s.readDisposalAnswer)
 }
 
@@ -80,12 +83,9 @@ func (s *server) replaceClassification(w http.ResponseWriter, r *http.Request) {
 // previewClassification says what a new version would do.
 func (s *server) previewClassification(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	n := 5
-	if text := r.URL.Query().Get("examples"); text != "" {
-		n, _ = strconv.Atoi(text) // a whole number, as checkQuery has seen
-	}
-	if n < 0 || n > 100 {
-		s.fail(w, r, badParameter.in(fieldError("examples", "max", "must be 0 to 100")))
+	n, err := examplesOf(r)
+	if err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	takeScheme(s, w, r, http.StatusOK, func(scheme retention.Scheme) (retention.Preview, error) {
@@ -93,10 +93,23 @@ func (s *server) previewClassification(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// examplesOf is how many records a preview names of each move.
+func examplesOf(r *http.Request) (int, error) {
+	var n *Examples
+	if text := r.URL.Query().Get("examples"); text != "" {
+		given, _ := strconv.Atoi(text) // a whole number, as checkQuery has seen
+		n = &given
+	}
+	if n != nil && (*n < 0 || *n > 100) {
+		return 0, badParameter.in(fieldError("examples", "max", "must be 0 to 100"))
+	}
+	return examples(n), nil
+}
+
 // takeScheme reads a classification in whatever form it comes, and answers with what
 // fn makes of it.
 func takeScheme[T any](s *server, w http.ResponseWriter, r *http.Request, status int, fn func(retention.Scheme) (T, error)) {
-	var out T
+	ctx := r.Context()
 	var plan *fileplan.Plan
 	var scheme retention.Scheme
 	var err error
@@ -108,21 +121,46 @@ func takeScheme[T any](s *server, w http.ResponseWriter, r *http.Request, status
 	default:
 		plan, err = fileplan.ReadXdomea(r.Body)
 	}
-	if plan != nil {
-		scheme, err = s.config.Officer.Scheme(r.Context(), s.tenant(r.Context()))
-		scheme = plan.On(scheme)
+	if plan == nil {
+		reply(s, w, r, status, err, func() (T, error) { return fn(scheme) })
+		return
 	}
+	now, readErr := s.config.Officer.Scheme(ctx, s.tenant(ctx))
+	if readErr != nil {
+		s.fail(w, r, readErr)
+		return
+	}
+	scheme = plan.On(now)
+	if err != nil { // what else is wrong is told at once
+		_, more := s.config.Officer.PreviewScheme(ctx, s.tenant(ctx), scheme, 0)
+		err = together(err, plan.Locate(more))
+	}
+	reply(s, w, r, status, err, func() (T, error) {
+		out, err := fn(scheme)
+		return out, plan.Locate(err)
+	})
+}
+
+// reply sends what fn makes, unless there is an error already.
+func reply[T any](s *server, w http.ResponseWriter, r *http.Request, status int, err error, fn func() (T, error)) {
+	var out T
 	if err == nil {
-		out, err = fn(scheme)
+		out, err = fn()
 	}
 	if err != nil {
-		if plan != nil {
-			err = plan.Locate(err)
-		}
 		s.fail(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", mediaJSON)
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(out) // the client is gone if this fails
+}
+
+// together is the first error with the findings of the second.
+func together(first, second error) error {
+	var have, more retention.Invalid
+	if errors.As(first, &have) && errors.As(second, &more) {
+		return have.And(more)
+	}
+	return first
 }

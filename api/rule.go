@@ -1,14 +1,73 @@
 package api
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
 
-// ListRules returns all versions of all rules.
+	"bestand/retention"
+	"bestand/retention/fileplan"
+)
+
+// ListRules returns all versions of all rules, or as CSV the newest of each.
 func (s *server) ListRules(ctx context.Context, _ ListRulesRequestObject) (ListRulesResponseObject, error) {
 	rules, err := s.config.Officer.Rules(ctx, s.tenant(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return ListRules200JSONResponse{Items: list(rules)}, nil
+	if !csvWanted(ctx) {
+		return ListRules200JSONResponse{Items: list(rules)}, nil
+	}
+	var b bytes.Buffer
+	err = fileplan.WriteRules(&b, retention.NewestRules(rules))
+	return ListRules200TextCsvResponse{Body: &b, ContentLength: int64(b.Len())}, err
+}
+
+// importRules puts the next versions of several rules into force at once.
+func (s *server) importRules(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	takeRules(s, w, r, http.StatusCreated, func(rules []retention.Rule) (retention.RuleChange, error) {
+		return s.config.Officer.AddRules(ctx, s.tenant(ctx), rules, principal(ctx).Actor)
+	})
+}
+
+// previewRules says what that would do.
+func (s *server) previewRules(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	n, err := examplesOf(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	takeRules(s, w, r, http.StatusOK, func(rules []retention.Rule) (retention.RuleChange, error) {
+		return s.config.Officer.PreviewRules(ctx, s.tenant(ctx), rules, n)
+	})
+}
+
+// takeRules reads rules as JSON or CSV, and answers with what fn makes of them.
+func takeRules(s *server, w http.ResponseWriter, r *http.Request, status int, fn func([]retention.Rule) (retention.RuleChange, error)) {
+	ctx := r.Context()
+	if mediaType(r.Header) == mediaJSON {
+		var given struct{ Rules []retention.Rule }
+		err := json.NewDecoder(r.Body).Decode(&given)
+		reply(s, w, r, status, err, func() (retention.RuleChange, error) { return fn(given.Rules) })
+		return
+	}
+	now, err := s.config.Officer.Rules(ctx, s.tenant(ctx))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	sheet, err := fileplan.ReadRules(r.Body, now)
+	if sheet != nil && err != nil { // what else is wrong is told at once
+		_, more := s.config.Officer.PreviewRules(ctx, s.tenant(ctx), sheet.Rules, 0)
+		err = together(err, sheet.Locate(more))
+	}
+	reply(s, w, r, status, err, func() (retention.RuleChange, error) {
+		out, err := fn(sheet.Rules)
+		return out, sheet.Locate(err)
+	})
 }
 
 // AddRule puts the next version of a rule into force.

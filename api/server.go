@@ -78,6 +78,8 @@ var routes = []route{
 	{"POST /v1/classification/preview", roles(auth.RecordsOfficer, auth.Admin), large},
 	{"GET /v1/rules", roles(auth.Reader, auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/rules", roles(auth.RecordsOfficer, auth.Admin), large},
+	{"POST /v1/rules/import", roles(auth.RecordsOfficer, auth.Admin), large},
+	{"POST /v1/rules/import/preview", roles(auth.RecordsOfficer, auth.Admin), large},
 	{"POST /v1/rules/{id}/versions/{version}/approval", roles(auth.Approver), none},
 	{"GET /v1/rules/policy", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"PUT /v1/rules/policy", roles(auth.Admin), small},

@@ -96,6 +96,8 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/classification/preview", string(call(all, "GET /v1/classification", nil).body))
 	call(all, "GET /v1/templates", nil)
 	call(all, "POST /v1/rules/preview", `{"id":"general-10y","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}`)
+	call(all, "POST /v1/rules/import/preview", `{"rules":[{"id":"general-10y","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}]}`)
+	call(all, "POST /v1/rules/import", `{"rules":[{"id":"several","title":"T","trigger":"closure","duration":{"years":1},"base":"day","legal_basis":"b"}]}`)
 	delete(left, "GET /v1/classification/template")
 	template := a.do(all, "GET", "/v1/classification/template?name=ours&version=1", nil).want(t, 200).body
 	call(all, "POST /v1/classification/template/preview", string(template))

@@ -19,6 +19,21 @@ import (
 // the path of the field it is about, such as "classes[3].parent".
 type Invalid []preservation.Finding
 
+// And adds what others found that is not among these findings yet.
+func (v Invalid) And(more Invalid) Invalid {
+	out := slices.Clone(v)
+	have := make(map[[2]string]bool, len(v))
+	for _, f := range v {
+		have[[2]string{f.Subject, f.Code}] = true
+	}
+	for _, f := range more {
+		if !have[[2]string{f.Subject, f.Code}] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 func (v Invalid) Error() string {
 	lines := make([]string, len(v))
 	for i, f := range v {

@@ -168,12 +168,7 @@ func (p *plan) next(r Rule, today preservation.Date) (Rule, []Rule, error) {
 	r.Checked = cmp.Or(r.Checked, today)
 	r.Confidence = cmp.Or(r.Confidence, "medium")
 	r.ProposedBy, r.ApprovedBy = "", ""
-	var versions []Rule
-	for _, v := range p.rules {
-		if v.ID == r.ID {
-			versions = append(versions, v)
-		}
-	}
+	versions := p.versions(r.ID)
 	if r.Version != 0 && r.Version != len(versions) {
 		return r, nil, fmt.Errorf("rule %s version %d is not the newest, which is %d: read it again: %w", r.ID, r.Version, len(versions), catalog.ErrConflict)
 	}

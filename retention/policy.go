@@ -41,12 +41,7 @@ func (o *Officer) SetPolicy(ctx context.Context, t *catalog.Tenant, p Policy, ac
 func (o *Officer) ApproveRule(ctx context.Context, t *catalog.Tenant, id string, version int, actor string) (Rule, error) {
 	var out Rule
 	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
-		var versions []Rule
-		for _, r := range e.plan.rules {
-			if r.ID == id {
-				versions = append(versions, r)
-			}
-		}
+		versions := e.plan.versions(id)
 		i := slices.IndexFunc(versions, func(r Rule) bool { return r.Version == version })
 		if i < 0 {
 			return catalog.ErrNotFound

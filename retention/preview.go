@@ -79,22 +79,32 @@ func (o *Officer) PreviewRule(ctx context.Context, t *catalog.Tenant, r Rule, ex
 	if err != nil {
 		return Preview{}, err
 	}
-	r.ApprovedBy = System
 	c := comparison{plan: p, codes: p.governed(r.ID), at: now, zone: policy.zone(), examples: examples}
 	if today.Before(r.ValidFrom) {
 		c.at = r.ValidFrom.In(policy.zone())
 	}
 	for _, applies := range []string{"all", "new"} {
 		r.Applies = applies
-		s := p.schedule
-		if len(p.scheme.Classes) > 0 {
-			if s, err = NewSchedule(p.scheme, append(slices.Clone(p.rules), r)); err != nil {
-				return Preview{}, err
-			}
+		s, err := p.with([]Rule{r})
+		if err != nil {
+			return Preview{}, err
 		}
 		c.add(applies, s)
 	}
 	return c.run(ctx, t)
+}
+
+// with is the schedule with further versions of rules, as if they were in force.
+func (p *plan) with(versions []Rule) (*Schedule, error) {
+	if len(p.scheme.Classes) == 0 {
+		return p.schedule, nil
+	}
+	all := slices.Clone(p.rules)
+	for _, r := range versions {
+		r.ApprovedBy = System
+		all = append(all, r)
+	}
+	return NewSchedule(p.scheme, all)
 }
 
 // PreviewScheme says what SetScheme would do. Errors as for SetScheme.

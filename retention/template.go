@@ -282,13 +282,7 @@ func (o *Officer) Adopt(ctx context.Context, t *catalog.Tenant, next Template, a
 			if r.ProposedBy, r.ApprovedBy = actor, actor; e.plan.policy.ApproveRules {
 				r.ApprovedBy = ""
 			}
-			var versions []Rule
-			for _, v := range e.plan.rules {
-				if v.ID == r.ID {
-					versions = append(versions, v)
-				}
-			}
-			if err := e.add(ctx, KindRule, r.ID, append(versions, r), "rule.add"); err != nil {
+			if err := e.add(ctx, KindRule, r.ID, append(e.plan.versions(r.ID), r), "rule.add"); err != nil {
 				return err
 			}
 		}

@@ -89,7 +89,7 @@ func TestClassificationFiles(t *testing.T) {
 
 	rules := filepath.Join(dir, "rules.json")
 	command(0, "rules", "export", rules)
-	if out, _ := command(0, "rules", "import", rules); !strings.Contains(out, "0 rules differ") {
+	if out, _ := command(0, "rules", "import", rules); out != "rules that change: 0, that stay: 32\nno record moves, of 0 that are concerned\n" {
 		t.Error(out)
 	}
 	var all struct {
@@ -107,8 +107,23 @@ func TestClassificationFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := command(0, "rules", "import", rewrite("rules.json", string(data)))
-	if !strings.Contains(out, "general-10y: 1 of 1 records move: 0 end earlier, 1 later") || !strings.Contains(out, "version 2 is in force") || !strings.Contains(out, "1 rules differ") {
+	if !strings.Contains(out, "\n  general-10y version 2: Allgemeines Schriftgut\n1 of 1 records move: 0 end earlier, 1 later") || !strings.HasSuffix(out, "\nin force\n") {
 		t.Error(out)
+	}
+	table := filepath.Join(dir, "rules.csv")
+	command(0, "rules", "export", table)
+	if data, err = os.ReadFile(table); err != nil || !strings.HasPrefix(string(data), "\ufeffKurzname;Fassung;Titel;") {
+		t.Fatalf("%.200s, %v", data, err)
+	}
+	shorter := strings.Replace(string(data), "general-10y;2;Allgemeines Schriftgut;;closure;40 Jahre;", "general-10y;2;Allgemeines Schriftgut;;closure;20 Jahre;", 1)
+	if out, _ := command(0, "rules", "import", "--preview", rewrite("rules.csv", shorter)); !strings.Contains(out, "1 end earlier") || strings.Contains(out, "in force") {
+		t.Error(out)
+	}
+	if out, _ := command(0, "rules", "import", table); !strings.HasSuffix(out, "\nin force\n") {
+		t.Error(out)
+	}
+	if _, complaint := command(1, "rules", "import", rewrite("rules.csv", strings.Replace(shorter, "20 Jahre", "20 Wochen", 1))); !strings.Contains(complaint, "rules.csv: 422") || !strings.Contains(complaint, "line ") || !strings.Contains(complaint, ", column Frist: ") {
+		t.Error(complaint)
 	}
 }
 

@@ -41,9 +41,11 @@ what it moves: with --preview it does no more than that. Without the column
 classification and rules as a template for other tenants; adopt brings a version of
 one into force: what it changed since the version before, but for what the tenant
 changed itself. They take a records officer's token. bestand classification import --help shows the flags.`,
-	"rules": `export writes the retention rules of a running archive with all versions as JSON;
-import puts those into force that differ from the newest version there, each as its
-next version, after telling what it moves: with --preview it does no more than that.
+	"rules": `export writes the retention rules of a running archive as CSV for a spreadsheet, the
+newest version of each, or with all versions as JSON. import puts those of a file into
+force that differ from the newest version there, each as its next version, all or none,
+after telling what they move: with --preview it does no more than that. Rules that the
+file does not name stay, and so does what a CSV file has no column for.
 They take a records officer's token. bestand rules import --help shows the flags.`,
 	"report": `Fetches a report from a running archive, as CSV for a spreadsheet or as JSON: due says
 what falls due by year, class and disposition; unresolved which records lack something,

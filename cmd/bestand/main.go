@@ -39,7 +39,7 @@ func commands() []command {
 		{name: "export", args: "--server URL --token-file F [--profile P] [--out DIR] RECORD…", help: "fetch packages, as ASiC-E or XAIP with their evidence, or as they are stored", run: exportCommand},
 		{name: "evidence", args: "stamp|due|renew --server URL --token-file F [--at DAY]", help: "have new records time-stamped, and keep old time-stamps alive", run: evidenceCommand, plain: true},
 		{name: "classification", args: "export|import|list|publish|adopt --server URL --token-file F [FILE]", help: "carry the classification to and from CSV and xdomea, or share it", run: classificationCommand, plain: true},
-		{name: "rules", args: "export|import --server URL --token-file F [FILE]", help: "carry the retention rules to and from a file", run: rulesCommand, plain: true},
+		{name: "rules", args: "export|import --server URL --token-file F [FILE]", help: "carry the retention rules to and from CSV and JSON", run: rulesCommand, plain: true},
 		{name: "report", args: "due|unresolved|conflicts|holds --server URL --token-file F [FILE]", help: "say what is due in which year, what is missing, what is held", run: reportCommand, plain: true},
 		{name: "schedule", args: "list|run|pause|resume --server URL --token-file F [KIND]", help: "say what the archive does by itself, and have it done now or not", run: scheduleCommand, plain: true},
 		{name: "disposal", args: "create|list|show|decide|offer|answer|approve|… --server URL --token-file F [RUN]", help: "dispose of records: assess, offer, approve, destroy, certify", run: disposalCommand, plain: true},

@@ -8,10 +8,14 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"reflect"
+	"path/filepath"
+	"strings"
 
 	"bestand/retention"
 )
+
+// ruleForms are the forms of rules by the name of their flag.
+var ruleForms = map[string]string{"csv": "text/csv", "json": "application/json"}
 
 // rulesCommand asks a running archive about its retention rules.
 func rulesCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -20,6 +24,7 @@ func rulesCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	fs := flags("rules "+args[0], stderr)
 	r := remoteFlags(fs)
+	form := fs.String("format", "", "`form`: csv or json; csv unless the file's name says otherwise")
 	var preview bool
 	switch args[0] {
 	case "export":
@@ -38,74 +43,67 @@ func rulesCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		fs.Usage()
 		return usageError{errors.New("name one file")}
 	}
-	if args[0] == "import" {
-		return r.importRules(ctx, fs.Arg(0), preview, stdout)
+	if *form == "" {
+		*form = map[string]string{".json": "json", ".csv": "csv", "": "csv"}[strings.ToLower(filepath.Ext(fs.Arg(0)))]
 	}
+	media, ok := ruleForms[*form]
+	if !ok {
+		return usageError{fmt.Errorf("--format %q: want csv or json", *form)}
+	}
+	if args[0] == "import" {
+		return r.importRules(ctx, fs.Arg(0), media, preview, stdout)
+	}
+	r.accept = media
 	return r.save(ctx, "/v1/rules", fs.Arg(0), stdout)
 }
 
-// importRules brings the newest versions of a file that differ from those in the
-// archive into force, in the order of the file. What came before a fault stays.
-func (r *remote) importRules(ctx context.Context, file string, preview bool, stdout io.Writer) error {
+// importRules puts the rules of a file that differ from the newest version in the
+// archive into force, all or none.
+func (r *remote) importRules(ctx context.Context, file, media string, preview bool, stdout io.Writer) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	var given, have struct{ Items []retention.Rule }
-	if err := json.Unmarshal(data, &given); err != nil {
-		return fmt.Errorf("%s: want what bestand rules export writes: %w", file, err)
+	if media == "application/json" {
+		if data, err = submitted(data); err != nil {
+			return fmt.Errorf("%s: want what bestand rules export writes: %w", file, err)
+		}
 	}
-	if err := r.ask(ctx, http.MethodGet, "/v1/rules", "", nil, &have); err != nil {
-		return err
+	var c retention.RuleChange
+	if err := r.ask(ctx, http.MethodPost, "/v1/rules/import/preview", media, data, &c); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	there, wanted := newest(have.Items), newest(given.Items)
-	changed := 0
-	for _, v := range given.Items {
-		rule := wanted[v.ID]
-		if old, ok := there[v.ID]; v.Version != rule.Version || ok && reflect.DeepEqual(submitted(rule), submitted(old)) {
-			continue
-		}
-		changed++
-		body, err := json.Marshal(submitted(rule))
-		if err != nil {
-			return err
-		}
-		var p retention.Preview
-		if err := r.ask(ctx, http.MethodPost, "/v1/rules/preview", "application/json", body, &p); err != nil {
-			return fmt.Errorf("rule %s: %w", rule.ID, err)
-		}
-		fmt.Fprintf(stdout, "%s: ", rule.ID)
-		for _, e := range p.Effects {
-			if e.Applies == rule.Applies || rule.Applies == "" && e.Applies == "all" {
-				tell(stdout, e)
-			}
-		}
-		if preview {
-			continue
-		}
-		var out retention.Rule
-		if err := r.ask(ctx, http.MethodPost, "/v1/rules", "application/json", body, &out); err != nil {
-			return fmt.Errorf("rule %s: %w", rule.ID, err)
-		}
-		fmt.Fprintf(stdout, "%s: version %d is in force\n", out.ID, out.Version)
+	fmt.Fprintf(stdout, "rules that change: %d, that stay: %d\n", len(c.Rules), c.Unchanged)
+	for _, rule := range c.Rules {
+		fmt.Fprintf(stdout, "  %s version %d: %s\n", rule.ID, rule.Version, legibleLines(rule.Title))
 	}
-	fmt.Fprintf(stdout, "%d rules differ from those in the archive\n", changed)
+	for _, e := range c.Preview.Effects {
+		tell(stdout, e)
+	}
+	if preview || len(c.Rules) == 0 {
+		return nil
+	}
+	if err := r.ask(ctx, http.MethodPost, "/v1/rules/import", media, data, &c); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if c.Rules[0].ApprovedBy == "" {
+		fmt.Fprintln(stdout, "proposed: another person has to approve each version")
+		return nil
+	}
+	fmt.Fprintln(stdout, "in force")
 	return nil
 }
 
-// newest returns the newest version of each rule.
-func newest(rules []retention.Rule) map[string]retention.Rule {
-	all := make(map[string]retention.Rule)
-	for _, r := range rules {
-		if r.Version >= all[r.ID].Version {
-			all[r.ID] = r
-		}
+// submitted turns what was exported into what is imported: the newest version of
+// each rule, without what the archive says of it.
+func submitted(exported []byte) ([]byte, error) {
+	var given struct{ Items []retention.Rule }
+	if err := json.Unmarshal(exported, &given); err != nil {
+		return nil, err
 	}
-	return all
-}
-
-// submitted is a rule without what the archive says of it.
-func submitted(r retention.Rule) retention.Rule {
-	r.Version, r.ApprovedBy = 0, ""
-	return r
+	rules := retention.NewestRules(given.Items)
+	for i := range rules {
+		rules[i].Version, rules[i].ProposedBy, rules[i].ApprovedBy = 0, "", ""
+	}
+	return json.Marshal(map[string]any{"rules": rules})
 }

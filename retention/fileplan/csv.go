@@ -11,7 +11,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"bestand/preservation"
 	"bestand/retention"
 )
 
@@ -99,36 +98,25 @@ func plain(s string) string {
 func calculates(s string) bool { return s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) }
 
 // ReadCSV reads a classification. Its error is of type retention.Invalid and
-// names the line and column of everything that is wrong. Without the column
-// Übergeordnet the codes themselves say what lies below what.
+// names the line and column of everything that is wrong; beside it there is the
+// plan when rows could be read, in which others may find more. Without the
+// column Übergeordnet the codes themselves say what lies below what.
 func ReadCSV(r io.Reader) (*Plan, error) {
 	rows, err := readTable(r)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{has: make(map[property]bool), heirs: make(map[string]int)}
-	where := make(map[property]int)
-	var bad retention.Invalid
-	for i, name := range rows[0].fields {
-		name = strings.TrimSpace(name)
-		what, ok := headings[strings.ToLower(name)]
-		switch {
-		case name == "" && unused(rows[1:], i):
-		case !ok:
-			bad = append(bad, fault(fmt.Sprintf("line %d, column %d", rows[0].line, i+1), "unknown-column", fmt.Sprintf("%.60q is none of %s: rename or remove the column", name, known())))
-		case p.has[what]:
-			bad = append(bad, fault(fmt.Sprintf("line %d, column %d", rows[0].line, i+1), "duplicate", fmt.Sprintf("there are two columns for %s", heading[what])))
-		default:
-			p.has[what], where[what] = true, i
-		}
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = heading[c]
 	}
-	for _, needed := range []property{code, title} {
-		if !p.has[needed] {
-			bad = append(bad, fault(fmt.Sprintf("line %d", rows[0].line), "missing-column", fmt.Sprintf("the heading has no column %s", heading[needed])))
-		}
-	}
+	where, bad := readHeading(rows, headings, names, func(p property) string { return heading[p] }, code, title)
 	if len(bad) > 0 {
 		return nil, bad
+	}
+	p := &Plan{has: make(map[property]bool), heirs: make(map[string]int)}
+	for what := range where {
+		p.has[what] = true
 	}
 	for _, row := range rows[1:] {
 		field := func(p property) string {
@@ -137,10 +125,7 @@ func ReadCSV(r io.Reader) (*Plan, error) {
 			}
 			return ""
 		}
-		if n := len(rows[0].fields); len(row.fields) > n && !empty(row.fields[n:]) {
-			bad = append(bad, fault(fmt.Sprintf("line %d, column %d", row.line, n+1), "surplus", "there are more columns than the heading has: put text with a semicolon into quotes"))
-			continue
-		}
+		bad = append(bad, row.surplus(rows[0])...)
 		if next := field(successor); next != "" {
 			if p.Successors == nil {
 				p.Successors = make(map[string]string)
@@ -161,16 +146,10 @@ func ReadCSV(r io.Reader) (*Plan, error) {
 	if !p.has[parent] {
 		p.nest()
 	}
-	for _, f := range retention.Check(p.Scheme, nil) {
-		if f.Severity == preservation.Failed && f.Code != "unknown-rule" && f.Subject != "title" { // these the one in force may have
-			f.Subject = p.place(f.Subject)
-			bad = append(bad, f)
-		}
+	if len(rows) == 1 {
+		return nil, retention.Invalid{fault(fmt.Sprintf("line %d", rows[0].line+1), "required", "there is no row below the heading")}
 	}
-	if len(bad) > 0 {
-		return nil, bad
-	}
-	return p, nil
+	return p, p.check(bad)
 }
 
 // nest finds the class above each by its code: the longest other code that it
@@ -205,18 +184,46 @@ func yes(s string) (set, ok bool) {
 	return false, false
 }
 
-func known() string {
-	names := make([]string, len(columns))
-	for i, p := range columns {
-		names[i] = heading[p]
+// readHeading returns at which index the column of each property is. Names are
+// those that a heading may have, in lower case; those that are written are told.
+func readHeading[P comparable](rows []line, names map[string]P, written []string, called func(P) string, needed ...P) (map[P]int, retention.Invalid) {
+	where := make(map[P]int)
+	var bad retention.Invalid
+	for i, name := range rows[0].fields {
+		name = strings.TrimSpace(name)
+		what, ok := names[strings.ToLower(name)]
+		_, twice := where[what]
+		switch {
+		case name == "" && unused(rows[1:], i):
+		case !ok:
+			bad = append(bad, fault(fmt.Sprintf("line %d, column %d", rows[0].line, i+1), "unknown-column", fmt.Sprintf("%.60q is none of %s: rename or remove the column", name, strings.Join(written, ", "))))
+		case twice:
+			bad = append(bad, fault(fmt.Sprintf("line %d, column %d", rows[0].line, i+1), "duplicate", fmt.Sprintf("there are two columns for %s", called(what))))
+		default:
+			where[what] = i
+		}
 	}
-	return strings.Join(names, ", ")
+	for _, p := range needed {
+		if _, there := where[p]; !there {
+			bad = append(bad, fault(fmt.Sprintf("line %d", rows[0].line), "missing-column", fmt.Sprintf("the heading has no column %s", called(p))))
+		}
+	}
+	return where, bad
 }
 
 // line is a row with the line that it begins in.
 type line struct {
 	line   int
 	fields []string
+}
+
+// surplus is the fault of a row with text behind the last column of the heading.
+func (l line) surplus(head line) retention.Invalid {
+	n := len(head.fields)
+	if len(l.fields) <= n || empty(l.fields[n:]) {
+		return nil
+	}
+	return retention.Invalid{fault(fmt.Sprintf("line %d, column %d", l.line, n+1), "surplus", "there are more columns than the heading has: put text with a semicolon into quotes")}
 }
 
 // empty reports whether there is no text in any of the fields.

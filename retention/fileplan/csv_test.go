@@ -96,7 +96,7 @@ func TestCSVFaults(t *testing.T) {
 		"closed or not":      {"Kennzeichen;Bezeichnung;Stillgelegt\n1;A;vielleicht\n", "line 2, column Stillgelegt", "oneof"},
 		"unknown successor":  {"Kennzeichen;Bezeichnung;Nachfolger\n1;A;\n2;;9\n", "line 3, column Nachfolger", "unknown-class"},
 		"two successors":     {"Kennzeichen;Bezeichnung;Nachfolger\n1;A;\n2;;1\n2;;1\n", "line 4, column Kennzeichen", "duplicate"},
-		"heading and no row": {"Kennzeichen;Bezeichnung\n", "classes", "required"},
+		"heading and no row": {"Kennzeichen;Bezeichnung\n", "line 2", "required"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadCSV(strings.NewReader(c.file))

@@ -3,6 +3,7 @@ package fileplan
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -59,19 +60,46 @@ func (p *Plan) On(now retention.Scheme) retention.Scheme {
 	return s
 }
 
+// check adds what is wrong with the classes themselves to what was wrong with
+// their rows. A title and rules the one in force may have.
+func (p *Plan) check(bad retention.Invalid) error {
+	for _, f := range retention.Check(p.Scheme, nil) {
+		if f.Severity == preservation.Failed && f.Code != "unknown-rule" && f.Subject != "title" {
+			bad = append(bad, f)
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return p.Locate(bad)
+}
+
 // Locate says of findings about the plan (retention.Invalid, retention.InUse)
 // in which line and column of the file they are. Other errors pass through.
-func (p *Plan) Locate(err error) error {
+func (p *Plan) Locate(err error) error { return locate(err, p.place) }
+
+// fieldPath finds paths of fields in what a finding says.
+var fieldPath = regexp.MustCompile(`\b(?:classes|successors|rules)\[[^\]]*\](?:\.\w+)*`)
+
+// locate translates the paths in findings by place.
+func locate(err error, place func(string) string) error {
+	translate := func(all []preservation.Finding) []preservation.Finding {
+		out := make([]preservation.Finding, len(all))
+		for i, f := range all {
+			f.Subject, f.Detail = place(f.Subject), fieldPath.ReplaceAllStringFunc(f.Detail, place)
+			out[i] = f
+		}
+		return out
+	}
 	var bad retention.Invalid
-	if !errors.As(err, &bad) {
-		return err
+	var used retention.InUse
+	switch {
+	case errors.As(err, &bad):
+		return retention.Invalid(translate(bad))
+	case errors.As(err, &used):
+		return retention.InUse(translate(used))
 	}
-	out := make(retention.Invalid, len(bad))
-	for i, f := range bad {
-		f.Subject = p.place(f.Subject)
-		out[i] = f
-	}
-	return out
+	return err
 }
 
 // place translates a path such as "classes[3].parent".
@@ -83,9 +111,14 @@ func (p *Plan) place(path string) string {
 		}
 	}
 	if rest, ok := strings.CutPrefix(path, "successors["); ok {
-		if line := p.heirs[strings.TrimSuffix(rest, "]")]; line > 0 {
+		gone := strings.TrimSuffix(rest, "]")
+		if line := p.heirs[gone]; line > 0 {
 			return at(line, successor)
 		}
+		return fmt.Sprintf("a row of CSV with %s in %s and its successor in %s", gone, heading[code], heading[successor])
+	}
+	if path == "classes" {
+		return "file"
 	}
 	return path
 }

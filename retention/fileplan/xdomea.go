@@ -120,7 +120,7 @@ func carrier(name string) bool {
 
 // ReadXdomea reads the Aktenplan of a message, of whatever version of xdomea.
 // What messages say of periods and dispositions is not taken over: those of
-// Bestand come from rules, and classes that have one keep it.
+// Bestand come from rules, and classes that have one keep it. Errors as of ReadCSV.
 func ReadXdomea(r io.Reader) (*Plan, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))
 	if err != nil {
@@ -138,17 +138,7 @@ func ReadXdomea(r io.Reader) (*Plan, error) {
 		n, _ := d.in.InputPos()
 		return nil, retention.Invalid{fault(fmt.Sprintf("line %d", n), "malformed", "the XML cannot be read: "+err.Error())}
 	}
-	var bad retention.Invalid
-	for _, f := range retention.Check(d.plan.Scheme, nil) {
-		if f.Severity == preservation.Failed && f.Subject != "title" {
-			f.Subject = d.plan.place(f.Subject)
-			bad = append(bad, f)
-		}
-	}
-	if len(bad) > 0 {
-		return nil, bad
-	}
-	return d.plan, nil
+	return d.plan, d.plan.check(nil)
 }
 
 type reader struct {

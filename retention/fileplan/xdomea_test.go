@@ -89,7 +89,7 @@ func TestXdomeaFaults(t *testing.T) {
 		"other language": {`<html/>`, "file", "not-an-aktenplan"},
 		"no plan":        {`<x:Aktenplan.Aktenplan.0301 xmlns:x="urn:xoev-de:xdomea:schema:3.0.0"><x:Kopf/></x:Aktenplan.Aktenplan.0301>`, "line 1", "malformed"},
 		"broken":         {open + "<x:Einheit>", "line 2", "malformed"},
-		"nothing in it":  {open + end, "classes", "required"},
+		"nothing in it":  {open + end, "file", "required"},
 		"twice":          {open + unit("1", "") + unit("1", "") + end, "line 3, column Kennzeichen", "duplicate"},
 		"no code":        {open + "<x:Einheit><x:BetreffKurz>T</x:BetreffKurz></x:Einheit>" + end, "line 2, column Kennzeichen", "required"},
 		"deep":           {open + strings.Repeat("<x:Einheit><x:Kennzeichen>1</x:Kennzeichen>", 100), "line 2", "too-deep"},

@@ -1,0 +1,124 @@
+package fileplan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"bestand/preservation"
+	"bestand/retention"
+)
+
+// unusual is a rule with everything that most rules do without.
+func unusual() retention.Rule {
+	day := preservation.Date{Year: 2024, Month: 2, Day: 29}
+	return retention.Rule{ID: "unusual", Version: 3, Title: "=Summe; \"alles\"", Trigger: "contract-end", Duration: retention.Duration{Years: 1, Months: 6, Days: 30},
+		Base: retention.NextFiscalYear, FiscalMonth: 7, Minimum: &retention.Bound{Trigger: "award", Duration: retention.Duration{Years: 3}, Base: retention.Day},
+		Maximum: &retention.Bound{Trigger: "closure", Duration: retention.Duration{Years: 30}, Base: retention.YearEnd}, Transfer: retention.Duration{Months: 1},
+		Disposition: retention.Destroy, Sampling: &retention.Sampling{Every: 10, Share: 5, Letters: []string{"A", "O"}, Birthdays: []int{1, 15}},
+		LegalBasis: "VgV §8", Checked: day, Confidence: "medium", Note: "-", ValidFrom: day, ValidTo: preservation.Date{Year: 2030, Month: 12, Day: 31}, Applies: "new"}
+}
+
+// TestRulesRoundTrip: what is written is read again as it was.
+func TestRulesRoundTrip(t *testing.T) {
+	_, shipped, err := retention.SampleData()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(retention.NewestRules(shipped), unusual())
+	for i := range want {
+		want[i].ApprovedBy = ""
+	}
+	var out bytes.Buffer
+	if err := WriteRules(&out, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadRules(&out, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range got.Rules {
+		if !reflect.DeepEqual(r, want[i]) {
+			t.Errorf("got  %+v\nwant %+v", r, want[i])
+		}
+	}
+}
+
+// TestRulesPartly: what the file has no column for stays.
+func TestRulesPartly(t *testing.T) {
+	now := unusual()
+	read, err := ReadRules(strings.NewReader("Regel;Frist;Gelesen am\nunusual;2 J;1.3.2025\nnew;P;\n"), []retention.Rule{now})
+	var bad retention.Invalid
+	if !errors.As(err, &bad) || len(bad) != 1 || bad[0].Subject != "line 3, column Frist" {
+		t.Fatalf("%v", err)
+	}
+	now.Version, now.Duration, now.Checked = 0, retention.Duration{Years: 2}, preservation.Date{Year: 2025, Month: 3, Day: 1}
+	if !reflect.DeepEqual(read.Rules, []retention.Rule{now, {ID: "new"}}) {
+		t.Errorf("%+v", read.Rules)
+	}
+}
+
+// TestRulesFaults: all are named at once, in the words of the file.
+func TestRulesFaults(t *testing.T) {
+	for name, c := range map[string]struct{ file, want string }{
+		"commas":         {"Kurzname,Titel\na,A\n", "line 1 separator"},
+		"no names":       {"Titel\nA\n", "line 1 missing-column"},
+		"unknown column": {"Kurzname;Farbe;Titel;Bezeichnung\n", "line 1, column 2 unknown-column, line 1, column 4 duplicate"},
+		"no row":         {"Kurzname\n\n", "line 2 required"},
+		"surplus":        {"Kurzname;Titel\na;A;B\n", "line 2, column 3 surplus"},
+		"words": {"Kurzname;Dauerhaft;Frist;Gerechnet;Gültig ab;Haushaltsjahr ab Monat;Stichprobe: geboren am\na;vielleicht;10;Woche;31.2.2026;Juli;1, x\n",
+			"line 2, column Dauerhaft format, line 2, column Frist format, line 2, column Gerechnet format, line 2, column Haushaltsjahr ab Monat format, line 2, column Stichprobe: geboren am format, line 2, column Gültig ab format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ReadRules(strings.NewReader(c.file), nil)
+			var bad retention.Invalid
+			if !errors.As(err, &bad) {
+				t.Fatalf("%v", err)
+			}
+			var got []string
+			for _, f := range bad {
+				got = append(got, f.Subject+" "+f.Code)
+			}
+			if strings.Join(got, ", ") != c.want {
+				t.Errorf("got %s", strings.Join(got, ", "))
+			}
+		})
+	}
+	read, err := ReadRules(strings.NewReader("Kurzname;Höchstfrist\na;\n\nb;1 Jahr\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := retention.Invalid{{Subject: "rules[1].maximum.base"}, {Subject: "rules[1].maximum"}, {Subject: "rules[0].duration.years"}, {Subject: "rules[1].sampling.letters[2]"}, {Subject: "rules[1].id", Detail: `"b" is also rules[0]`}}
+	if got := fmt.Sprint(read.Locate(found)); got != `line 4, column Höchstfrist gerechnet: ; line 4, column Höchstens ab: ; line 2, column Frist: ; line 4, column Stichprobe: Namen mit: ; line 4, column Kurzname: "b" is also line 2` {
+		t.Error(got)
+	}
+}
+
+func FuzzRules(f *testing.F) {
+	var out bytes.Buffer
+	if err := WriteRules(&out, []retention.Rule{unusual()}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		read, err := ReadRules(bytes.NewReader(data), nil)
+		if err != nil {
+			var bad retention.Invalid
+			if !errors.As(err, &bad) || len(bad) == 0 {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		var out bytes.Buffer
+		if err := WriteRules(&out, read.Rules); err != nil {
+			t.Fatal(err)
+		}
+		again, err := ReadRules(&out, nil)
+		if err != nil || !reflect.DeepEqual(again.Rules, read.Rules) {
+			t.Fatalf("%v\n%+v\n%+v", err, again, read.Rules)
+		}
+	})
+}
