@@ -61,16 +61,22 @@ func browse(t *testing.T, url string) *tab {
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	alloc, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	alloc, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...) // it is asked after a test that failed
 	t.Cleanup(stop)
 	ctx, end := chromedp.NewContext(alloc)
 	t.Cleanup(end)
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil { // it ends by itself, with its processes
+			t.Log(err)
+		}
+	})
 	b := &tab{T: t, ctx: ctx, url: url, axe: string(axe)}
 	chromedp.ListenTarget(ctx, b.listen)
 	// The browser lives as long as the context of the first run, which has no limit.
 	if err := chromedp.Run(ctx, log.Enable(), network.Enable(), runtime.Enable()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(b.tell)
 	return b
 }
 
@@ -91,6 +97,19 @@ func (b *tab) listen(event any) {
 	case *network.EventLoadingFinished:
 		b.received += int64(e.EncodedDataLength)
 	}
+}
+
+// tell says of a test that failed what the page was then.
+func (b *tab) tell() {
+	if !b.Failed() {
+		return
+	}
+	ctx, stop := context.WithTimeout(b.ctx, 10*time.Second)
+	defer stop()
+	var text string
+	err := chromedp.Run(ctx, chromedp.Evaluate(`[location.href, "focus: " + document.activeElement?.outerHTML.slice(0, 200), "offline: " + !navigator.onLine, document.querySelector("main")?.innerText].join("\n")`, &text))
+	complaints, _ := b.settle()
+	b.Logf("the page: %s\n%q %v", text, complaints, err)
 }
 
 // settle returns what was complained about since the last time.
