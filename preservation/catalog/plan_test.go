@@ -72,3 +72,27 @@ func plan(t *testing.T, db *sql.DB, query string, args []any) (steps []string) {
 	must(t, rows.Err())
 	return steps
 }
+
+// TestPlannerKnowsEachIndex: without a word of it the planner takes an index that is
+// new for the best, and sorts what another has in order.
+func TestPlannerKnowsEachIndex(t *testing.T) {
+	db := raw(t, open(t, "sqlite"))
+	rows, err := db.QueryContext(t.Context(), `SELECT name, (SELECT COUNT(*) FROM sqlite_stat1 WHERE idx = name AND stat NOT LIKE '0 0%')
+		FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL`)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var n int
+		must(t, rows.Scan(&name, &n))
+		if n != 1 {
+			t.Errorf("%s has %d rows in sqlite_stat1", name, n)
+		}
+	}
+	must(t, rows.Err())
+	for _, cond := range []string{"tenant = 'a'", "tenant = 'a' AND id < 'b'"} {
+		if steps := plan(t, db, "SELECT id, status FROM submission WHERE "+cond+" ORDER BY id DESC LIMIT 6", nil); len(steps) != 1 || !strings.Contains(steps[0], "submission_list") {
+			t.Errorf("%s\n%s", cond, strings.Join(steps, "\n"))
+		}
+	}
+}

@@ -1,0 +1,3 @@
+-- +goose Up
+-- PostgreSQL counts for itself: nothing to say here.
+SELECT 1;
