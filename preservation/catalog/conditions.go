@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -34,4 +35,19 @@ func in[T ~string](q *conditions, column string, values []T) {
 		marks[i] = q.mark(string(v))
 	}
 	q.cond += " AND " + column + " IN (" + strings.Join(marks, ", ") + ")"
+}
+
+// each is a query whose rows are some values: one argument, however many they are.
+func each[T ~string](q *conditions, d dialect, values []T) string {
+	if values == nil {
+		values = []T{}
+	}
+	text, err := json.Marshal(values)
+	if err != nil {
+		panic(err) // strings
+	}
+	if d == postgres {
+		return "SELECT jsonb_array_elements_text(CAST(" + q.mark(string(text)) + " AS JSONB))"
+	}
+	return "SELECT value FROM json_each(" + q.mark(string(text)) + ")"
 }

@@ -228,9 +228,19 @@ func TestDisposalOnItsWay(t *testing.T) {
 		begin := func() error {
 			return f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.BeginDisposal(d) })
 		}
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+			return x.SetEvaluation(id, catalog.Evaluation{State: "due", Due: preservation.DateOf(f.Now()), Evaluated: f.Now()})
+		}))
+		due := catalog.RecordFilter{State: "due", Status: "live"}
+		if n, err := f.tenant.CountRecords(t.Context(), due); n != 1 || err != nil {
+			t.Errorf("%d are due: %v", n, err)
+		}
 		must(t, begin())
 		if err := begin(); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("begun twice: %v", err)
+		}
+		if n, err := f.tenant.CountRecords(t.Context(), due); n != 0 || err != nil {
+			t.Errorf("%d are due that are being destroyed: %v", n, err)
 		}
 		if e, err := f.tenant.Record(t.Context(), id); err != nil || e.Status != "releasing" {
 			t.Error(e, err)

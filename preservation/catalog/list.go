@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"bestand/preservation"
@@ -79,9 +80,7 @@ func (f RecordFilter) where(tenant preservation.TenantID, d dialect) conditions 
 		q.and("parent = %s AND parent <> ''", string(f.Parent))
 	}
 	if len(f.Without) > 0 {
-		q.cond += " AND NOT (1 = 1"
-		in(&q, "id", f.Without)
-		q.cond += ")"
+		q.cond += " AND id NOT IN (" + each(&q, d, f.Without) + ")"
 	}
 	switch f.Status {
 	case "":
@@ -184,9 +183,17 @@ func (t *Tenant) areFrequent(ctx context.Context, table string, q conditions) (b
 	return n > frequent, err
 }
 
-// CountRecords counts the records that match a filter.
+// CountRecords counts the records that match a filter. By state alone it looks at none
+// but those that are left out.
 func (t *Tenant) CountRecords(ctx context.Context, f RecordFilter) (n int64, err error) {
 	f.Expected = 0
+	if f.State != "" && reflect.DeepEqual(f, RecordFilter{State: f.State, Status: "live", Without: f.Without}) {
+		q := conditions{args: []any{string(t.id), f.State}}
+		err = t.db.reader.QueryRowContext(ctx, `SELECT (SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM retention_count WHERE tenant = $1 AND state = $2)
+			- (SELECT COUNT(*) FROM record WHERE tenant = $1 AND (retention_state || '') = $2 AND id IN
+			  (SELECT id FROM record WHERE tenant = $1 AND status <> 'live' UNION `+each(&q, t.db.dialect, f.Without)+`))`, q.args...).Scan(&n)
+		return n, err
+	}
 	q := f.where(t.id, t.db.dialect)
 	err = t.db.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE `+q.cond, q.args...).Scan(&n)
 	return n, err

@@ -62,6 +62,12 @@ func TestRecordFilters(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
+		ids := map[string]preservation.RecordID{}
+		every, _, err := f.tenant.Records(t.Context(), catalog.RecordFilter{}, "", "", 100)
+		must(t, err)
+		for _, e := range every {
+			ids[e.Title] = e.ID
+		}
 		for _, c := range []struct {
 			name   string
 			filter catalog.RecordFilter
@@ -91,6 +97,10 @@ func TestRecordFilters(t *testing.T) {
 			{"format percent", catalog.RecordFilter{Format: "%"}, ""},
 			{"format escape", catalog.RecordFilter{Format: "!"}, ""},
 			{"state", catalog.RecordFilter{State: "due"}, "ag"},
+			{"state of those that live", catalog.RecordFilter{State: "due", Status: "live"}, "ag"},
+			{"state that none has", catalog.RecordFilter{State: "held", Status: "live"}, ""},
+			{"state without some", catalog.RecordFilter{State: "due", Status: "live", Without: []preservation.RecordID{ids["a"], ids["b"]}}, "g"},
+			{"without many", catalog.RecordFilter{Without: slices.Concat(slices.Repeat([]preservation.RecordID{ids["c"]}, 70_000), []preservation.RecordID{ids["h"]})}, "abdefg"},
 			{"kind", catalog.RecordFilter{Kind: "file"}, "a"},
 			{"status", catalog.RecordFilter{Status: "releasing"}, ""},
 			{"parent", catalog.RecordFilter{Parent: "x"}, ""},
