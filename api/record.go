@@ -88,13 +88,19 @@ func known[T comparable](v T) *T {
 // of it.
 func (s *server) record(ctx context.Context, id preservation.RecordID) (catalog.Entry, error) {
 	e, err := s.tenant(ctx).Record(ctx, id)
+	return e, s.visible(ctx, e, id, err)
+}
+
+// visible is the error of a record, with or without its files, that the catalog has
+// answered with: of one that is destroyed, or that the caller may not read.
+func (s *server) visible(ctx context.Context, e catalog.Entry, id preservation.RecordID, err error) error {
 	if err == nil && e.Status != live {
 		err = &destroyed{Tombstone{RecordID: id, Class: e.Class}}
 	}
 	if err == nil {
 		err = s.open(ctx, e)
 	}
-	return e, s.orDestroyed(ctx, id, err)
+	return s.orDestroyed(ctx, id, err)
 }
 
 // missing adds the tombstone to the error of a record that is not there because it

@@ -47,7 +47,8 @@ func (s *server) VerifyRecord(ctx context.Context, request VerifyRecordRequestOb
 // is damaged, and one that the catalog has lost may be in the bucket, which the
 // verification finds out.
 func (s *server) verifiable(ctx context.Context, id preservation.RecordID) (known bool, err error) {
-	_, err = s.record(ctx, id)
+	e, err := s.tenant(ctx).Head(ctx, id)
+	err = s.visible(ctx, e, id, err)
 	var gone *destroyed
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):

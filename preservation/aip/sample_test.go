@@ -99,8 +99,9 @@ func verify(t testing.TB, zip []byte) []preservation.Finding {
 	return aip.Verify(t.Context(), bytes.NewReader(zip), int64(len(zip)), aip.Options{VerifySeal: checkTestSeal})
 }
 
-func checkTestSeal(mets, seal []byte) []preservation.Finding {
-	if want, _ := testSeal(context.Background(), mets); !bytes.Equal(seal, want) {
+func checkTestSeal(mets io.Reader, seal []byte) []preservation.Finding {
+	read, err := io.ReadAll(mets)
+	if want, _ := testSeal(context.Background(), read); err != nil || !bytes.Equal(seal, want) {
 		return []preservation.Finding{{Code: "seal-invalid", Severity: preservation.Failed}}
 	}
 	return []preservation.Finding{{Code: "seal-valid", Severity: preservation.Passed}}

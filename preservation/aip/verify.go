@@ -21,7 +21,7 @@ import (
 type Options struct {
 	// VerifySeal checks the seal over the bytes of METS.xml and returns its
 	// findings. Without it the seal is only noticed.
-	VerifySeal func(mets, seal []byte) []preservation.Finding
+	VerifySeal func(mets io.Reader, seal []byte) []preservation.Finding
 }
 
 // Codes of the findings of Verify.
@@ -383,12 +383,13 @@ func (a *audit) seal(o Options) {
 	if err != nil {
 		return // said as missing
 	}
-	mets := make([]byte, m.Size()) // read once more, rather than held all the while
-	if _, err := m.ReadAt(mets, 0); err != nil && err != io.EOF {
-		a.fail(CodeUnreadable, MetsPath, "", "%v", err)
+	mets := &failing{r: m} // read once more, rather than held all the while
+	found := o.VerifySeal(mets, seal)
+	if mets.err != nil {
+		a.fail(CodeUnreadable, MetsPath, "", "%v", mets.err)
 		return
 	}
-	a.findings = append(a.findings, o.VerifySeal(mets, seal)...)
+	a.findings = append(a.findings, found...)
 }
 
 // failing remembers why a reader failed, which a decoder hides among its own errors.

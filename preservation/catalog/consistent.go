@@ -13,7 +13,7 @@ import (
 // than the metadata and files from which they were filled: somebody changed them
 // by hand, or a disk did. None means that the row agrees with itself.
 func (t *Tenant) Contradictions(ctx context.Context, id preservation.RecordID) ([]string, error) {
-	e, err := t.Record(ctx, id)
+	e, err := t.Head(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -27,6 +27,17 @@ func (t *Tenant) Contradictions(ctx context.Context, id preservation.RecordID) (
 	}
 	rows, err := t.db.reader.QueryContext(ctx, `SELECT format FROM record_format WHERE tenant = $1 AND record_id = $2`, string(t.id), string(id))
 	listed, err := collect(rows, err, func(row scanner) (s string, err error) { return s, row.Scan(&s) })
+	if err != nil {
+		return nil, err
+	}
+	rows, err = t.db.reader.QueryContext(ctx, `SELECT DISTINCT format FROM file WHERE tenant = $1 AND record_id = $2`, string(t.id), string(id))
+	files, err := collect(rows, err, func(row scanner) (f preservation.File, err error) {
+		var format string
+		if err = row.Scan(&format); err == nil {
+			f.Format, err = fromJSON[preservation.Format](format)
+		}
+		return f, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +56,8 @@ func (t *Tenant) Contradictions(ctx context.Context, id preservation.RecordID) (
 		{"closed", closed, m.Closed.String()},
 		{"confidentiality", confidentiality, m.Confidentiality},
 		{"parent", parent, string(m.Parent)},
-		{"formats", sorted(found), sorted(formats(e.Files))},
-		{"record_format", sorted(strings.Join(listed, " ")), sorted(formats(e.Files))},
+		{"formats", sorted(found), sorted(formats(files))},
+		{"record_format", sorted(strings.Join(listed, " ")), sorted(formats(files))},
 	} {
 		if c.have != storable(c.want) && c.have != c.want {
 			out = append(out, c.column)

@@ -13,16 +13,23 @@ const entryColumns = `id, version, submission, metadata, received_ms, archived_m
 // Record returns a record with its files. ErrDestroyed when only its tombstone
 // is left, ErrNotFound when the tenant never had it.
 func (t *Tenant) Record(ctx context.Context, id preservation.RecordID) (Entry, error) {
+	e, err := t.Head(ctx, id)
+	if err != nil {
+		return e, err
+	}
+	e.Files, err = t.files(ctx, id)
+	return e, err
+}
+
+// Head returns a record without its files, of which there may be very many. Errors
+// as for Record.
+func (t *Tenant) Head(ctx context.Context, id preservation.RecordID) (Entry, error) {
 	e, err := t.scanEntry(t.db.reader.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM record WHERE tenant = $1 AND id = $2`, string(t.id), string(id)))
 	if err = found(err, "record", string(id)); errors.Is(err, ErrNotFound) {
 		if _, terr := t.Tombstone(ctx, id); terr == nil {
 			return e, fmt.Errorf("record %s: %w", id, ErrDestroyed)
 		}
 	}
-	if err != nil {
-		return e, err
-	}
-	e.Files, err = t.files(ctx, id)
 	return e, err
 }
 
@@ -84,27 +91,27 @@ type Location struct {
 	Size      int64
 }
 
-// Locations says where the bytes of all files of a record are. A file whose place
-// is not known is left out.
-func (t *Tenant) Locations(ctx context.Context, id preservation.RecordID) (map[preservation.FileID]Location, error) {
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT f.id, f.size, f.pos, o.key, o.version_id
-		FROM file f JOIN record_object o ON o.tenant = f.tenant AND o.record_id = f.record_id AND o.version = f.version AND o.kind = 'package'
-		WHERE f.tenant = $1 AND f.record_id = $2 AND f.pos >= 0`, string(t.id), string(id))
-	all := map[preservation.FileID]Location{}
-	var last Location
-	_, err = collect(rows, err, func(row scanner) (_ struct{}, err error) {
-		var file preservation.FileID
-		var l Location
-		if err := row.Scan(&file, &l.Size, &l.Pos, &l.Key, &l.VersionID); err != nil {
-			return struct{}{}, err
+// EachFile calls do for each file of a record, in no order, with its place: one
+// without a key where that is not known. do must not ask the catalog.
+func (t *Tenant) EachFile(ctx context.Context, id preservation.RecordID, do func(preservation.File, Location)) error {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT f.id, f.representation, f.name, f.title, f.document, f.size, f.sha256, f.sha512, f.format, f.derived_from, f.path, f.verdict, f.flavour,
+			f.pos, coalesce(o.key, ''), coalesce(o.version_id, '')
+		FROM file f LEFT JOIN record_object o ON o.tenant = f.tenant AND o.record_id = f.record_id AND o.version = f.version AND o.kind = 'package'
+		WHERE f.tenant = $1 AND f.record_id = $2`, string(t.id), string(id))
+	known := formatsOnce{}
+	_, err = collect(rows, err, func(row scanner) (none struct{}, err error) {
+		var at Location
+		f, err := known.scanFile(row, &at.Pos, &at.Key, &at.VersionID)
+		if err != nil {
+			return none, err
 		}
-		if l.Key == last.Key && l.VersionID == last.VersionID { // nearly always: kept once
-			l.Key, l.VersionID = last.Key, last.VersionID
+		if at.Size = f.Size; at.Pos < 0 {
+			at = Location{}
 		}
-		last, all[file] = l, l
-		return struct{}{}, nil
+		do(f, at)
+		return none, nil
 	})
-	return all, err
+	return err
 }
 
 // File returns one file of a record and where its bytes are. Errors as for Record.
@@ -115,7 +122,7 @@ func (t *Tenant) File(ctx context.Context, id preservation.RecordID, file preser
 		FROM file f JOIN record_object o ON o.tenant = f.tenant AND o.record_id = f.record_id AND o.version = f.version AND o.kind = 'package'
 		WHERE f.tenant = $1 AND f.record_id = $2 AND f.id = $3`, string(t.id), string(id), string(file)), &l.Key, &l.VersionID, &l.Pos)
 	if err = found(err, "file", string(file)); errors.Is(err, ErrNotFound) {
-		if _, rerr := t.Record(ctx, id); rerr != nil {
+		if _, rerr := t.Head(ctx, id); rerr != nil {
 			return f, l, rerr
 		}
 	}

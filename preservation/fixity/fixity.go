@@ -51,7 +51,7 @@ const (
 // Checker verifies records.
 type Checker struct {
 	// Seal checks the seal of a package over its METS.
-	Seal func(mets, seal []byte) []preservation.Finding
+	Seal func(mets io.Reader, seal []byte) []preservation.Finding
 	// Receipt checks the signature of a receipt and returns what was signed. Nil:
 	// signatures of receipts are not checked.
 	Receipt func(jws string) ([]byte, error)
@@ -87,7 +87,7 @@ func (c *Checker) Record(ctx context.Context, t *catalog.Tenant, s preservation.
 			return nil, err
 		}
 		// A version that was committed meanwhile is no damage.
-		now, err := t.Record(ctx, id)
+		now, err := t.Head(ctx, id)
 		if errors.Is(err, catalog.ErrNotFound) {
 			return r.findings, nil
 		}
@@ -103,13 +103,12 @@ func (c *Checker) Record(ctx context.Context, t *catalog.Tenant, s preservation.
 func (c *Checker) record(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID) (*check, error) {
 	r := &check{Checker: c, tenant: t, store: s, known: map[string]catalog.RecordObject{}, packages: map[int]catalog.RecordObject{}, receipts: map[int]bool{}}
 	var err error
-	if r.entry, err = t.Record(ctx, id); err != nil {
+	if r.entry, err = t.Head(ctx, id); err != nil {
 		if errors.Is(err, catalog.ErrNotFound) {
 			return r, r.lost(ctx, id, err)
 		}
 		return nil, err
 	}
-	r.entry.Files = nil // there may be 50,000: read again by what compares them, and not held beside those of a package
 	known, err := t.Objects(ctx, id)
 	if err != nil {
 		return nil, err
@@ -154,7 +153,7 @@ type check struct {
 	*Checker
 	tenant   *catalog.Tenant
 	store    preservation.Store
-	entry    catalog.Entry
+	entry    catalog.Entry                   // without files, of which there may be very many
 	known    map[string]catalog.RecordObject // by key
 	packages map[int]catalog.RecordObject
 	receipts map[int]bool // versions that a receipt vouches for

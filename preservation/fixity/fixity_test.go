@@ -183,7 +183,7 @@ func TestRecord(t *testing.T) {
 			t.Parallel()
 			a := archive(t)
 			c.damage(t, a)
-			checker := fixity.Checker{Dir: t.TempDir(), Now: time.Now, Seal: func(_, _ []byte) []preservation.Finding { return nil }}
+			checker := fixity.Checker{Dir: t.TempDir(), Now: time.Now, Seal: func(io.Reader, []byte) []preservation.Finding { return nil }}
 			found, err := checker.Record(t.Context(), a.tenant, a.bucket, a.id)
 			if err != nil {
 				t.Fatal(err)

@@ -421,7 +421,7 @@ func (h *holding) seal(ctx context.Context, segment string, p7s []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range h.Seal(data, p7s) {
+	for _, f := range h.Seal(bytes.NewReader(data), p7s) {
 		f.Subject = segment + audit.SealSuffix
 		h.add("", f)
 	}

@@ -53,49 +53,62 @@ func (r *check) newest(ctx context.Context, p *aip.Reader) error {
 	if rec.Submission != r.entry.Submission || !rec.Received.Equal(r.entry.Received) {
 		r.fail(id, CodeCatalogMeta, "the catalog names another submission or another time of reception than the package")
 	}
-	at, err := r.tenant.Locations(ctx, r.entry.ID)
-	if err != nil {
-		return err
-	}
-	begins := p.Offsets()
-	for _, f := range rec.Files {
-		r.place(f, at, begins)
-	}
-	now, err := r.tenant.Record(ctx, r.entry.ID)
+	now, err := r.tenant.Head(ctx, r.entry.ID)
 	if errors.Is(err, catalog.ErrNotFound) || err == nil && now.Version != r.entry.Version {
 		return nil // meanwhile, which Record looks at
 	}
 	if err != nil {
 		return err
 	}
-	rows := make(map[preservation.FileID]*preservation.File, len(now.Files))
-	for i := range now.Files {
-		rows[now.Files[i].ID] = &now.Files[i]
+	return r.files(ctx, rec, p.Offsets())
+}
+
+// files compares the rows of files with those of the newest package, row by row: there
+// may be very many.
+func (r *check) files(ctx context.Context, rec preservation.Record, begins map[preservation.FileID]int64) error {
+	packaged := make(map[preservation.FileID]int, len(rec.Files))
+	for i, f := range rec.Files {
+		packaged[f.ID] = i
 	}
-	for _, f := range rec.Files {
-		f.HeldIn = 0 // the row names the package instead
-		row := rows[f.ID]
-		switch {
-		case row == nil:
+	listed, rows := make([]bool, len(rec.Files)), 0
+	err := r.tenant.EachFile(ctx, rec.ID, func(row preservation.File, at catalog.Location) {
+		rows++
+		if i, ok := packaged[row.ID]; ok {
+			listed[i] = true
+			r.file(rec.Files[i], row, at, begins)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i, f := range rec.Files {
+		if !listed[i] {
 			r.fail(string(f.ID), CodeCatalogFile, "the catalog has no row for it")
-		case row.Name != f.Name:
-			r.fail(string(f.ID), CodeCatalogFile, "the catalog has another name for it")
-		case row.Digests != f.Digests || row.Size != f.Size:
-			r.fail(string(f.ID), CodeCatalogFile, "the catalog has another size or digest for it")
-		case *row != f:
-			r.fail(string(f.ID), CodeCatalogFile, "the catalog describes it otherwise than the package: title, document, format, place or verdict")
 		}
 	}
-	if len(now.Files) > len(rec.Files) {
-		r.fail(id, CodeCatalogFile, "the catalog has %d files, the package %d", len(now.Files), len(rec.Files))
+	if rows > len(rec.Files) {
+		r.fail(string(rec.ID), CodeCatalogFile, "the catalog has %d files, the package %d", rows, len(rec.Files))
 	}
 	return nil
 }
 
+// file compares one file as the package has it with its row.
+func (r *check) file(f, row preservation.File, at catalog.Location, begins map[preservation.FileID]int64) {
+	r.place(f, at, begins)
+	f.HeldIn = 0 // the row names the package instead
+	switch {
+	case row.Name != f.Name:
+		r.fail(string(f.ID), CodeCatalogFile, "the catalog has another name for it")
+	case row.Digests != f.Digests || row.Size != f.Size:
+		r.fail(string(f.ID), CodeCatalogFile, "the catalog has another size or digest for it")
+	case row != f:
+		r.fail(string(f.ID), CodeCatalogFile, "the catalog describes it otherwise than the package: title, document, format, place or verdict")
+	}
+}
+
 // place compares where the catalog reads the bytes of a file with where they are.
-func (r *check) place(f preservation.File, places map[preservation.FileID]catalog.Location, begins map[preservation.FileID]int64) {
-	at, ok := places[f.ID]
-	if !ok {
+func (r *check) place(f preservation.File, at catalog.Location, begins map[preservation.FileID]int64) {
+	if at.Key == "" {
 		if f.HeldIn == 0 {
 			r.fail(string(f.ID), CodeCatalogFile, "the catalog does not know where its bytes are")
 		}
@@ -321,7 +334,7 @@ func (r *check) retention(ctx context.Context) error {
 		return nil
 	}
 	for range 3 {
-		e, err := r.tenant.Record(ctx, id)
+		e, err := r.tenant.Head(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -343,7 +356,7 @@ func (r *check) retention(ctx context.Context) error {
 		if err != nil || stale > 0 {
 			return err
 		}
-		now, err := r.tenant.Record(ctx, id)
+		now, err := r.tenant.Head(ctx, id)
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ func (a archived) scrub(t testing.TB, log io.Writer, store preservation.Store) *
 	open := func(context.Context, *catalog.Tenant) (preservation.Store, error) { return store, nil }
 	officer := &retention.Officer{Store: open, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	return &fixity.Scrub{
-		Checker: &fixity.Checker{Dir: t.TempDir(), Now: time.Now, Seal: func(_, _ []byte) []preservation.Finding { return nil }},
+		Checker: &fixity.Checker{Dir: t.TempDir(), Now: time.Now, Seal: func(io.Reader, []byte) []preservation.Finding { return nil }},
 		Store:   open,
 		Event: func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, e preservation.Event) error {
 			return officer.AddEvent(ctx, t, id, preservation.EventObject{Record: id, Event: e})

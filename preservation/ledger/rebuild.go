@@ -33,7 +33,7 @@ type Options struct {
 	// without it receipts are believed.
 	Receipt func(jws string) ([]byte, error)
 	// Seal checks the seal of a package over its METS; without it seals are not checked.
-	Seal func(mets, seal []byte) []preservation.Finding
+	Seal func(mets io.Reader, seal []byte) []preservation.Finding
 	// Packaged, if set, is shown what of each package is in memory, with the
 	// places of its files: before it is known whether the catalog takes the record,
 	// since memory does not last until then.

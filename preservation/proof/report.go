@@ -1,12 +1,12 @@
 package proof
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"io"
 	"slices"
 	"time"
 
@@ -134,8 +134,8 @@ func (n *Notary) Report(ctx context.Context, t *catalog.Tenant, id preservation.
 	}
 	// The digests of the record's files are those that the package names; here its
 	// bytes are read and compared with them.
-	report.Findings = append(report.Findings, aip.Verify(ctx, content, o.Size, aip.Options{VerifySeal: func(mets, seal []byte) []preservation.Finding {
-		return cades.Verify(seal, bytes.NewReader(mets), cades.Trust{Roots: n.Roots, At: sealed})
+	report.Findings = append(report.Findings, aip.Verify(ctx, content, o.Size, aip.Options{VerifySeal: func(mets io.Reader, seal []byte) []preservation.Finding {
+		return cades.Verify(seal, mets, cades.Trust{Roots: n.Roots, At: sealed})
 	}})...)
 	report.Passed = !failed(report.Findings)
 	return report, ctx.Err()

@@ -71,9 +71,9 @@ func Package(ctx context.Context, path string, roots *x509.CertPool) ([]preserva
 
 // Seal verifies the CAdES signature over the METS of a package as of an instant, unless
 // a time-stamp proves that it is older.
-func Seal(roots *x509.CertPool, at func() time.Time) func(mets, seal []byte) []preservation.Finding {
-	return func(mets, seal []byte) []preservation.Finding {
-		return cades.Verify(seal, bytes.NewReader(mets), cades.Trust{Roots: roots, At: at()})
+func Seal(roots *x509.CertPool, at func() time.Time) func(mets io.Reader, seal []byte) []preservation.Finding {
+	return func(mets io.Reader, seal []byte) []preservation.Finding {
+		return cades.Verify(seal, mets, cades.Trust{Roots: roots, At: at()})
 	}
 }
 
