@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"bestand/api"
@@ -70,31 +71,35 @@ func (f frame) With(data any) frame {
 	return f
 }
 
-// parseTemplates reads each page with the frame and the parts, once per language.
-func parseTemplates(a *assets) (map[string]map[string]*template.Template, error) {
+// pageTemplate returns what a page is made of, with its own copy of the frame and the
+// parts. It is parsed when it is first shown: together they take 20 MB, and most are
+// never asked for.
+type pageTemplate func() (*template.Template, error)
+
+// pageTemplates lists the pages by language and name.
+func pageTemplates(a *assets) (map[string]map[string]pageTemplate, error) {
 	if err := loadTexts(); err != nil {
 		return nil, err
 	}
-	names, err := fs.Glob(templateFiles, "template/*.html")
+	files, err := fs.Glob(templateFiles, "template/*.html")
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]map[string]*template.Template{}
+	all := map[string]map[string]pageTemplate{}
 	for _, l := range languages {
 		shared, err := template.New("").Funcs(functions(l, a)).ParseFS(templateFiles, "template/frame.html", "template/part.html", "template/input.html")
 		if err != nil {
 			return nil, err
 		}
-		all[l.code] = map[string]*template.Template{}
-		for _, name := range names {
-			t, err := shared.Clone()
-			if err == nil {
-				t, err = t.ParseFS(templateFiles, name)
-			}
-			if err != nil {
-				return nil, err
-			}
-			all[l.code][strings.TrimSuffix(path.Base(name), ".html")] = t
+		all[l.code] = map[string]pageTemplate{}
+		for _, file := range files {
+			all[l.code][strings.TrimSuffix(path.Base(file), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+				t, err := shared.Clone()
+				if err != nil {
+					return nil, err
+				}
+				return t.ParseFS(templateFiles, file)
+			})
 		}
 	}
 	return all, nil
@@ -198,8 +203,12 @@ func (v *visit) frame(title string, data any, crumbs ...crumb) frame {
 
 // write makes the page whole before its first byte is sent.
 func (v *visit) write(status int, name, block string, f frame) error {
+	page, err := v.ui.templates[v.lang.code][name]()
+	if err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
 	var b bytes.Buffer
-	if err := v.ui.templates[v.lang.code][name].ExecuteTemplate(&b, block, f); err != nil {
+	if err := page.ExecuteTemplate(&b, block, f); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	h := v.w.Header()

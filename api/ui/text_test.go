@@ -16,6 +16,29 @@ import (
 	"bestand/retention"
 )
 
+// TestPageTemplates: every page can be parsed, in every language, which is otherwise
+// done only when it is shown.
+func TestPageTemplates(t *testing.T) {
+	a, err := openAssets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pageTemplates(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range languages {
+		for name, page := range all[l.code] {
+			if _, err := page(); err != nil {
+				t.Errorf("%s in %s: %v", name, l.code, err)
+			}
+		}
+		if len(all[l.code]) == 0 {
+			t.Errorf("no page in %s", l.code)
+		}
+	}
+}
+
 // TestTexts wants every text that a page asks for in every language, and no other.
 func TestTexts(t *testing.T) {
 	if err := loadTexts(); err != nil {

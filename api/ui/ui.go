@@ -3,7 +3,6 @@ package ui
 import (
 	"crypto/sha256"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -149,7 +148,7 @@ type Config struct {
 type UI struct {
 	Config
 	mux       *http.ServeMux
-	templates map[string]map[string]*template.Template // by language and name
+	templates map[string]map[string]pageTemplate // by language and name
 	assets    *assets
 	gate      auth.Attempts
 	once      once
@@ -168,7 +167,7 @@ func New(c Config) (*UI, error) {
 	if u.assets, err = openAssets(); err != nil {
 		return nil, err
 	}
-	if u.templates, err = parseTemplates(u.assets); err != nil {
+	if u.templates, err = pageTemplates(u.assets); err != nil {
 		return nil, err
 	}
 	for _, p := range pages {
