@@ -10,7 +10,7 @@ import (
 // in bytes. What lives is less in all that the service does, but for its search
 // indexes; without a limit there would be as much garbage beside it. It is no bound:
 // what is needed is taken.
-const heapLimit = 160 << 20
+const heapLimit = 136 << 20
 
 // limitHeap sets heapLimit, unless the operator says otherwise by GOMEMLIMIT.
 func limitHeap() {
@@ -45,7 +45,7 @@ func (s *service) startMemory() {
 // heapLimitAfter is the limit for so much memory of search indexes. It rises at
 // once and falls by and by, because batches follow each other.
 func heapLimitAfter(limit, indexes int64) int64 {
-	const step = 16 << 20
+	const step = 4 << 20
 	want := heapLimit + (indexes+step-1)/step*step
 	return max(want, limit-limit/16)
 }

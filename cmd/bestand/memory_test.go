@@ -34,7 +34,7 @@ func TestHeapLimitFollowsIndexes(t *testing.T) {
 	for range 100 {
 		limit = heapLimitAfter(limit, 1)
 	}
-	if limit != heapLimit+16*mib {
+	if limit != heapLimit+4*mib {
 		t.Errorf("long after %d MiB", limit/mib)
 	}
 }
