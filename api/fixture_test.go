@@ -170,10 +170,16 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 			}
 			return a.db.Tenant(info.ID).Info(ctx)
 		},
-		Uploads: filepath.Join(dir, "uploads"),
-		Ready:   map[string]func(context.Context) error{"catalog": a.db.Ping},
-		Metrics: prometheus.NewRegistry(),
-		Log:     log,
+		Equipment: func(_ context.Context, t *catalog.Tenant) (Equipment, error) {
+			return Equipment{Seal: EquipmentSeal{Source: "embedded", Subject: "CN=Seal", Issuer: "CN=Authority", Until: time.Now().AddDate(5, 0, 0)},
+				Stamps: EquipmentStamps{Source: "rfc3161", Services: []string{"https://tsa.example.org"}}, Store: EquipmentStore{Source: "embedded", Bucket: string(t.ID()), LockMode: "COMPLIANCE"}}, nil
+		},
+		TrySeal:  tried,
+		TryStore: tried,
+		Uploads:  filepath.Join(dir, "uploads"),
+		Ready:    map[string]func(context.Context) error{"catalog": a.db.Ping},
+		Metrics:  prometheus.NewRegistry(),
+		Log:      log,
 	}
 	for _, f := range change {
 		f(&c)
@@ -197,6 +203,11 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// tried is a trial that went well.
+func tried(context.Context, *catalog.Tenant) ([]preservation.Finding, error) {
+	return []preservation.Finding{{Code: "signature", Severity: preservation.Passed, Detail: "as made"}}, nil
 }
 
 // token makes a token of a tenant.

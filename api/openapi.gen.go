@@ -659,6 +659,58 @@ type Duration = retention.Duration
 // Effect defines model for Effect.
 type Effect = retention.Effect
 
+// Equipment defines model for Equipment.
+type Equipment struct {
+	Seal   EquipmentSeal   `json:"seal"`
+	Stamps EquipmentStamps `json:"stamps"`
+	Store  EquipmentStore  `json:"store"`
+}
+
+// EquipmentSeal defines model for EquipmentSeal.
+type EquipmentSeal struct {
+	Issuer string `json:"issuer"`
+
+	// Source Where the key is: made at the first start and not qualified, a PKCS#12 file, or a PKCS#11 module.
+	Source string `json:"source"`
+
+	// Subject Of the certificate.
+	Subject string `json:"subject"`
+
+	// Until When the certificate ends.
+	Until time.Time `json:"until"`
+}
+
+// EquipmentStamps defines model for EquipmentStamps.
+type EquipmentStamps struct {
+	// Services Their addresses in the order of preference.
+	Services []string `json:"services,omitempty,omitzero"`
+
+	// Source Made here and not qualified, or by services as in RFC 3161.
+	Source string `json:"source"`
+
+	// Subject Of the certificate of the embedded authority.
+	Subject string `json:"subject,omitempty,omitzero"`
+
+	// Until When that ends.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// EquipmentStore defines model for EquipmentStore.
+type EquipmentStore struct {
+	// Bucket Of this tenant.
+	Bucket string `json:"bucket"`
+
+	// Copy Where the second copy is; none when there is none.
+	Copy string `json:"copy,omitempty,omitzero"`
+
+	// Endpoint Of the S3 service.
+	Endpoint string `json:"endpoint,omitempty,omitzero"`
+
+	// LockMode Of new objects.
+	LockMode string `json:"lock_mode"`
+	Source   string `json:"source"`
+}
+
 // Event defines model for Event.
 type Event = preservation.Event
 
@@ -822,6 +874,11 @@ type Holding struct {
 // ID Examples: 01jq2m9cfp2y8r0v6k3c5t7n4e
 type ID = string
 
+// LabelRequest defines model for LabelRequest.
+type LabelRequest struct {
+	Label string `json:"label" validate:"required,filled,max=200,text"`
+}
+
 // Links defines model for Links.
 type Links map[string]string
 
@@ -896,6 +953,16 @@ type Operation struct {
 
 	// Submissions How many by status.
 	Submissions map[string]int64 `json:"submissions"`
+}
+
+// OwnTenant defines model for OwnTenant.
+type OwnTenant struct {
+	Created time.Time `json:"created"`
+	ID      TenantID  `json:"id"`
+	Name    string    `json:"name"`
+
+	// Setup The step of the guided set-up that comes next; done or skipped when it has ended.
+	Setup SetupStep `json:"setup"`
 }
 
 // Permit defines model for Permit.
@@ -1224,6 +1291,15 @@ type SearchNameRequest struct {
 	Name string `json:"name" validate:"required,filled,max=100,text"`
 }
 
+// SetupRequest defines model for SetupRequest.
+type SetupRequest struct {
+	// Step The step of the guided set-up that comes next; done or skipped when it has ended.
+	Step SetupStep `json:"step" validate:"required,oneof=name people plan seal store summary done skipped"`
+}
+
+// SetupStep The step of the guided set-up that comes next; done or skipped when it has ended.
+type SetupStep = string
+
 // SnippetPart defines model for SnippetPart.
 type SnippetPart struct {
 	// Match It is what was looked for.
@@ -1382,6 +1458,11 @@ type Tenant struct {
 // TenantID defines model for TenantID.
 type TenantID = preservation.TenantID
 
+// TenantNameRequest defines model for TenantNameRequest.
+type TenantNameRequest struct {
+	Name string `json:"name" validate:"required,filled,max=200,text"`
+}
+
 // TenantRequest defines model for TenantRequest.
 type TenantRequest struct {
 	// Admin Actor of the first administrator's token.
@@ -1435,6 +1516,12 @@ type Tombstone struct {
 
 	// Run The disposal run in which it was destroyed.
 	Run string `json:"run,omitempty,omitzero"`
+}
+
+// Trial defines model for Trial.
+type Trial struct {
+	At       time.Time `json:"at"`
+	Findings []Finding `json:"findings"`
 }
 
 // TriggerReport defines model for TriggerReport.
@@ -1919,6 +2006,12 @@ type RefuseSubmissionJSONRequestBody = Reason
 // ReleaseSubmissionJSONRequestBody defines body for ReleaseSubmission for application/json ContentType.
 type ReleaseSubmissionJSONRequestBody = Reason
 
+// RenameTenantJSONRequestBody defines body for RenameTenant for application/json ContentType.
+type RenameTenantJSONRequestBody = TenantNameRequest
+
+// SetSetupJSONRequestBody defines body for SetSetup for application/json ContentType.
+type SetSetupJSONRequestBody = SetupRequest
+
 // CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
 type CreateTenantJSONRequestBody = TenantRequest
 
@@ -1927,6 +2020,9 @@ type CreateTokenJSONRequestBody = TokenRequest
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserRequest
+
+// RenameUserJSONRequestBody defines body for RenameUser for application/json ContentType.
+type RenameUserJSONRequestBody = LabelRequest
 
 // SetUserRolesJSONRequestBody defines body for SetUserRoles for application/json ContentType.
 type SetUserRolesJSONRequestBody = RolesRequest
@@ -1996,6 +2092,15 @@ type ServerInterface interface {
 	// GetDisposalOffer The offer to the archive as message Aussonderung.Anbieteverzeichnis.0501 of xdomea 4.0.0 in a ZIP.
 	// (GET /v1/disposals/{id}/xdomea)
 	GetDisposalOffer(w http.ResponseWriter, r *http.Request, id ID)
+	// GetEquipment What this installation seals, stamps and stores with.
+	// (GET /v1/equipment)
+	GetEquipment(w http.ResponseWriter, r *http.Request)
+	// TrySeal Make a seal and a time-stamp, and check both. Nothing is stored; the time-stamping service may charge for it.
+	// (POST /v1/equipment/seal/trial)
+	TrySeal(w http.ResponseWriter, r *http.Request)
+	// TryStore Try out what the object store promises.
+	// (POST /v1/equipment/store/trial)
+	TryStore(w http.ResponseWriter, r *http.Request)
 	// StampPending Time-stamp now what no batch has covered yet.
 	// (POST /v1/evidence/batches)
 	StampPending(w http.ResponseWriter, r *http.Request)
@@ -2173,6 +2278,15 @@ type ServerInterface interface {
 	// ListTemplates The templates that come with the program.
 	// (GET /v1/templates)
 	ListTemplates(w http.ResponseWriter, r *http.Request)
+	// GetTenant This tenant, and how far its guided set-up has come.
+	// (GET /v1/tenant)
+	GetTenant(w http.ResponseWriter, r *http.Request)
+	// RenameTenant Change the name by which people know this tenant. Its identifier, and what is stored already, stay.
+	// (POST /v1/tenant/rename)
+	RenameTenant(w http.ResponseWriter, r *http.Request)
+	// SetSetup Note which step of the guided set-up comes next, or that it is done or not wanted.
+	// (POST /v1/tenant/setup)
+	SetSetup(w http.ResponseWriter, r *http.Request)
 	// ListTenants Municipalities on this installation.
 	// (GET /v1/tenants)
 	ListTenants(w http.ResponseWriter, r *http.Request)
@@ -2200,6 +2314,9 @@ type ServerInterface interface {
 	// ResetPassword Give a person a new password for the next login, which ends the person's sessions.
 	// (POST /v1/users/{id}/password)
 	ResetPassword(w http.ResponseWriter, r *http.Request, id ID)
+	// RenameUser Change the name by which others know a person. The one to log in with stays.
+	// (POST /v1/users/{id}/rename)
+	RenameUser(w http.ResponseWriter, r *http.Request, id ID)
 	// SetUserRoles Replace what a person may do, from the person's next request on.
 	// (POST /v1/users/{id}/roles)
 	SetUserRoles(w http.ResponseWriter, r *http.Request, id ID)
@@ -2890,6 +3007,48 @@ func (siw *ServerInterfaceWrapper) GetDisposalOffer(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetDisposalOffer(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetEquipment operation middleware
+func (siw *ServerInterfaceWrapper) GetEquipment(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetEquipment(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TrySeal operation middleware
+func (siw *ServerInterfaceWrapper) TrySeal(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TrySeal(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TryStore operation middleware
+func (siw *ServerInterfaceWrapper) TryStore(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TryStore(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4854,6 +5013,48 @@ func (siw *ServerInterfaceWrapper) ListTemplates(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetTenant operation middleware
+func (siw *ServerInterfaceWrapper) GetTenant(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTenant(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RenameTenant operation middleware
+func (siw *ServerInterfaceWrapper) RenameTenant(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RenameTenant(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetSetup operation middleware
+func (siw *ServerInterfaceWrapper) SetSetup(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetSetup(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListTenants operation middleware
 func (siw *ServerInterfaceWrapper) ListTenants(w http.ResponseWriter, r *http.Request) {
 
@@ -5071,6 +5272,32 @@ func (siw *ServerInterfaceWrapper) ResetPassword(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ResetPassword(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RenameUser operation middleware
+func (siw *ServerInterfaceWrapper) RenameUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RenameUser(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5336,11 +5563,18 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users", wrapper.CreateUser)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/password", wrapper.ResetPassword)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/roles", wrapper.SetUserRoles)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/rename", wrapper.RenameUser)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/lock", wrapper.LockUser)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/unlock", wrapper.UnlockUser)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/fixity", wrapper.GetFixity)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/operation", wrapper.GetOperation)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/jobs/{id}/retry", wrapper.RetryJob)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tenant", wrapper.GetTenant)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tenant/rename", wrapper.RenameTenant)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tenant/setup", wrapper.SetSetup)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/equipment", wrapper.GetEquipment)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/equipment/seal/trial", wrapper.TrySeal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/equipment/store/trial", wrapper.TryStore)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tenants", wrapper.ListTenants)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tenants", wrapper.CreateTenant)
 
@@ -6307,6 +6541,120 @@ type GetDisposalOfferdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDisposalOfferdefaultApplicationProblemPlusJSONResponse) VisitGetDisposalOfferResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEquipmentRequestObject struct {
+}
+
+type GetEquipmentResponseObject interface {
+	VisitGetEquipmentResponse(w http.ResponseWriter) error
+}
+
+type GetEquipment200JSONResponse Equipment
+
+func (response GetEquipment200JSONResponse) VisitGetEquipmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEquipmentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetEquipmentdefaultApplicationProblemPlusJSONResponse) VisitGetEquipmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrySealRequestObject struct {
+}
+
+type TrySealResponseObject interface {
+	VisitTrySealResponse(w http.ResponseWriter) error
+}
+
+type TrySeal200JSONResponse Trial
+
+func (response TrySeal200JSONResponse) VisitTrySealResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrySealdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TrySealdefaultApplicationProblemPlusJSONResponse) VisitTrySealResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TryStoreRequestObject struct {
+}
+
+type TryStoreResponseObject interface {
+	VisitTryStoreResponse(w http.ResponseWriter) error
+}
+
+type TryStore200JSONResponse Trial
+
+func (response TryStore200JSONResponse) VisitTryStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TryStoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TryStoredefaultApplicationProblemPlusJSONResponse) VisitTryStoreResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9357,6 +9705,122 @@ func (response ListTemplatesdefaultApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type GetTenantRequestObject struct {
+}
+
+type GetTenantResponseObject interface {
+	VisitGetTenantResponse(w http.ResponseWriter) error
+}
+
+type GetTenant200JSONResponse OwnTenant
+
+func (response GetTenant200JSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameTenantRequestObject struct {
+	Body *RenameTenantJSONRequestBody
+}
+
+type RenameTenantResponseObject interface {
+	VisitRenameTenantResponse(w http.ResponseWriter) error
+}
+
+type RenameTenant200JSONResponse OwnTenant
+
+func (response RenameTenant200JSONResponse) VisitRenameTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenameTenantdefaultApplicationProblemPlusJSONResponse) VisitRenameTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSetupRequestObject struct {
+	Body *SetSetupJSONRequestBody
+}
+
+type SetSetupResponseObject interface {
+	VisitSetSetupResponse(w http.ResponseWriter) error
+}
+
+type SetSetup200JSONResponse OwnTenant
+
+func (response SetSetup200JSONResponse) VisitSetSetupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSetupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetSetupdefaultApplicationProblemPlusJSONResponse) VisitSetSetupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTenantsRequestObject struct {
 }
 
@@ -9713,6 +10177,46 @@ func (response ResetPassworddefaultApplicationProblemPlusJSONResponse) VisitRese
 	return err
 }
 
+type RenameUserRequestObject struct {
+	ID   ID `json:"id"`
+	Body *RenameUserJSONRequestBody
+}
+
+type RenameUserResponseObject interface {
+	VisitRenameUserResponse(w http.ResponseWriter) error
+}
+
+type RenameUser200JSONResponse User
+
+func (response RenameUser200JSONResponse) VisitRenameUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenameUserdefaultApplicationProblemPlusJSONResponse) VisitRenameUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SetUserRolesRequestObject struct {
 	ID   ID `json:"id"`
 	Body *SetUserRolesJSONRequestBody
@@ -9857,6 +10361,15 @@ type StrictServerInterface interface {
 	// GetDisposalOffer The offer to the archive as message Aussonderung.Anbieteverzeichnis.0501 of xdomea 4.0.0 in a ZIP.
 	// (GET /v1/disposals/{id}/xdomea)
 	GetDisposalOffer(ctx context.Context, request GetDisposalOfferRequestObject) (GetDisposalOfferResponseObject, error)
+	// GetEquipment What this installation seals, stamps and stores with.
+	// (GET /v1/equipment)
+	GetEquipment(ctx context.Context, request GetEquipmentRequestObject) (GetEquipmentResponseObject, error)
+	// TrySeal Make a seal and a time-stamp, and check both. Nothing is stored; the time-stamping service may charge for it.
+	// (POST /v1/equipment/seal/trial)
+	TrySeal(ctx context.Context, request TrySealRequestObject) (TrySealResponseObject, error)
+	// TryStore Try out what the object store promises.
+	// (POST /v1/equipment/store/trial)
+	TryStore(ctx context.Context, request TryStoreRequestObject) (TryStoreResponseObject, error)
 	// StampPending Time-stamp now what no batch has covered yet.
 	// (POST /v1/evidence/batches)
 	StampPending(ctx context.Context, request StampPendingRequestObject) (StampPendingResponseObject, error)
@@ -10034,6 +10547,15 @@ type StrictServerInterface interface {
 	// ListTemplates The templates that come with the program.
 	// (GET /v1/templates)
 	ListTemplates(ctx context.Context, request ListTemplatesRequestObject) (ListTemplatesResponseObject, error)
+	// GetTenant This tenant, and how far its guided set-up has come.
+	// (GET /v1/tenant)
+	GetTenant(ctx context.Context, request GetTenantRequestObject) (GetTenantResponseObject, error)
+	// RenameTenant Change the name by which people know this tenant. Its identifier, and what is stored already, stay.
+	// (POST /v1/tenant/rename)
+	RenameTenant(ctx context.Context, request RenameTenantRequestObject) (RenameTenantResponseObject, error)
+	// SetSetup Note which step of the guided set-up comes next, or that it is done or not wanted.
+	// (POST /v1/tenant/setup)
+	SetSetup(ctx context.Context, request SetSetupRequestObject) (SetSetupResponseObject, error)
 	// ListTenants Municipalities on this installation.
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -10061,6 +10583,9 @@ type StrictServerInterface interface {
 	// ResetPassword Give a person a new password for the next login, which ends the person's sessions.
 	// (POST /v1/users/{id}/password)
 	ResetPassword(ctx context.Context, request ResetPasswordRequestObject) (ResetPasswordResponseObject, error)
+	// RenameUser Change the name by which others know a person. The one to log in with stays.
+	// (POST /v1/users/{id}/rename)
+	RenameUser(ctx context.Context, request RenameUserRequestObject) (RenameUserResponseObject, error)
 	// SetUserRoles Replace what a person may do, from the person's next request on.
 	// (POST /v1/users/{id}/roles)
 	SetUserRoles(ctx context.Context, request SetUserRolesRequestObject) (SetUserRolesResponseObject, error)
@@ -10731,6 +11256,78 @@ func (sh *strictHandler) GetDisposalOffer(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetDisposalOfferResponseObject); ok {
 		if err := validResponse.VisitGetDisposalOfferResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetEquipment operation middleware
+func (sh *strictHandler) GetEquipment(w http.ResponseWriter, r *http.Request) {
+	var request GetEquipmentRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetEquipment(ctx, request.(GetEquipmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetEquipment")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetEquipmentResponseObject); ok {
+		if err := validResponse.VisitGetEquipmentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TrySeal operation middleware
+func (sh *strictHandler) TrySeal(w http.ResponseWriter, r *http.Request) {
+	var request TrySealRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TrySeal(ctx, request.(TrySealRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TrySeal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TrySealResponseObject); ok {
+		if err := validResponse.VisitTrySealResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TryStore operation middleware
+func (sh *strictHandler) TryStore(w http.ResponseWriter, r *http.Request) {
+	var request TryStoreRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TryStore(ctx, request.(TryStoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TryStore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TryStoreResponseObject); ok {
+		if err := validResponse.VisitTryStoreResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -12397,6 +12994,92 @@ func (sh *strictHandler) ListTemplates(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// GetTenant operation middleware
+func (sh *strictHandler) GetTenant(w http.ResponseWriter, r *http.Request) {
+	var request GetTenantRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTenant(ctx, request.(GetTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTenant")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetTenantResponseObject); ok {
+		if err := validResponse.VisitGetTenantResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RenameTenant operation middleware
+func (sh *strictHandler) RenameTenant(w http.ResponseWriter, r *http.Request) {
+	var request RenameTenantRequestObject
+
+	var body RenameTenantJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RenameTenant(ctx, request.(RenameTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenameTenant")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RenameTenantResponseObject); ok {
+		if err := validResponse.VisitRenameTenantResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetSetup operation middleware
+func (sh *strictHandler) SetSetup(w http.ResponseWriter, r *http.Request) {
+	var request SetSetupRequestObject
+
+	var body SetSetupJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetSetup(ctx, request.(SetSetupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetSetup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetSetupResponseObject); ok {
+		if err := validResponse.VisitSetSetupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListTenants operation middleware
 func (sh *strictHandler) ListTenants(w http.ResponseWriter, r *http.Request) {
 	var request ListTenantsRequestObject
@@ -12637,6 +13320,39 @@ func (sh *strictHandler) ResetPassword(w http.ResponseWriter, r *http.Request, i
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ResetPasswordResponseObject); ok {
 		if err := validResponse.VisitResetPasswordResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RenameUser operation middleware
+func (sh *strictHandler) RenameUser(w http.ResponseWriter, r *http.Request, id ID) {
+	var request RenameUserRequestObject
+
+	request.ID = id
+
+	var body RenameUserJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RenameUser(ctx, request.(RenameUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenameUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RenameUserResponseObject); ok {
+		if err := validResponse.VisitRenameUserResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -138,11 +138,18 @@ var routes = []route{
 	{"POST /v1/users", roles(auth.Admin), small},
 	{"POST /v1/users/{id}/password", roles(auth.Admin), none},
 	{"POST /v1/users/{id}/roles", roles(auth.Admin), small},
+	{"POST /v1/users/{id}/rename", roles(auth.Admin), small},
 	{"POST /v1/users/{id}/lock", roles(auth.Admin), none},
 	{"POST /v1/users/{id}/unlock", roles(auth.Admin), none},
 	{"GET /v1/fixity", roles(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},
 	{"GET /v1/operation", roles(auth.Auditor, auth.Operator, auth.Admin), none},
 	{"POST /v1/jobs/{id}/retry", roles(auth.Operator, auth.Admin), none},
+	{"GET /v1/tenant", roles(auth.Admin), none},
+	{"POST /v1/tenant/rename", roles(auth.Admin), small},
+	{"POST /v1/tenant/setup", roles(auth.Admin), small},
+	{"GET /v1/equipment", roles(auth.Auditor, auth.Operator, auth.Admin), none},
+	{"POST /v1/equipment/seal/trial", roles(auth.Operator, auth.Admin), none},
+	{"POST /v1/equipment/store/trial", roles(auth.Operator, auth.Admin), none},
 	{"GET /v1/tenants", provider, none},
 	{"POST /v1/tenants", provider, small},
 }
@@ -192,6 +199,13 @@ type Config struct {
 	// AddTenant adds a municipality with everything it needs: bucket, catalog
 	// entry, classification. catalog.ErrConflict when the name is taken.
 	AddTenant func(ctx context.Context, info catalog.TenantInfo, actor string) (catalog.TenantInfo, error)
+	// Equipment says what the archive of a tenant works with.
+	Equipment func(context.Context, *catalog.Tenant) (Equipment, error)
+	// TrySeal makes a seal and a time-stamp, and returns every check of them.
+	TrySeal func(context.Context, *catalog.Tenant) ([]preservation.Finding, error)
+	// TryStore tries out what the object store promises, also in the bucket of the
+	// tenant, and returns every check.
+	TryStore func(context.Context, *catalog.Tenant) ([]preservation.Finding, error)
 	// Pages makes the pages for people, which call the interface they are given. Nil:
 	// there are none.
 	Pages func(*Server) (http.Handler, error)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -36,4 +37,29 @@ func (s *server) CreateTenant(ctx context.Context, request CreateTenantRequestOb
 		return nil, err
 	}
 	return CreateTenant201JSONResponse{Tenant: Tenant{ID: info.ID, Name: info.Name, Created: info.Created}, Token: secret}, nil
+}
+
+// GetTenant describes the tenant of the caller.
+func (s *server) GetTenant(ctx context.Context, _ GetTenantRequestObject) (GetTenantResponseObject, error) {
+	info, err := s.tenant(ctx).Info(ctx)
+	return GetTenant200JSONResponse(ownTenant(info)), err
+}
+
+// RenameTenant changes the name that people read.
+func (s *server) RenameTenant(ctx context.Context, request RenameTenantRequestObject) (RenameTenantResponseObject, error) {
+	info, err := s.tenant(ctx).AmendTenant(ctx, principal(ctx).Actor, func(i *catalog.TenantInfo) { i.Name = request.Body.Name })
+	return RenameTenant200JSONResponse(ownTenant(info)), err
+}
+
+// SetSetup notes how far the guided set-up has come.
+func (s *server) SetSetup(ctx context.Context, request SetSetupRequestObject) (SetSetupResponseObject, error) {
+	info, err := s.tenant(ctx).AmendTenant(ctx, principal(ctx).Actor, func(i *catalog.TenantInfo) { i.Settings.Setup = request.Body.Step })
+	return SetSetup200JSONResponse(ownTenant(info)), err
+}
+
+// firstStep is where the guided set-up begins.
+const firstStep = "name"
+
+func ownTenant(i catalog.TenantInfo) OwnTenant {
+	return OwnTenant{ID: i.ID, Name: i.Name, Created: i.Created, Setup: cmp.Or(i.Settings.Setup, firstStep)}
 }

@@ -71,6 +71,18 @@ func (s *server) SetUserRoles(ctx context.Context, request SetUserRolesRequestOb
 	return SetUserRoles200JSONResponse(user(u)), err
 }
 
+// RenameUser changes the name by which others know a person.
+func (s *server) RenameUser(ctx context.Context, request RenameUserRequestObject) (RenameUserResponseObject, error) {
+	if _, err := s.own(ctx, request.ID); err != nil {
+		return nil, err
+	}
+	if err := s.tenant(ctx).RenameUser(ctx, request.ID, request.Body.Label, principal(ctx).Actor); err != nil {
+		return nil, err
+	}
+	u, err := s.tenant(ctx).User(ctx, request.ID)
+	return RenameUser200JSONResponse(user(u)), err
+}
+
 // LockUser shuts a person out.
 func (s *server) LockUser(ctx context.Context, request LockUserRequestObject) (LockUserResponseObject, error) {
 	u, err := s.manageable(ctx, request.ID)
@@ -109,12 +121,12 @@ func (s *server) manageable(ctx context.Context, id string) (catalog.User, error
 	return u, err
 }
 
-// own finds a person whom the caller may manage and whose password and roles are kept
+// own finds a person whom the caller may manage and whose name, password and roles are kept
 // here, and not by an OpenID provider.
 func (s *server) own(ctx context.Context, id string) (catalog.User, error) {
 	u, err := s.manageable(ctx, id)
 	if err == nil && u.Issuer != "" {
-		err = conflict.because("%s keeps password and roles of this user: change them there", u.Issuer)
+		err = conflict.because("%s keeps name, password and roles of this user: change them there", u.Issuer)
 	}
 	return u, err
 }

@@ -181,6 +181,7 @@ func TestEveryRoute(t *testing.T) {
 	id = decode[NewUser](t, call(all, "POST /v1/users", `{"name":"paula","label":"Paula Muster","roles":["reader"]}`)).User.ID
 	call(all, "POST /v1/users/{id}/password", nil)
 	call(all, "POST /v1/users/{id}/roles", `{"roles":["archivist"]}`)
+	call(all, "POST /v1/users/{id}/rename", `{"label":"Paula Beispiel"}`)
 	call(all, "POST /v1/users/{id}/lock", nil)
 	call(all, "POST /v1/users/{id}/unlock", nil)
 	call(all, "GET /v1/users", nil)
@@ -190,6 +191,12 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/jobs/{id}/retry", nil)
 	call(all, "POST /v1/tenants", `{"id":"neustadt","name":"N","admin":"n"}`)
 	call(all, "GET /v1/tenants", nil)
+	call(all, "GET /v1/tenant", nil)
+	call(all, "POST /v1/tenant/rename", `{"name":"Stadt Musterstadt"}`)
+	call(all, "POST /v1/tenant/setup", `{"step":"people"}`)
+	call(all, "GET /v1/equipment", nil)
+	call(all, "POST /v1/equipment/seal/trial", nil)
+	call(all, "POST /v1/equipment/store/trial", nil)
 
 	for pattern := range left {
 		t.Errorf("%s was not called", pattern)

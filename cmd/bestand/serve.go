@@ -124,6 +124,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments,
 		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF, StatementPDF: s.statementPDF, ArchivedCopy: s.pipeline.ArchivedCopy,
 		Certificate: s.certificateJSON, CertificatePDF: s.certificateSheet,
+		Equipment: s.equipment, TrySeal: s.trySeal, TryStore: s.tryStore,
 		Grace:          time.Duration(a.cfg.Grace) * 24 * time.Hour,
 		TrustedProxies: a.cfg.proxies(),
 		Uploads:        a.cfg.path("uploads"),

@@ -42,6 +42,12 @@ func (v View) WaitingAudit(ctx context.Context, sealed bool, after string, limit
 	return collect(rows, err, scanSegment)
 }
 
+// NewestAuditSegment returns the segment that holds the last entry that is stored.
+func (v View) NewestAuditSegment(ctx context.Context) (AuditSegment, error) {
+	s, err := scanSegment(v.q.QueryRowContext(ctx, `SELECT `+segmentColumns+` FROM audit_segment WHERE tenant = $1 ORDER BY last_seq DESC LIMIT 1`, string(v.tenant)))
+	return s, found(err, "audit segment of", string(v.tenant))
+}
+
 // AuditSegment returns the segment of a key.
 func (v View) AuditSegment(ctx context.Context, key string) (AuditSegment, error) {
 	s, err := scanSegment(v.q.QueryRowContext(ctx, `SELECT `+segmentColumns+` FROM audit_segment WHERE tenant = $1 AND key = $2`, string(v.tenant), key))

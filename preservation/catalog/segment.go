@@ -55,25 +55,53 @@ const KindTenant = "tenant"
 // document, so that the bucket tells it, and puts it into force.
 func (t *Tenant) DescribeTenant(ctx context.Context, info TenantInfo, actor string) error {
 	info.ID = t.id
+	return t.Update(ctx, func(x *Tx) error { return x.describe(info, actor, nil) })
+}
+
+// AmendTenant changes the description that is in force, as DescribeTenant does, and
+// returns what came of it. What changes nothing stores nothing. change may run more
+// than once.
+func (t *Tenant) AmendTenant(ctx context.Context, actor string, change func(*TenantInfo)) (info TenantInfo, err error) {
+	err = t.Update(ctx, func(x *Tx) error {
+		was, err := scanTenant(x.tx.queryRow(`SELECT id, name, settings, created_ms FROM tenant WHERE id = $1`, string(t.id)))
+		if err != nil {
+			return found(err, "tenant", string(t.id))
+		}
+		info = was
+		if change(&info); info == was {
+			return nil
+		}
+		detail := map[string]string{}
+		if info.Name != was.Name {
+			detail["name"] = info.Name
+		}
+		if info.Settings.Setup != was.Settings.Setup {
+			detail["setup"] = info.Settings.Setup
+		}
+		return x.describe(info, actor, detail)
+	})
+	return info, err
+}
+
+// describe stores a description and puts it into force; detail goes to the audit log.
+func (x *Tx) describe(info TenantInfo, actor string, detail map[string]string) error {
 	body, err := json.Marshal(info)
 	if err != nil {
 		return err
 	}
-	return t.Update(ctx, func(x *Tx) error {
-		version := 1
-		if d, err := x.View().Document(x.tx.ctx, KindTenant, KindTenant, 0); err == nil {
-			version = d.Version + 1
-		}
-		now := x.tx.db.now()
-		key := preservation.ConfigKey(preservation.NewID(now))
-		if err := x.AddDocument(Document{Kind: KindTenant, Name: KindTenant, Version: version, Key: key, Body: body, Actor: actor, At: ms(now)}); err != nil {
-			return err
-		}
-		if err := x.applyTenant(info); err != nil {
-			return err
-		}
-		return x.Audit(AuditEntry{Actor: actor, Action: "tenant.describe", Object: string(t.id)})
-	})
+	version := 1
+	if d, err := x.View().Document(x.tx.ctx, KindTenant, KindTenant, 0); err == nil {
+		version = d.Version + 1
+	}
+	now := x.tx.db.now()
+	key := preservation.ConfigKey(preservation.NewID(now))
+	if err := x.AddDocument(Document{Kind: KindTenant, Name: KindTenant, Version: version, Key: key, Body: body, Actor: actor, At: ms(now)}); err != nil {
+		return err
+	}
+	if err := x.applyTenant(info); err != nil {
+		return err
+	}
+	return x.Audit(AuditEntry{Actor: actor, Action: "tenant.describe", Object: string(x.tenant), Detail: detail})
 }
 
 // RestoreDescription puts the newest description that the bucket holds into force.

@@ -35,7 +35,16 @@ type Settings struct {
 	ReceiptAfter string `json:"receipt_after,omitempty"`
 	// Zone is the time zone of schedules and retention; Europe/Berlin by default.
 	Zone string `json:"zone,omitempty"`
+	// Setup is the step of the guided set-up that comes next, or SetupDone or
+	// SetupSkipped once it has ended; empty before it has begun.
+	Setup string `json:"setup,omitempty"`
 }
+
+// How the guided set-up of a tenant ended.
+const (
+	SetupDone    = "done"
+	SetupSkipped = "skipped"
+)
 
 // Tenant is the handle through which all data of one municipality are reached.
 type Tenant struct {

@@ -106,6 +106,20 @@ func (t *Tenant) SetUserRoles(ctx context.Context, id string, roles []string, ac
 	})
 }
 
+// RenameUser changes the name that others read; the one to log in with stays.
+func (t *Tenant) RenameUser(ctx context.Context, id, label, actor string) error {
+	return t.db.write(ctx, func(x *tx) error {
+		n, err := x.exec(`UPDATE person SET label = $3 WHERE tenant = $1 AND id = $2`, string(t.id), id, label)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("user %s: %w", id, ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		return x.audit(t.id, AuditEntry{Actor: actor, Action: "user.rename", Object: id})
+	})
+}
+
 // LockUser shuts a person out and ends the person's sessions, or lets it in again.
 // What is so already stays so.
 func (t *Tenant) LockUser(ctx context.Context, id string, locked bool, actor string) error {

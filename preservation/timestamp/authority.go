@@ -90,6 +90,13 @@ func (a *Authority) Renew(signer crypto.Signer, chain []*x509.Certificate) error
 	return nil
 }
 
+// Certificate is that of the key in use.
+func (a *Authority) Certificate() *x509.Certificate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.chain[0]
+}
+
 // Stamp returns a token in DER over the digest, with the certificates.
 func (a *Authority) Stamp(_ context.Context, h crypto.Hash, digest []byte) ([]byte, error) {
 	if h.Size() < 32 || cms.OIDOf(h) == nil || h.Size() != len(digest) {

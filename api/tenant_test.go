@@ -1,0 +1,79 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"bestand/api/auth"
+	"bestand/preservation/catalog"
+)
+
+// TestOwnTenant renames a tenant and goes through its guided set-up, which only its
+// administrators do.
+func TestOwnTenant(t *testing.T) {
+	a := newArchive(t)
+	admin, other := a.token(ours, "anna", auth.Admin), a.token(theirs, "nina", auth.Admin)
+	if v := decode[OwnTenant](t, a.do(admin, "GET", "/v1/tenant", nil).want(t, 200)); v.ID != ours || v.Setup != "name" {
+		t.Errorf("%+v", v)
+	}
+	if v := decode[OwnTenant](t, a.do(admin, "POST", "/v1/tenant/rename", `{"name":"Große Kreisstadt Musterstadt"}`).want(t, 200)); v.Name != "Große Kreisstadt Musterstadt" {
+		t.Errorf("%+v", v)
+	}
+	for range 2 { // the second time it is so already
+		a.do(admin, "POST", "/v1/tenant/setup", `{"step":"people"}`).want(t, 200)
+	}
+	if v := decode[OwnTenant](t, a.do(admin, "GET", "/v1/tenant", nil).want(t, 200)); v.Name != "Große Kreisstadt Musterstadt" || v.Setup != "people" {
+		t.Errorf("%+v", v)
+	}
+	if v := decode[OwnTenant](t, a.do(other, "GET", "/v1/tenant", nil).want(t, 200)); v.Name != string(theirs) || v.Setup != "name" {
+		t.Errorf("another tenant: %+v", v)
+	}
+	for body, field := range map[string]string{`{"name":" "}`: "name", `{}`: "name", `{"name":"` + strings.Repeat("x", 201) + `"}`: "name"} {
+		if v := a.do(admin, "POST", "/v1/tenant/rename", body).want(t, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", body, v.body)
+		}
+	}
+	if v := a.do(admin, "POST", "/v1/tenant/setup", `{"step":"nowhere"}`).want(t, 422); v.field(t, "step") == "" {
+		t.Errorf("%s", v.body)
+	}
+	for _, r := range auth.Roles {
+		if r == auth.Admin {
+			continue
+		}
+		token := a.token(ours, "paul", r)
+		a.do(token, "GET", "/v1/tenant", nil).want(t, 403)
+		a.do(token, "POST", "/v1/tenant/rename", `{"name":"x"}`).want(t, 403)
+		a.do(token, "POST", "/v1/tenant/setup", `{"step":"done"}`).want(t, 403)
+	}
+	tenant := a.db.Tenant(ours)
+	log, err := tenant.AuditLog(t.Context(), 0, string(ours), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range log {
+		if e.Action == "tenant.describe" && e.Actor == "anna" {
+			told = append(told, e.Detail["name"]+e.Detail["setup"])
+		}
+	}
+	if strings.Join(told, ", ") != "Große Kreisstadt Musterstadt, people" {
+		t.Errorf("the audit log tells of %q", told)
+	}
+	// The newest document is what a rebuild goes by.
+	d, err := tenant.View().Document(t.Context(), catalog.KindTenant, catalog.KindTenant, 0)
+	if err != nil || d.Version != 2 || !strings.Contains(string(d.Body), `"name":"Große Kreisstadt Musterstadt"`) || !strings.Contains(string(d.Body), `"setup":"people"`) {
+		t.Errorf("%+v %s %v", d.Version, d.Body, err)
+	}
+}
+
+// TestRenameUser changes how others read a person, and not who that is.
+func TestRenameUser(t *testing.T) {
+	a := newArchive(t)
+	admin := a.token(ours, "anna", auth.Admin)
+	made := decode[NewUser](t, a.do(admin, "POST", "/v1/users", `{"name":"paula","label":"Paula","roles":["reader"]}`).want(t, 201))
+	if u := decode[User](t, a.do(admin, "POST", "/v1/users/"+made.User.ID+"/rename", `{"label":"Paula Beispiel"}`).want(t, 200)); u.Label != "Paula Beispiel" || u.Name != "paula" {
+		t.Errorf("%+v", u)
+	}
+	a.do(a.token(theirs, "nina", auth.Admin), "POST", "/v1/users/"+made.User.ID+"/rename", `{"label":"x"}`).want(t, 404)
+	a.do(admin, "POST", "/v1/users/"+made.User.ID+"/rename", `{"label":""}`).want(t, 422)
+}
