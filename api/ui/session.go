@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -130,11 +131,18 @@ func (v *visit) checkToken(token string) error {
 }
 
 func (v *visit) parseForm() error {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, formBytes)
-	err := v.r.ParseForm()
+	var most int64 = formBytes
+	parse := v.r.ParseForm
+	if v.r.Pattern == planPattern { // stays in memory, file and all
+		most, parse = planBytes, func() error { return v.r.ParseMultipartForm(planBytes) }
+	}
+	body := v.r.Body
+	v.r.Body = http.MaxBytesReader(v.w, body, most)
+	err := parse()
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
+		io.CopyN(io.Discard, body, 64<<20) // a browser shows the answer only once it was heard out
 		return &refusal{status: http.StatusRequestEntityTooLarge, code: "too-large"}
 	case err != nil:
 		return &refusal{status: http.StatusBadRequest, code: "malformed"}

@@ -11,6 +11,7 @@ type startView struct {
 	Searches bool
 	Due      chart // what falls due per year
 	Saved    []api.SavedSearch
+	Setup    string // step of the guided set-up that comes next; "" when it has ended or is nobody's business
 }
 
 // task is something that waits for a person.
@@ -85,6 +86,15 @@ func start(v *visit) error {
 			return err
 		}
 		p.Due = dueChart(v.lang, rows, v.today().Year, dueSoon)
+	}
+	if v.may("POST /v1/tenant/setup") {
+		var tenant api.OwnTenant
+		if err := v.get("/v1/tenant", &tenant); err != nil {
+			return err
+		}
+		if !setupEnded(tenant.Setup) {
+			p.Setup = tenant.Setup
+		}
 	}
 	p.Searches = v.may("GET /v1/records")
 	var err error

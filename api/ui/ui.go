@@ -119,6 +119,18 @@ var pages = []page{
 	{"GET /verwaltung/protokoll", auditPage, "GET /v1/audit"},
 	{"GET /verwaltung/mandanten", tenantsPage, "GET /v1/tenants"},
 
+	{"GET /einrichtung", setupPage, "POST /v1/tenant/setup"},
+	{"GET /einrichtung/{step}", setupStepPage, "POST /v1/tenant/setup"},
+	{"POST /einrichtung/{step}/weiter", passStep, "POST /v1/tenant/setup"},
+	{"POST /einrichtung/name", setTenantName, "POST /v1/tenant/rename"},
+	{"POST /einrichtung/personen", addSecond, "POST /v1/users"},
+	{"POST /einrichtung/personen/ich", setOwnName, "POST /v1/users/{id}/rename"},
+	{planPattern, setPlan, "POST /v1/classification"},
+	{"POST /einrichtung/siegel", trySeal, "POST /v1/equipment/seal/trial"},
+	{"POST /einrichtung/speicher", tryStore, "POST /v1/equipment/store/trial"},
+	{"POST /einrichtung/abschluss", finishSetup, "POST /v1/tenant/setup"},
+	{"POST /einrichtung/verzicht", skipSetup, "POST /v1/tenant/setup"},
+
 	{"GET /arbeit", work, "GET /v1/submissions"},
 
 	{"GET /profil", profilePage, ""},
