@@ -122,6 +122,7 @@ func TestBackupPostgres(t *testing.T) {
 			as.get("/v1/records/"+kept.ID).want(t, 200)
 			to.stop(t)
 			to.checked(t)
+			to.tells(t, "between backup and loss")
 			s = saved{to, s.folder, s.passphrase}
 			if said := s.backup(t); strings.Contains(said, "object-lost") {
 				t.Error(said)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/audit"
 	"bestand/retention"
 )
 
@@ -66,6 +67,14 @@ func (in *installation) checked(t *testing.T) {
 		t.Errorf("check: exit code %d\n%s%s", code, out, complaint)
 	}
 	if out, complaint, code := program(t, append([]string{"audit", "verify", "--data", in.dir}, in.flags...)...); code != 0 {
+		t.Errorf("audit verify: exit code %d\n%s%s", code, out, complaint)
+	}
+}
+
+// tells wants the audit log to say something of a restore.
+func (in *installation) tells(t *testing.T, text string) {
+	t.Helper()
+	if out, complaint, code := program(t, append([]string{"audit", "verify", "--data", in.dir}, in.flags...)...); code != 0 || !strings.Contains(out, audit.CodeRestored) || !strings.Contains(out, text) {
 		t.Errorf("audit verify: exit code %d\n%s%s", code, out, complaint)
 	}
 }
@@ -158,6 +167,7 @@ func TestBackup(t *testing.T) {
 	admin.get("/v1/records/"+gone.ID).refused(t, 410, "destroyed", "")
 	admin.get("/v1/records/"+kept.ID).want(t, 200)
 	_, later := admin.archive(about("später", "63.10", "Titel"), file("a.bin", blob("Bytewortspäter")))
+	in.enqueue(t, "store-audit")
 	in.stop(t)
 	if said := s.backup(t, "--reread"); !strings.Contains(said, "2 of destroyed records left out") { // package and receipt
 		t.Error(said)
@@ -226,7 +236,9 @@ func TestBackup(t *testing.T) {
 		if _, complaint, code := program(t, saved{in, filepath.Join(t.TempDir(), "x"), s.passphrase}.args("restore", t.TempDir())...); code == 0 || !strings.Contains(complaint, "no finished backup") {
 			t.Error(code, complaint)
 		}
-		look(t, s.restore(t, "--newer", newer), true)
+		to := s.restore(t, "--newer", newer)
+		look(t, to, true)
+		to.tells(t, "are later and are left in sealed segments alone")
 	})
 }
 

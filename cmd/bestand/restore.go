@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/audit"
 	"bestand/preservation/backup"
 	"bestand/preservation/catalog"
 	"bestand/preservation/replica"
@@ -166,6 +168,8 @@ type restoreMark struct {
 	Newer     string    `json:"newer,omitempty"` // likewise, of the later backup
 	NewerMade time.Time `json:"newer_made,omitzero"`
 	Copy      string    `json:"copy,omitempty"` // where the second copy is
+	// LogEnds are the last entries of the audit logs in the backup, by tenant.
+	LogEnds map[preservation.TenantID]int64 `json:"log_ends,omitempty"`
 }
 
 func digest(head []byte) string {
@@ -224,7 +228,7 @@ func (r *restoration) prepare() error {
 		if err := r.mark.goesOn(begun, r.cfg.CopyGone); err != nil {
 			return fmt.Errorf("data folder %s: %w", r.cfg.Data, err)
 		}
-		r.again = true
+		r.again, r.mark.LogEnds = true, begun.LogEnds
 	case !errors.Is(err, os.ErrNotExist):
 		return err
 	default:
@@ -238,11 +242,7 @@ func (r *restoration) prepare() error {
 			}
 		}
 	}
-	mark, err := json.Marshal(r.mark)
-	if err == nil {
-		err = writeDurably(path, mark)
-	}
-	if err != nil {
+	if err := r.writeMark(); err != nil {
 		return err
 	}
 	if err := r.putSecrets(); err != nil {
@@ -253,6 +253,42 @@ func (r *restoration) prepare() error {
 		return nil
 	}
 	return r.from.CopyCatalog(catalog)
+}
+
+func (r *restoration) writeMark() error {
+	mark, err := json.Marshal(r.mark)
+	if err != nil {
+		return err
+	}
+	return writeDurably(r.cfg.path(restoringFile), mark)
+}
+
+// logEnds notes with which entry the audit log of each tenant ends in the backup, before
+// anything later comes to it.
+func (r *restoration) logEnds(ctx context.Context, a *archive) error {
+	if r.mark.LogEnds != nil {
+		return nil
+	}
+	ends := map[preservation.TenantID]int64{}
+	for _, t := range r.from.Tenants {
+		last, err := a.catalog.Tenant(t.ID).AuditLatest(ctx, 0, "", 1)
+		if err != nil {
+			return err
+		}
+		for _, e := range last {
+			ends[t.ID] = e.Seq
+		}
+		for e, err := range r.from.Entries(t.ID) {
+			if err != nil {
+				return err
+			}
+			if _, to, ok := audit.ParseName(path.Base(e.Key)); ok && strings.HasPrefix(e.Key, audit.Prefix) {
+				ends[t.ID] = max(ends[t.ID], to)
+			}
+		}
+	}
+	r.mark.LogEnds = ends
+	return r.writeMark()
 }
 
 // laterAnchors are the trust anchors of a later backup from which a restore took what
@@ -357,6 +393,9 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 			return fmt.Errorf("bucket %s is not empty: there is %s; a restore goes into empty ones: empty the data folder as well, and name others (--s3-bucket-prefix). bestand rebuild restores the catalog of buckets that live", a.bucketName(t.ID), stray)
 		}
 	}
+	if err := r.logEnds(ctx, a); err != nil {
+		return err
+	}
 	bad, later := 0, map[preservation.TenantID]bool{}
 	for _, t := range r.from.Tenants {
 		store, err := a.bucket(ctx, t.ID)
@@ -389,6 +428,9 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		}
 		if done.Grown > 0 {
 			fmt.Fprintf(r.stdout, "  %d versions and events of its records are later than the backup\n", done.Grown)
+		}
+		if done.Audit > 0 {
+			fmt.Fprintf(r.stdout, "  %d segments and seals of the audit log are later than the backup\n", done.Audit)
 		}
 		unfinished, err := tenant.ForgetUnfinished(ctx)
 		if err != nil {
@@ -427,8 +469,13 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		for _, w := range begun {
 			fmt.Fprintf(r.stdout, "  record %s is back: its destruction had begun and had not ended; the service goes on with it, or calls it off\n", w.Record)
 		}
-		if err := tenant.Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.restore", Object: string(t.ID),
-			Detail: map[string]string{"backup": r.from.Made.Format(time.RFC3339), "damaged": fmt.Sprint(bad), "later": fmt.Sprint(later[t.ID])}}); err != nil {
+		sealed, err := tenant.View().AuditKnown(ctx)
+		if err != nil {
+			return err
+		}
+		entry := audit.Restored(t.ID, r.from.Made, r.mark.LogEnds[t.ID], sealed)
+		entry.Detail["damaged"], entry.Detail["later"] = fmt.Sprint(bad), fmt.Sprint(later[t.ID])
+		if err := tenant.Audit(ctx, entry); err != nil {
 			return err
 		}
 	}

@@ -189,6 +189,7 @@ func (c *Chain) entries(f *findings, s Segment) {
 	if e := entries[len(entries)-1]; e.Seq > c.Last.Seq {
 		c.Last = e
 	}
+	f.all = append(f.all, History(s.Name, entries)...)
 	if !failed(f.all) {
 		f.add(preservation.Passed, CodeEntries, "entries %d to %d follow each other, SHA-256", first, last)
 	}

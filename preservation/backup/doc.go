@@ -48,8 +48,9 @@
 // destroyed lose their entry, and then Sweep, the only thing here that removes copies,
 // removes what no entry names. A restore leaves out what was destroyed by the tombstones
 // of the backup or of a later one, and takes from the later one also the documents that
-// decide on destruction, and what came to records that it brings back: versions and events
-// say when these may be destroyed. A destruction that was begun is no proof: its record is restored,
+// decide on destruction, what came to records that it brings back, as versions and events
+// say when these may be destroyed, and the segments of the audit log, which goes on behind
+// the newest. A destruction that was begun is no proof: its record is restored,
 // and the service goes on with it or calls it off.
 //
 // What is not in a backup: submissions that have no receipt yet, whose senders still

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bestand/preservation"
+	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 )
 
@@ -28,8 +29,8 @@ import (
 type Restore struct {
 	Run *Run
 	// Newer is a later run of the same archive, whose tombstones count as well, the
-	// documents that decide on destruction, and what came to records of Run: versions and
-	// events say when these may be destroyed. Nil: there is none.
+	// documents that decide on destruction, what came to records of Run (versions and
+	// events say when these may be destroyed), and the audit log. Nil: there is none.
 	Newer *Run
 	// Second opens the second copy of a tenant's bucket, which has lived on since the run
 	// was made and counts like a later one. Nil: there is none.
@@ -56,6 +57,7 @@ type Restored struct {
 	Lost      int // that were gone from the old bucket and are back
 	Newer     int // later documents
 	Grown     int // later objects of records that the run has
+	Audit     int // later segments of the audit log, and their seals
 	Failed    []preservation.Finding
 
 	mu sync.Mutex
@@ -88,12 +90,12 @@ func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store pre
 	if err := r.put(ctx, t, r.Run, store, stones, nil, out, moved); err != nil || !newer {
 		return out, err
 	}
-	had := map[string]string{} // documents of this run, with their digests
+	had := map[string]string{} // documents and segments of the audit log of this run, with their digests
 	for e, err := range r.Run.Entries(t) {
 		if err != nil {
 			return out, err
 		}
-		if strings.HasPrefix(e.Key, documents) {
+		if strings.HasPrefix(e.Key, documents) || strings.HasPrefix(e.Key, audit.Prefix) {
 			had[e.Key] = e.SHA256
 		}
 	}
@@ -102,8 +104,13 @@ func (r *Restore) Bucket(ctx context.Context, t preservation.TenantID, store pre
 		return out, err
 	}
 	// The proof that a record was destroyed later belongs to it, and so do holds that were
-	// set or released since, with all else that decides on destruction by now.
+	// set or released since, with all else that decides on destruction by now. The audit log
+	// is one chain, which goes on behind its end.
 	later := func(e Entry) (bool, error) {
+		if strings.HasPrefix(e.Key, audit.Prefix) {
+			_, known := had[e.Key]
+			return !known, nil
+		}
 		if strings.HasPrefix(e.Key, documents) {
 			if _, known := had[e.Key]; known {
 				return false, nil
@@ -360,8 +367,11 @@ func (r *Restore) put(ctx context.Context, t preservation.TenantID, run *Run, st
 			} else if !ok {
 				continue
 			}
-			if strings.HasPrefix(e.Key, documents) {
+			switch {
+			case strings.HasPrefix(e.Key, documents):
 				out.Newer++
+			case strings.HasPrefix(e.Key, audit.Prefix):
+				out.Audit++
 			}
 		}
 		if id, ok := recordOf(e.Key); ok && wanted == nil {

@@ -15,12 +15,13 @@ import (
 	"strings"
 
 	"bestand/preservation"
+	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 )
 
 // fromSecond brings from the second copy what counts of it: tombstones that the runs do
 // not have, with the proofs of these destructions, later documents that decide on what
-// may be destroyed, and what came to records of the run. One that cannot be read, or is
+// may be destroyed, what came to records of the run, and the audit log. One that cannot be read, or is
 // not what was stored, is a finding: nobody knows what it decides.
 func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store preservation.Store, stones map[preservation.RecordID]catalog.Tombstone, out *Restored) error {
 	second, err := r.Second(ctx, t)
@@ -104,12 +105,20 @@ func (r *Restore) fromSecond(ctx context.Context, t preservation.TenantID, store
 			grown[id] = append(grown[id], o.Key)
 		}
 	}
+	for o, err := range r.since(ctx, t, second, audit.Prefix, &common) {
+		if err != nil {
+			return fmt.Errorf("second copy: %w", err)
+		}
+		if err := r.bringLarge(ctx, store, second, o.Key, out, &out.Audit); err != nil {
+			return err
+		}
+	}
 	if err := r.Run.ofLiving(t, grown, stones); err != nil {
 		return err
 	}
 	for _, id := range slices.Sorted(maps.Keys(grown)) {
 		for _, key := range grown[id] {
-			if err := r.bringLarge(ctx, store, second, key, out); err != nil {
+			if err := r.bringLarge(ctx, store, second, key, out, &out.Grown); err != nil {
 				return err
 			}
 		}
@@ -240,8 +249,8 @@ func (r *Restore) bring(ctx context.Context, store preservation.Store, l later, 
 	return true, nil
 }
 
-// bringLarge stores an object of any size of the second copy with its lock.
-func (r *Restore) bringLarge(ctx context.Context, store, second preservation.Store, key string, out *Restored) error {
+// bringLarge stores an object of any size of the second copy with its lock, and counts it.
+func (r *Restore) bringLarge(ctx context.Context, store, second preservation.Store, key string, out *Restored, n *int) error {
 	o, body, err := second.Get(ctx, key, "")
 	if errors.Is(err, preservation.ErrNotFound) {
 		return nil // gone since
@@ -267,7 +276,7 @@ func (r *Restore) bringLarge(ctx context.Context, store, second preservation.Sto
 		return fmt.Errorf("restore %s from the second copy: %w", key, err)
 	}
 	out.count(Entry{Size: o.Size})
-	out.Grown++
+	*n++
 	return nil
 }
 
@@ -296,6 +305,6 @@ func (r *Restore) inSecond(ctx context.Context, t preservation.TenantID) (is fun
 			o, err, more = next()
 		}
 		_, ofRecord := recordOf(key)
-		return more && o.Key == key && (strings.HasPrefix(key, documents) || ofRecord), err
+		return more && o.Key == key && (strings.HasPrefix(key, documents) || strings.HasPrefix(key, audit.Prefix) || ofRecord), err
 	}, stop, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"bestand/preservation"
+	"bestand/preservation/audit"
 )
 
 // AuditStored returns up to which entry the audit log stands in the bucket.
@@ -15,23 +16,79 @@ func (t *Tenant) AuditStored(ctx context.Context) (seq int64, err error) {
 }
 
 // RestoreAudit brings back entries that were read from the bucket. Those that
-// are there already stay as they are; the log goes on behind the last.
+// are there already stay as they are; the log goes on behind the last. A catalog that is
+// older than the bucket may have noted others under their numbers since: these are set
+// aside, for ResumeAudit.
 func (x *Tx) RestoreAudit(entries []AuditEntry) error {
 	for _, e := range entries {
-		detail := ""
-		if len(e.Detail) > 0 {
-			detail = toJSON(e.Detail)
+		added, err := x.addAudit(e)
+		if err == nil && added == 0 {
+			var aside bool
+			if aside, err = x.setAside(e); err == nil && aside {
+				_, err = x.addAudit(e)
+			}
 		}
-		if _, err := x.tx.exec(`INSERT INTO audit (tenant, seq, at_ms, actor, action, object, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-			ON CONFLICT (tenant, seq) DO NOTHING`,
-			string(x.tenant), e.Seq, ms(e.At), e.Actor, e.Action, e.Object, detail, e.Prev, e.Hash); err != nil {
-			return fmt.Errorf("restore audit: %w", err)
+		if err == nil {
+			_, err = x.tx.exec(`UPDATE audit_head SET seq = $2, hash = $3, stored = $2 WHERE tenant = $1 AND seq < $2`, string(x.tenant), e.Seq, e.Hash)
 		}
-		if _, err := x.tx.exec(`UPDATE audit_head SET seq = $2, hash = $3, stored = $2 WHERE tenant = $1 AND seq < $2`, string(x.tenant), e.Seq, e.Hash); err != nil {
+		if err != nil {
 			return fmt.Errorf("restore audit: %w", err)
 		}
 	}
 	return nil
+}
+
+func (x *Tx) addAudit(e AuditEntry) (int64, error) {
+	detail := ""
+	if len(e.Detail) > 0 {
+		detail = toJSON(e.Detail)
+	}
+	return x.tx.exec(`INSERT INTO audit (tenant, seq, at_ms, actor, action, object, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (tenant, seq) DO NOTHING`,
+		string(x.tenant), e.Seq, ms(e.At), e.Actor, e.Action, e.Object, detail, e.Prev, e.Hash)
+}
+
+// setAside takes the entries from the number of another one on out of the log, if they
+// differ from it, no segment holds them and it follows what is before. Their numbers are
+// negative until they come back.
+func (x *Tx) setAside(e AuditEntry) (bool, error) {
+	var have, before string
+	err := x.tx.queryRow(`SELECT hash, prev FROM audit WHERE tenant = $1 AND seq = $2`, string(x.tenant), e.Seq).Scan(&have, &before)
+	if err != nil || have == e.Hash || before != e.Prev || e.Sum(x.tenant) != e.Hash {
+		return false, err
+	}
+	if known, err := x.View().AuditKnown(x.tx.ctx); err != nil || known >= e.Seq {
+		return false, err
+	}
+	if _, err := x.tx.exec(`UPDATE audit SET seq = -seq WHERE tenant = $1 AND seq >= $2`, string(x.tenant), e.Seq); err != nil {
+		return false, err
+	}
+	_, err = x.tx.exec(`UPDATE audit_head SET seq = $2, hash = $3 WHERE tenant = $1`, string(x.tenant), e.Seq-1, e.Prev)
+	return true, err
+}
+
+// ResumeAudit appends what RestoreAudit has set aside behind the newest entry of the
+// bucket: each with the number and the time that it had, and before them one that says so.
+func (t *Tenant) ResumeAudit(ctx context.Context) error {
+	return t.db.write(ctx, func(x *tx) error {
+		rows, err := x.query(`SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit WHERE tenant = $1 AND seq < 0 ORDER BY seq DESC`, string(t.id))
+		aside, err := collect(rows, err, scanAudit)
+		if err != nil || len(aside) == 0 {
+			return err
+		}
+		if _, err := x.exec(`DELETE FROM audit WHERE tenant = $1 AND seq < 0`, string(t.id)); err != nil {
+			return err
+		}
+		if err := x.audit(t.id, audit.Resumed(t.id, -aside[0].Seq, -aside[len(aside)-1].Seq)); err != nil {
+			return err
+		}
+		for _, e := range aside {
+			if err := x.audit(t.id, e.Again(-e.Seq)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // RestoreTenant adds a tenant whose bucket was found, with an empty audit log

@@ -96,7 +96,7 @@ func adopt(ctx context.Context, t *catalog.Tenant, s preservation.Store, known i
 	}
 	same := func(a, b audit.Entry) bool { return a.Seq == b.Seq && a.Hash == b.Hash }
 	if len(have) > len(entries) || !slices.EqualFunc(have, entries[:len(have)], same) {
-		return segment, fmt.Errorf("%s holds other entries than the catalog has, which must be older than the bucket: stop the service and run bestand rebuild, which takes up what the bucket has: %w", segment.Key, preservation.ErrCorrupt)
+		return segment, fmt.Errorf("%s holds other entries than the catalog has, which must be older than the bucket: stop the service and run bestand rebuild, which takes up what the bucket has and goes on behind it: %w", segment.Key, preservation.ErrCorrupt)
 	}
 	segment.SHA256 = hex256(data)
 	return segment, nil
@@ -172,7 +172,9 @@ func hex256(data []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// restoreAudit reads the segments back, oldest first, and their seals.
+// restoreAudit reads the segments back, oldest first, and their seals. The log goes on
+// behind the newest: what a catalog that is older than the bucket has noted instead is
+// appended there.
 func (b *rebuild) restoreAudit(ctx context.Context) error {
 	for o, err := range b.objects(ctx, audit.Prefix) {
 		if err != nil {
@@ -207,5 +209,5 @@ func (b *rebuild) restoreAudit(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.tenant.ResumeAudit(ctx)
 }

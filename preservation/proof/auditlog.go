@@ -189,6 +189,7 @@ func (n *Notary) VerifyAudit(ctx context.Context, t *catalog.Tenant, roots *x509
 		return err
 	}
 	if len(rest) > 0 {
+		found = append(found, audit.History("", rest)...)
 		found = append(found, auditFinding(preservation.Notice, CodeAuditWaiting, "", fmt.Sprintf("the entries from %d on are in the catalog alone; within minutes they go to the bucket", rest[0].Seq)))
 	}
 	return report("catalog", found)

@@ -1,0 +1,71 @@
+package audit
+
+import (
+	"maps"
+	"strconv"
+	"time"
+
+	"bestand/preservation"
+)
+
+// Codes of findings about what a log tells of itself. Both are notices: nothing is wrong
+// with the log, but not all that it tells of needs to be in the archive.
+const (
+	CodeRestored = "audit-restored" // the archive was restored from a backup
+	CodeResumed  = "audit-resumed"  // its catalog was older than the bucket
+)
+
+const (
+	actionRestore = "tenant.restore"
+	actionResume  = "audit.resume"
+)
+
+// Restored is the entry about a restore from a backup of an instant, whose log ended with
+// one entry. The segments go up to another: those in between came later.
+func Restored(tenant preservation.TenantID, backup time.Time, end, sealed int64) Entry {
+	e := Entry{Actor: "cli", Action: actionRestore, Object: string(tenant), Detail: map[string]string{
+		"backup": backup.UTC().Format(time.RFC3339), "log_end": strconv.FormatInt(end, 10)}}
+	if sealed > end {
+		e.Detail["later_first"], e.Detail["later_last"] = strconv.FormatInt(end+1, 10), strconv.FormatInt(sealed, 10)
+	}
+	return e
+}
+
+// Resumed is the entry before those that a catalog had noted from one number to another
+// while the bucket had others under these.
+func Resumed(tenant preservation.TenantID, first, last int64) Entry {
+	return Entry{Actor: "system", Action: actionResume, Object: string(tenant), Detail: map[string]string{
+		"noted_first": strconv.FormatInt(first, 10), "noted_last": strconv.FormatInt(last, 10)}}
+}
+
+// Again is an entry to be appended once more, which had another number.
+func (e Entry) Again(noted int64) Entry {
+	detail := maps.Clone(e.Detail)
+	if detail == nil {
+		detail = map[string]string{}
+	}
+	detail["noted_as"], detail["noted_at"] = strconv.FormatInt(noted, 10), e.At.UTC().Format(time.RFC3339Nano)
+	return Entry{Actor: e.Actor, Action: e.Action, Object: e.Object, Detail: detail}
+}
+
+// History are the findings about what some entries tell of the log itself.
+func History(subject string, entries []Entry) (found []preservation.Finding) {
+	f := &findings{subject: subject}
+	for _, e := range entries {
+		at, d := e.At.UTC().Format(time.RFC3339), e.Detail
+		switch {
+		case e.Action == actionRestore && d["later_first"] != "":
+			f.add(preservation.Notice, CodeRestored, "entry %d: restored at %s from the backup of %s, whose log ended with entry %s; entries %s to %s are later and are left in sealed segments alone: what they tell of is back only where a later copy had it",
+				e.Seq, at, d["backup"], d["log_end"], d["later_first"], d["later_last"])
+		case e.Action == actionRestore && d["log_end"] != "":
+			f.add(preservation.Notice, CodeRestored, "entry %d: restored at %s from the backup of %s, whose log ended with entry %s; what was noted between backup and loss is not in this log: segments that were exported then prove it",
+				e.Seq, at, d["backup"], d["log_end"])
+		case e.Action == actionRestore:
+			f.add(preservation.Notice, CodeRestored, "entry %d: restored at %s from the backup of %s", e.Seq, at, d["backup"])
+		case e.Action == actionResume:
+			f.add(preservation.Notice, CodeResumed, "entry %d: at %s the catalog was older than the bucket; what it had noted as entries %s to %s follows, with those numbers and times, behind the newest sealed entry %d",
+				e.Seq, at, d["noted_first"], d["noted_last"], e.Seq-1)
+		}
+	}
+	return f.all
+}
