@@ -103,15 +103,24 @@ func archiveOf(t testing.TB, content []byte) archived {
 	o, err = a.bucket.Put(t.Context(), a.receipt, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: digest, Lock: lock})
 	must(err)
 	must(a.tenant.FinishSubmission(t.Context(), rec.Submission, "signed", catalog.RecordObject{Key: a.receipt, Kind: "event", Version: 1, VersionID: o.VersionID, Size: o.Size, SHA256: digest, Stored: o.Modified}, nil, stored))
-	access, secret := srv.Credentials()
-	a.behind, err = minio.New("localhost", &minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), Region: "us-east-1", TrailingHeaders: true,
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(srv.Endpoint(), "unix:"))
-		}}})
-	must(err)
+	a.behind = behind(t, srv)
 	a.objects = filepath.Join(dir, "objects", "archive")
 	a.file = a.object(key)
 	return a
+}
+
+// behind is a client of a store of no part of the archive.
+func behind(t testing.TB, srv *objectstore.Server) *minio.Client {
+	t.Helper()
+	access, secret := srv.Credentials()
+	c, err := minio.New("localhost", &minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), Region: "us-east-1", TrailingHeaders: true,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(srv.Endpoint(), "unix:"))
+		}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // object is the file of an object.

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+	"golang.org/x/sys/unix"
+
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/fixity"
@@ -25,8 +28,9 @@ import (
 // doubled is an archive with a second copy in a store of its own.
 type doubled struct {
 	archived
-	copy *s3.Bucket
-	dir  string // folder of the second copy
+	copy      *s3.Bucket
+	dir       string        // folder of the second copy
+	copyAside *minio.Client // as behind, of the second copy
 }
 
 func double(t *testing.T) doubled {
@@ -38,7 +42,7 @@ func double(t *testing.T) doubled {
 	if d.copy, err = storetest.Client(t, srv).Bucket(t.Context(), "zweit"); err != nil {
 		t.Fatal(err)
 	}
-	d.dir = filepath.Join(dir, "objects", "zweit")
+	d.dir, d.copyAside = filepath.Join(dir, "objects", "zweit"), behind(t, srv)
 	d.follow(t)
 	return d
 }
@@ -148,6 +152,73 @@ func TestMend(t *testing.T) {
 			}
 			if c.code == fixity.CodeMended {
 				d.rebuilt(t)
+			}
+		})
+	}
+}
+
+// TestCopyTouched has something else than the archive write into the second copy, hide an
+// object of it and take a lock away: each is found and told, and what can be is mended.
+func TestCopyTouched(t *testing.T) {
+	pkg := func(d doubled) string { return preservation.PackageKey(d.id, 1) }
+	for _, c := range []struct {
+		name  string
+		touch func(*testing.T, doubled)
+		left  []string // codes of findings that stay, for a person to look at
+		audit string   // action of the entry about what was mended
+	}{
+		{"a version on top of the package", func(t *testing.T, d doubled) { over(t, d.copyAside, d.copy.Name(), pkg(d)) },
+			[]string{fixity.CodeCopySurplus}, "fixity.repair"},
+		{"a version on top of the receipt", func(t *testing.T, d doubled) { over(t, d.copyAside, d.copy.Name(), d.receipt) },
+			[]string{fixity.CodeCopySurplus}, "fixity.repair"},
+		{"a delete marker on the package", func(t *testing.T, d doubled) {
+			if err := d.copyAside.RemoveObject(t.Context(), d.copy.Name(), pkg(d), minio.RemoveObjectOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{fixity.CodeCopySurplus}, "fixity.repair"},
+		{"the lock is gone", func(t *testing.T, d doubled) {
+			if err := unix.Removexattr(filepath.Join(d.dir, pkg(d)), "user.object-retention"); err != nil {
+				t.Fatal(err)
+			}
+		}, nil, "fixity.relock"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := double(t)
+			var log bytes.Buffer
+			s := d.scrub(t, &log)
+			run(t, s, d.archived)
+			if told := d.told(t); len(told) > 0 {
+				t.Fatalf("intact, and %+v", told)
+			}
+			c.touch(t, d)
+			for range 3 {
+				run(t, s, d.archived)
+			}
+			check, err := d.tenant.View().Checked(t.Context(), d.id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var left []string
+			for _, f := range check.Findings {
+				left = append(left, f.Code)
+			}
+			if !slices.Equal(left, c.left) || d.audited(t, c.audit) != 1 {
+				t.Errorf("left %+v, %d entries %s, events %+v\n%s", check.Findings, d.audited(t, c.audit), c.audit, d.told(t), &log)
+			}
+			if f, err := d.tenant.View().Fixity(t.Context()); err != nil || f.Findings != int64(len(c.left)) { // as the metric tells
+				t.Errorf("%+v %v", f, err)
+			}
+			if told := d.told(t); len(told) == 0 || told[0].Outcome != preservation.Failure {
+				t.Errorf("events %+v", told)
+			}
+			want, err := d.bucket.Stat(t.Context(), pkg(d), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			have, err := d.copy.Stat(t.Context(), pkg(d), "")
+			if err != nil || have.SHA256 != want.SHA256 || have.Lock != want.Lock {
+				t.Errorf("the second copy has %+v, want %+v: %v", have, want, err)
 			}
 		})
 	}

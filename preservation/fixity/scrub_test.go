@@ -169,8 +169,13 @@ func rename(t *testing.T, from, to string) {
 // over writes another version of a key, as no part of the archive does.
 func (a archived) over(t *testing.T, key string) {
 	t.Helper()
+	over(t, a.behind, a.bucket.Name(), key)
+}
+
+func over(t *testing.T, behind *minio.Client, bucket, key string) {
+	t.Helper()
 	body := []byte("darüber")
-	if _, err := a.behind.PutObject(t.Context(), a.bucket.Name(), key, bytes.NewReader(body), int64(len(body)),
+	if _, err := behind.PutObject(t.Context(), bucket, key, bytes.NewReader(body), int64(len(body)),
 		minio.PutObjectOptions{DisableContentSha256: true, Checksum: minio.ChecksumSHA256}); err != nil {
 		t.Fatal(err)
 	}
