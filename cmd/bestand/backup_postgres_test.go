@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/audit"
 	"bestand/preservation/catalog/catalogtest"
 	"bestand/retention"
 )
@@ -123,6 +124,9 @@ func TestBackupPostgres(t *testing.T) {
 			to.stop(t)
 			to.checked(t)
 			to.tells(t, "between backup and loss")
+			if !c.dumped {
+				to.tells(t, audit.CodeRebuilt)
+			}
 			s = saved{to, s.folder, s.passphrase}
 			if said := s.backup(t); strings.Contains(said, "object-lost") {
 				t.Error(said)

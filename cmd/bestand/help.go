@@ -105,7 +105,8 @@ service. bestand user add --help shows the flags.`,
 and passwords are not in the buckets and do not come back, nor does the audit
 log of the last minutes before the loss; the next start prints a new
 administrator's token. The service must be stopped. A catalog that is there
-already gets what it lacks.`,
+already gets what it lacks; what an older one noted in its audit log meanwhile
+goes behind the newest entry of the bucket.`,
 	"doctor": `Looks for the programs that the archive uses and says of each which version is
 here, what is lost without it and how to have it. Changes nothing, and may be
 used beside a running service.`,

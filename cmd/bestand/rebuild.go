@@ -12,6 +12,7 @@ import (
 
 	"bestand/ingest"
 	"bestand/preservation"
+	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
 	"bestand/preservation/verdict"
@@ -121,6 +122,10 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
 		return ledger.Report{}, err
 	}
+	noted, err := t.AuditLatest(ctx, 0, "", 1)
+	if err != nil {
+		return ledger.Report{}, err
+	}
 	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Remains: retention.Remains, Seal: verdict.Seal(a.trust, time.Now),
 		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged, Withdrawn: read.withdrawn})
 	if err != nil {
@@ -135,7 +140,13 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if report.Problems = append(report.Problems, problems...); err != nil {
 		return report, err
 	}
-	return report, t.Audit(ctx, catalog.AuditEntry{Actor: "cli", Action: "tenant.rebuild", Object: string(id)})
+	sealed := int64(0)
+	if len(noted) == 0 {
+		if sealed, err = t.View().AuditKnown(ctx); err != nil {
+			return report, err
+		}
+	}
+	return report, t.Audit(ctx, audit.Rebuilt(id, sealed))
 }
 
 // reindex brings the index of a tenant to the end of the change feed, with the

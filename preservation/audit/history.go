@@ -8,16 +8,18 @@ import (
 	"bestand/preservation"
 )
 
-// Codes of findings about what a log tells of itself. Both are notices: nothing is wrong
+// Codes of findings about what a log tells of itself. They are notices: nothing is wrong
 // with the log, but not all that it tells of needs to be in the archive.
 const (
 	CodeRestored = "audit-restored" // the archive was restored from a backup
 	CodeResumed  = "audit-resumed"  // its catalog was older than the bucket
+	CodeRebuilt  = "audit-rebuilt"  // its catalog was lost and made anew
 )
 
 const (
 	actionRestore = "tenant.restore"
 	actionResume  = "audit.resume"
+	actionRebuild = "tenant.rebuild"
 )
 
 // Restored is the entry about a restore from a backup of an instant, whose log ended with
@@ -27,6 +29,16 @@ func Restored(tenant preservation.TenantID, backup time.Time, end, sealed int64)
 		"backup": backup.UTC().Format(time.RFC3339), "log_end": strconv.FormatInt(end, 10)}}
 	if sealed > end {
 		e.Detail["later_first"], e.Detail["later_last"] = strconv.FormatInt(end+1, 10), strconv.FormatInt(sealed, 10)
+	}
+	return e
+}
+
+// Rebuilt is the entry about a catalog that got what the bucket has. One that was made anew
+// has the log up to an entry of the newest segment; 0 stands for one that was there.
+func Rebuilt(tenant preservation.TenantID, sealed int64) Entry {
+	e := Entry{Actor: "cli", Action: actionRebuild, Object: string(tenant)}
+	if sealed > 0 {
+		e.Detail = map[string]string{"log_end": strconv.FormatInt(sealed, 10)}
 	}
 	return e
 }
@@ -62,6 +74,9 @@ func History(subject string, entries []Entry) (found []preservation.Finding) {
 				e.Seq, at, d["backup"], d["log_end"])
 		case e.Action == actionRestore:
 			f.add(preservation.Notice, CodeRestored, "entry %d: restored at %s from the backup of %s", e.Seq, at, d["backup"])
+		case e.Action == actionRebuild && d["log_end"] != "":
+			f.add(preservation.Notice, CodeRebuilt, "entry %d: at %s the catalog was made anew from the bucket, whose log ended with entry %s; what was noted behind that, in the minutes before the loss, is lost",
+				e.Seq, at, d["log_end"])
 		case e.Action == actionResume:
 			f.add(preservation.Notice, CodeResumed, "entry %d: at %s the catalog was older than the bucket; what it had noted as entries %s to %s follows, with those numbers and times, behind the newest sealed entry %d",
 				e.Seq, at, d["noted_first"], d["noted_last"], e.Seq-1)
