@@ -28,7 +28,7 @@ func isASiC(name string) bool {
 	return slices.Contains([]string{".asice", ".sce", ".asics", ".scs"}, strings.ToLower(path.Ext(name)))
 }
 
-// validateASiC checks the XAdES signatures in a container over the files in it.
+// validateASiC checks the XAdES and CAdES signatures in a container over the files in it.
 func (w *work) validateASiC(ctx context.Context, f *file) error {
 	in, err := os.Open(f.path)
 	if err != nil {
@@ -74,9 +74,10 @@ type asic struct {
 	*work
 	container  *container.Container
 	signatures int
-	covered    map[string]bool // by any of them whose value is right
-	loose      []string        // named like signatures, and have none
-	left       int64           // bytes that signatures may still ask for
+	covered    map[string]bool          // by any of them whose value is right
+	loose      []string                 // named like signatures, and have none
+	manifests  map[string]*asicManifest // by the signatures over them; nil: not read yet
+	left       int64                    // bytes that signatures may still ask for
 	found      []preservation.Finding
 }
 
@@ -97,8 +98,11 @@ func (a *asic) validate(ctx context.Context, e *container.Entry) error {
 		}
 		return nil
 	}
+	if path.Ext(name) == ".p7s" {
+		return a.validateCAdES(ctx, e)
+	}
 	if path.Ext(name) != ".xml" {
-		a.note("signature-unsupported", finding.Printable(e.Name), "not supported: signatures in a container other than XAdES: check it with another verifier")
+		a.note("signature-unsupported", finding.Printable(e.Name), "not supported: signatures in a container other than XAdES and CAdES: check it with another verifier")
 		return nil
 	}
 	in, err := a.container.Reader(e)

@@ -3,6 +3,8 @@ package ingest
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"strings"
 	"testing"
@@ -34,11 +36,75 @@ func TestValidateASiC(t *testing.T) {
 		{"more around the signatures", "akte.asice", repack(t, both, "META-INF/signatures001.xml", more), "document-partly-covered signing-time-claimed", "anlage.txt akte.xml"},
 		{"file is gone", "akte.asice", repack(t, both, "anlage.txt", ""), "signed-content-missing signing-time-claimed", "akte.xml"},
 		{"file added", "akte.asice", repack(t, both, "mehr.txt", "neu"), "signing-time-claimed container-partly-covered", "anlage.txt akte.xml"},
-		{"CMS signature added", "akte.asice", repack(t, both, "META-INF/signature.p7s", "?"), "signing-time-claimed signature-unsupported", "anlage.txt akte.xml"},
+		{"CMS signature of nothing added", "akte.asice", repack(t, both, "META-INF/signature.p7s", "?"), "signing-time-claimed signed-content-missing", "anlage.txt akte.xml"},
+		{"signature of another kind added", "akte.asice", repack(t, both, "META-INF/signature.pgp", "?"), "signing-time-claimed signature-unsupported container-partly-covered", "anlage.txt akte.xml"},
 		{"no signature", "akte.asice", repack(t, both, "META-INF/signatures001.xml", ""), "signature-missing", ""},
 		{"damaged", "akte.asice", spoil(t, both, "anlage.txt"), "signed-content-damaged signing-time-claimed container-partly-covered", "akte.xml"},
 		{"signature damaged", "akte.asice", spoil(t, both, "META-INF/signatures001.xml"), "container-damaged container-partly-covered", ""},
 		{"no ZIP", "akte.asice", "PK", "zip-unreadable", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var codes []string
+			said := ""
+			for _, e := range s.validateAll(s.file(c.file, c.content)) {
+				said += e.Detail + "\n"
+				if e.Code != "" && e.Code != "revocation-unknown" {
+					codes = append(codes, e.Code)
+				}
+			}
+			if got := strings.Join(codes, " "); got != c.codes {
+				t.Errorf("codes %q, want %q:\n%s", got, c.codes, said)
+			}
+			for name := range strings.FieldsSeq(c.signed) {
+				if !strings.Contains(said, name+" is what was signed") {
+					t.Errorf("%s is not said to be signed:\n%s", name, said)
+				}
+			}
+		})
+	}
+}
+
+// TestValidateASiCWithCAdES has containers signed by openssl.
+func TestValidateASiCWithCAdES(t *testing.T) {
+	s := newNotary(t)
+	empty := func() string {
+		var b bytes.Buffer
+		if err := zip.NewWriter(&b).Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}()
+	one := repack(t, repack(t, empty, "anlage.txt", "Anlage"), "META-INF/signature.p7s", s.sign("Anlage", "-outform", "DER"))
+
+	digest := func(content string) string {
+		sum := sha256.Sum256([]byte(content))
+		return base64.StdEncoding.EncodeToString(sum[:])
+	}
+	reference := func(name, content string) string {
+		return `<asic:DataObjectReference URI="` + name + `"><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>` + digest(content) + `</ds:DigestValue></asic:DataObjectReference>`
+	}
+	manifest := `<asic:ASiCManifest xmlns:asic="http://uri.etsi.org/02918/v1.2.1#" xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><asic:SigReference URI="META-INF/signature001.p7s" MimeType="application/pkcs7-signature"/>` +
+		reference("Stra%C3%9Fe.txt", "Anlage") + reference("akte.xml", "<Akte/>") + `</asic:ASiCManifest>`
+	two := repack(t, repack(t, empty, "Straße.txt", "Anlage"), "akte.xml", "<Akte/>")
+	two = repack(t, two, "META-INF/ASiCManifest001.xml", manifest)
+	two = repack(t, two, "META-INF/signature001.p7s", s.sign(manifest, "-outform", "DER"))
+	for _, c := range []struct {
+		name, file, content string
+		codes               string // of warnings, but for revocation
+		signed              string // names of what was signed
+	}{
+		{"ASiC-S", "anlage.asics", one, "signing-time-claimed", "anlage.txt"},
+		{"ASiC-S, changed", "anlage.asics", repack(t, one, "anlage.txt", "anderes"), "digest-mismatch signing-time-claimed container-partly-covered", ""},
+		{"ASiC-S, damaged", "anlage.asics", spoil(t, one, "anlage.txt"), "container-damaged container-partly-covered", ""},
+		{"ASiC-E", "akte.asice", two, "signing-time-claimed", "Straße.txt akte.xml"},
+		{"ASiC-E, file changed", "akte.asice", repack(t, two, "akte.xml", "<Andere/>"), "signing-time-claimed digest-mismatch container-partly-covered", "Straße.txt"},
+		{"ASiC-E, file gone", "akte.asice", repack(t, two, "akte.xml", ""), "signing-time-claimed signed-content-missing", "Straße.txt"},
+		{"ASiC-E, file damaged", "akte.asice", spoil(t, two, "akte.xml"), "signing-time-claimed signed-content-damaged container-partly-covered", "Straße.txt"},
+		{"ASiC-E, file added", "akte.asice", repack(t, two, "mehr.txt", "neu"), "signing-time-claimed container-partly-covered", "Straße.txt akte.xml"},
+		{"ASiC-E, manifest changed with a file", "akte.asice", repack(t, repack(t, two, "akte.xml", "<Andere/>"), "META-INF/ASiCManifest001.xml", strings.Replace(manifest, digest("<Akte/>"), digest("<Andere/>"), 1)),
+			"digest-mismatch signing-time-claimed container-partly-covered", ""},
+		{"ASiC-E, manifest no XML", "akte.asice", repack(t, two, "META-INF/ASiCManifest001.xml", "<"), "manifest-unreadable signed-content-missing container-partly-covered", ""},
+		{"signature no CMS", "anlage.asics", repack(t, one, "META-INF/signature.p7s", "?"), "cms-malformed container-partly-covered", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var codes []string

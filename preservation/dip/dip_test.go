@@ -135,6 +135,7 @@ func (r *rig) oneToOne(data [][]byte) {
 
 func TestASiC(t *testing.T) {
 	r := newRig(t)
+	r.source.Statements = said // which came after the evidence, and is no part of it
 	var b bytes.Buffer
 	r.must(dip.ASiC(t.Context(), &b, r.source))
 	if got := string(b.Bytes()[30 : 38+len(dip.ASiCType)]); got != "mimetype"+dip.ASiCType { // EN 319 162-1, A.1

@@ -23,10 +23,17 @@ var digests = map[string]crypto.Hash{
 	"http://www.w3.org/2001/04/xmlenc#sha512": crypto.SHA512,
 }
 
+// Digest is the digest that an identifier of XML Signature stands for, as far as it is
+// known here.
+func Digest(uri string) (crypto.Hash, bool) {
+	h, ok := digests[uri]
+	return h, ok
+}
+
 // digestMethod reads the digest that an element with a DigestMethod asks for.
 func digestMethod(n *node) (crypto.Hash, error) {
 	uri, _ := n.one(dsig, "DigestMethod").attr("Algorithm")
-	h, ok := digests[uri]
+	h, ok := Digest(uri)
 	if !ok {
 		return 0, unsupported("the digest " + uri)
 	}
