@@ -12,4 +12,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('session',       'session_person',    '1000 2 1'),
   ('session',       'session_ends',      '1000 1'),
   ('saved_search',  'saved_search_name', '1000 1000 5 1');
+-- What waits for a time-stamp is counted, and the oldest told, without its rows.
+DROP INDEX record_object_unstamped;
+CREATE INDEX record_object_unstamped ON record_object(tenant, record_id, version, stored_ms) WHERE kind = 'package' AND stamp = '';
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('record_object', 'record_object_unstamped', '10000 10000 1 1 1');
 ANALYZE sqlite_schema;
