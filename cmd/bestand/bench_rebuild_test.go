@@ -124,7 +124,7 @@ func rebuildAnew(b testing.TB, dir string) (took, work time.Duration) {
 		b.Fatal(err)
 	}
 	begin, before := time.Now(), worked()
-	if problems, err := a.rebuild(context.WithoutCancel(b.Context()), b.Output()); err != nil || problems > 0 {
+	if problems, err := a.rebuild(context.WithoutCancel(b.Context()), nil, b.Output()); err != nil || problems > 0 {
 		b.Fatal(problems, err)
 	}
 	took, work = time.Since(begin), worked()-before

@@ -247,6 +247,9 @@ func TestIntentDestroysNothing(t *testing.T) {
 	if code != 1 || !strings.Contains(out, "package-missing "+preservation.EventPrefix(preservation.RecordID(r.ID))) || !strings.Contains(out, " 0 tombstones") {
 		t.Errorf("exit code %d\n%s%s", code, out, complaint)
 	}
+	if out, complaint, code := program(t, append([]string{"rebuild", "--complete", r.ID, "--data", in.dir}, in.flags...)...); code != 1 || !strings.Contains(out, "not-completed") {
+		t.Errorf("the lock of the second copy still runs: exit code %d\n%s%s", code, out, complaint)
+	}
 	in.serve(t)
 	in.endLeases(t)
 	in.enqueue(t, retention.JobDispose)

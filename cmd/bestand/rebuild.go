@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ import (
 // rebuildCommand restores catalog and index from the buckets.
 func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flags("rebuild", stderr)
+	var complete csv
+	fs.Var(&complete, "complete", "`records` whose destruction the loss of the catalog cut off, separated by commas: end it, if its approval stands in the bucket and no hold")
 	cfg, err := loadConfig(fs, args)
 	if err != nil {
 		return err
@@ -31,7 +34,7 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	problems, err := a.rebuild(ctx, stdout)
+	problems, err := a.rebuild(ctx, complete, stdout)
 	return errors.Join(err, unread(problems), a.close())
 }
 
@@ -44,8 +47,9 @@ func unread(problems int) error {
 }
 
 // rebuild restores catalog and index from the buckets. Problems are objects of which
-// nothing could be made: the rest is done. With an error it has to be done again.
-func (a *archive) rebuild(ctx context.Context, stdout io.Writer) (problems int, err error) {
+// nothing could be made: the rest is done. With an error it has to be done again. The
+// destructions to complete are named by their records.
+func (a *archive) rebuild(ctx context.Context, complete []string, stdout io.Writer) (problems int, err error) {
 	defer roomForRebuild()()
 	end, err := a.catalog.Load(ctx)
 	if err != nil {
@@ -85,6 +89,9 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer) (problems int, 
 		start := time.Now()
 		read := newFulltexts()
 		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), read)
+		if err == nil {
+			complete, err = a.complete(ctx, preservation.TenantID(id), complete, read, &report, stdout)
+		}
 		if err != nil {
 			return problems, fmt.Errorf("tenant %s: %w", id, err)
 		}
@@ -101,7 +108,39 @@ func (a *archive) rebuild(ctx context.Context, stdout io.Writer) (problems int, 
 	if tenants == 0 {
 		return problems, fmt.Errorf("no bucket of a tenant: is %s the prefix of this installation's buckets?", a.cfg.S3BucketPrefix)
 	}
-	return problems, nil
+	for _, id := range complete {
+		fmt.Fprintf(stdout, "record %s: nothing in the buckets tells of it\n", verdict.Legible(id))
+	}
+	return problems + len(complete), nil
+}
+
+// complete ends the destructions of those records that belong to a tenant, and returns the
+// others.
+func (a *archive) complete(ctx context.Context, tenant preservation.TenantID, records []string, read *fulltexts, report *ledger.Report, stdout io.Writer) (others []string, err error) {
+	d := &retention.Disposer{Officer: a.officer, Vault: a.vault}
+	for _, record := range records {
+		id := preservation.RecordID(record)
+		if !id.Valid() {
+			others = append(others, record)
+			continue
+		}
+		var refused *retention.Refusal
+		switch err := d.Complete(ctx, a.catalog.Tenant(tenant), id, "cli"); {
+		case errors.Is(err, catalog.ErrNotFound):
+			others = append(others, record)
+		case errors.As(err, &refused):
+			report.Problems = append(report.Problems, preservation.Finding{Code: "not-completed", Severity: preservation.Failed, Subject: preservation.EventPrefix(id), Detail: refused.Reason})
+		case err != nil:
+			return others, err
+		default:
+			read.withdrawn(id)
+			fmt.Fprintf(stdout, "record %s: its destruction is completed\n", id)
+			report.Problems = slices.DeleteFunc(report.Problems, func(f preservation.Finding) bool {
+				return strings.HasPrefix(f.Subject, preservation.EventPrefix(id)) || strings.HasPrefix(f.Subject, preservation.PackagePrefix(id))
+			})
+		}
+	}
+	return others, nil
 }
 
 // tenantOf says whose bucket it is that has a tenant's name.

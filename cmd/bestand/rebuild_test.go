@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,8 +11,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 	"bestand/retention"
 )
 
@@ -123,6 +126,56 @@ func TestRebuildOlderCatalog(t *testing.T) {
 		if n := in.count(t, `SELECT COUNT(*) FROM record WHERE id = $1 AND retention_state = 'held'`, r.ID); n != 1 {
 			t.Error("the record is not held")
 		}
+	}
+}
+
+// TestRebuildCompletes kills the service after it has purged a record and before the
+// tombstone is written, and loses the catalog: the next rebuild says how to end that, and
+// the one that is told to does.
+func TestRebuildCompletes(t *testing.T) {
+	t.Parallel()
+	in := install(t, "--lock-mode", string(preservation.Governance)).serve(t)
+	admin := in.admin(t)
+	_, r := admin.archive(about("halb", parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob("Bytewort")))
+	newOffice(admin).permit(t, true, parentContacts)
+	in.settled(t, admin)
+	in.stop(t)
+	db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + filepath.Join(in.dir, "catalog.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Tenant(firstTenant).Enqueue(t.Context(), catalog.Job{Kind: retention.JobDispose, Key: "test"}), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	in.env = []string{killVariable + "=purged"}
+	in.start(t)
+	if code := in.wait(t, 2*time.Minute); code != -1 {
+		t.Fatalf("exit code %d, want death by signal", code)
+	}
+	in.env = nil
+	for _, name := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm"} {
+		if err := os.Remove(filepath.Join(in.dir, name)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, 1, "bestand rebuild --complete " + r.ID},
+		{[]string{"--complete", "01hzzzzzzzzzzzzzzzzzzzzzzz"}, 1, "nothing in the buckets tells of it"},
+		{[]string{"--complete", r.ID}, 0, "its destruction is completed"},
+		{nil, 0, "1 tombstones"},
+	} {
+		if out, complaint, code := program(t, slices.Concat([]string{"rebuild", "--data", in.dir}, in.flags, step.args)...); code != step.code || !strings.Contains(out, step.want) {
+			t.Fatalf("%s: exit code %d\n%s%s", step.args, code, out, complaint)
+		}
+	}
+	in.serve(t)
+	in.issue(t, "musterstadt", "anna", "reader").get("/v1/records/"+r.ID).refused(t, 410, "destroyed", "")
+	if keys := in.keys(t, preservation.EventPrefix(preservation.RecordID(r.ID))); len(keys) != 2 {
+		t.Errorf("of its events stay %q", keys)
 	}
 }
 

@@ -192,18 +192,14 @@ func (b *rebuild) restorePast(ctx context.Context, p past) error {
 		return err
 	}
 	if !known {
-		detail := "there are events of this record, and neither a readable package nor a tombstone"
-		if slices.ContainsFunc(p.all, func(e stored) bool { return ending(e.EventObject) }) {
-			detail += "; its destruction was announced, and nothing says that it took place: nothing of it is purged. If the second copy or a backup has its packages, put them back"
-		}
-		b.problem(preservation.EventPrefix(p.record), "package-missing", detail)
+		b.problem(preservation.EventPrefix(p.record), "package-missing", "there are events of this record, and neither a readable package nor a tombstone"+p.begun())
 		return nil
 	}
 	for _, e := range p.all {
 		e.at.Version = rec.Version
 		var err error
 		if e.Event.Type == preservation.EventStore {
-			err = b.restoreSubmission(ctx, rec, e)
+			err = b.restoreSubmission(ctx, rec, e, p.begun())
 		} else {
 			err = b.restoreOther(ctx, e)
 		}
@@ -248,14 +244,23 @@ func (b *rebuild) restoreTombstone(ctx context.Context, p past, known bool) (boo
 	return true, b.tenant.Update(ctx, func(x *catalog.Tx) error { return x.Destroy(stone) })
 }
 
+// begun says what to do about missing packages of a record whose destruction was announced;
+// nothing of any other.
+func (p past) begun() string {
+	if !slices.ContainsFunc(p.all, func(e stored) bool { return ending(e.EventObject) }) {
+		return ""
+	}
+	return "; its destruction was announced, and nothing says that it took place: nothing of it is purged. If the second copy or a backup has its packages, put them back; if it was destroyed, bestand rebuild --complete " + string(p.record) + " ends that"
+}
+
 // ending reports whether an event is about the end of a record.
 func ending(e preservation.EventObject) bool {
 	return e.Event.Type == preservation.EventIntent || e.Event.Type == preservation.EventDelete
 }
 
 // restoreSubmission brings back the submission of a receipt, and holds the
-// package against what was receipted.
-func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e stored) error {
+// package against what was receipted. hint is said of one that is missing.
+func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e stored, hint string) error {
 	if !e.readable {
 		b.problem(e.at.Key, "unreadable-event", "no receipt")
 		return nil
@@ -272,7 +277,7 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 	}
 	switch {
 	case i < 0:
-		b.problem(body.Package, "package-missing", "it was receipted in "+e.at.Key)
+		b.problem(body.Package, "package-missing", "it was receipted in "+e.at.Key+hint)
 	case objects[i].SHA256 != promised:
 		if promised != "" {
 			b.problem(body.Package, "package-differs", fmt.Sprintf("SHA-256 is %s, receipted was %s in %s", objects[i].SHA256, promised, e.at.Key))
