@@ -235,7 +235,7 @@ func (r *attempt) unlocked(ctx context.Context, whole bool) error {
 	case held: // the catalog knows of none: one is being released, came this moment, or came back with a backup
 		if policy, err := r.Officer.policy(ctx, r.t); err != nil {
 			return err
-		} else if err := r.Officer.applyHold(ctx, r.t, policy, r.w.Record); err != nil {
+		} else if err := r.Officer.applyHolds(ctx, r.t, policy, []preservation.RecordID{r.w.Record}); err != nil {
 			return err
 		}
 		return r.postpone(ctx, whole, now.Add(time.Hour), "the store shows a legal hold")

@@ -59,7 +59,8 @@ type Disposer struct {
 	// confirm that the clock is right. 0 means 45 days.
 	Gap time.Duration
 
-	// Boundary is called between two steps, in tests: its error is what a crash would be.
+	// Boundary is called between two steps, in tests, of several records at a time: its
+	// error is what a crash would be.
 	Boundary func(name string) error
 }
 
@@ -109,8 +110,8 @@ func (d *Disposer) DisposeDue(ctx context.Context, t *catalog.Tenant, j catalog.
 	return &catalog.Later{Until: next, Reason: "destructions wait for locks"}
 }
 
-// disposeAll destroys records one by one. It returns when those that wait for a lock
-// want to be tried again, and tells of those that are refused.
+// disposeAll destroys records, several at a time. It returns when those that wait for a
+// lock want to be tried again, and tells of those that are refused.
 func (d *Disposer) disposeAll(ctx context.Context, t *catalog.Tenant, due []preservation.RecordID, told func(*Refusal)) (next time.Time, err error) {
 	var failed []error
 	destroyed := 0
@@ -134,27 +135,31 @@ func (d *Disposer) disposeAll(ctx context.Context, t *catalog.Tenant, due []pres
 	}
 	// All are decided before the first is destroyed: the index then lets go of
 	// all of them at once. What waits for its parts to be gone comes last.
+	works := make([]catalog.Disposal, len(due))
+	errs := make([]error, len(due))
+	abreast(ctx, len(due), func(i int) { works[i], errs[i] = d.begin(ctx, t, due[i]) })
+	if err := ctx.Err(); err != nil {
+		return next, err
+	}
 	var begun []catalog.Disposal
 	var rest []preservation.RecordID
-	for _, id := range due {
-		if err := ctx.Err(); err != nil {
-			return next, err
-		}
-		w, err := d.begin(ctx, t, id)
+	for i, err := range errs {
 		switch {
 		case err == nil:
-			begun = append(begun, w)
+			begun = append(begun, works[i])
 		case notNow(err):
-			rest = append(rest, id)
+			rest = append(rest, due[i])
 		default:
 			failed = append(failed, err)
 		}
 	}
-	for _, w := range begun {
-		if err := ctx.Err(); err != nil {
-			return next, err
-		}
-		settle(w.Record, d.advance(ctx, t, w))
+	errs = errs[:len(begun)]
+	abreast(ctx, len(begun), func(i int) { errs[i] = d.advance(ctx, t, begun[i]) })
+	if err := ctx.Err(); err != nil {
+		return next, err
+	}
+	for i, w := range begun {
+		settle(w.Record, errs[i])
 	}
 	for _, id := range rest {
 		if err := ctx.Err(); err != nil {

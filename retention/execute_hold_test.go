@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,12 +59,9 @@ func runMeetsHolds(t *testing.T, n int) {
 
 	var once sync.Once
 	var all sync.WaitGroup
-	buried := 0
+	var buried atomic.Int64
 	a.gate.Boundary = func(at string) error { // in the middle of the run
-		if at == "buried" {
-			buried++
-		}
-		if buried > n/4 {
+		if at == "buried" && buried.Add(1) > int64(n/4) {
 			once.Do(func() {
 				for part := range slices.Chunk(late, (len(late)+2)/3) { // three officers at once
 					all.Go(func() {

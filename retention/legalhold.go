@@ -4,119 +4,136 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
-// holders is how many records have their legal holds set at a time: each of them waits
-// for the store and then for the disk.
-const holders = 8
-
-// applyHolds is applyHold for many records. One that fails does not keep the others.
-func (o *Officer) applyHolds(ctx context.Context, t *catalog.Tenant, policy LockPolicy, ids []preservation.RecordID) error {
-	failed := make([]error, len(ids))
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for range min(holders, len(ids)) {
-		all.Go(func() {
-			for n := next.Add(1) - 1; n < int64(len(ids)) && ctx.Err() == nil; n = next.Add(1) - 1 {
-				failed[n] = o.applyHold(ctx, t, policy, ids[n])
-			}
-		})
-	}
-	all.Wait()
-	return errors.Join(failed...)
+// applied is a record whose objects in the store are in line with its holds.
+type applied struct {
+	id    preservation.RecordID
+	held  bool
+	event preservation.Event // that says so; its ID is empty when there is nothing to tell
+	row   catalog.RecordObject
 }
 
-// applyHold brings the legal holds of all versions of a record's objects in
-// line with its holds, and only then stores the evaluation. When a hold came or
-// went meanwhile the record stays marked and its turn comes again.
-func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, policy LockPolicy, id preservation.RecordID) error {
-	e, err := o.Evaluate(ctx, t, id)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return nil // destroyed since
+// applyHolds brings the legal holds of all versions of the records' objects in line
+// with their holds, and only then stores the evaluations, together: one at a time most
+// of it would be waiting for the disk. A record of which a hold came or went meanwhile,
+// and what a crash left undone, stays marked, and its turn comes again. One that fails
+// does not keep the others.
+func (o *Officer) applyHolds(ctx context.Context, t *catalog.Tenant, policy LockPolicy, ids []preservation.RecordID) error {
+	if len(ids) == 0 {
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	held := e.State == Held
 	s, err := o.Store(ctx, t)
 	if err != nil {
 		return err
 	}
-	var versions []preservation.Object
-	packages := false
-	for v, err := range objects(ctx, s, id) {
-		if err != nil {
-			return fmt.Errorf("hold on record %s: %w", id, err)
-		}
-		if !v.Marker {
-			versions = append(versions, v)
-			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(id))
-		}
-	}
-	r, err := t.View().Retention(ctx, id)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return nil
-	}
+	rows, err := t.View().Retentions(ctx, catalog.RetentionFilter{IDs: ids}, "", len(ids)) // without what was destroyed since
 	if err != nil {
 		return err
 	}
-	var event preservation.Event
-	var row catalog.RecordObject
-	// Of a record whose destruction has purged its packages there is nothing to tell any more.
-	tell := packages && held != (r.Last.State == string(Held))
-	note := func() error {
-		if event, row, err = o.noteHold(ctx, t, s, id, held, versions, eventLock(e, o.Now(), policy, r)); err != nil {
-			return fmt.Errorf("hold on record %s: %w", id, err)
+	facts, err := gather(ctx, t.View(), rows)
+	if err != nil {
+		return err
+	}
+	p, err := o.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return err
+	}
+	all := make([]applied, len(rows))
+	failed := make([]error, len(rows))
+	reached := abreast(ctx, len(rows), func(n int) {
+		e := Evaluate(p.schedule, *facts[n], p.holds, o.Now(), policy.zone())
+		all[n], failed[n] = o.applyHold(ctx, t, s, policy, &rows[n], &e)
+	})
+	done := make(map[preservation.RecordID]applied, reached)
+	for n, err := range failed[:reached] {
+		if err != nil {
+			failed[n] = fmt.Errorf("hold on record %s: %w", rows[n].Record, err)
+		} else {
+			done[rows[n].Record] = all[n]
 		}
-		row.Version = r.Version
-		return nil
+	}
+	return errors.Join(append(failed, o.holdsApplied(ctx, t, policy, done))...)
+}
+
+// applyHold does so in the store alone.
+func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, s preservation.Store, policy LockPolicy, r *catalog.Retention, e *Evaluation) (applied, error) {
+	a := applied{id: r.Record, held: e.State == Held}
+	var versions []preservation.Object
+	packages := false
+	for v, err := range objects(ctx, s, r.Record) {
+		if err != nil {
+			return a, err
+		}
+		if !v.Marker {
+			versions = append(versions, v)
+			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(r.Record))
+		}
+	}
+	// Of a record whose destruction has purged its packages there is nothing to tell any more.
+	tell := packages && a.held != (r.Last.State == string(Held))
+	note := func() (err error) {
+		a.event, a.row, err = o.noteHold(ctx, t, s, r.Record, a.held, versions, eventLock(*e, o.Now(), policy, *r))
+		a.row.Version = r.Version
+		return err
 	}
 	// A release is told before it is done: the second copy lets go of nothing without.
-	if tell && !held {
+	if tell && !a.held {
 		if err := note(); err != nil {
-			return err
+			return a, err
 		}
 	}
 	for _, v := range versions {
-		if err := s.SetHold(ctx, v.Key, v.VersionID, held); err != nil && !errors.Is(err, preservation.ErrNotFound) {
-			return fmt.Errorf("hold on record %s: %w", id, err)
+		if err := s.SetHold(ctx, v.Key, v.VersionID, a.held); err != nil && !errors.Is(err, preservation.ErrNotFound) {
+			return a, err
 		}
 	}
-	if tell && held {
-		if err := note(); err != nil {
-			return err
-		}
+	if tell && a.held {
+		return a, note()
+	}
+	return a, nil
+}
+
+// holdsApplied tells the catalog what was done in the store.
+func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy LockPolicy, done map[preservation.RecordID]applied) error {
+	if len(done) == 0 {
+		return nil
 	}
 	return o.change(ctx, t, System, func(ctx context.Context, x *edit) error {
-		r, err := x.v.Retention(ctx, id)
-		if errors.Is(err, catalog.ErrNotFound) {
-			return nil
-		}
+		rows, err := x.v.Retentions(ctx, catalog.RetentionFilter{IDs: slices.Collect(maps.Keys(done))}, "", len(done))
 		if err != nil {
 			return err
 		}
-		facts, err := gather(ctx, x.v, []catalog.Retention{r})
+		facts, err := gather(ctx, x.v, rows)
 		if err != nil {
 			return err
 		}
-		if event.ID != "" { // it happened, whatever comes next
-			if err := errors.Join(x.AddEvents(id, event), x.AddObject(id, row)); err != nil {
+		again := false
+		for i := range rows {
+			a := done[rows[i].Record]
+			if a.event.ID != "" { // it happened, whatever comes next
+				if err := errors.Join(x.AddEvents(a.id, a.event), x.AddObject(a.id, a.row)); err != nil {
+					return err
+				}
+			}
+			e := Evaluate(x.plan.schedule, *facts[i], x.plan.holds, x.now, policy.zone())
+			if (e.State == Held) != a.held {
+				again = true
+			} else if err := x.store(ctx, &rows[i], &e); err != nil {
 				return err
 			}
 		}
-		ev := Evaluate(x.plan.schedule, *facts[0], x.plan.holds, x.now, policy.zone())
-		if (ev.State == Held) != held {
+		if again {
 			return x.Enqueue(catalog.Job{Kind: JobEvaluate, Key: keyStale})
 		}
-		return x.store(ctx, &r, &ev)
+		return nil
 	})
 }
 
