@@ -8,7 +8,7 @@ import (
 
 // width is how many records are dealt with at a time: each of them waits for the store
 // and then for the disk.
-const width = 16
+const width = 32
 
 // abreast calls fn with the numbers below n, some at a time, until the context ends. It
 // returns how many it came to, counted from the first.

@@ -35,12 +35,14 @@ type grown struct {
 	classes  []string
 	sealer   *ingest.Sealer
 	original int // bytes of one
+	lock     preservation.Lock
+	change   func(*preservation.Metadata) // of each record; nil: as they come
 }
 
 // grow opens a data folder, which is made if it is not there.
 func grow(b testing.TB, dir string) *grown {
 	b.Helper()
-	g := &grown{TB: b, original: 100 << 10}
+	g := &grown{TB: b, original: 100 << 10, lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().AddDate(0, 3, 0).UTC().Truncate(24 * time.Hour)}}
 	var err error
 	g.archive, err = reopened(b, dir)
 	g.must(err)
@@ -112,6 +114,9 @@ func (g *grown) add(ctx context.Context, i int, objects bool) error {
 	r, text := g.source.Record(i, func(r int) string { return g.classes[r%len(g.classes)] })
 	r.Tenant = firstTenant
 	r.Files = r.Files[:1]
+	if g.change != nil {
+		g.change(&r.Metadata)
+	}
 	random := rand.New(rand.NewPCG(uint64(i), 1))
 	original := make([]byte, g.original)
 	for j := range original {
@@ -136,7 +141,7 @@ func (g *grown) add(ctx context.Context, i int, objects bool) error {
 		return preservation.Event{ID: id, Type: kind, At: at, Outcome: preservation.Success, Detail: "done", Agent: preservation.Agent{Type: preservation.Software, Name: "growth", Version: "1"}}
 	}
 	c := catalog.Commit{Record: r, Events: []preservation.Event{event(preservation.NewID(at), preservation.EventReceive), event(preservation.NewID(at), preservation.EventPackage)},
-		Pos: map[preservation.FileID]int64{}, Lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().AddDate(0, 3, 0).UTC().Truncate(24 * time.Hour)},
+		Pos: map[preservation.FileID]int64{}, Lock: g.lock,
 		Package: catalog.RecordObject{Key: preservation.PackageKey(r.ID, 1), Kind: "package", Version: 1, VersionID: "none", Size: 1, SHA256: r.Files[0].SHA256, Stored: at}}
 	if objects {
 		if err := g.storePackage(ctx, &c, contents); err != nil {

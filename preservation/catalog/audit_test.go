@@ -75,6 +75,35 @@ func TestAuditLogIsPaged(t *testing.T) {
 	})
 }
 
+// The newest entries come first, and those before one of them next.
+func TestAuditLatest(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		audited(t, f.tenant, 30)
+		audited(t, f.other, 5)
+		all, err := f.tenant.AuditLog(t.Context(), 0, "", 100)
+		must(t, err)
+		slices.Reverse(all)
+		for _, object := range []string{"", "o-1", "nobody"} {
+			want := slices.Clone(all)
+			if object != "" {
+				want = slices.DeleteFunc(want, func(e catalog.AuditEntry) bool { return e.Object != object })
+			}
+			var got []catalog.AuditEntry
+			for before := int64(0); ; {
+				page, err := f.tenant.AuditLatest(t.Context(), before, object, 7)
+				must(t, err)
+				if len(page) == 0 {
+					break
+				}
+				got, before = append(got, page...), page[len(page)-1].Seq
+			}
+			if !slices.EqualFunc(got, want, func(a, b catalog.AuditEntry) bool { return a.Seq == b.Seq && a.Hash == b.Hash }) {
+				t.Errorf("of %q\n%+v, want\n%+v", object, got, want)
+			}
+		}
+	})
+}
+
 // The chain holds under concurrent writers, and checking it meanwhile is no
 // false alarm.
 func TestAuditWhileWriting(t *testing.T) {
