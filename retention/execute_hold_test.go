@@ -109,7 +109,8 @@ func runMeetsHolds(t *testing.T, n int) {
 			t.Errorf("record %s is %s, and in the store %+v, %v", id, state, o, err)
 		}
 	}
-	if counts.Destroyed+counts.Left+counts.Open != int64(n) || counts.Open != int64(len(locked)) || counts.Left < int64(len(early)+len(late)/2) || now.Revision == 0 {
+	// What had begun when the holds came may have been too far to be called off: a page at most.
+	if counts.Destroyed+counts.Left+counts.Open != int64(n) || counts.Open != int64(len(locked)) || counts.Left < int64(len(early)+min(len(late), max(0, n-n/4-batch))) || now.Revision == 0 {
 		t.Errorf("%+v", counts)
 	}
 	t.Logf("%d records: %v; %.0f destroyed in a second", n, got, float64(counts.Destroyed)/took.Seconds())
