@@ -16,6 +16,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -103,26 +104,36 @@ func (c *client) call(ctx context.Context, method, path, contentType string, bod
 		Detail string `json:"detail"`
 		Errors []struct {
 			Field  string `json:"field"`
+			Code   string `json:"code"`
 			Detail string `json:"detail"`
 		} `json:"errors"`
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil {
-		return nil, &answerError{resp.StatusCode, "the archive answered " + resp.Status}
+		return nil, &answerError{status: resp.StatusCode, said: "the archive answered " + resp.Status}
 	}
 	msg := p.Detail
 	if msg == "" {
 		msg = p.Title
 	}
+	refused := &answerError{status: resp.StatusCode}
 	for _, e := range p.Errors {
 		msg += fmt.Sprintf("; %s: %s", e.Field, e.Detail)
+		refused.fields = append(refused.fields, [2]string{e.Field, e.Code})
 	}
-	return nil, &answerError{resp.StatusCode, fmt.Sprintf("%d %s", resp.StatusCode, msg)}
+	refused.said = fmt.Sprintf("%d %s", resp.StatusCode, msg)
+	return nil, refused
 }
 
 // answerError is an answer of 400 and above.
 type answerError struct {
 	status int
 	said   string
+	fields [][2]string // names and codes of what is wrong
+}
+
+// has reports whether a field was refused with a code.
+func (e *answerError) has(field, code string) bool {
+	return slices.Contains(e.fields, [2]string{field, code})
 }
 
 func (e *answerError) Error() string { return e.said }

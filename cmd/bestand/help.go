@@ -67,6 +67,18 @@ grace period, stop stops it at any time. export fetches the packages of what has
 A; transfer notes that the archive took these over, and is refused before. certificate
 fetches the proof, as PDF/A or JSON by the name of the file. bestand disposal decide
 --help shows the flags.`,
+	"reclassify": `Moves records of a running archive to another class (Umsortierung): those that are
+named, that a file lists, one a line, or that a query finds. --preview only tells where
+each would stand. Each is moved for itself: one that is refused is named, the others go
+on, and the same again moves what is left. It takes a records officer's token.`,
+	"subject": `Works on requests of persons concerned (GDPR Art. 15 to 18, SächsArchivG §6). create
+records those of a file or of the standard input, each an object of JSON with kind (access,
+erasure, restriction, counter-statement or rectification), subject (name, born, id),
+received and, for a counter-statement, text; it lists the records that may be meant.
+decide grants or refuses one for the records that are named. What is granted is carried
+out: an erasure becomes a disposal run. statement fetches what is held about the person,
+as PDF/A or JSON by the name of the file. They take a records officer's token.
+bestand subject decide --help shows the flags.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and
 ends with code 1 if anything does not. Changes nothing. The service must be
