@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/retention"
+	"bestand/retention/fileplan"
 )
 
 // disposalActs are the subcommands of bestand disposal.
@@ -44,7 +44,7 @@ type disposalFlags struct {
 
 func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
 	scoped := func(decisions string) {
-		fs.StringVar(&d.file, "csv", "", "`file` with the columns record, decision, until, note, as show --csv writes it")
+		fs.StringVar(&d.file, "csv", "", "`file` with the columns Datensatz, Entscheidung, Bis and Vermerk, as show --csv writes it")
 		fs.StringVar(&d.decision, "decision", "", "`decision` for all records, or for those of --class: "+decisions)
 		fs.Var(&d.classes, "class", "`classes` with all below them, separated by commas")
 		fs.StringVar(&d.note, "note", "", "why")
@@ -252,12 +252,12 @@ func readAppraisals(r io.Reader) ([]retention.Appraisal, error) {
 	if err != nil {
 		return nil, err
 	}
-	column := func(name string) int {
-		return slices.IndexFunc(head, func(h string) bool { return strings.EqualFold(strings.TrimSpace(h), name) })
+	column := func(names ...string) int {
+		return slices.IndexFunc(head, func(h string) bool { return slices.Contains(names, strings.ToLower(strings.TrimSpace(h))) })
 	}
-	record, decision, until, note := column("record"), column("decision"), column("until"), column("note")
+	record, decision, until, note := column("datensatz", "record"), column("entscheidung", "decision"), column("bis", "until"), column("vermerk", "note")
 	if record < 0 || decision < 0 {
-		return nil, errors.New("the first line has to name the columns record and decision")
+		return nil, errors.New("the first line has to name the columns Datensatz and Entscheidung")
 	}
 	type alike struct {
 		decision, note string
@@ -277,15 +277,15 @@ func readAppraisals(r io.Reader) ([]retention.Appraisal, error) {
 			if i < 0 {
 				return ""
 			}
-			return strings.TrimSpace(row[i])
+			return fileplan.Plain(strings.TrimSpace(row[i]))
 		}
 		a := alike{decision: cell(decision), note: cell(note)}
 		if a.decision == "" {
 			continue
 		}
 		line, _ := in.FieldPos(0)
-		if a.until, err = preservation.ParseDate(cell(until)); err != nil && cell(until) != "" {
-			return nil, fmt.Errorf("line %d: %w", line, err)
+		if a.until, err = fileplan.ParseDate(cell(until)); err != nil {
+			return nil, fmt.Errorf("line %d, column Bis: %w", line, err)
 		}
 		i, ok := at[a]
 		if !ok {
@@ -467,9 +467,7 @@ func (d *disposalFlags) show(ctx context.Context, run string, stdout io.Writer) 
 		a.tell(stdout)
 		return nil
 	}
-	var text bytes.Buffer
-	out := table.NewWriter(&text)
-	out.Write([]string{"record", "decision", "until", "note", "class", "end", "proposed", "offer", "answer", "state", "reason"})
+	rows := [][]string{{"Datensatz", "Entscheidung", "Bis", "Vermerk", "Kennzeichen", "Fristende", "Vorschlag", "Anzubieten", "Antwort", "Stand", "Grund"}}
 	var a disposalAnswer
 	for next := ""; ; next = a.Next {
 		a = disposalAnswer{}
@@ -477,14 +475,18 @@ func (d *disposalFlags) show(ctx context.Context, run string, stdout io.Writer) 
 			return err
 		}
 		for _, i := range a.Items {
-			out.Write([]string{string(i.Record), i.Decision, i.Until.String(), i.Note, i.Class, i.Ended.String(), i.Proposed, strconv.FormatBool(i.Offer), i.Answer, i.State, i.Reason})
+			offered := ""
+			if i.Offer {
+				offered = "ja"
+			}
+			rows = append(rows, []string{string(i.Record), i.Decision, i.Until.String(), i.Note, i.Class, i.Ended.String(), retention.GermanReason(i.Proposed), offered, i.Answer, retention.GermanState(i.State), retention.GermanReason(i.Reason)})
 		}
 		if a.Next == "" {
 			break
 		}
 	}
-	out.Flush()
-	if err := errors.Join(out.Error(), writeDurably(d.file, text.Bytes())); err != nil {
+	var text bytes.Buffer
+	if err := errors.Join(fileplan.WriteTable(&text, rows), writeDurably(d.file, text.Bytes())); err != nil {
 		return err
 	}
 	a.tell(stdout)

@@ -12,7 +12,7 @@ func TestReadAppraisals(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":                               "EOF",
-		"record,note\n":                  "record and decision",
+		"record,note\n":                  "Datensatz and Entscheidung",
 		"record,decision,until\nr,K,x\n": "line 2",
 		"record,decision\nr,V,x\n":       "wrong number of fields",
 	} {

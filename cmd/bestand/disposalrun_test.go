@@ -75,7 +75,7 @@ func TestDisposalRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = bytes.Replace(text, []byte(kept+",V,,ohne Wert"), []byte(kept+",K,2099-12-31,Klage angekündigt"), 1)
+	text = bytes.Replace(text, []byte(kept+";V;;ohne Wert"), []byte(kept+";K;31.12.2099;Klage angekündigt"), 1)
 	if err := os.WriteFile(list, text, 0o600); err != nil {
 		t.Fatal(err)
 	}

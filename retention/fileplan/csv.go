@@ -87,8 +87,9 @@ func neutral(s string) string {
 	return s
 }
 
-// plain takes back what neutral did.
-func plain(s string) string {
+// Plain takes back the apostrophe that WriteTable puts before what a spreadsheet
+// would calculate.
+func Plain(s string) string {
 	if rest, ok := strings.CutPrefix(s, "'"); ok && calculates(strings.TrimLeft(rest, "'")) {
 		return rest
 	}
@@ -121,7 +122,7 @@ func ReadCSV(r io.Reader) (*Plan, error) {
 	for _, row := range rows[1:] {
 		field := func(p property) string {
 			if i, ok := where[p]; ok && i < len(row.fields) {
-				return plain(strings.TrimSpace(row.fields[i]))
+				return Plain(strings.TrimSpace(row.fields[i]))
 			}
 			return ""
 		}

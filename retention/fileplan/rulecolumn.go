@@ -156,26 +156,32 @@ func flag() cell[bool] {
 	}
 }
 
-// day is written as 2026-12-31, and read as 31.12.2026, too, which spreadsheets
-// make of it.
+// day is written as 2026-12-31.
 func day() cell[preservation.Date] {
 	return cell[preservation.Date]{
 		func(d *preservation.Date) string { return d.String() },
 		func(d *preservation.Date, s string) error {
-			if s == "" {
-				return nil
-			}
-			t, err := time.Parse("2.1.2006", s)
-			if err != nil {
-				t, err = time.Parse(time.DateOnly, s)
-			}
-			if err != nil {
-				return errors.New("write an existing day as 2026-12-31 or 31.12.2026")
-			}
-			*d = preservation.DateOf(t)
-			return nil
+			var err error
+			*d, err = ParseDate(s)
+			return err
 		},
 	}
+}
+
+// ParseDate reads a day of a spreadsheet, such as 2026-12-31 or 31.12.2026; nothing
+// is no day.
+func ParseDate(s string) (preservation.Date, error) {
+	if s == "" {
+		return preservation.Date{}, nil
+	}
+	t, err := time.Parse("2.1.2006", s)
+	if err != nil {
+		t, err = time.Parse(time.DateOnly, s)
+	}
+	if err != nil {
+		return preservation.Date{}, errors.New("write an existing day as 2026-12-31 or 31.12.2026")
+	}
+	return preservation.DateOf(t), nil
 }
 
 func oneOf[F ~string](terms []term[F]) cell[F] {

@@ -64,7 +64,7 @@ func ReadRules(in io.Reader, now []retention.Rule) (*Rules, error) {
 		cell := func(column int) (text string, there bool) {
 			i, there := where[column]
 			if there && i < len(row.fields) {
-				text = plain(strings.TrimSpace(row.fields[i]))
+				text = Plain(strings.TrimSpace(row.fields[i]))
 			}
 			return text, there
 		}

@@ -1,0 +1,30 @@
+package ui
+
+import (
+	"testing"
+
+	"bestand/retention"
+)
+
+// TestWhy: certificates and spreadsheets, which are German, say of a record what the
+// pages say.
+func TestWhy(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
+	de := languages[0]
+	for _, reason := range []string{"there is no such record any more", "its destruction has begun", "its retention ends on 2030-12-31", "it is held", "it is unresolved", "it is conflict",
+		"it is permanent", "it is closed", "it is in the disposal run r", "it is kept until 2030-12-31 as decided in the disposal run r", "kept until 2030-01-31: Klage",
+		"its file is kept, or another part of it", "a new version was added since it was listed", "it is in another class than when it was listed",
+		"another rule or date applies than when it was listed", "the run was cancelled: Irrtum", "3 records to be destroyed", "Kreisarchiv, A 12, acknowledged on 2026-02-28",
+		"sample: one of 10", "sample: 5 of 1000", "sample: name with M", "sample: born on a day 1", "something else"} {
+		if page := de.why(reason); page.Text != retention.GermanReason(reason) || page.Known != (reason != "something else") {
+			t.Errorf("%q: page %q, certificate %q", reason, page.Text, retention.GermanReason(reason))
+		}
+	}
+	for _, state := range []string{"open", "destroyed", "transferred", "left", "refused"} {
+		if page := de.t("item." + state); page != retention.GermanState(state) {
+			t.Errorf("%s: page %q, certificate %q", state, page, retention.GermanState(state))
+		}
+	}
+}

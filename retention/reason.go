@@ -1,0 +1,77 @@
+package retention
+
+import (
+	"fmt"
+	"regexp"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+)
+
+// reasons are what this package writes of the records of a run, above all why one is
+// not disposed of, each with a key and German words for it.
+var reasons = []struct {
+	pattern *regexp.Regexp
+	key     string
+	german  string
+}{
+	{regexp.MustCompile(`^there is no such record(?: any more)?$`), "absent", "Die Akte gibt es nicht mehr."},
+	{regexp.MustCompile(`^its destruction has begun$`), "begun", "Ihre Vernichtung hat schon begonnen."},
+	{regexp.MustCompile(`^its retention ends on (\S+)$`), "retained", "Die Aufbewahrungsfrist läuft bis %s."},
+	{regexp.MustCompile(`^it is held$`), "held", "Eine Sperre hält sie fest."},
+	{regexp.MustCompile(`^it is unresolved$`), "unresolved", "Ihre Frist ist ungeklärt."},
+	{regexp.MustCompile(`^it is conflict$`), "conflict", "Ihre Fristen widersprechen sich."},
+	{regexp.MustCompile(`^it is permanent$`), "permanent", "Sie ist dauerhaft aufzubewahren."},
+	{regexp.MustCompile(`^it is (?:active|closed)$`), "active", "Ihre Frist hat noch nicht begonnen."},
+	{regexp.MustCompile(`^it is in the disposal run (\S+)$`), "other", "Sie ist schon im Aussonderungslauf %s."},
+	{regexp.MustCompile(`^it is kept until (\S+) as decided in the disposal run (\S+)$`), "kept", "Sie bleibt bis %s, so entschieden im Aussonderungslauf %s."},
+	{regexp.MustCompile(`^kept until (\S+): (.*)$`), "keep", "Sie bleibt bis %s: %s"},
+	{regexp.MustCompile(`^its file is kept, or another part of it$`), "part", "Ihre Akte oder ein anderer Teil davon bleibt."},
+	{regexp.MustCompile(`^a new version was added since it was listed$`), "version", "Seit der Aufnahme in den Lauf kam etwas dazu."},
+	{regexp.MustCompile(`^it is in another class than when it was listed$`), "class", "Sie wurde seit der Aufnahme in den Lauf umsortiert."},
+	{regexp.MustCompile(`^another rule or date applies than when it was listed$`), "rule", "Es gilt eine andere Regel oder Frist als bei der Aufnahme in den Lauf."},
+	{regexp.MustCompile(`^the run was cancelled: (.*)$`), "cancelled", "Der Lauf wurde abgebrochen: %s"},
+	{regexp.MustCompile(`^(\d+) records to be destroyed$`), "many", "%s Akten sind zu vernichten."},
+	{regexp.MustCompile(`^(.+), (.+), acknowledged on (\S+)$`), "acknowledged", "%s, %s, bestätigt am %s"},
+	{regexp.MustCompile(`^sample: one of (\d+)$`), "every", "Stichprobe: eine von %s"},
+	{regexp.MustCompile(`^sample: (\d+) of 1000$`), "share", "Stichprobe: %s von 1000"},
+	{regexp.MustCompile(`^sample: name with (\S+)$`), "letter", "Stichprobe: Name mit %s"},
+	{regexp.MustCompile(`^sample: born on a day (\d+)$`), "birthday", "Stichprobe: geboren an einem %s."},
+}
+
+// ReasonKey returns the key of a reason that a record of a run has, and what it names:
+// days, numbers, words of people. ok is false for words that are not known.
+func ReasonKey(reason string) (key string, named []string, ok bool) {
+	for _, r := range reasons {
+		if m := r.pattern.FindStringSubmatch(reason); m != nil {
+			return r.key, m[1:], true
+		}
+	}
+	return "", nil, false
+}
+
+// GermanReason is a reason in German, or as it is where its words are not known.
+func GermanReason(reason string) string {
+	key, named, ok := ReasonKey(reason)
+	if !ok {
+		return reason
+	}
+	args := make([]any, len(named))
+	for i, text := range named {
+		args[i] = text
+		if d, err := preservation.ParseDate(text); err == nil {
+			args[i] = germanDate(d)
+		}
+	}
+	for _, r := range reasons {
+		if r.key == key {
+			return fmt.Sprintf(r.german, args...)
+		}
+	}
+	return reason
+}
+
+// GermanState is the state of a record in a run in German.
+func GermanState(state string) string {
+	return map[string]string{catalog.ItemOpen: "offen", catalog.ItemDestroyed: "vernichtet", catalog.ItemTransferred: "übernommen", catalog.ItemLeft: "zurückgehalten", catalog.ItemRefused: "nicht aufgenommen"}[state]
+}
