@@ -230,10 +230,15 @@ func (s *server) GetCertificate(ctx context.Context, request GetCertificateReque
 
 // disposalRun is a run as the interface tells of it.
 func (s *server) disposalRun(ctx context.Context, r retention.Run) (DisposalRun, error) {
-	counts, err := s.tenant(ctx).View().CountItems(ctx, r.ID)
+	t := s.tenant(ctx)
+	waits, err := s.config.Officer.CertificateWaits(ctx, t, r)
+	if err != nil {
+		return DisposalRun{}, err
+	}
+	counts, err := t.View().CountItems(ctx, r.ID)
 	return DisposalRun{ID: r.ID, Revision: r.Revision, Title: r.Title, Selection: r.Selection, Collecting: r.Collecting, Status: string(r.Status),
 		Proposer: r.Proposer, Proposed: r.Proposed, Deciders: r.Deciders, Offer: r.Offer, Approval: r.Approval, Execution: r.Execution, Stop: r.Stop,
-		Ended: r.Ended, Certificate: string(r.Certificate), Counts: retention.Count(counts), History: r.History, Links: runLinks(r)}, err
+		Ended: r.Ended, Certificate: string(r.Certificate), CertificateWaits: waits, Counts: retention.Count(counts), History: r.History, Links: runLinks(r)}, err
 }
 
 func runLinks(r retention.Run) Links {

@@ -28,7 +28,7 @@ func (s *server) GetEvidence(ctx context.Context, request GetEvidenceRequestObje
 		version = *p.Version
 	}
 	if version > e.Version {
-		return nil, notFound.because("the record has %d versions", e.Version)
+		return nil, notFound.because("the newest version of the record is %d", e.Version)
 	}
 	var answer GetEvidenceResponseObject
 	switch p.Format {

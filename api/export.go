@@ -45,7 +45,7 @@ func (s *server) export(ctx context.Context, e catalog.Entry, version int, profi
 		version = e.Version
 	}
 	if version > e.Version {
-		return nil, notFound.because("the record has %d versions", e.Version)
+		return nil, notFound.because("the newest version of the record is %d", e.Version)
 	}
 	form := forms[profile]
 	source, err := s.config.Export(ctx, s.tenant(ctx), e.ID, version)

@@ -607,6 +607,9 @@ type DisposalRun struct {
 	// Certificate The record that holds its certificate.
 	Certificate string `json:"certificate,omitempty,omitzero"`
 
+	// CertificateWaits Why there is none although it has ended, and what to do.
+	CertificateWaits string `json:"certificate_waits,omitempty,omitzero"`
+
 	// Collecting Its records are still being listed.
 	Collecting bool                `json:"collecting,omitempty,omitzero"`
 	Counts     retention.RunCounts `json:"counts"`
@@ -1006,7 +1009,7 @@ type Problem struct {
 	Title     string    `json:"title"`
 	Tombstone Tombstone `json:"tombstone,omitempty,omitzero"`
 
-	// Type `/problems/` and the code.
+	// Type `urn:bestand:problem:` and the code.
 	Type string `json:"type"`
 }
 

@@ -183,7 +183,7 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return tooSlow, "", nil
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return malformed, "the body ends too early", nil
+		return malformed, "the body ends before its Content-Length, or before its last chunk: send it again whole, and leave the length to the program that sends it", nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable, "the answer took too long; send the request again", nil
 	}

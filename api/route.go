@@ -168,6 +168,8 @@ func checkQuery(r *http.Request, op *openapi3.Operation) error {
 			fields = append(fields, fieldError(name, "repeated", "must be given once"))
 		case p.Schema.Value.Type.Is(openapi3.TypeInteger) && !isWhole(values[0]):
 			fields = append(fields, fieldError(name, "type", "must be a whole number"))
+		case values[0] == "" && p.Schema.Value.Pattern != "":
+			fields = append(fields, fieldError(name, "required", "is empty: give one, or leave the parameter out"))
 		case values[0] != "" && !calendar(p.Schema.Value.Format, values[0]):
 			fields = append(fields, fieldError(name, p.Schema.Value.Format, fmt.Sprintf("%.40q is not %s", values[0], formats[p.Schema.Value.Format])))
 		}

@@ -204,9 +204,7 @@ func (c *Certificate) Page(records iter.Seq2[CertifiedRecord, error], digest str
 		}
 	}
 	return certificateTemplate, map[string]any{"Certificate": c, "Records": listed, "More": more, "Digest": digest,
-		"Outcome": func(state string) string {
-			return map[string]string{catalog.ItemDestroyed: "vernichtet", catalog.ItemTransferred: "übergeben, Kopie bleibt", catalog.ItemLeft: "aufbewahrt", catalog.ItemOpen: "offen"}[state]
-		},
+		"Outcome": GermanState,
 		"Grounds": c.grounds,
 		"Date":    germanDate}, nil
 }
@@ -219,16 +217,16 @@ func germanDate(d preservation.Date) string {
 }
 
 // grounds says in German why a record was destroyed, which its tombstone says in the
-// words of [Run.reason]; of others it is what the run noted.
+// words of [Run.reason]; of others what the run noted.
 func (c *Certificate) grounds(r CertifiedRecord) string {
 	if r.Outcome != catalog.ItemDestroyed || r.Decision == "" {
-		return r.Reason
+		return GermanReason(r.Reason)
 	}
 	parts := []string{"Frist beendet, Entscheidung " + r.Decision + " durch " + r.DecidedBy}
 	offered := "angeboten am " + germanDate(c.Offer.Offered) + " an " + c.Offer.Authority
 	switch {
 	case r.Transfer != "":
-		parts = append(parts, "übergeben: "+r.Transfer)
+		parts = append(parts, "übergeben: "+GermanReason(r.Transfer))
 	case r.Answer == NoAnswer:
 		parts = append(parts, offered+", keine Antwort bis "+germanDate(c.Offer.Deadline))
 	case r.Answer != "":
@@ -248,6 +246,25 @@ func (o *Officer) CertifyRun(ctx context.Context, t *catalog.Tenant, id string, 
 		}
 		return e.enter(ctx, r, Entry{Act: actCertificate, Record: record})
 	})
+}
+
+// noCertificateClass says what a certificate waits for.
+const noCertificateClass = "no class of the classification names the rule " + CertificateRule + ", by which the certificate is kept 30 years: add one"
+
+// CertificateWaits says why a run that has ended has no certificate in the archive and
+// gets none until somebody does something; nothing otherwise.
+func (o *Officer) CertificateWaits(ctx context.Context, t *catalog.Tenant, r Run) (string, error) {
+	if r.Open() || r.Certificate != "" || r.Status == RunCancelled && r.Execution.Begun.IsZero() { // of that there is nothing to certify
+		return "", nil
+	}
+	schedule, err := o.Schedule(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	if _, ok := schedule.CertificateClass(); ok {
+		return "", nil
+	}
+	return noCertificateClass, nil
 }
 
 // CertificateClass is the class in which certificates are archived: the first one that

@@ -104,10 +104,13 @@ func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, ac
 	return out, err
 }
 
-// putScheme puts a classification into force and tells of each class that has
-// another successor than before.
+// putScheme puts a classification into force, tells of each class that has another
+// successor than before, and has certificates made that waited for their class.
 func (e *edit) putScheme(ctx context.Context, s Scheme) error {
 	if err := e.add(ctx, KindScheme, schemeName, s, "classification.set"); err != nil {
+		return err
+	}
+	if err := e.Hasten(JobCertify); err != nil {
 		return err
 	}
 	for _, code := range slices.Sorted(maps.Keys(s.Successors)) {

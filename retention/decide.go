@@ -44,6 +44,13 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 	if err := Validate(h); err != nil {
 		return h, nil, err
 	}
+	today, err := o.Today(ctx, t)
+	if err != nil {
+		return h, nil, err
+	}
+	if h.Review.Before(today) {
+		return h, nil, Invalid{fault("review", "past", fmt.Sprintf("lies before today, %s: name a day to come on which somebody asks whether the hold is still needed", today))}
+	}
 	if _, err := namesRecords(ctx, t.View(), h.Scope.Records); err != nil {
 		return h, nil, err
 	}

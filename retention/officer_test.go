@@ -58,8 +58,15 @@ func TestOfficerRules(t *testing.T) {
 		t.Errorf("a bad scheme: %v", err)
 	}
 	s.Classes[len(s.Classes)-1].Parent = "00"
+	late := time.Now().AddDate(100, 0, 0)
+	if err := a.tenant.Enqueue(ctx, catalog.Job{Kind: JobCertify, Key: "waits", RunAt: late}); err != nil {
+		t.Fatal(err)
+	}
 	if s, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || s.Version != 2 {
 		t.Errorf("version %d, %v", s.Version, err)
+	}
+	if j, err := a.tenant.JobOf(ctx, JobCertify, "waits"); err != nil || !j.RunAt.Before(late.AddDate(-1, 0, 0)) {
+		t.Errorf("a certificate waits on although its class may be there: %+v, %v", j, err)
 	}
 	s.Version = 1
 	if _, err = a.officer.SetScheme(ctx, a.tenant, s, "bernd"); !errors.Is(err, catalog.ErrConflict) {

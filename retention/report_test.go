@@ -2,6 +2,7 @@ package retention
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -98,6 +99,10 @@ func TestHoldReview(t *testing.T) {
 			t.Fatal(err)
 		}
 		return h
+	}
+	var bad Invalid
+	if _, _, err := a.officer.SetHold(ctx, a.tenant, Hold{Scope: Scope{All: true}, Authority: "a", Reason: "r", Review: day(t, "2026-01-31")}, "anna"); !errors.As(err, &bad) || bad[0].Subject != "review" || bad[0].Code != "past" {
+		t.Errorf("a hold that is past its review is set: %v", err)
 	}
 	wide := set(Scope{Records: []preservation.RecordID{first}, Classes: []string{"01"}}, "2026-02-03")
 	late := set(Scope{All: true}, "2030-01-01")

@@ -45,14 +45,20 @@ func (s *service) certify(ctx context.Context, t *catalog.Tenant, j catalog.Job)
 }
 
 func (s *service) deliverCertificate(ctx context.Context, t *catalog.Tenant, run retention.Run, source string) error {
+	waits, err := s.officer.CertificateWaits(ctx, t, run)
+	if err != nil {
+		return err
+	}
+	if waits != "" { // the next classification calls sooner
+		return &catalog.Later{Until: s.now().Add(24 * time.Hour), Reason: waits}
+	}
 	schedule, err := s.officer.Schedule(ctx, t)
 	if err != nil {
 		return err
 	}
 	class, ok := schedule.CertificateClass()
-	if !ok {
-		return &catalog.Later{Until: s.now().Add(24 * time.Hour),
-			Reason: "no class of the classification names the rule " + retention.CertificateRule + ", by which the certificate is kept 30 years: add one"}
+	if !ok { // it was taken out in this moment
+		return &catalog.Later{Until: s.now().Add(time.Minute), Reason: "the classification changes"}
 	}
 	text, err := s.writeCertificate(ctx, t, run.ID)
 	if err != nil {

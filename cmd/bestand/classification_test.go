@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/retention"
 )
@@ -134,7 +135,12 @@ func TestReportsAndSchedules(t *testing.T) {
 	admin := in.admin(t)
 	admin.archive(about("1", "01.10", "Vorgang", "closed", "2015-11-30"), file("a.bin", blob("a")))
 	admin.archive(about("2", "63.10", "Ohne Ende"), file("b.bin", blob("b")))
-	hold := map[string]any{"query": map[string]any{"class": "01"}, "authority": "=Gericht", "reason": "Klage", "review": "2020-01-01"}
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	today := time.Now().In(berlin).Format(time.DateOnly)
+	hold := map[string]any{"query": map[string]any{"class": "01"}, "authority": "=Gericht", "reason": "Klage", "review": today}
 	var h struct{ ID string }
 	admin.post("/v1/holds", hold).want(t, 201).decode(t, &h)
 	command := func(want int, args ...string) (string, string) {
@@ -151,6 +157,11 @@ func TestReportsAndSchedules(t *testing.T) {
 		admin.get("/v1/holds/"+h.ID).want(t, 200).decode(t, &one)
 		return one.Progress == retention.Progress{Total: 1, Applied: 1}
 	})
+	in.stop(t)
+	if ready := in.shifted(t, 72); ready != "200 OK" { // three days later
+		t.Fatal(ready)
+	}
+	admin = in.admin(t)
 	if out, _ := command(0, "report", "due"); !strings.Contains(out, "\r\n2026;01.10;") || !strings.HasSuffix(out, ";B;1;1\r\n") {
 		t.Error(out)
 	}
@@ -162,7 +173,7 @@ func TestReportsAndSchedules(t *testing.T) {
 	}
 	sheet := filepath.Join(t.TempDir(), "holds.csv")
 	command(0, "report", "holds", sheet)
-	if data, err := os.ReadFile(sheet); err != nil || !strings.Contains(string(data), ";'=Gericht;Klage;") || !strings.HasSuffix(string(data), ";2020-01-01;ja;1;1\r\n") {
+	if data, err := os.ReadFile(sheet); err != nil || !strings.Contains(string(data), ";'=Gericht;Klage;") || !strings.HasSuffix(string(data), ";"+today+";ja;1;1\r\n") {
 		t.Errorf("%s, %v", data, err)
 	}
 	if out := string(admin.get("/metrics").want(t, 200).body); !strings.Contains(out, `bestand_holds_past_review{tenant="musterstadt"} 1`) {

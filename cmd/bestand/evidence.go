@@ -65,7 +65,7 @@ func evidenceCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	if args[0] == "stamp" {
 		var a struct{ Stamped int }
 		err := json.NewDecoder(answer).Decode(&a)
-		fmt.Fprintf(stdout, "%d versions of records were time-stamped\n", a.Stamped)
+		fmt.Fprintf(stdout, "versions of records that were time-stamped: %d\n", a.Stamped)
 		return err
 	}
 	var a struct{ Items []proof.Due }

@@ -424,10 +424,10 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 		}
 		later[t.ID] = done.Newer > 0 || done.Grown > 0
 		if done.Newer > 0 {
-			fmt.Fprintf(r.stdout, "  %d versions of classification, rules, holds and permits are later than the backup\n", done.Newer)
+			fmt.Fprintf(r.stdout, "  versions of classification, rules, holds and permits that are later than the backup: %d\n", done.Newer)
 		}
 		if done.Grown > 0 {
-			fmt.Fprintf(r.stdout, "  %d versions and events of its records are later than the backup\n", done.Grown)
+			fmt.Fprintf(r.stdout, "  versions and events of its records that are later than the backup: %d\n", done.Grown)
 		}
 		if done.Audit > 0 {
 			fmt.Fprintf(r.stdout, "  %d segments and seals of the audit log are later than the backup\n", done.Audit)

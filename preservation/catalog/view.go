@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 
 	"bestand/preservation"
 )
@@ -54,6 +55,18 @@ func (x *Tx) Audit(e AuditEntry) error { return x.tx.audit(x.tenant, e) }
 
 // Enqueue promises work in the same transaction.
 func (x *Tx) Enqueue(j Job) error { return x.tx.enqueue(x.tenant, j) }
+
+// Hasten has the jobs of a kind that wait done now, but for those that are being tried
+// again after a failure.
+func (x *Tx) Hasten(kind string) error {
+	now := ms(x.tx.db.now())
+	_, err := x.tx.exec(`UPDATE job SET run_at_ms = $3 WHERE tenant = $1 AND kind = $2 AND state = 'queued' AND attempt = 0 AND run_at_ms > $3`, string(x.tenant), kind, now)
+	if err != nil {
+		return fmt.Errorf("hasten %s: %w", kind, err)
+	}
+	x.tx.wokeJobs = append(x.tx.wokeJobs, kind)
+	return nil
+}
 
 // AddEvents stores events of a record.
 func (x *Tx) AddEvents(id preservation.RecordID, events ...preservation.Event) error {

@@ -44,7 +44,7 @@ func (b *Bucket) purge(ctx context.Context, key string) error {
 		return err
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("%d versions are left or were added meanwhile", len(left))
+		return fmt.Errorf("versions that are left or were added meanwhile: %d", len(left))
 	}
 	return b.gone(ctx, key)
 }
