@@ -133,7 +133,8 @@ func TestHoldReview(t *testing.T) {
 		t.Errorf("%d reminders, want 1", n)
 	}
 	a.pass("2026-02-07")
-	past := set(Scope{All: true}, "2026-01-01") // one that is over when it is set
+	past := set(Scope{All: true}, "2026-02-07") // that very day
+	a.pass("2026-02-09")
 	if n := reminders(); n != 1 {
 		t.Errorf("%d reminders, want still 1", n)
 	}
