@@ -51,7 +51,7 @@ func TestBulk(t *testing.T) {
 	if !strings.Contains(out, "moved: 2, in class 01.10 already: 0, refused: 1\n") || !strings.Contains(complaint, "record "+absent+": 404") {
 		t.Error(out, complaint)
 	}
-	if out, _ := command(0, "reclassify", "--class", "01.10", "--reason", "falsch abgelegt", "--query", "kind=file&sort=-closed"); !strings.Contains(out, "moved: 1, in class 01.10 already: 2, refused: 0\n") {
+	if out, _ := command(0, "reclassify", "--class", "01.10", "--reason", "falsch abgelegt", "--query", "sort=-closed"); !strings.Contains(out, "moved: 1, in class 01.10 already: 2, refused: 0\n") {
 		t.Error(out)
 	}
 	if _, complaint := command(1, "reclassify", "--class", "99.99", "--reason", "r", ids[0], ids[1]); strings.Count(complaint, "99.99") != 1 {
