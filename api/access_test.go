@@ -57,6 +57,9 @@ func TestRestricted(t *testing.T) {
 	a.do(officer, "POST", "/v1/records/"+string(other.ID)+"/restriction", `{"reason":"r","legal_basis":"l"}`).want(t, 404)
 	a.do(reader, "POST", self+"/restriction", `{"reason":"r","legal_basis":"l"}`).want(t, 403)
 	a.do(officer, "POST", self+"/restriction", `{"reason":"Richtigkeit bestritten","legal_basis":"DSGVO Art. 18"}`).want(t, 201)
+	if b := a.do(officer, "GET", "/v1/submissions", nil).want(t, 200).body; strings.Contains(string(b), `"title"`) {
+		t.Errorf("a list of submissions says what a restricted record is called: %s", b)
+	}
 	for _, path := range []string{"", "/files/f0001", "/events", "/package"} {
 		if p := a.do(reader, "GET", self+path, nil).want(t, 403).problem(t); p.Code != "restricted" || !strings.Contains(p.Detail, "Richtigkeit bestritten (DSGVO Art. 18)") {
 			t.Errorf("%s: %+v", path, p)
@@ -79,5 +82,8 @@ func TestRestricted(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	a.do(officer, "POST", self+"/restriction", `{"ended":true,"reason":"geklärt","legal_basis":"DSGVO Art. 18"}`).want(t, 201)
+	if b := a.do(officer, "GET", "/v1/submissions", nil).want(t, 200).body; !strings.Contains(string(b), `"title"`) {
+		t.Errorf("a list of submissions has no titles: %s", b)
+	}
 	a.do(reader, "GET", self+"/files/f0001", nil).want(t, 200)
 }

@@ -423,6 +423,47 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
+// TestOnePerson wants two accounts of a person to be one pair of eyes.
+func TestOnePerson(t *testing.T) {
+	a := newArchive(t)
+	admin := a.token(ours, "ada", auth.Admin)
+	add := func(name string) User {
+		t.Helper()
+		return decode[NewUser](t, a.do(admin, "POST", "/v1/users", map[string]any{"name": name, "label": "Olga", "roles": []string{"approver", "records_officer"}}).want(t, 201)).User
+	}
+	olga, other, third := add("olga"), add("olga-amt"), add("olga-alt")
+	same := func(u User, name string) answer {
+		t.Helper()
+		return a.do(admin, "POST", "/v1/users/"+u.ID+"/person", map[string]any{"same_as": name})
+	}
+	for _, wrong := range []string{"nobody", "olga"} {
+		if v := same(olga, wrong).want(t, 422); v.problem(t).Errors[0].Field != "same_as" {
+			t.Errorf("%s", v.body)
+		}
+	}
+	if u := decode[User](t, same(other, "Olga").want(t, 200)); !slices.Equal(u.SameAs, []string{"olga"}) {
+		t.Errorf("%+v", u)
+	}
+	// Whoever is the same as one of them is the same as all.
+	if u := decode[User](t, same(third, "olga-amt").want(t, 200)); !slices.Equal(u.SameAs, []string{"olga", "olga-amt"}) {
+		t.Errorf("%+v", u)
+	}
+	by := func(name string) string { return a.token(ours, name, auth.RecordsOfficer, auth.Approver) }
+	p := decode[Permit](t, a.do(by("olga"), "POST", "/v1/permits", map[string]any{"classes": []string{"63.10"}, "authority": "Kreisarchiv", "granted": "2025-01-01", "legal_basis": "l", "valid_from": "2025-01-01"}).want(t, 201))
+	for _, name := range []string{"olga-amt", "Olga-Alt"} {
+		if v := a.do(by(name), "POST", "/v1/permits/"+p.ID+"/approval", nil).want(t, 403).problem(t); v.Code != "same-person" || !strings.Contains(v.Detail, "olga is another account of "+name) {
+			t.Errorf("%+v", v)
+		}
+	}
+	// Nobody parts their own accounts, whichever of them is an administrator's.
+	a.do(a.token(ours, "olga-alt", auth.Admin), "POST", "/v1/users/"+other.ID+"/person", map[string]any{"same_as": ""}).want(t, 409)
+	if u := decode[User](t, same(third, "").want(t, 200)); len(u.SameAs) > 0 {
+		t.Errorf("%+v", u)
+	}
+	a.do(by("olga-amt"), "POST", "/v1/permits/"+p.ID+"/approval", nil).want(t, 403)
+	a.do(by("olga-alt"), "POST", "/v1/permits/"+p.ID+"/approval", nil).want(t, 200)
+}
+
 func TestPermits(t *testing.T) {
 	a := newArchive(t)
 	olga := a.token(ours, "olga", auth.RecordsOfficer, auth.Approver)

@@ -6,17 +6,24 @@ import (
 	"log/slog"
 	"sync"
 
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/search"
 )
 
-// formatNames keeps what PRONOM calls a format, by its identifier.
+// formatNames keeps what the records of a tenant call a format: each was identified by
+// the release of PRONOM of its day.
 type formatNames struct {
 	mu    sync.Mutex
-	known map[string]string
+	known map[formatOf]string
 }
 
-// formatsKnown bounds them. PRONOM has some 2,500 formats.
+type formatOf struct {
+	tenant preservation.TenantID
+	puid   string
+}
+
+// formatsKnown bounds them. PRONOM has some 2,500 formats, a tenant dozens.
 const formatsKnown = 5000
 
 // named adds the names of formats to the facet that counts them. A format whose name
@@ -39,8 +46,9 @@ func (s *server) named(ctx context.Context, facets map[string][]FacetValue) map[
 
 // of is the name of a format of which a tenant has files, or nothing.
 func (n *formatNames) of(ctx context.Context, t *catalog.Tenant, puid string) (string, error) {
+	f := formatOf{t.ID(), puid}
 	n.mu.Lock()
-	name, ok := n.known[puid]
+	name, ok := n.known[f]
 	n.mu.Unlock()
 	if ok {
 		return name, nil
@@ -55,8 +63,8 @@ func (n *formatNames) of(ctx context.Context, t *catalog.Tenant, puid string) (s
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.known == nil || len(n.known) >= formatsKnown {
-		n.known = map[string]string{}
+		n.known = map[formatOf]string{}
 	}
-	n.known[puid] = name
+	n.known[f] = name
 	return name, nil
 }

@@ -1226,6 +1226,12 @@ type Rule = retention.Rule
 // RuleRequest defines model for RuleRequest.
 type RuleRequest = retention.Rule
 
+// SamePersonRequest defines model for SamePersonRequest.
+type SamePersonRequest struct {
+	// SameAs Name of another account of the person. Empty: there is none; another administrator than the person has to say so.
+	SameAs string `json:"same_as,omitempty,omitzero" validate:"max=100"`
+}
+
 // Sampling Of records that are to be destroyed these are kept for the archive: A instead of V. Each way adds to the others. The
 // number of a record is the first 8 bytes of the SHA-256 of its identifier, big-endian.
 type Sampling = retention.Sampling
@@ -1397,9 +1403,12 @@ type Submission struct {
 	Status   SubmissionStatus  `json:"status"`
 
 	// Steps What was done so far; not in lists.
-	Steps       []Step    `json:"steps,omitempty,omitzero"`
-	SubmittedBy string    `json:"submitted_by,omitempty,omitzero"`
-	Updated     time.Time `json:"updated"`
+	Steps       []Step `json:"steps,omitempty,omitzero"`
+	SubmittedBy string `json:"submitted_by,omitempty,omitzero"`
+
+	// Title Of that record, in lists; none while its processing is restricted, and when it was destroyed.
+	Title   string    `json:"title,omitempty,omitzero"`
+	Updated time.Time `json:"updated"`
 
 	// Waiting Why a submission does not go on, and when it is tried again by itself; not in lists.
 	Waiting Waiting `json:"waiting,omitempty,omitzero"`
@@ -1562,6 +1571,9 @@ type User struct {
 	MustChange bool   `json:"must_change"`
 	Name       string `json:"name"`
 	Roles      []Role `json:"roles"`
+
+	// SameAs Names of the other accounts of the person.
+	SameAs []string `json:"same_as,omitempty,omitzero"`
 }
 
 // UserRequest defines model for UserRequest.
@@ -2024,6 +2036,9 @@ type CreateTokenJSONRequestBody = TokenRequest
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserRequest
 
+// SetUserPersonJSONRequestBody defines body for SetUserPerson for application/json ContentType.
+type SetUserPersonJSONRequestBody = SamePersonRequest
+
 // RenameUserJSONRequestBody defines body for RenameUser for application/json ContentType.
 type RenameUserJSONRequestBody = LabelRequest
 
@@ -2317,6 +2332,9 @@ type ServerInterface interface {
 	// ResetPassword Give a person a new password for the next login, which ends the person's sessions.
 	// (POST /v1/users/{id}/password)
 	ResetPassword(w http.ResponseWriter, r *http.Request, id ID)
+	// SetUserPerson Note that two accounts belong to one person, as one with a password and one of an OpenID provider. Who had a part in something with one of them approves it with none.
+	// (POST /v1/users/{id}/person)
+	SetUserPerson(w http.ResponseWriter, r *http.Request, id ID)
 	// RenameUser Change the name by which others know a person. The one to log in with stays.
 	// (POST /v1/users/{id}/rename)
 	RenameUser(w http.ResponseWriter, r *http.Request, id ID)
@@ -5284,6 +5302,32 @@ func (siw *ServerInterfaceWrapper) ResetPassword(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// SetUserPerson operation middleware
+func (siw *ServerInterfaceWrapper) SetUserPerson(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetUserPerson(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RenameUser operation middleware
 func (siw *ServerInterfaceWrapper) RenameUser(w http.ResponseWriter, r *http.Request) {
 
@@ -5567,6 +5611,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/password", wrapper.ResetPassword)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/roles", wrapper.SetUserRoles)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/rename", wrapper.RenameUser)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/person", wrapper.SetUserPerson)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/lock", wrapper.LockUser)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/users/{id}/unlock", wrapper.UnlockUser)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/fixity", wrapper.GetFixity)
@@ -10180,6 +10225,46 @@ func (response ResetPassworddefaultApplicationProblemPlusJSONResponse) VisitRese
 	return err
 }
 
+type SetUserPersonRequestObject struct {
+	ID   ID `json:"id"`
+	Body *SetUserPersonJSONRequestBody
+}
+
+type SetUserPersonResponseObject interface {
+	VisitSetUserPersonResponse(w http.ResponseWriter) error
+}
+
+type SetUserPerson200JSONResponse User
+
+func (response SetUserPerson200JSONResponse) VisitSetUserPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetUserPersondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetUserPersondefaultApplicationProblemPlusJSONResponse) VisitSetUserPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RenameUserRequestObject struct {
 	ID   ID `json:"id"`
 	Body *RenameUserJSONRequestBody
@@ -10586,6 +10671,9 @@ type StrictServerInterface interface {
 	// ResetPassword Give a person a new password for the next login, which ends the person's sessions.
 	// (POST /v1/users/{id}/password)
 	ResetPassword(ctx context.Context, request ResetPasswordRequestObject) (ResetPasswordResponseObject, error)
+	// SetUserPerson Note that two accounts belong to one person, as one with a password and one of an OpenID provider. Who had a part in something with one of them approves it with none.
+	// (POST /v1/users/{id}/person)
+	SetUserPerson(ctx context.Context, request SetUserPersonRequestObject) (SetUserPersonResponseObject, error)
 	// RenameUser Change the name by which others know a person. The one to log in with stays.
 	// (POST /v1/users/{id}/rename)
 	RenameUser(ctx context.Context, request RenameUserRequestObject) (RenameUserResponseObject, error)
@@ -13323,6 +13411,39 @@ func (sh *strictHandler) ResetPassword(w http.ResponseWriter, r *http.Request, i
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ResetPasswordResponseObject); ok {
 		if err := validResponse.VisitResetPasswordResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetUserPerson operation middleware
+func (sh *strictHandler) SetUserPerson(w http.ResponseWriter, r *http.Request, id ID) {
+	var request SetUserPersonRequestObject
+
+	request.ID = id
+
+	var body SetUserPersonJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetUserPerson(ctx, request.(SetUserPersonRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetUserPerson")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetUserPersonResponseObject); ok {
+		if err := validResponse.VisitSetUserPersonResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -171,7 +171,7 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 	case errors.Is(err, search.ErrUnavailable):
 		return unavailable, "the text index is not available now; lists by other properties than text, confidentiality, year and media type are", nil
 	case errors.Is(err, retention.ErrSamePerson):
-		return samePerson, "", nil
+		return samePerson, strings.TrimSuffix(err.Error(), ": "+retention.ErrSamePerson.Error()), nil
 	case errors.Is(err, retention.ErrEnded):
 		return conflict, err.Error(), nil
 	case errors.Is(err, catalog.ErrSort):

@@ -132,6 +132,7 @@ func TestTenants(t *testing.T) {
 		"POST /v1/disposals/{id}/transfers":              `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2020-01-01","own_copy":"keep"}`,
 		"POST /v1/users/{id}/roles":                      `{"roles":["reader"]}`,
 		"POST /v1/users/{id}/rename":                     `{"label":"Paula"}`,
+		"POST /v1/users/{id}/person":                     `{"same_as":"olga"}`,
 		"POST /v1/searches/{id}/rename":                  `{"name":"n"}`,
 		"POST /v1/disposals/{id}/withdrawal":             `{"reason":"r"}`, "POST /v1/disposals/{id}/stop": `{"reason":"r"}`, "POST /v1/disposals/{id}/cancellation": `{"reason":"r"}`,
 	}

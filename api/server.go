@@ -139,6 +139,7 @@ var routes = []route{
 	{"POST /v1/users/{id}/password", roles(auth.Admin), none},
 	{"POST /v1/users/{id}/roles", roles(auth.Admin), small},
 	{"POST /v1/users/{id}/rename", roles(auth.Admin), small},
+	{"POST /v1/users/{id}/person", roles(auth.Admin), small},
 	{"POST /v1/users/{id}/lock", roles(auth.Admin), none},
 	{"POST /v1/users/{id}/unlock", roles(auth.Admin), none},
 	{"GET /v1/fixity", roles(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"bestand/preservation"
 	"bestand/retention"
@@ -21,10 +22,12 @@ func (s *server) ListSubjectRequests(ctx context.Context, request ListSubjectReq
 	if p.After != "" {
 		all = slices.DeleteFunc(all, func(q retention.SubjectRequest) bool { return q.ID >= p.After })
 	}
-	if err := s.audit(ctx, "subject-request.list", "", nil); err != nil {
-		return nil, err
-	}
 	all, next := page(all, pageSize(p.Limit), func(q retention.SubjectRequest) string { return q.ID })
+	if len(all) > 0 { // names were shown, and whoever has them answers for it (GDPR Art. 5(2))
+		if err := s.audit(ctx, "subject-request.list", "", map[string]string{"requests": strconv.Itoa(len(all))}); err != nil {
+			return nil, err
+		}
+	}
 	return ListSubjectRequests200JSONResponse{Items: list(all), Next: next}, nil
 }
 

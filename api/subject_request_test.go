@@ -60,6 +60,16 @@ func TestSubjectRequests(t *testing.T) {
 		!strings.Contains(log, "subject-request.add") || !strings.Contains(log, "subject-request.decide") {
 		t.Errorf("audit log %s", log)
 	}
+	// A list that shows somebody is noted, and one that shows nobody is not.
+	lists := func() int {
+		return strings.Count(string(a.do(admin, "GET", "/v1/audit?limit=200", nil).want(t, 200).body), "subject-request.list")
+	}
+	before := lists()
+	a.do(officer, "GET", "/v1/subject-requests", nil).want(t, 200)
+	a.do(officer, "GET", "/v1/subject-requests?after="+strings.Repeat("0", 26), nil).want(t, 200)
+	if n := lists() - before; n != 1 {
+		t.Errorf("%d entries on lists", n)
+	}
 	// Who read a record is asked by its identifier.
 	a.do(officer, "GET", "/v1/records/"+string(mine.ID)+"/files/f0001", nil).want(t, 200)
 	a.do(officer, "GET", "/v1/records/"+string(mine.ID)+"/package", nil).want(t, 200)

@@ -30,7 +30,32 @@ func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsReq
 	for i, sub := range subs {
 		answer.Items[i] = submission(sub, nil, sightOf(ctx, sub))
 	}
-	return answer, nil
+	return answer, s.addTitles(ctx, subs, answer.Items)
+}
+
+// addTitles says what the records are called that came of submissions, to those who see
+// more than their outline. Of a record whose processing is restricted it says nothing,
+// nor is there anything to say of one that was destroyed.
+func (s *server) addTitles(ctx context.Context, subs []catalog.Submission, all []Submission) error {
+	var ids []preservation.RecordID
+	for i, v := range all {
+		if v.RecordID != "" && sightOf(ctx, subs[i]) == whole {
+			ids = append(ids, v.RecordID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	out, err := s.config.Officer.Restricted(ctx, s.tenant(ctx), ids...)
+	if err != nil {
+		return err
+	}
+	ids = slices.DeleteFunc(ids, func(id preservation.RecordID) bool { _, ok := out[id]; return ok })
+	titles, err := s.tenant(ctx).Titles(ctx, ids)
+	for i := range all {
+		all[i].Title = titles[all[i].RecordID]
+	}
+	return err
 }
 
 // GetSubmission returns a submission with what was done so far.

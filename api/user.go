@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"bestand/api/auth"
 	"bestand/preservation/catalog"
@@ -21,7 +22,9 @@ func (s *server) ListUsers(ctx context.Context, request ListUsersRequestObject) 
 	users, next := page(users, limit, func(u catalog.User) string { return u.ID })
 	answer := ListUsers200JSONResponse{Items: make([]User, len(users)), Next: next}
 	for i, u := range users {
-		answer.Items[i] = user(u)
+		if answer.Items[i], err = s.user(ctx, u); err != nil {
+			return nil, err
+		}
 	}
 	return answer, nil
 }
@@ -40,7 +43,8 @@ func (s *server) CreateUser(ctx context.Context, request CreateUserRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return CreateUser201JSONResponse{User: user(made), Password: password}, nil
+	v, err := s.user(ctx, made)
+	return CreateUser201JSONResponse{User: v, Password: password}, err
 }
 
 // ResetPassword gives a person a new password for the next login.
@@ -55,8 +59,8 @@ func (s *server) ResetPassword(ctx context.Context, request ResetPasswordRequest
 	if err := s.tenant(ctx).SetPassword(ctx, request.ID, hash, true, "", principal(ctx).Actor); err != nil {
 		return nil, err
 	}
-	u, err := s.tenant(ctx).User(ctx, request.ID)
-	return ResetPassword200JSONResponse{User: user(u), Password: password}, err
+	v, err := s.stored(ctx, request.ID)
+	return ResetPassword200JSONResponse{User: v, Password: password}, err
 }
 
 // SetUserRoles replaces what a person may do.
@@ -67,8 +71,36 @@ func (s *server) SetUserRoles(ctx context.Context, request SetUserRolesRequestOb
 	if err := s.tenant(ctx).SetUserRoles(ctx, request.ID, names(request.Body.Roles), principal(ctx).Actor); err != nil {
 		return nil, err
 	}
-	u, err := s.tenant(ctx).User(ctx, request.ID)
-	return SetUserRoles200JSONResponse(user(u)), err
+	v, err := s.stored(ctx, request.ID)
+	return SetUserRoles200JSONResponse(v), err
+}
+
+// SetUserPerson notes whose accounts are one person's.
+func (s *server) SetUserPerson(ctx context.Context, request SetUserPersonRequestObject) (SetUserPersonResponseObject, error) {
+	t := s.tenant(ctx)
+	u, err := s.manageable(ctx, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	if request.Body.SameAs == "" {
+		mine, err := t.View().Accounts(ctx, principal(ctx).Actor)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(mine, u.Name) {
+			return nil, conflict.because("nobody parts their own accounts: another administrator has to do it")
+		}
+	}
+	switch err = t.SamePerson(ctx, u.ID, request.Body.SameAs, principal(ctx).Actor); {
+	case errors.Is(err, catalog.ErrNotFound):
+		return nil, invalid.in(fieldError("same_as", "unknown", "there is no account with this name"))
+	case errors.Is(err, catalog.ErrConflict):
+		return nil, invalid.in(fieldError("same_as", "itself", "it is this account: name the other one"))
+	case err != nil:
+		return nil, err
+	}
+	v, err := s.stored(ctx, u.ID)
+	return SetUserPerson200JSONResponse(v), err
 }
 
 // RenameUser changes the name by which others know a person.
@@ -79,8 +111,8 @@ func (s *server) RenameUser(ctx context.Context, request RenameUserRequestObject
 	if err := s.tenant(ctx).RenameUser(ctx, request.ID, request.Body.Label, principal(ctx).Actor); err != nil {
 		return nil, err
 	}
-	u, err := s.tenant(ctx).User(ctx, request.ID)
-	return RenameUser200JSONResponse(user(u)), err
+	v, err := s.stored(ctx, request.ID)
+	return RenameUser200JSONResponse(v), err
 }
 
 // LockUser shuts a person out.
@@ -95,8 +127,8 @@ func (s *server) LockUser(ctx context.Context, request LockUserRequestObject) (L
 	if err := s.tenant(ctx).LockUser(ctx, request.ID, true, principal(ctx).Actor); err != nil {
 		return nil, err
 	}
-	u, err = s.tenant(ctx).User(ctx, request.ID)
-	return LockUser200JSONResponse(user(u)), err
+	v, err := s.stored(ctx, request.ID)
+	return LockUser200JSONResponse(v), err
 }
 
 // UnlockUser lets a person in again.
@@ -107,8 +139,8 @@ func (s *server) UnlockUser(ctx context.Context, request UnlockUserRequestObject
 	if err := s.tenant(ctx).LockUser(ctx, request.ID, false, principal(ctx).Actor); err != nil {
 		return nil, err
 	}
-	u, err := s.tenant(ctx).User(ctx, request.ID)
-	return UnlockUser200JSONResponse(user(u)), err
+	v, err := s.stored(ctx, request.ID)
+	return UnlockUser200JSONResponse(v), err
 }
 
 // manageable finds a person whom the caller may manage: who holds the
@@ -137,11 +169,25 @@ func firstPassword(ctx context.Context) (password, hash string, err error) {
 	return password, hash, err
 }
 
-func user(u catalog.User) User {
+// stored is a person as the catalog now knows them.
+func (s *server) stored(ctx context.Context, id string) (User, error) {
+	u, err := s.tenant(ctx).User(ctx, id)
+	if err != nil {
+		return User{}, err
+	}
+	return s.user(ctx, u)
+}
+
+func (s *server) user(ctx context.Context, u catalog.User) (User, error) {
 	v := User{ID: u.ID, Name: u.Name, Label: u.Label, Roles: make([]Role, len(u.Roles)), Installation: u.Installation, MustChange: u.MustChange,
 		Created: u.Created, CreatedBy: u.CreatedBy, LastLogin: u.LastLogin, Locked: u.Locked, Barred: u.Barred, Issuer: u.Issuer}
 	for i, r := range u.Roles {
 		v.Roles[i] = Role(r)
 	}
-	return v
+	if u.OnePerson == "" {
+		return v, nil
+	}
+	all, err := s.tenant(ctx).View().Accounts(ctx, u.Name)
+	v.SameAs = all[1:]
+	return v, err
 }

@@ -182,6 +182,7 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/users/{id}/password", nil)
 	call(all, "POST /v1/users/{id}/roles", `{"roles":["archivist"]}`)
 	call(all, "POST /v1/users/{id}/rename", `{"label":"Paula Beispiel"}`)
+	call(all, "POST /v1/users/{id}/person", `{"same_as":""}`)
 	call(all, "POST /v1/users/{id}/lock", nil)
 	call(all, "POST /v1/users/{id}/unlock", nil)
 	call(all, "GET /v1/users", nil)

@@ -27,9 +27,10 @@ func (e *NotReady) Unwrap() error { return catalog.ErrConflict }
 // the approver looked at.
 func (o *Officer) ApproveRun(ctx context.Context, t *catalog.Tenant, id string, revision int, note, actor string) (Run, error) {
 	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
+		if err := e.second(ctx, actor, append(r.Deciders, r.Proposer)...); err != nil {
+			return err
+		}
 		switch {
-		case actor == "" || r.involved(actor):
-			return ErrSamePerson
 		case !r.appraising():
 			return fmt.Errorf("it is %s: %w", r.Status, catalog.ErrConflict)
 		case revision != 0 && revision != r.Revision:

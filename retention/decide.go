@@ -19,6 +19,28 @@ var (
 	ErrEnded = errors.New("already ended")
 )
 
+// second wants an actor to be another person than those who had a part in something:
+// ErrSamePerson for whoever had, by whichever account.
+func (e *edit) second(ctx context.Context, actor string, had ...string) error {
+	if actor == "" {
+		return ErrSamePerson
+	}
+	accounts, err := e.v.Accounts(ctx, actor)
+	if err != nil {
+		return err
+	}
+	for _, name := range accounts {
+		if !slices.ContainsFunc(had, func(h string) bool { return strings.EqualFold(h, name) }) {
+			continue
+		}
+		if !strings.EqualFold(name, actor) {
+			return fmt.Errorf("%s is another account of %s: %w", name, actor, ErrSamePerson)
+		}
+		return ErrSamePerson
+	}
+	return nil
+}
+
 // batch is how many records one statement or transaction deals with.
 const batch = 200
 
@@ -202,14 +224,14 @@ func (o *Officer) ProposePermit(ctx context.Context, t *catalog.Tenant, p Permit
 // ApprovePermit puts a permit into force. ErrSamePerson for who proposed it,
 // catalog.ErrConflict when it was approved already.
 func (o *Officer) ApprovePermit(ctx context.Context, t *catalog.Tenant, id, actor string) (Permit, error) {
-	return o.changePermit(ctx, t, id, actor, "permit.approve", func(p *Permit, now time.Time) error {
-		switch {
-		case actor == "" || strings.EqualFold(p.Proposer, actor):
-			return ErrSamePerson
-		case !p.Approved.IsZero():
+	return o.changePermit(ctx, t, id, actor, "permit.approve", func(ctx context.Context, e *edit, p *Permit) error {
+		if err := e.second(ctx, actor, p.Proposer); err != nil {
+			return err
+		}
+		if !p.Approved.IsZero() {
 			return catalog.ErrConflict
 		}
-		p.Approver, p.Approved = actor, now
+		p.Approver, p.Approved = actor, e.now.UTC().Truncate(time.Millisecond)
 		return nil
 	})
 }
@@ -217,13 +239,13 @@ func (o *Officer) ApprovePermit(ctx context.Context, t *catalog.Tenant, id, acto
 // RevokePermit ends a permit, approved or not. A destruction under it whose
 // bytes are still whole is called off.
 func (o *Officer) RevokePermit(ctx context.Context, t *catalog.Tenant, id, actor string) (Permit, error) {
-	return o.changePermit(ctx, t, id, actor, "permit.revoke", func(p *Permit, now time.Time) error {
-		p.Revoker, p.Revoked = actor, now
+	return o.changePermit(ctx, t, id, actor, "permit.revoke", func(_ context.Context, e *edit, p *Permit) error {
+		p.Revoker, p.Revoked = actor, e.now.UTC().Truncate(time.Millisecond)
 		return nil
 	})
 }
 
-func (o *Officer) changePermit(ctx context.Context, t *catalog.Tenant, id, actor, action string, fn func(*Permit, time.Time) error) (Permit, error) {
+func (o *Officer) changePermit(ctx context.Context, t *catalog.Tenant, id, actor, action string, fn func(context.Context, *edit, *Permit) error) (Permit, error) {
 	var p Permit
 	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		i := slices.IndexFunc(e.plan.permits, func(p Permit) bool { return p.ID == id })
@@ -233,7 +255,7 @@ func (o *Officer) changePermit(ctx context.Context, t *catalog.Tenant, id, actor
 		if p = e.plan.permits[i]; !p.Revoked.IsZero() {
 			return ErrEnded
 		}
-		if err := fn(&p, e.now.UTC().Truncate(time.Millisecond)); err != nil {
+		if err := fn(ctx, e, &p); err != nil {
 			return err
 		}
 		return e.add(ctx, KindPermit, id, p, action)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"bestand/preservation/catalog"
 )
@@ -47,11 +46,11 @@ func (o *Officer) ApproveRule(ctx context.Context, t *catalog.Tenant, id string,
 			return catalog.ErrNotFound
 		}
 		r := &versions[i]
-		switch {
-		case r.ApprovedBy != "":
+		if r.ApprovedBy != "" {
 			return fmt.Errorf("it is in force already: %w", catalog.ErrConflict)
-		case actor == "" || strings.EqualFold(r.ProposedBy, actor):
-			return ErrSamePerson
+		}
+		if err := e.second(ctx, actor, r.ProposedBy); err != nil {
+			return err
 		}
 		r.ApprovedBy = actor
 		out = *r

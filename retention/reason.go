@@ -31,7 +31,7 @@ var reasons = []struct {
 	{regexp.MustCompile(`^it is in another class than when it was listed$`), "class", "Sie wurde seit der Aufnahme in den Lauf umsortiert."},
 	{regexp.MustCompile(`^another rule or date applies than when it was listed$`), "rule", "Es gilt eine andere Regel oder Frist als bei der Aufnahme in den Lauf."},
 	{regexp.MustCompile(`^the run was cancelled: (.*)$`), "cancelled", "Der Lauf wurde abgebrochen: %s"},
-	{regexp.MustCompile(`^(\d+) records to be destroyed$`), "many", "%s Akten sind zu vernichten."},
+	{regexp.MustCompile(`^(\d+) records to be destroyed$`), "many", "Zu vernichtende Akten: %s."},
 	{regexp.MustCompile(`^(.+), (.+), acknowledged on (\S+)$`), "acknowledged", "%s, %s, bestätigt am %s"},
 	{regexp.MustCompile(`^sample: one of (\d+)$`), "every", "Stichprobe: eine von %s"},
 	{regexp.MustCompile(`^sample: (\d+) of 1000$`), "share", "Stichprobe: %s von 1000"},

@@ -134,6 +134,17 @@ func (o *Officer) SubjectRequests(ctx context.Context, t *catalog.Tenant) ([]Sub
 	return all, err
 }
 
+// PendingRequests counts the requests that wait for a decision, of which it tells nothing.
+func PendingRequests(ctx context.Context, t *catalog.Tenant) (n int64, err error) {
+	all, err := documents[SubjectRequest](ctx, t.View(), KindSubjectRequest)
+	for _, q := range all {
+		if q.Decision == nil {
+			n++
+		}
+	}
+	return n, err
+}
+
 // SubjectRequest returns one request, or catalog.ErrNotFound.
 func (o *Officer) SubjectRequest(ctx context.Context, t *catalog.Tenant, id string) (q SubjectRequest, err error) {
 	d, err := t.View().Document(ctx, KindSubjectRequest, id, 0)

@@ -77,6 +77,24 @@ func setRoles(v *visit) error {
 	return v.redirect("/verwaltung", "roles-set")
 }
 
+// setPerson notes that two accounts belong to one person.
+func setPerson(v *visit) error {
+	id, other := v.r.PathValue("id"), strings.TrimSpace(v.r.PostForm.Get("same_as"))
+	err := v.post(joinPath("/v1/users/", id, "/person"), map[string]any{"same_as": other}, nil)
+	fields := faults(err)
+	if f, ok := fields["same_as"]; ok {
+		field := "same_as-" + id
+		return v.showUsers(http.StatusUnprocessableEntity, usersView{Values: map[string]string{field: other}, Fields: map[string]api.FieldError{field: f}})
+	}
+	if fields != nil {
+		return v.showUsers(http.StatusConflict, usersView{Fields: fields})
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/verwaltung", "person-set")
+}
+
 func lockUser(v *visit) error {
 	err := v.post(joinPath("/v1/users/", v.r.PathValue("id"), "/lock"), nil, nil)
 	if fields := faults(err); fields != nil {

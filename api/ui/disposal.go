@@ -123,7 +123,10 @@ func releaseHold(v *visit) error {
 }
 
 // rulesView lists the rules in force and the versions before them.
-type rulesView struct{ Rules []ruleVersions }
+type rulesView struct {
+	Rules []ruleVersions
+	Me    accounts
+}
 
 type ruleVersions struct {
 	retention.Rule
@@ -137,7 +140,11 @@ func rulesPage(v *visit) error {
 	}
 	slices.SortFunc(all.Items, func(a, b retention.Rule) int { return b.Version - a.Version })
 	at := map[string]int{}
-	var p rulesView
+	me, err := v.accounts()
+	if err != nil {
+		return err
+	}
+	p := rulesView{Me: me}
 	for _, r := range all.Items {
 		if i, ok := at[r.ID]; ok {
 			p.Rules[i].Former = append(p.Rules[i].Former, r)
@@ -154,7 +161,7 @@ func rulesPage(v *visit) error {
 // permitsView lists standing permits to destroy, and is the form to propose one.
 type permitsView struct {
 	Items  []api.Permit
-	Me     string
+	Me     accounts
 	Values map[string]string
 	Fields map[string]api.FieldError
 }
@@ -166,7 +173,11 @@ func (v *visit) showPermits(p permitsView) error {
 	if err := v.get("/v1/permits", &page); err != nil {
 		return err
 	}
-	p.Items, p.Me = page.Items, v.who.Actor
+	p.Items = page.Items
+	var err error
+	if p.Me, err = v.accounts(); err != nil {
+		return err
+	}
 	return v.show("permits", v.lang.t("permits.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
 }
 

@@ -51,8 +51,14 @@ func (s *streams) end(session string) {
 	}
 }
 
-// Stop ends the streams, which would keep a server from its end.
-func (u *UI) Stop() { u.stopping.Do(func() { close(u.stopped) }) }
+// Stop ends the streams, which would keep a server from its end, and writes the refused
+// logins that were counted into the audit log.
+func (u *UI) Stop() {
+	u.stopping.Do(func() {
+		close(u.stopped)
+		u.refusals.stop(u.Log)
+	})
+}
 
 // work streams an event whenever the archive has worked, until the browser leaves or
 // stops to read, the session ends, or the program does.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,6 +14,7 @@ const (
 	onceField  = "_einmal"       // what makes the forms of a page differ from those of the same page later
 	onceTime   = 2 * time.Minute // for which a form counts as sent again
 	onceAtMost = 200             // answers that are kept
+	onceBytes  = 8 << 20         // of their pages
 )
 
 // once sees to it that a form that is sent twice, by a double click or from a page that
@@ -25,8 +27,8 @@ type once struct {
 
 // onceAnswer is an answer that was given, or is about to be.
 type onceAnswer struct {
-	came  time.Time
 	ready chan struct{} // closed when the rest is known
+	ended time.Time     // zero until then
 	good  bool          // it is one to be given again; a refusal is not
 	given answer
 }
@@ -56,33 +58,50 @@ func (o *once) do(v *visit, action action) error {
 func (o *once) begin(id [sha256.Size]byte, now time.Time) (a *onceAnswer, mine bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if a = o.answers[id]; a != nil && now.Sub(a.came) < onceTime {
+	o.tidy(now)
+	if a = o.answers[id]; a != nil {
 		return a, false
-	}
-	for k, old := range o.answers {
-		if now.Sub(old.came) >= onceTime || len(o.answers) >= onceAtMost {
-			delete(o.answers, k)
-		}
 	}
 	if o.answers == nil {
 		o.answers = map[[sha256.Size]byte]*onceAnswer{}
 	}
-	a = &onceAnswer{came: now, ready: make(chan struct{}), given: answer{header: http.Header{}}}
+	a = &onceAnswer{ready: make(chan struct{}), given: answer{header: http.Header{}}}
 	o.answers[id] = a
 	return a, true
 }
 
-func (o *once) run(id [sha256.Size]byte, a *onceAnswer, v *visit, action action) error {
-	defer func() { // also when the action panics
-		if !a.good {
-			o.mu.Lock()
-			if o.answers[id] == a {
-				delete(o.answers, id)
-			}
-			o.mu.Unlock()
+// end notes that an answer is known. One that is not good may be sought again.
+func (o *once) end(id [sha256.Size]byte, a *onceAnswer, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if a.ended = now; !a.good {
+		delete(o.answers, id)
+	}
+	o.tidy(now)
+	close(a.ready)
+}
+
+// tidy forgets answers whose time is over, and of too many the oldest. Forms that are
+// being answered stay whatever comes: forgotten, they could do their work twice.
+func (o *once) tidy(now time.Time) {
+	var kept [][sha256.Size]byte
+	for id, a := range o.answers {
+		if !a.ended.IsZero() {
+			kept = append(kept, id)
 		}
-		close(a.ready)
-	}()
+	}
+	slices.SortFunc(kept, func(a, b [sha256.Size]byte) int { return o.answers[b].ended.Compare(o.answers[a].ended) })
+	bytes := 0
+	for i, id := range kept {
+		a := o.answers[id]
+		if bytes += a.given.body.Cap(); i >= onceAtMost || bytes > onceBytes || now.Sub(a.ended) >= onceTime {
+			delete(o.answers, id)
+		}
+	}
+}
+
+func (o *once) run(id [sha256.Size]byte, a *onceAnswer, v *visit, action action) error {
+	defer func() { o.end(id, a, v.ui.Now()) }() // also when the action panics
 	w := v.w
 	defer func() { v.w = w }() // whoever tells of a panic writes to the browser
 	v.w, v.r = &a.given, v.r.WithContext(context.WithoutCancel(v.r.Context()))

@@ -11,26 +11,11 @@ import (
 	"bestand/retention"
 )
 
-// personsView lists the requests of persons concerned (Betroffenenrechte), newest first.
-type personsView struct {
-	Items       []retention.SubjectRequest
-	Begun       bool
-	First, Next string
-}
-
+// personsPage lists the requests of persons concerned (Betroffenenrechte), newest first.
 func personsPage(v *visit) error {
-	after := v.r.URL.Query().Get("after")
-	p := personsView{Begun: after != "", First: "/aussonderung/betroffene"}
-	var page struct {
-		Items []retention.SubjectRequest
-		Next  string
-	}
-	if err := v.get("/v1/subject-requests?"+url.Values{"limit": {"30"}, "after": {after}}.Encode(), &page); err != nil {
+	p, err := pageOf[retention.SubjectRequest](v, "/aussonderung/betroffene", "/v1/subject-requests", url.Values{})
+	if err != nil {
 		return err
-	}
-	p.Items = page.Items
-	if page.Next != "" {
-		p.Next = p.First + "?after=" + url.QueryEscape(page.Next)
 	}
 	return v.show("persons", v.lang.t("persons.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -72,9 +73,6 @@ func endAtProvider(v *visit) error {
 	if v.ui.Provider == nil {
 		return errNotFound
 	}
-	if !v.ui.gate.Permitted(v.ui.API.ClientAddr(v.r), v.ui.Now()) {
-		return v.showLogin(http.StatusTooManyRequests, loginView{Problem: "login.throttled"})
-	}
 	a := v.attempt()
 	http.SetCookie(v.w, &http.Cookie{Name: attemptCookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	who, err := v.ui.Provider.Redeem(v.r.Context(), a.Attempt, v.r.URL.Query(), v.base()+answerPath)
@@ -103,17 +101,17 @@ func (v *visit) attempt() (a attempt) {
 func (v *visit) providerFails(a attempt, err error) error {
 	ctx := v.r.Context()
 	p := loginView{Next: a.Next, Tenant: a.Tenant}
-	var refused *oidc.Refused
+	var no *oidc.Refused
 	switch {
 	case errors.Is(err, oidc.ErrUnavailable):
 		v.ui.Log.WarnContext(ctx, "OpenID provider", slog.Any("err", err))
 		p.Problem = "login.provider-away"
 		return v.showLogin(http.StatusServiceUnavailable, p)
-	case !errors.As(err, &refused):
+	case !errors.As(err, &no):
 		return err
 	}
-	v.ui.Log.WarnContext(ctx, "login refused", slog.String("reason", refused.Reason), slog.Any("err", refused.Err))
-	switch refused.Reason {
+	v.ui.Log.WarnContext(ctx, "login refused", slog.String("reason", no.Reason), slog.Any("err", no.Err))
+	switch no.Reason {
 	case oidc.ReasonState:
 		p.Problem = "login.provider-state"
 		return v.showLogin(http.StatusUnauthorized, p)
@@ -122,8 +120,7 @@ func (v *visit) providerFails(a attempt, err error) error {
 	default:
 		p.Problem = "login.provider-token"
 	}
-	v.ui.gate.Failed(v.ui.API.ClientAddr(v.r), v.ui.Now()) // each is an entry in the audit log
-	if err := v.auditRefusal(a.Tenant, catalog.User{Issuer: v.ui.Provider.Issuer}, refused.Reason); err != nil {
+	if err := v.auditRefusal(a.Tenant, catalog.User{Issuer: v.ui.Provider.Issuer}, no.Reason); err != nil {
 		return err
 	}
 	return v.showLogin(http.StatusUnauthorized, p)
@@ -142,7 +139,9 @@ func (v *visit) auditRefusal(tenant string, who catalog.User, reason string) err
 			id = t.ID
 		}
 	}
-	return v.ui.Catalog.Tenant(id).LoginRefused(v.r.Context(), who, reason)
+	return v.ui.refusals.note(v.r.Context(), refused{id, who.ID, who.Subject, reason}, v.ui.Log, func(ctx context.Context, times int) error {
+		return v.ui.Catalog.Tenant(id).LoginRefused(ctx, who, reason, times)
+	})
 }
 
 // admit opens a session for a person whom the provider knows, if the person has roles

@@ -16,7 +16,7 @@ import (
 // runView is a disposal run with a page of its records and what can be done now.
 type runView struct {
 	api.DisposalRun
-	Me      string
+	Me      accounts
 	View    string // which of its records are shown, a key of runViews
 	Class   string // of these, those of one class
 	Begun   bool
@@ -61,7 +61,10 @@ func runPage(v *visit) error {
 
 // run asks for a run and those of its records that an address names.
 func (v *visit) run(q url.Values) (p runView, err error) {
-	p = runView{Me: v.who.Actor, View: "all", Class: strings.TrimSpace(q.Get("klasse")), Begun: q.Get("after") != "", Now: v.ui.Now(), Today: v.today()}
+	p = runView{View: "all", Class: strings.TrimSpace(q.Get("klasse")), Begun: q.Get("after") != "", Now: v.ui.Now(), Today: v.today()}
+	if p.Me, err = v.accounts(); err != nil {
+		return p, err
+	}
 	ask := url.Values{}
 	for _, x := range runViews {
 		if x.key == q.Get("ansicht") {
@@ -126,13 +129,11 @@ func (p runView) Ready() bool {
 }
 
 // Mine reports whether the visitor proposed the run and may not approve it.
-func (p runView) Mine() bool { return strings.EqualFold(p.Proposer, p.Me) }
+func (p runView) Mine() bool { return p.Me.Have(p.Proposer) }
 
-// Decided reports whether the visitor took part in the decisions and may not approve
+// DecidedByMe reports whether the visitor took part in the decisions and may not approve
 // them.
-func (p runView) DecidedByMe() bool {
-	return slices.ContainsFunc(p.Deciders, func(d string) bool { return strings.EqualFold(d, p.Me) })
-}
+func (p runView) DecidedByMe() bool { return slices.ContainsFunc(p.Deciders, p.Me.Have) }
 
 // Running reports whether the page changes by itself.
 func (p runView) Running() bool {

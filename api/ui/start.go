@@ -69,9 +69,13 @@ func start(v *visit) error {
 		if err := v.get("/v1/permits", &page); err != nil {
 			return err
 		}
+		me, err := v.accounts()
+		if err != nil {
+			return err
+		}
 		var open int64
 		for _, permit := range page.Items {
-			if permit.Approved.IsZero() && permit.Revoked.IsZero() && permit.Proposer != v.who.Actor {
+			if permit.Approved.IsZero() && permit.Revoked.IsZero() && !me.Have(permit.Proposer) {
 				open++
 			}
 		}

@@ -126,6 +126,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"remedy":   l.remedy,
 		"searchOf": searchOf,
 		"detail":   l.detail,
+		"audited":  l.audited,
 		"base":     path.Base,
 	}
 }

@@ -106,6 +106,9 @@ func (l *language) coded(kind string, code any) string {
 	if kind == "finding" { // of metadata, as the interface calls what is wrong with a field
 		return l.coded("fault", code)
 	}
+	if name, _, of := strings.Cut(fmt.Sprint(code), "-"); of && kind == "field" { // the same field of several things
+		return l.coded("field", name)
+	}
 	return fmt.Sprint(code)
 }
 

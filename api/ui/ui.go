@@ -111,6 +111,7 @@ var pages = []page{
 	{"POST /verwaltung/benutzer", createUser, "POST /v1/users"},
 	{"POST /verwaltung/benutzer/{id}/kennwort", resetPassword, "POST /v1/users/{id}/password"},
 	{"POST /verwaltung/benutzer/{id}/rollen", setRoles, "POST /v1/users/{id}/roles"},
+	{"POST /verwaltung/benutzer/{id}/person", setPerson, "POST /v1/users/{id}/person"},
 	{"POST /verwaltung/benutzer/{id}/sperre", lockUser, "POST /v1/users/{id}/lock"},
 	{"POST /verwaltung/benutzer/{id}/entsperrung", unlockUser, "POST /v1/users/{id}/unlock"},
 	{"GET /verwaltung/zugaenge", tokensPage, "GET /v1/tokens"},
@@ -165,6 +166,7 @@ type UI struct {
 	gate      auth.Attempts
 	once      once
 	streams   streams
+	refusals  refusals
 	stopping  sync.Once
 	stopped   chan struct{}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"bestand/api"
@@ -131,6 +132,19 @@ func (v *visit) fail(err error) {
 // may reports whether the interface permits a route to whoever asks.
 func (v *visit) may(pattern string) bool {
 	return v.session.Hash != "" && v.ui.API.Permits(pattern, v.who)
+}
+
+// accounts are the names under which one person acts.
+type accounts []string
+
+// Have reports whether somebody who acted is that person.
+func (a accounts) Have(actor string) bool {
+	return slices.ContainsFunc(a, func(name string) bool { return strings.EqualFold(name, actor) })
+}
+
+// accounts are those of the visitor.
+func (v *visit) accounts() (accounts, error) {
+	return v.ui.Catalog.Tenant(v.who.Tenant).View().Accounts(v.r.Context(), v.who.Actor)
 }
 
 // get asks the interface for something.

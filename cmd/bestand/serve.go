@@ -187,6 +187,7 @@ func (s *service) run(ctx context.Context, listener net.Listener, started time.T
 		s.log.Warn("requests broken off", "err", err)
 		server.Close()
 	}
+	s.pages.Stop() // has been told already, and is waited for
 	stop()
 	s.wg.Wait()
 	s.log.Info("stopped")

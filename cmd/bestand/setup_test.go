@@ -106,7 +106,7 @@ func TestVisitorsSetup(t *testing.T) {
 func TestSetupMovesRecords(t *testing.T) {
 	in := install(t).serve(t)
 	c := in.admin(t)
-	c.archive(about("1", leave, "Urlaub"), file("a.bin", blob("Urlaub")))
+	c.archive(about("1", leave, "Urlaub", "closed", "2022-02-28"), file("a.bin", blob("Urlaub")))
 	eventually(t, "the record has an end", func() bool {
 		var page struct{ Total int }
 		c.get("/v1/records?state=-").want(t, 200).decode(t, &page)

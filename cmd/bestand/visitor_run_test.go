@@ -117,8 +117,20 @@ func TestVisitorsDispose(t *testing.T) {
 
 	// The second person finds it on the start page and approves what was looked at.
 	approvable := at + "/zustimmung"
+	// It is no second person who has a second account.
+	twin := people.add(t, "otto-dienst", "approver")
+	same := regexp.MustCompile(`action="(/verwaltung/benutzer/[a-z0-9]+/person)"`).FindAllStringSubmatch(people.admin.get("/verwaltung").page, -1)
+	person := same[len(same)-1][1]
+	people.admin.fill(person, "same_as", "niemand").want(422, "Anderes Konto derselben Person: gibt es nicht", `value="niemand"`)
+	people.admin.fill(person, "same_as", "Otto").want(200, "Gespeichert.", "Dieselbe Person wie <code>otto</code>")
+	twin.get("/").want(200).wantNot("wartet auf Ihre Zustimmung")
+	forged := twin.get(at).want(200, "Sie haben diesen Lauf vorgeschlagen").wantNot(`action="` + approvable + `"`).form("/abmelden")
+	for _, f := range [][2]string{{"bestaetigt", "1"}, {"revision", "0"}} {
+		forged.Set(f[0], f[1])
+	}
+	twin.send("POST", approvable, "application/x-www-form-urlencoded", strings.NewReader(forged.Encode())).want(403, "Zwei Konten einer Person zählen als eine")
 	paula.get("/").want(200, "wartet auf Ihre Zustimmung", `href="`+at+`"`)
-	paula.get(at).want(200, "2 Akten werden vernichtet, 1 gehen an das Archiv")
+	paula.get(at).want(200, "Zu vernichten: 2; an das Archiv zu geben: 1.")
 	stale := paula.form(approvable)
 	otto.fill(decide, "scope", "marked", "akte", gone, "decision", "V", "note", "noch einmal angesehen").want(200)
 	stale.Set("bestaetigt", "1")

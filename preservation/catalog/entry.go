@@ -133,6 +133,27 @@ func (t *Tenant) File(ctx context.Context, id preservation.RecordID, file preser
 	return f, l, err
 }
 
+// Titles are those of the given records, as far as there are such.
+func (t *Tenant) Titles(ctx context.Context, ids []preservation.RecordID) (map[preservation.RecordID]string, error) {
+	all := map[preservation.RecordID]string{}
+	if len(ids) == 0 {
+		return all, nil
+	}
+	q := conditions{cond: "tenant = $1", args: []any{string(t.id)}}
+	in(&q, "id", ids)
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT id, metadata FROM record WHERE `+q.cond, q.args...)
+	_, err = collect(rows, err, func(row scanner) (m struct{ Title string }, err error) {
+		var id preservation.RecordID
+		var metadata string
+		if err = row.Scan(&id, &metadata); err == nil {
+			m, err = fromJSON[struct{ Title string }](metadata)
+		}
+		all[id] = m.Title
+		return m, err
+	})
+	return all, err
+}
+
 // EntriesByID returns those of the given records that exist, in the order
 // asked for, with their files.
 func (t *Tenant) EntriesByID(ctx context.Context, ids []preservation.RecordID) ([]Entry, error) {

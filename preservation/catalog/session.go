@@ -92,7 +92,7 @@ func (t *Tenant) EndSession(ctx context.Context, user, id, actor string) error {
 }
 
 const sessionQuery = `SELECT s.hash, s.id, s.agent, s.created_ms, s.seen_ms, s.ends_ms,
-	p.id, p.tenant, p.name, p.label, p.roles, p.installation, p.password, p.must_change, p.failures, p.barred_ms, p.locked_ms, p.login_ms, p.created_by, p.created_ms, p.issuer, p.subject
+	p.id, p.tenant, p.name, p.label, p.roles, p.installation, p.password, p.must_change, p.failures, p.barred_ms, p.locked_ms, p.login_ms, p.created_by, p.created_ms, p.issuer, p.subject, p.one_person
 	FROM session s JOIN person p ON p.id = s.person_id `
 
 func scanSession(row scanner) (s Session, err error) {

@@ -28,9 +28,11 @@ type User struct {
 	// Issuer and Subject are those of the OpenID provider that vouches for the person;
 	// "" for who has a password here.
 	Issuer, Subject string
+	// OnePerson is the same for all accounts of one person; "" for the only one.
+	OnePerson string
 }
 
-const userColumns = `id, tenant, name, label, roles, installation, password, must_change, failures, barred_ms, locked_ms, login_ms, created_by, created_ms, issuer, subject`
+const userColumns = `id, tenant, name, label, roles, installation, password, must_change, failures, barred_ms, locked_ms, login_ms, created_by, created_ms, issuer, subject, one_person`
 
 // CreateUser adds a person to this tenant. ErrConflict when the name is taken.
 func (t *Tenant) CreateUser(ctx context.Context, u User, actor string) (User, error) {
@@ -40,7 +42,7 @@ func (t *Tenant) CreateUser(ctx context.Context, u User, actor string) (User, er
 }
 
 func (x *tx) insertUser(u User) error {
-	_, err := x.exec(`INSERT INTO person (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $11, $12)`,
+	_, err := x.exec(`INSERT INTO person (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $11, $12, '')`,
 		u.ID, string(u.Tenant), u.Name, u.Label, strings.Join(u.Roles, " "), bit(u.Installation), u.Password, bit(u.MustChange), u.CreatedBy, ms(u.Created), u.Issuer, u.Subject)
 	if unique(err) {
 		return fmt.Errorf("user %s: %w", u.Name, ErrConflict)
@@ -158,7 +160,7 @@ func (t *Tenant) LoginFailed(ctx context.Context, id string, attempts int, pause
 func scanUser(row scanner) (u User, err error) {
 	var roles string
 	var inst, must, barred, locked, login, created int64
-	if err := row.Scan(&u.ID, &u.Tenant, &u.Name, &u.Label, &roles, &inst, &u.Password, &must, &u.Failures, &barred, &locked, &login, &u.CreatedBy, &created, &u.Issuer, &u.Subject); err != nil {
+	if err := row.Scan(&u.ID, &u.Tenant, &u.Name, &u.Label, &roles, &inst, &u.Password, &must, &u.Failures, &barred, &locked, &login, &u.CreatedBy, &created, &u.Issuer, &u.Subject, &u.OnePerson); err != nil {
 		return u, err
 	}
 	u.Roles, u.Installation, u.MustChange = strings.Fields(roles), inst == 1, must == 1

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bestand/preservation"
@@ -87,9 +88,13 @@ func (x *tx) vouch(v Vouched, made User) error {
 }
 
 // LoginRefused notes that somebody whom an OpenID provider knows was not let in, or
-// that its answer was not believed. reason is a code; who is "" when nobody knows.
-func (t *Tenant) LoginRefused(ctx context.Context, who User, reason string) error {
+// that its answer was not believed, so many times. reason is a code; who is "" when
+// nobody knows.
+func (t *Tenant) LoginRefused(ctx context.Context, who User, reason string, times int) error {
 	detail := map[string]string{"reason": reason, "issuer": who.Issuer}
+	if times > 1 {
+		detail["times"] = strconv.Itoa(times)
+	}
 	if who.Subject != "" {
 		detail["subject"] = who.Subject
 	}
