@@ -102,6 +102,9 @@ func finding(code, promise, bucket string, err error) preservation.Finding {
 	case errors.Is(err, preservation.ErrFull):
 		f.Code, f.Severity = CodeFull, preservation.Failed
 		f.Detail = fmt.Sprintf("There is no room in the store to see whether %s: %v. Make some and try again.", promise, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		f.Severity = preservation.Failed
+		f.Detail = fmt.Sprintf("The store did not answer in time when it was tried out whether %s: %v. Try again when it is less busy.", promise, err)
 	case err != nil:
 		f.Severity = preservation.Failed
 		f.Detail = fmt.Sprintf("The store does not keep the promise that %s: %v. Do not archive there.", promise, err)

@@ -2,11 +2,16 @@ package s3_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 
+	"bestand/preservation"
+	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
 )
 
@@ -61,5 +66,13 @@ func TestKilledProbe(t *testing.T) {
 		if n := left(); n != tt.want {
 			t.Errorf("%d things are left of before %s, want %d", n, tt.old, tt.want)
 		}
+	}
+}
+
+// TestBusyStore: a store that does not answer in time has broken no promise.
+func TestBusyStore(t *testing.T) {
+	f := s3.Found("lock", "a lock is kept", "bucket", fmt.Errorf("put: %w", context.DeadlineExceeded))
+	if f.Severity != preservation.Failed || strings.Contains(f.Detail, "Do not archive") || !strings.Contains(f.Detail, "in time") {
+		t.Errorf("%+v", f)
 	}
 }
