@@ -78,7 +78,7 @@ func TestPagesOffice(t *testing.T) {
 	_, r := c.archive(about("a", leave, "Urlaub und Krankheit Muster", "closed", "2024-07-31", "subjects", erika), file("a.bin", blob("a")))
 	c.archive(about("b", "05.10", "Vergabe Turnhalle", "closed", "2020-03-31"), file("b.bin", blob("b")))
 	c.archive(about("c", leave, "Urlaub und Krankheit Beispiel", "closed", "2015-07-31"), file("c.bin", blob("c")))
-	c.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"21"}}, "authority": "Verwaltungsgericht", "reason": "Klage 12 K 3/26", "review": "2026-01-01"}).want(t, 201)
+	c.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"21"}}, "authority": "Verwaltungsgericht", "reason": "Klage 12 K 3/26", "review": "2099-01-01"}).want(t, 201)
 	var asked struct{ Request struct{ ID string } }
 	c.post("/v1/subject-requests", map[string]any{"kind": "erasure", "subject": map[string]any{"name": "Erika Muster"}, "received": "2026-01-15", "reference": "10-4/26"}).want(t, 201).decode(t, &asked)
 	c.post("/v1/records/"+r.ID+"/restriction", map[string]any{"reason": "Richtigkeit bestritten", "legal_basis": "DSGVO Art. 18"}).want(t, 201)

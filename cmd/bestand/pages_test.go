@@ -24,7 +24,7 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, scan := c.archive(about("seite-2", "63.10", "Posteingang mit Foto"), file("foto.jpg", string(picture)))
-	c.post("/v1/holds", map[string]any{"scope": map[string]any{"records": []string{r.ID}}, "authority": "Verwaltungsgericht", "reason": "Klage 12 K 3/26", "review": "2030-01-01"}).want(t, 201)
+	c.post("/v1/holds", map[string]any{"scope": map[string]any{"records": []string{r.ID}}, "authority": "Verwaltungsgericht", "reason": "Klage 12 K 3/26", "review": "2099-01-01"}).want(t, 201)
 	c.post("/v1/permits", map[string]any{"classes": []string{"63.10"}, "authority": "Stadtarchiv", "granted": "2020-01-01", "legal_basis": "SächsArchivG §5(9)", "valid_from": "2020-01-01"}).want(t, 201)
 	c.post("/v1/evidence/batches", nil).want(t, 200)
 	var subs struct{ Items []struct{ ID string } }

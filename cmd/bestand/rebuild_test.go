@@ -207,7 +207,7 @@ func (in *installation) decide(t *testing.T, o office) {
 	o.officer.post("/v1/records/"+moved.ID+"/restriction", map[string]any{"reason": "Richtigkeit bestritten", "legal_basis": "DSGVO Art. 18"}).want(t, 201)
 	var hold struct{ ID string }
 	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"63"}}, "authority": "Rechnungsprüfung", "reason": "Prüfung 2024",
-		"review": "2030-01-01"}).want(t, 201).decode(t, &hold)
+		"review": "2099-01-01"}).want(t, 201).decode(t, &hold)
 	o.officer.post("/v1/holds/"+hold.ID+"/release", map[string]any{"reason": "abgeschlossen"}).want(t, 200)
 	o.permit(t, false, leave)
 	revoked := o.permit(t, true, leave)

@@ -185,7 +185,7 @@ func TestVisitors(t *testing.T) {
 	// The officer sets a hold and proposes a permit; the second person approves it.
 	officer.get("/aussonderung/sperren?akte="+id).want(200, id)
 	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "").want(200, "fehlt")
-	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "Klage", "review", "2030-01-01").want(200, "Die Sperre ist gesetzt", "Klage")
+	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(200, "Die Sperre ist gesetzt", "Klage")
 	officer.get("/akte/"+id).want(200, "gesperrt", "Klage")
 	eventually(t, "the hold is found", func() bool { return strings.Contains(officer.get("/suche?hold=true").page, "/akte/"+id) })
 	officer.get("/aussonderung/genehmigungen").fill("/aussonderung/genehmigungen", "classes", "63.10", "authority", "Stadtarchiv", "legal_basis", "SächsArchivG §5(9)", "granted", "2020-01-01", "valid_from", "2020-01-01").want(200, "zweite Person")
@@ -211,7 +211,7 @@ func TestVisitors(t *testing.T) {
 	gone.Set("reason", "lange getippt")
 	gone.Set("authority", "Amt")
 	gone.Set("records", id)
-	gone.Set("review", "2031-01-01")
+	gone.Set("review", "2099-12-31")
 	cookie := officer.cookies["__Host-bestand"]
 	officer.fill("/abmelden").want(200, "abgemeldet")
 	send := func(values url.Values) *visitor {
