@@ -74,10 +74,11 @@ type asic struct {
 	*work
 	container  *container.Container
 	signatures int
-	covered    map[string]bool          // by any of them whose value is right
-	loose      []string                 // named like signatures, and have none
-	manifests  map[string]*asicManifest // by the signatures over them; nil: not read yet
-	left       int64                    // bytes that signatures may still ask for
+	covered    map[string]bool   // by any of them whose value is right
+	loose      []string          // named like signatures, and have none
+	manifests  map[string]string // names, by those of the signatures over them; nil: not read yet
+	unread     bool              // there are manifests that are not among them
+	left       int64             // bytes that signatures may still ask for
 	found      []preservation.Finding
 }
 
@@ -128,19 +129,18 @@ func (a *asic) validate(ctx context.Context, e *container.Entry) error {
 // open gives a file of the container by its name from the root, which is what
 // signatures in META-INF mean (EN 319 162-1, 4.3.3.2).
 func (a *asic) open(name string) (io.ReadCloser, error) {
-	for _, e := range a.container.Entries {
-		if e.Name == path.Clean(name) {
-			if a.left -= e.Size; a.left < 0 {
-				return nil, errTooMuchSigned
-			}
-			in, err := a.container.Reader(e)
-			if err != nil {
-				return nil, damage(err)
-			}
-			return damaged{in}, nil
-		}
+	e, exact := a.container.Lookup(path.Clean(name))
+	if !exact {
+		return nil, fs.ErrNotExist
 	}
-	return nil, fs.ErrNotExist
+	if a.left -= e.Size; a.left < 0 {
+		return nil, errTooMuchSigned
+	}
+	in, err := a.container.Reader(e)
+	if err != nil {
+		return nil, damage(err)
+	}
+	return damaged{in}, nil
 }
 
 // damaged reads a file of the container. What is wrong with its bytes stays wrong and

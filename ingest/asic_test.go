@@ -5,9 +5,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"time"
+
+	"bestand/ingest/sip/container"
+	"bestand/ingest/sip/finding"
 )
 
 func TestValidateASiC(t *testing.T) {
@@ -88,6 +93,19 @@ func TestValidateASiCWithCAdES(t *testing.T) {
 	two := repack(t, repack(t, empty, "Straße.txt", "Anlage"), "akte.xml", "<Akte/>")
 	two = repack(t, two, "META-INF/ASiCManifest001.xml", manifest)
 	two = repack(t, two, "META-INF/signature001.p7s", s.sign(manifest, "-outform", "DER"))
+	s.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1", "-nodes", "-days", "30", "-subj", "/CN=Amt", "-keyout", "curve.key", "-out", "curve.pem")
+	second := []string{"-outform", "DER", "-signer", "curve.pem", "-inkey", "curve.key"}
+	alone := repack(t, repack(t, empty, "anlage.txt", "Anlage"), "META-INF/signature001.p7s", s.sign(manifest, "-outform", "DER"))
+	old := strings.Replace(manifest, "02918/v1.2.1", "02918/v1.1.1", 1)
+	numbered := func(content string) string {
+		archive := two
+		for i := range maxManifests {
+			archive = repack(t, archive, fmt.Sprintf("META-INF/ASiCManifest1%02d.xml", i), content)
+		}
+		return archive
+	}
+	long := strings.Replace(manifest, "<asic:DataObjectReference", strings.Repeat(reference("akte.xml", "<Akte/>"), maxReferences)+"<asic:DataObjectReference", 1)
+	huge := repack(t, repack(t, two, "META-INF/ASiCManifest001.xml", long), "META-INF/signature001.p7s", s.sign(long, "-outform", "DER"))
 	for _, c := range []struct {
 		name, file, content string
 		codes               string // of warnings, but for revocation
@@ -95,7 +113,12 @@ func TestValidateASiCWithCAdES(t *testing.T) {
 	}{
 		{"ASiC-S", "anlage.asics", one, "signing-time-claimed", "anlage.txt"},
 		{"ASiC-S, changed", "anlage.asics", repack(t, one, "anlage.txt", "anderes"), "digest-mismatch signing-time-claimed container-partly-covered", ""},
-		{"ASiC-S, damaged", "anlage.asics", spoil(t, one, "anlage.txt"), "container-damaged container-partly-covered", ""},
+		{"ASiC-S, damaged", "anlage.asics", spoil(t, one, "anlage.txt"), "signed-content-damaged container-partly-covered", ""},
+		{"ASiC-S, signature damaged", "anlage.asics", spoil(t, one, "META-INF/signature.p7s"), "container-damaged container-partly-covered", ""},
+		{"ASiC-S, digest unknown", "anlage.asics", repack(t, one, "META-INF/signature.p7s", s.sign("anderes", "-outform", "DER", "-md", "sha224")),
+			"digest-unsupported signature-unsupported signing-certificate-unsupported signing-time-claimed container-partly-covered", ""},
+		{"ASiC-S, curve of the second signer unknown", "anlage.asics", repack(t, one, "META-INF/signature.p7s", s.sign("Anlage", second...)),
+			"signature-unsupported signing-time-claimed chain-unsupported signing-time-claimed container-partly-covered", ""},
 		{"ASiC-E", "akte.asice", two, "signing-time-claimed", "Straße.txt akte.xml"},
 		{"ASiC-E, file changed", "akte.asice", repack(t, two, "akte.xml", "<Andere/>"), "signing-time-claimed digest-mismatch container-partly-covered", "Straße.txt"},
 		{"ASiC-E, file gone", "akte.asice", repack(t, two, "akte.xml", ""), "signing-time-claimed signed-content-missing", "Straße.txt"},
@@ -103,7 +126,18 @@ func TestValidateASiCWithCAdES(t *testing.T) {
 		{"ASiC-E, file added", "akte.asice", repack(t, two, "mehr.txt", "neu"), "signing-time-claimed container-partly-covered", "Straße.txt akte.xml"},
 		{"ASiC-E, manifest changed with a file", "akte.asice", repack(t, repack(t, two, "akte.xml", "<Andere/>"), "META-INF/ASiCManifest001.xml", strings.Replace(manifest, digest("<Akte/>"), digest("<Andere/>"), 1)),
 			"digest-mismatch signing-time-claimed container-partly-covered", ""},
-		{"ASiC-E, manifest no XML", "akte.asice", repack(t, two, "META-INF/ASiCManifest001.xml", "<"), "manifest-unreadable signed-content-missing container-partly-covered", ""},
+		{"ASiC-E, manifest no XML", "akte.asice", repack(t, two, "META-INF/ASiCManifest001.xml", "<"), "manifest-unreadable signature-unsupported container-partly-covered", ""},
+		{"ASiC-E, manifest damaged", "akte.asice", spoil(t, two, "META-INF/ASiCManifest001.xml"), "manifest-unreadable signature-unsupported container-partly-covered", ""},
+		{"ASiC-E, curve of the second signer unknown", "akte.asice", repack(t, two, "META-INF/signature001.p7s", s.sign(manifest, second...)),
+			"signature-unsupported signing-time-claimed chain-unsupported signing-time-claimed container-partly-covered", ""},
+		{"one file, manifest of another version", "anlage.asice", repack(t, alone, "META-INF/ASiCManifest.xml", old), "manifest-unreadable signature-unsupported container-partly-covered", ""},
+		{"one file, manifest in Latin 1", "anlage.asice", repack(t, alone, "META-INF/ASiCManifest.xml", `<?xml version="1.0" encoding="ISO-8859-1"?>`+manifest), "manifest-unreadable signature-unsupported container-partly-covered", ""},
+		{"one file, two signatures, manifest damaged", "anlage.asice", spoil(t, repack(t, repack(t, alone, "META-INF/signature002.p7s", s.sign(manifest, "-outform", "DER")), "META-INF/ASiCManifest.xml", manifest), "META-INF/ASiCManifest.xml"),
+			"manifest-unreadable signature-unsupported signature-unsupported container-partly-covered", ""},
+		{"one file, manifest of no signature", "anlage.asice", repack(t, alone, "META-INF/ASiCManifest.xml", strings.Replace(manifest, "SigReference", "Reference", 1)), "manifest-unreadable signature-unsupported container-partly-covered", ""},
+		{"ASiC-E, too many manifests", "akte.asice", numbered(strings.Replace(manifest, "signature001", "signature002", 1)), "manifest-unsupported signing-time-claimed", "Straße.txt akte.xml"},
+		{"ASiC-E, too large a manifest", "akte.asice", repack(t, two, "META-INF/ASiCManifest001.xml", manifest+strings.Repeat(" ", maxManifest)), "manifest-unsupported signature-unsupported container-partly-covered", ""},
+		{"ASiC-E, too many references", "akte.asice", huge, "signing-time-claimed reference-unsupported container-partly-covered more-findings", "akte.xml"},
 		{"signature no CMS", "anlage.asics", repack(t, one, "META-INF/signature.p7s", "?"), "cms-malformed container-partly-covered", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -125,6 +159,68 @@ func TestValidateASiCWithCAdES(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A manifest of another version is said to be one, and of which.
+func TestManifestOfAnotherVersion(t *testing.T) {
+	a := openASiC(t, nil, map[string]string{"META-INF/ASiCManifest.xml": `<ASiCManifest xmlns="http://uri.etsi.org/02918/v1.1.1#"/>`})
+	if err := a.readManifests(t.Context()); err != nil || !a.unread || len(a.found) != 1 || !strings.Contains(a.found[0].Detail, "but have http://uri.etsi.org/02918/v1.1.1#") {
+		t.Errorf("%+v, %v", a.found, err)
+	}
+}
+
+// Manifests are charged to what the signatures of a container may ask for.
+func TestManifestsAreCharged(t *testing.T) {
+	const manifest = `<ASiCManifest xmlns="http://uri.etsi.org/02918/v1.2.1#"><SigReference URI="x"/></ASiCManifest>`
+	a := openASiC(t, nil, map[string]string{"META-INF/ASiCManifest1.xml": manifest, "META-INF/ASiCManifest2.xml": manifest})
+	a.left = int64(len(manifest)) + 1
+	if err := a.readManifests(t.Context()); err != nil || !a.unread || len(a.found) != 1 || a.found[0].Code != "manifest-unsupported" {
+		t.Errorf("%+v, %v", a.found, err)
+	}
+}
+
+// A signed file for which no budget is left is the file that could not be checked.
+func TestSignedFileBeyondTheBudget(t *testing.T) {
+	s := newNotary(t)
+	a := openASiC(t, s, map[string]string{"anlage.txt": "Anlage", "META-INF/signature.p7s": s.sign("Anlage", "-outform", "DER")})
+	a.left = 1
+	for _, e := range a.container.Entries {
+		if err := a.validate(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(a.found) != 1 || a.found[0].Code != "reference-unsupported" || !strings.HasPrefix(a.found[0].Detail, "anlage.txt: ") || a.covered["anlage.txt"] {
+		t.Errorf("%+v", a.found)
+	}
+}
+
+// openASiC opens a container of these files.
+func openASiC(t *testing.T, s *notary, files map[string]string) *asic {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for name, content := range files {
+		f, err := w.Create(name)
+		if err == nil {
+			_, err = io.WriteString(f, content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var bad finding.List
+	c, err := container.Open(bytes.NewReader(b.Bytes()), int64(b.Len()), container.Limits{}, &bad)
+	if err != nil || c == nil {
+		t.Fatal(err, bad.All())
+	}
+	a := &asic{container: c, covered: make(map[string]bool), left: maxContainerBytes}
+	if s != nil {
+		a.work = &work{p: &Pipeline{Now: time.Now, Sealer: &Sealer{Trust: s.roots}}}
+	}
+	return a
 }
 
 // unpack returns a file of a ZIP.

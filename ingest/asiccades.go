@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 
 	"bestand/ingest/sip/container"
@@ -22,26 +21,46 @@ import (
 )
 
 const (
-	asicNamespace = "http://uri.etsi.org/02918/v1.2.1#"
 	maxManifest   = 16 << 20 // bytes of an ASiCManifest
+	maxManifests  = 32       // in one container
+	maxReferences = 1000     // in one ASiCManifest
 )
 
 // asicManifest is an ASiCManifest (EN 319 162-1, A.4): what a CAdES signature in a
 // container is over, and which files it thereby signs.
 type asicManifest struct {
-	XMLName   xml.Name
+	XMLName   xml.Name `xml:"http://uri.etsi.org/02918/v1.2.1# ASiCManifest"`
 	Signature struct {
 		URI string `xml:"URI,attr"`
-	} `xml:"SigReference"`
-	Files []struct {
-		URI    string `xml:"URI,attr"`
-		Method struct {
-			Algorithm string `xml:"Algorithm,attr"`
-		} `xml:"DigestMethod"`
-		Digest string `xml:"DigestValue"`
-	} `xml:"DataObjectReference"`
+	} `xml:"http://uri.etsi.org/02918/v1.2.1# SigReference"`
+	Files asicReferences `xml:"http://uri.etsi.org/02918/v1.2.1# DataObjectReference"`
+}
 
-	name string
+// asicReference is a file that a manifest lists.
+type asicReference struct {
+	URI    string `xml:"URI,attr"`
+	Method struct {
+		Algorithm string `xml:"Algorithm,attr"`
+	} `xml:"http://www.w3.org/2000/09/xmldsig# DigestMethod"`
+	Digest string `xml:"http://www.w3.org/2000/09/xmldsig# DigestValue"`
+}
+
+// asicReferences are the first maxReferences files that a manifest lists.
+type asicReferences struct {
+	all  []asicReference
+	more bool // than those
+}
+
+// UnmarshalXML takes one more file in.
+func (r *asicReferences) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	if len(r.all) == maxReferences {
+		r.more = true
+		return d.Skip()
+	}
+	var one asicReference
+	err := d.DecodeElement(&one, &start)
+	r.all = append(r.all, one)
+	return err
 }
 
 // validateCAdES checks a CAdES signature in the container: over an ASiCManifest with the
@@ -56,13 +75,16 @@ func (a *asic) validateCAdES(ctx context.Context, e *container.Entry) error {
 	if err != nil {
 		return err
 	}
-	manifest, err := a.manifestOf(e.Name)
-	if err != nil {
+	if err := a.readManifests(ctx); err != nil {
 		return err
 	}
-	signed := a.single()
-	if manifest != nil {
-		signed = manifest.name
+	signed, listed := a.manifests[e.Name]
+	if !listed && a.unread {
+		a.note("signature-unsupported", finding.Printable(e.Name), "not supported: it may be over a manifest that was not read here: check it with another verifier")
+		return nil
+	}
+	if !listed {
+		signed = a.single()
 	}
 	if signed == "" {
 		a.note("signed-content-missing", finding.Printable(e.Name), "no manifest names it, and there is not just one file that it could sign")
@@ -70,32 +92,40 @@ func (a *asic) validateCAdES(ctx context.Context, e *container.Entry) error {
 	}
 	in, err := a.open(signed)
 	if err != nil {
-		return err
+		return a.unreadable(e, signed, err)
 	}
 	defer in.Close()
 	content := &watched{r: contextual{ctx, in}}
-	found := cades.Verify(raw, content, a.strangers())
+	found, proven := cades.Prove(raw, content, a.strangers())
 	if content.err != nil {
-		return content.err
+		return a.unreadable(e, signed, content.err)
 	}
-	stands := !slices.ContainsFunc(found, func(f preservation.Finding) bool { return f.Severity == preservation.Failed })
 	for _, f := range found {
+		proven = proven && f.Severity != preservation.Failed
 		f.Subject = strings.TrimSuffix(finding.Printable(e.Name)+", "+f.Subject, ", ")
 		a.found = append(a.found, f)
 	}
-	if manifest == nil {
-		if stands {
-			a.covered[signed] = true
-			a.add(e, preservation.Passed, "digest-match", finding.Printable(signed)+" is what was signed")
-		}
-		return nil
+	if listed {
+		return a.listed(ctx, e, signed, proven)
 	}
-	return a.listed(ctx, e, manifest, stands)
+	if proven {
+		a.covered[signed] = true
+		a.add(e, preservation.Passed, "digest-match", finding.Printable(signed)+" is what was signed")
+	}
+	return nil
 }
 
-// listed compares the files that a manifest lists with their digests there.
-func (a *asic) listed(ctx context.Context, e *container.Entry, m *asicManifest, stands bool) error {
-	for _, f := range m.Files {
+// listed compares the files that a manifest lists with their digests there. They are
+// signed when the signature over the manifest is proven.
+func (a *asic) listed(ctx context.Context, e *container.Entry, manifest string, proven bool) error {
+	m, err := a.manifest(ctx, manifest)
+	if err != nil {
+		return a.unreadable(e, manifest, err)
+	}
+	if m.Files.more {
+		a.add(e, preservation.Notice, "reference-unsupported", fmt.Sprintf("not supported: %s lists more than %d files: check the rest with another verifier", finding.Printable(manifest), maxReferences))
+	}
+	for _, f := range m.Files.all {
 		name, err := url.PathUnescape(f.URI)
 		if err != nil {
 			name = f.URI
@@ -108,29 +138,42 @@ func (a *asic) listed(ctx context.Context, e *container.Entry, m *asicManifest, 
 			a.add(e, preservation.Notice, "reference-unsupported", fmt.Sprintf("%s: the digest %s is not supported: check it with another verifier", what, finding.Printable(f.Method.Algorithm)))
 			continue
 		}
-		in, err := a.open(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			a.add(e, preservation.Notice, "signed-content-missing", what+" is signed and not here")
-			continue
-		}
 		sum := h.New()
+		in, err := a.open(name)
 		if err == nil {
 			_, err = io.Copy(sum, contextual{ctx, in})
 			in.Close()
 		}
 		switch {
-		case errors.Is(err, xades.ErrDamaged):
-			a.add(e, preservation.Failed, "signed-content-damaged", what+" is signed, and "+err.Error())
-		case errors.Is(err, xades.ErrTooMuch):
-			a.add(e, preservation.Notice, "reference-unsupported", what+": "+err.Error()+": check it with another verifier")
 		case err != nil:
-			return err
+			if err := a.unreadable(e, name, err); err != nil {
+				return err
+			}
 		case string(sum.Sum(nil)) != string(want):
 			a.add(e, preservation.Failed, "digest-mismatch", what+" is not what was signed")
-		default:
+		case proven:
+			a.covered[name] = true
 			a.add(e, preservation.Passed, "digest-match", what+" is what was signed")
-			a.covered[name] = a.covered[name] || stands
+		default:
+			a.add(e, preservation.Passed, "digest-match", what+" is what the manifest lists, and the signature over that is not proven")
 		}
+	}
+	return nil
+}
+
+// unreadable tells of a signed file that it cannot be compared with what was signed. It
+// returns the errors that say nothing of the file.
+func (a *asic) unreadable(e *container.Entry, name string, err error) error {
+	what := finding.Printable(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		a.add(e, preservation.Notice, "signed-content-missing", what+" is signed and not here")
+	case errors.Is(err, xades.ErrDamaged):
+		a.add(e, preservation.Failed, "signed-content-damaged", what+" is signed, and "+err.Error())
+	case errors.Is(err, xades.ErrTooMuch):
+		a.add(e, preservation.Notice, "reference-unsupported", what+": "+err.Error()+": check it with another verifier")
+	default:
+		return err
 	}
 	return nil
 }
@@ -139,30 +182,75 @@ func (a *asic) add(e *container.Entry, sev preservation.Severity, code, detail s
 	a.found = append(a.found, preservation.Finding{Code: code, Severity: sev, Subject: finding.Printable(e.Name), Detail: detail, Clause: "EN 319 162-1"})
 }
 
-// manifestOf finds the manifest that names a signature; nil when there is none.
-func (a *asic) manifestOf(signature string) (*asicManifest, error) {
-	if a.manifests == nil {
-		a.manifests = map[string]*asicManifest{}
-		for _, e := range a.container.Entries {
-			name, inside := strings.CutPrefix(e.Name, "META-INF/")
-			if !inside || !strings.HasPrefix(strings.ToLower(name), "asicmanifest") || path.Ext(name) != ".xml" {
-				continue
-			}
-			data, err := a.read(e, maxManifest)
-			if err != nil {
-				return nil, err
-			}
-			m := asicManifest{name: e.Name}
-			if err := xml.Unmarshal(data, &m); err != nil || m.XMLName.Space != asicNamespace {
-				a.add(e, preservation.Notice, "manifest-unreadable", fmt.Sprintf("no ASiCManifest: %v", err))
-				continue
-			}
-			if uri, err := url.PathUnescape(m.Signature.URI); err == nil {
-				a.manifests[path.Clean(uri)] = &m
-			}
-		}
+// readManifests finds out which manifest is that of which signature. What it cannot
+// read it tells of and leaves out.
+func (a *asic) readManifests(ctx context.Context) error {
+	if a.manifests != nil {
+		return nil
 	}
-	return a.manifests[signature], nil
+	manifests := make(map[string]string)
+	n := 0
+	for _, e := range a.container.Entries {
+		name, inside := strings.CutPrefix(e.Name, "META-INF/")
+		if !inside || !strings.HasPrefix(strings.ToLower(name), "asicmanifest") || path.Ext(name) != ".xml" {
+			continue
+		}
+		if n++; n > maxManifests {
+			a.unread = true
+			a.add(e, preservation.Notice, "manifest-unsupported", fmt.Sprintf("not supported: more than %d manifests in one container: this one and all behind it were not read", maxManifests))
+			break
+		}
+		m, err := a.manifest(ctx, e.Name)
+		switch {
+		case err == nil:
+			uri, _ := url.PathUnescape(m.Signature.URI)
+			if s, exact := a.container.Lookup(path.Clean(uri)); exact {
+				manifests[s.Name] = e.Name
+			}
+			continue
+		case errors.Is(err, errNoManifest), errors.Is(err, xades.ErrDamaged):
+			a.add(e, preservation.Notice, "manifest-unreadable", finding.Printable(err.Error()))
+		case errors.Is(err, xades.ErrTooMuch):
+			a.add(e, preservation.Notice, "manifest-unsupported", err.Error()+": check it with another verifier")
+		default:
+			return err
+		}
+		a.unread = true
+	}
+	a.manifests = manifests
+	return nil
+}
+
+var (
+	errNoManifest       = errors.New("no ASiCManifest that can be read here")
+	errTooLargeManifest = fmt.Errorf("%w: a manifest of more than %d", xades.ErrTooMuch, maxManifest)
+)
+
+// manifest reads a manifest to its end: errNoManifest when it is none.
+func (a *asic) manifest(ctx context.Context, name string) (m asicManifest, err error) {
+	if e, exact := a.container.Lookup(name); exact && e.Size > maxManifest {
+		return m, errTooLargeManifest
+	}
+	in, err := a.open(name)
+	if err != nil {
+		return m, err
+	}
+	defer in.Close()
+	content := contextual{ctx, in}
+	bad := xml.NewDecoder(content).Decode(&m)
+	if _, err := io.Copy(io.Discard, content); err != nil { // also where bytes went wrong before their checksum says so
+		return m, err
+	}
+	if bad == nil {
+		_, bad = url.PathUnescape(m.Signature.URI)
+	}
+	if bad == nil && m.Signature.URI == "" {
+		bad = errors.New("it names no signature")
+	}
+	if bad != nil {
+		return m, fmt.Errorf("%w: %v", errNoManifest, bad)
+	}
+	return m, nil
 }
 
 // single is the one file of the container that is none of its own; empty when there is

@@ -235,14 +235,20 @@ func TestForeignSignatures(t *testing.T) {
 			if !roots.AppendCertsFromPEM(pem) && !c.unknown {
 				t.Fatal("no root")
 			}
-			found := cades.Verify(sig, bytes.NewReader(content), cades.Trust{Roots: roots, At: time.Now(), Optional: c.unknown})
+			found, proven := cades.Prove(sig, bytes.NewReader(content), cades.Trust{Roots: roots, At: time.Now(), Optional: c.unknown})
+			if proven == c.unknown {
+				t.Errorf("proven: %v", proven)
+			}
 			if got := codes(found, preservation.Failed); got != "" {
 				t.Errorf("failed %q: %v", got, found)
 			}
 			if got := codes(found, preservation.Notice); got != c.notices {
 				t.Errorf("notices %q, want %q", got, c.notices)
 			}
-			found = cades.Verify(sig, strings.NewReader("other"), cades.Trust{Roots: roots, At: time.Now()})
+			found, proven = cades.Prove(sig, strings.NewReader("other"), cades.Trust{Roots: roots, At: time.Now()})
+			if proven {
+				t.Error("of other content it is proven")
+			}
 			if codes(found, preservation.Failed) == "" && !c.unknown {
 				t.Error("other content was accepted")
 			}

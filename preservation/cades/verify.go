@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"bestand/preservation"
@@ -54,13 +55,21 @@ func (t Trust) Unknown() preservation.Severity {
 // included; the signature stands when none is of Severity Failed. It takes
 // bytes of anybody.
 func Verify(signature []byte, content io.Reader, t Trust) []preservation.Finding {
+	found, _ := Prove(signature, content, t)
+	return found
+}
+
+// Prove is Verify, and says whether the digest of the content and the signature value
+// of every signer were compared and are right. With Trust.Optional nothing of it may
+// have failed only because nothing could be checked here.
+func Prove(signature []byte, content io.Reader, t Trust) (found []preservation.Finding, proven bool) {
 	sd, err := cms.Parse(signature)
 	if err != nil {
-		return []preservation.Finding{failed("cms-malformed", "", err.Error(), "RFC 5652, 5.1")}
+		return []preservation.Finding{failed("cms-malformed", "", err.Error(), "RFC 5652, 5.1")}, false
 	}
 	sd.Include(t.Material.Certificates)
 	if len(sd.Signers) == 0 {
-		return []preservation.Finding{failed("signer-missing", "", "nobody has signed", "RFC 5652, 5.1")}
+		return []preservation.Finding{failed("signer-missing", "", "nobody has signed", "RFC 5652, 5.1")}, false
 	}
 	digests := make(map[crypto.Hash]hash.Hash)
 	var all []io.Writer
@@ -71,9 +80,9 @@ func Verify(signature []byte, content io.Reader, t Trust) []preservation.Finding
 		}
 	}
 	if _, err := io.Copy(io.MultiWriter(all...), content); err != nil {
-		return []preservation.Finding{failed("content-unreadable", "", err.Error(), "")}
+		return []preservation.Finding{failed("content-unreadable", "", err.Error(), "")}, false
 	}
-	var found []preservation.Finding
+	proven = true
 	for i, s := range sd.Signers {
 		subject := ""
 		if len(sd.Signers) > 1 {
@@ -83,16 +92,24 @@ func Verify(signature []byte, content io.Reader, t Trust) []preservation.Finding
 		if h := digests[s.Hash]; h != nil {
 			digest = h.Sum(nil)
 		}
+		of := s.Check(digest, t.Unknown(), subject)
+		proven = proven && passed(of, "digest-match") && passed(of, "signature-match")
+		found = append(found, of...)
 		found = append(found, check(sd, s, digest, t, subject)...)
 	}
-	return found
+	return found, proven
 }
 
 // maxStamps bounds the time-stamps that are looked at on one signature.
 const maxStamps = 32
 
-func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject string) []preservation.Finding {
-	found := s.Check(digest, t.Unknown(), subject)
+func passed(found []preservation.Finding, code string) bool {
+	return slices.ContainsFunc(found, func(f preservation.Finding) bool { return f.Code == code && f.Severity == preservation.Passed })
+}
+
+// check judges what is beside the value of a signature: content within it, time-stamps,
+// and whom its certificate is from.
+func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject string) (found []preservation.Finding) {
 	if sd.Content != nil && s.Hash != 0 {
 		h := s.Hash.New()
 		h.Write(sd.Content)
