@@ -4,6 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"mime/multipart"
 	"net/http"
 	"slices"
 	"sync"
@@ -36,7 +40,10 @@ type onceAnswer struct {
 // do answers a form by an action, or with what the same form came to. The action goes
 // on when the browser turns to the second click.
 func (o *once) do(v *visit, action action) error {
-	id := sha256.Sum256([]byte(v.session.Hash + "\x00" + v.r.URL.Path + "\x00" + v.r.PostForm.Encode()))
+	id, err := v.formID()
+	if err != nil {
+		return err
+	}
 	for {
 		first, mine := o.begin(id, v.ui.Now())
 		if mine {
@@ -52,6 +59,37 @@ func (o *once) do(v *visit, action action) error {
 			return nil
 		}
 	}
+}
+
+// formID tells the form that was sent from others: by the session, the address, what was
+// entered, and the names and contents of the files.
+func (v *visit) formID() (id [sha256.Size]byte, err error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%s\x00%s", v.session.Hash, v.r.URL.Path, v.r.PostForm.Encode())
+	if m := v.r.MultipartForm; m != nil {
+		for _, field := range slices.Sorted(maps.Keys(m.File)) {
+			for _, head := range m.File[field] {
+				sum, err := fileSum(head)
+				if err != nil {
+					return id, err
+				}
+				fmt.Fprintf(h, "\x00%q %q %x", field, head.Filename, sum)
+			}
+		}
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+// fileSum is the SHA-256 of a file that came with a form.
+func fileSum(head *multipart.FileHeader) ([]byte, error) {
+	f, err := head.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return h.Sum(nil), err
 }
 
 // begin returns the answer to a form, which the caller has to find if it is the first.

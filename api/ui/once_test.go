@@ -1,9 +1,12 @@
 package ui
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 )
@@ -52,5 +55,51 @@ func TestOnceBounds(t *testing.T) {
 	o.end(form(-1), flying, now) // refused
 	if _, mine := o.begin(form(-1), now); !mine {
 		t.Error("a refusal is given again")
+	}
+}
+
+// TestOnceFiles wants forms that differ only in their file to be two.
+func TestOnceFiles(t *testing.T) {
+	u, done := &UI{}, 0
+	u.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+	send := func(name, text string) string {
+		t.Helper()
+		var body bytes.Buffer
+		w := multipart.NewWriter(&body)
+		f, err := w.CreateFormFile("file", name)
+		if err == nil {
+			_, err = f.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.WriteField("plan", "file")
+		w.Close()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/einrichtung/aktenplan", &body)
+		r.Header.Set("Content-Type", w.FormDataContentType())
+		if err := r.ParseMultipartForm(planBytes); err != nil {
+			t.Fatal(err)
+		}
+		answer := httptest.NewRecorder()
+		v := &visit{ui: u, w: answer, r: r}
+		if err := u.once.do(v, func(v *visit) error {
+			done++
+			text, _, err := v.planFile()
+			if err == nil {
+				_, err = v.w.Write(text)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return answer.Body.String()
+	}
+	for i, c := range []struct {
+		name, text string
+		done       int
+	}{{"a.csv", "A", 1}, {"a.csv", "A", 1}, {"a.csv", "B", 2}, {"b.csv", "B", 3}, {"a.csv", "A", 3}} {
+		if got := send(c.name, c.text); got != c.text || done != c.done {
+			t.Errorf("form %d is answered with %q, %d of them did their work", i, got, done)
+		}
 	}
 }

@@ -2,7 +2,10 @@ package ui
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -48,6 +51,7 @@ type setupView struct {
 	Rules  int
 	Sample bool              // the plan is the one that comes with the program
 	Effect *retention.Effect // of another plan on records, which has to be confirmed
+	Seen   string            // the digest of that plan
 	Wrong  []api.FieldError  // with the file of a plan
 	Parts  api.Equipment     // of seal, time-stamp and store
 	Trial  *api.Trial        // that was just made
@@ -129,13 +133,17 @@ func (v *visit) showSetup(status int, p setupView) error {
 }
 
 func (v *visit) setupPeople(p *setupView) error {
+	me, err := v.accounts()
+	if err != nil {
+		return err
+	}
 	var page struct{ Items []api.User }
 	if err := v.get("/v1/users?limit=200", &page); err != nil {
 		return err
 	}
 	p.People, p.Roles = page.Items, auth.Roles
 	for _, u := range page.Items {
-		if u.Name != v.who.Actor && u.Locked.IsZero() && slices.Contains(u.Roles, api.Role(auth.Approver)) {
+		if !me.Have(u.Name) && u.Locked.IsZero() && slices.Contains(u.Roles, api.Role(auth.Approver)) {
 			p.Others++
 		}
 	}
@@ -253,17 +261,22 @@ const (
 )
 
 // setPlan keeps the plan in force, or puts another one into force: at once where no
-// record is moved by that, else when the effect was seen and confirmed.
+// record is moved by that, else when the effect of just this plan was seen and confirmed.
 func setPlan(v *visit) error {
 	p := setupView{Key: "plan", Values: v.values(), Fields: map[string]api.FieldError{}}
 	var preview retention.Preview
+	var text []byte // of the plan
 	var put func() error
+	var err error
 	switch p.Values["plan"] {
 	case "keep":
 		return v.advance("plan", "")
 	case "sample":
 		var shipped struct{ Items []retention.Template }
 		if err := v.get("/v1/templates", &shipped); err != nil {
+			return err
+		}
+		if text, err = json.Marshal(shipped.Items[0]); err != nil {
 			return err
 		}
 		var a retention.Adoption
@@ -276,8 +289,8 @@ func setPlan(v *visit) error {
 		preview = a.Preview
 		put = func() error { return v.post("/v1/classification/template", shipped.Items[0], nil) }
 	case "file":
-		text, media, err := v.planFile()
-		if err != nil {
+		var media string
+		if text, media, err = v.planFile(); err != nil {
 			return err
 		}
 		if text == nil {
@@ -292,9 +305,12 @@ func setPlan(v *visit) error {
 		p.Fields["plan"] = api.FieldError{Code: "required"}
 		return v.showSetup(http.StatusUnprocessableEntity, p)
 	}
+	// The browser forgets the file, so that another one may come with the confirmation.
+	digest := fmt.Sprintf("%x", sha256.Sum256(text))
+	confirmed := p.Values["bestaetigt"] == "1" && p.Values["gesehen"] == digest
 	for _, e := range preview.Effects {
-		if e.Moved > 0 && p.Values["bestaetigt"] != "1" {
-			p.Effect = &e
+		if e.Moved > 0 && !confirmed {
+			p.Effect, p.Seen = &e, digest
 			return v.showSetup(http.StatusUnprocessableEntity, p)
 		}
 	}

@@ -30,6 +30,13 @@ func TestVisitorsSetup(t *testing.T) {
 	admin.get("/einrichtung").want(200, "Zweite Person")
 
 	admin.fill("/einrichtung/personen/ich", "eigen", "Anna Amtmann").want(200, "Ihr Name ist gespeichert", "Anna Amtmann")
+	// The same person under another name is no second one.
+	api := in.admin(t)
+	var own struct{ User struct{ ID string } }
+	api.post("/v1/users", map[string]any{"name": "anna-amt", "label": "Anna Amtmann", "roles": []string{"approver"}}).want(t, 201).decode(t, &own)
+	admin.get("/einrichtung/personen").want(200, "Eine weitere Person darf zustimmen")
+	api.post("/v1/users/"+own.User.ID+"/person", map[string]any{"same_as": "admin"}).want(t, 200)
+	admin.get("/einrichtung/personen").want(200, "Außer Ihnen darf noch niemand zustimmen")
 	admin.fill("/einrichtung/personen", "label", "Paul Zweit", "name", "Paul Zweit!", "roles", "approver").want(422, `href="#f-name"`, `value="Paul Zweit"`)
 	admin.fill("/einrichtung/personen", "label", "Paul Zweit", "name", "paul", "roles", "approver").want(200, "nur jetzt gezeigt", "Eine weitere Person darf zustimmen")
 	password := regexp.MustCompile(`<code class="secret">([^<]*)</code>`).FindStringSubmatch(admin.page)[1]
@@ -129,6 +136,13 @@ func TestSetupMovesRecords(t *testing.T) {
 	if c.get("/v1/classification").want(t, 200).decode(t, &scheme); scheme.Version != 1 {
 		t.Fatalf("version %d is in force without a word", scheme.Version)
 	}
+	// What was confirmed is that plan: another one is looked at first.
+	other := plan + "99;;Zum Versuch\n"
+	admin.plan("file", "plan.csv", other, "bestaetigt", "1").want(422, "Das ändert die Frist einer Akte", "Noch ist nichts geändert")
+	if c.get("/v1/classification").want(t, 200).decode(t, &scheme); scheme.Version != 1 {
+		t.Fatalf("version %d is in force, whose effect nobody saw", scheme.Version)
+	}
+	admin.plan("file", "plan.csv", plan, "bestaetigt", "1").want(422)
 	admin.plan("file", "plan.csv", plan, "bestaetigt", "1").want(200, "Der Aktenplan ist in Kraft")
 	if c.get("/v1/classification").want(t, 200).decode(t, &scheme); scheme.Version != 2 {
 		t.Errorf("version %d is in force", scheme.Version)
