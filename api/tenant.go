@@ -26,9 +26,6 @@ func (s *server) ListTenants(ctx context.Context, _ ListTenantsRequestObject) (L
 func (s *server) CreateTenant(ctx context.Context, request CreateTenantRequestObject) (CreateTenantResponseObject, error) {
 	b := *request.Body
 	info, err := s.config.AddTenant(ctx, catalog.TenantInfo{ID: b.ID, Name: b.Name}, principal(ctx).Actor)
-	if errors.Is(err, catalog.ErrConflict) {
-		return nil, conflict.because("there is a tenant %s already", b.ID)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +42,13 @@ func (s *server) GetTenant(ctx context.Context, _ GetTenantRequestObject) (GetTe
 	return GetTenant200JSONResponse(ownTenant(info)), err
 }
 
-// RenameTenant changes the name that people read.
+// RenameTenant changes the name that people read, and by which they may log in: none by
+// which another tenant goes.
 func (s *server) RenameTenant(ctx context.Context, request RenameTenantRequestObject) (RenameTenantResponseObject, error) {
 	info, err := s.tenant(ctx).AmendTenant(ctx, principal(ctx).Actor, func(i *catalog.TenantInfo) { i.Name = request.Body.Name })
+	if errors.Is(err, catalog.ErrConflict) {
+		return nil, conflict.in(fieldError("name", "taken", "another tenant goes by this name: choose another"))
+	}
 	return RenameTenant200JSONResponse(ownTenant(info)), err
 }
 

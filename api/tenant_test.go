@@ -66,6 +66,31 @@ func TestOwnTenant(t *testing.T) {
 	}
 }
 
+// TestTenantsGoByNames wants no tenant to take a name by which the people of another one
+// log in.
+func TestTenantsGoByNames(t *testing.T) {
+	a := newArchive(t)
+	admin, other := a.token(ours, "anna", auth.Admin), a.token(theirs, "nina", auth.Admin)
+	a.do(admin, "POST", "/v1/tenant/rename", `{"name":"Große Kreisstadt"}`).want(t, 200)
+	for _, name := range []string{"Große Kreisstadt", "GROßE kreisstadt ", string(ours), strings.ToUpper(string(ours))} {
+		if v := a.do(other, "POST", "/v1/tenant/rename", `{"name":"`+name+`"}`).want(t, 409); v.field(t, "name") != "taken" {
+			t.Errorf("%s: %s", name, v.body)
+		}
+	}
+	a.do(other, "POST", "/v1/tenant/rename", `{"name":"`+strings.ToUpper(string(theirs))+`"}`).want(t, 200) // its own
+	provider := a.tokenLike(ours, catalog.Token{Actor: "provider", Roles: []string{"admin"}, Installation: true})
+	a.do(other, "POST", "/v1/tenant/rename", `{"name":"Neustadt"}`).want(t, 200)
+	for body, detail := range map[string]string{
+		`{"id":"neustadt","name":"Neue Stadt","admin":"n"}`:   `another tenant goes by the name "neustadt"`,
+		`{"id":"neu","name":" große kreisstadt","admin":"n"}`: `another tenant goes by the name " große kreisstadt"`,
+	} {
+		if p := a.do(provider, "POST", "/v1/tenants", body).want(t, 409).problem(t); p.Detail != detail {
+			t.Errorf("%s: %+v", body, p)
+		}
+	}
+	a.do(provider, "POST", "/v1/tenants", `{"id":"neu","name":"Neue Stadt","admin":"n"}`).want(t, 201)
+}
+
 // TestRenameUser changes how others read a person, and not who that is.
 func TestRenameUser(t *testing.T) {
 	a := newArchive(t)

@@ -113,6 +113,39 @@ func TestDatabaseFileIsPrivate(t *testing.T) {
 	}
 }
 
+// TestTenantsChangeAtOnce wants no change of a description to be lost to another one, nor
+// two tenants to take one name.
+func TestTenantsChangeAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		const changes = 24
+		var wg sync.WaitGroup
+		for _, db := range []*catalog.DB{f.DB, reopen(t, f)} {
+			for range changes / 2 {
+				wg.Go(func() {
+					if _, err := db.Tenant("musterstadt").AmendTenant(t.Context(), "x", func(i *catalog.TenantInfo) { i.Settings.Setup += "x" }); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		wg.Wait()
+		if info, err := f.tenant.Info(t.Context()); err != nil || len(info.Settings.Setup) != changes {
+			t.Errorf("%d of %d changes are kept: %v", len(info.Settings.Setup), changes, err)
+		}
+		taken := make(chan error, 2)
+		for _, x := range []*catalog.Tenant{f.tenant, f.other} {
+			wg.Go(func() {
+				_, err := x.AmendTenant(t.Context(), "x", func(i *catalog.TenantInfo) { i.Name = "Neustadt" })
+				taken <- err
+			})
+		}
+		wg.Wait()
+		if a, b := <-taken, <-taken; (a == nil) == (b == nil) || !errors.Is(errors.Join(a, b), catalog.ErrConflict) {
+			t.Errorf("both want one name: %v; %v", a, b)
+		}
+	})
+}
+
 func TestTenants(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		if err := f.CreateTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt"}, "x"); !errors.Is(err, catalog.ErrConflict) {

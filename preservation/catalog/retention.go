@@ -296,13 +296,15 @@ const RetentionLock = "retention"
 
 // Lock excludes other transactions of the tenant that lock the same name until
 // this one ends. SQLite has one writer and needs nothing.
-func (x *Tx) Lock(name string) error {
-	if x.tx.db.dialect != postgres {
+func (x *Tx) Lock(name string) error { return x.tx.lock(x.tenant, name) }
+
+func (x *tx) lock(tenant preservation.TenantID, name string) error {
+	if x.db.dialect != postgres {
 		return nil
 	}
 	h := fnv.New64a()
-	h.Write([]byte(string(x.tenant) + "\x00" + name))
-	_, err := x.tx.exec(`SELECT pg_advisory_xact_lock($1)`, int64(h.Sum64()))
+	h.Write([]byte(string(tenant) + "\x00" + name))
+	_, err := x.exec(`SELECT pg_advisory_xact_lock($1)`, int64(h.Sum64()))
 	return err
 }
 

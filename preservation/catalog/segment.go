@@ -112,14 +112,22 @@ const KindTenant = "tenant"
 // document, so that the bucket tells it, and puts it into force.
 func (t *Tenant) DescribeTenant(ctx context.Context, info TenantInfo, actor string) error {
 	info.ID = t.id
-	return t.Update(ctx, func(x *Tx) error { return x.describe(info, actor, nil) })
+	return t.Update(ctx, func(x *Tx) error {
+		if err := x.tx.lockTenants(); err != nil {
+			return err
+		}
+		return x.describe(info, actor, nil)
+	})
 }
 
 // AmendTenant changes the description that is in force, as DescribeTenant does, and
-// returns what came of it. What changes nothing stores nothing. change may run more
-// than once.
+// returns what came of it. What changes nothing stores nothing. ErrConflict when another
+// tenant goes by the name that this one is given. change may run more than once.
 func (t *Tenant) AmendTenant(ctx context.Context, actor string, change func(*TenantInfo)) (info TenantInfo, err error) {
 	err = t.Update(ctx, func(x *Tx) error {
+		if err := x.tx.lockTenants(); err != nil {
+			return err
+		}
 		was, err := scanTenant(x.tx.queryRow(`SELECT id, name, settings, created_ms FROM tenant WHERE id = $1`, string(t.id)))
 		if err != nil {
 			return found(err, "tenant", string(t.id))
@@ -130,6 +138,9 @@ func (t *Tenant) AmendTenant(ctx context.Context, actor string, change func(*Ten
 		}
 		detail := map[string]string{}
 		if info.Name != was.Name {
+			if err := x.tx.alone(info); err != nil {
+				return err
+			}
 			detail["name"] = info.Name
 		}
 		if info.Settings.Setup != was.Settings.Setup {
@@ -140,7 +151,8 @@ func (t *Tenant) AmendTenant(ctx context.Context, actor string, change func(*Ten
 	return info, err
 }
 
-// describe stores a description and puts it into force; detail goes to the audit log.
+// describe stores a description and puts it into force; detail goes to the audit log. It
+// needs lockTenants.
 func (x *Tx) describe(info TenantInfo, actor string, detail map[string]string) error {
 	body, err := json.Marshal(info)
 	if err != nil {

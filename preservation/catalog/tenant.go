@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -67,7 +68,38 @@ func (t *Tenant) DB() *DB { return t.db }
 // Now returns the time of the catalog's clock.
 func (db *DB) Now() time.Time { return db.now() }
 
-// CreateTenant adds a tenant. ErrConflict when the identifier is taken.
+// goesBy reports whether people may mean a tenant by a name: its identifier, or what it
+// is called, in capitals or not.
+func (i TenantInfo) goesBy(name string) bool {
+	name = strings.TrimSpace(name)
+	return name != "" && (strings.EqualFold(name, string(i.ID)) || strings.EqualFold(name, strings.TrimSpace(i.Name)))
+}
+
+// lockTenants excludes other transactions that change descriptions of tenants until this
+// one ends. They are compared with each other, so that one lock is for all tenants.
+func (x *tx) lockTenants() error { return x.lock("", KindTenant) }
+
+// alone refuses, with ErrConflict, a tenant whose identifier or name means another one
+// already: whose people could not log in by it any more. It needs lockTenants.
+func (x *tx) alone(info TenantInfo) error {
+	rows, err := x.query(`SELECT id, name, settings, created_ms FROM tenant WHERE id <> $1`, string(info.ID))
+	others, err := collect(rows, err, scanTenant)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		if other.goesBy(info.Name) {
+			return fmt.Errorf("another tenant goes by the name %q: %w", info.Name, ErrConflict)
+		}
+		if other.goesBy(string(info.ID)) {
+			return fmt.Errorf("another tenant goes by the name %q: %w", info.ID, ErrConflict)
+		}
+	}
+	return nil
+}
+
+// CreateTenant adds a tenant. ErrConflict when the identifier is taken, or when another
+// tenant goes by the identifier or the name.
 func (db *DB) CreateTenant(ctx context.Context, info TenantInfo, actor string) error {
 	if !info.ID.Valid() {
 		return fmt.Errorf("tenant %q: want lower-case letters, digits and hyphens, at most 40", info.ID)
@@ -77,10 +109,16 @@ func (db *DB) CreateTenant(ctx context.Context, info TenantInfo, actor string) e
 		return err
 	}
 	return db.write(ctx, func(x *tx) error {
+		if err := x.lockTenants(); err != nil {
+			return err
+		}
+		if err := x.alone(info); err != nil {
+			return err
+		}
 		_, err := x.exec(`INSERT INTO tenant (id, name, settings, created_ms) VALUES ($1, $2, $3, $4)`,
 			string(info.ID), info.Name, string(settings), ms(db.now()))
 		if unique(err) {
-			return fmt.Errorf("tenant %s: %w", info.ID, ErrConflict)
+			return fmt.Errorf("there is a tenant %s already: %w", info.ID, ErrConflict)
 		}
 		if err != nil {
 			return err
