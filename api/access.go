@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"bestand/api/auth"
@@ -72,6 +73,28 @@ func (s *server) listed(ctx context.Context, entries []catalog.Entry) ([]catalog
 		return entries, err
 	}
 	return slices.DeleteFunc(entries, func(e catalog.Entry) bool { _, ok := out[e.ID]; return ok }), nil
+}
+
+// permitted are those of the records that the caller may read.
+func (s *server) permitted(ctx context.Context, ids []preservation.RecordID) ([]preservation.RecordID, error) {
+	if principal(ctx).Has(free...) {
+		return ids, nil
+	}
+	entries, err := s.tenant(ctx).EntriesByID(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var all []preservation.RecordID
+	for _, e := range entries {
+		var refused *fault
+		switch err := s.open(ctx, e); {
+		case err == nil:
+			all = append(all, e.ID)
+		case !errors.As(err, &refused):
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // addAccess tells who may read a record and what persons concerned had noted in it.

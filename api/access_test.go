@@ -1,11 +1,13 @@
 package api
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"bestand/api/auth"
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // TestClosed asks for content in the name of the public and of the administration.
@@ -46,6 +48,43 @@ func TestClosed(t *testing.T) {
 	grant(archivist, `{"kind":"shortening","reason":"Forschungsvorhaben","legal_basis":"SächsArchivG §10"}`, 201)
 	for _, path := range paths {
 		a.do(researcher, "GET", self+path, nil).want(t, 200)
+	}
+}
+
+// TestClosedTitle wants whoever handed a record over to read its title until an archive
+// has taken the record over, and then once the closure period has ended.
+func TestClosedTitle(t *testing.T) {
+	a := newArchive(t)
+	e, other := a.archived(ours, "1", preservation.File{Name: "a.txt"}), a.archived(ours, "2", preservation.File{Name: "a.txt"}) // closed in 2015
+	submitter, officer := a.token(ours, "dms", auth.Submitter), a.token(ours, "olga", auth.RecordsOfficer)
+	titles := func(token string) (all []string) {
+		t.Helper()
+		for _, v := range decode[ListSubmissions200JSONResponse](t, a.do(token, "GET", "/v1/submissions", nil).want(t, 200)).Items {
+			if v.Title != "" {
+				all = append(all, v.Title)
+			}
+		}
+		slices.Sort(all)
+		return all
+	}
+	if got := titles(submitter); !slices.Equal(got, []string{"Bauantrag 1", "Bauantrag 2"}) {
+		t.Errorf("before the archive has it: %q", got)
+	}
+	if err := a.db.Tenant(ours).Update(t.Context(), func(x *catalog.Tx) error {
+		return x.AddItem(catalog.RunItem{Run: "r", Record: e.ID, State: catalog.ItemTransferred, Version: 1, Class: e.Class, Rule: "r@1", Proposed: "A"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	a.do(submitter, "GET", "/v1/records/"+string(e.ID), nil).want(t, 403)
+	if got := titles(submitter); !slices.Equal(got, []string{other.Title}) {
+		t.Errorf("in its closure period: %q", got)
+	}
+	if got := titles(officer); len(got) != 2 {
+		t.Errorf("to the records office: %q", got)
+	}
+	a.do(a.token(ours, "archiv", auth.Archivist), "POST", "/v1/records/"+string(e.ID)+"/access-grants", `{"kind":"shortening","reason":"r","legal_basis":"l"}`).want(t, 201)
+	if got := titles(submitter); len(got) != 2 {
+		t.Errorf("once it is open: %q", got)
 	}
 }
 

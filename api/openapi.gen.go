@@ -1406,7 +1406,7 @@ type Submission struct {
 	Steps       []Step `json:"steps,omitempty,omitzero"`
 	SubmittedBy string `json:"submitted_by,omitempty,omitzero"`
 
-	// Title Of that record, in lists; none while its processing is restricted, and when it was destroyed.
+	// Title Of that record, in lists; none while its processing is restricted, when it may not be read, and when it was destroyed.
 	Title   string    `json:"title,omitempty,omitzero"`
 	Updated time.Time `json:"updated"`
 

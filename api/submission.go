@@ -34,8 +34,8 @@ func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsReq
 }
 
 // addTitles says what the records are called that came of submissions, to those who see
-// more than their outline. Of a record whose processing is restricted it says nothing,
-// nor is there anything to say of one that was destroyed.
+// more than their outline. Of a record that the caller may not read, or whose processing
+// is restricted, it says nothing, nor is there anything to say of one that was destroyed.
 func (s *server) addTitles(ctx context.Context, subs []catalog.Submission, all []Submission) error {
 	var ids []preservation.RecordID
 	for i, v := range all {
@@ -46,12 +46,16 @@ func (s *server) addTitles(ctx context.Context, subs []catalog.Submission, all [
 	if len(ids) == 0 {
 		return nil
 	}
-	out, err := s.config.Officer.Restricted(ctx, s.tenant(ctx), ids...)
+	t := s.tenant(ctx)
+	out, err := s.config.Officer.Restricted(ctx, t, ids...)
 	if err != nil {
 		return err
 	}
 	ids = slices.DeleteFunc(ids, func(id preservation.RecordID) bool { _, ok := out[id]; return ok })
-	titles, err := s.tenant(ctx).Titles(ctx, ids)
+	if ids, err = s.permitted(ctx, ids); err != nil {
+		return err
+	}
+	titles, err := t.Titles(ctx, ids)
 	for i := range all {
 		all[i].Title = titles[all[i].RecordID]
 	}
