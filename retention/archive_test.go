@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
@@ -105,8 +106,7 @@ func (a *archive) version(id preservation.RecordID, version int, m preservation.
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	store := func(key, kind string) catalog.RecordObject {
-		data := []byte("content of " + key)
+	store := func(key, kind string, data []byte) catalog.RecordObject {
 		sum := sha256.Sum256(data)
 		o, err := a.vault.Put(a.t.Context(), key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Lock: lock})
 		if err != nil {
@@ -114,10 +114,15 @@ func (a *archive) version(id preservation.RecordID, version int, m preservation.
 		}
 		return catalog.RecordObject{Key: key, Kind: kind, Version: version, VersionID: o.VersionID, Size: o.Size, SHA256: hex.EncodeToString(sum[:]), Stored: a.now}
 	}
-	if err := a.tenant.CommitRecord(a.t.Context(), catalog.Commit{Record: r, Package: store(preservation.PackageKey(id, version), "package"), Lock: lock}); err != nil {
+	if err := a.tenant.CommitRecord(a.t.Context(), catalog.Commit{Record: r, Package: store(preservation.PackageKey(id, version), "package", fmt.Appendf(nil, "package %s %d", id, version)), Lock: lock}); err != nil {
 		a.t.Fatal(err)
 	}
-	if err := a.tenant.AddObject(a.t.Context(), id, store(preservation.EventKey(id, string(a.id())), "event")); err != nil {
+	receipt := preservation.EventObject{Record: id, Event: preservation.Event{ID: string(a.id()), Type: preservation.EventStore, At: a.now, Outcome: preservation.Success}}
+	data, _, err := receipt.Encode()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if err := a.tenant.AddObject(a.t.Context(), id, store(preservation.EventKey(id, receipt.Event.ID), "event", data)); err != nil {
 		a.t.Fatal(err)
 	}
 }

@@ -207,26 +207,9 @@ func (r *attempt) mine(ctx context.Context, v catalog.View, now time.Time) error
 // unlocked postpones the destruction while a COMPLIANCE lock or a legal hold in
 // the store forbids it, before anything is touched.
 func (r *attempt) unlocked(ctx context.Context, whole bool) error {
-	var until time.Time
-	held := false
-	for o, err := range objects(ctx, r.v, r.w.Record) {
-		if err != nil {
-			return err
-		}
-		if o.Marker || r.stays(o.Key) {
-			continue
-		}
-		o, err = r.v.Stat(ctx, o.Key, o.VersionID)
-		if errors.Is(err, preservation.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		held = held || o.Hold
-		if o.Lock.Mode == preservation.Compliance && o.Lock.Until.After(until) {
-			until = o.Lock.Until
-		}
+	until, held, err := r.locked(ctx)
+	if err != nil {
+		return err
 	}
 	now := r.Officer.Now()
 	switch {
@@ -241,6 +224,31 @@ func (r *attempt) unlocked(ctx context.Context, whole bool) error {
 		return r.postpone(ctx, whole, now.Add(time.Hour), "the store shows a legal hold")
 	}
 	return nil
+}
+
+// locked looks at every version of every object that is to go, in the bucket and in its
+// second copy: when the last COMPLIANCE lock ends, and whether one shows a legal hold.
+func (r *attempt) locked(ctx context.Context) (until time.Time, held bool, err error) {
+	for o, err := range objects(ctx, r.v, r.w.Record) {
+		if err != nil {
+			return until, held, err
+		}
+		if o.Marker || r.stays(o.Key) {
+			continue
+		}
+		o, err = r.v.Stat(ctx, o.Key, o.VersionID)
+		if errors.Is(err, preservation.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return until, held, err
+		}
+		held = held || o.Hold
+		if o.Lock.Mode == preservation.Compliance && o.Lock.Until.After(until) {
+			until = o.Lock.Until
+		}
+	}
+	return until, held, nil
 }
 
 // callOff writes the outcome and then tells the catalog: from the object on

@@ -16,18 +16,27 @@ import (
 // Complete ends the destruction of a record whose catalog was lost in the middle of it: the
 // bucket has the intent, packages that it names are gone, and nothing says how it ended.
 // What was purged cannot be told from what a disk lost, so that a person has to ask for
-// it, record by record, when the catalog has all documents of the bucket. A *Refusal says
-// why not; catalog.ErrNotFound that the bucket knows nothing of the record. What was
-// completed before is no error.
-func (d *Disposer) Complete(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, actor string) error {
-	err := d.complete(ctx, t, id, actor)
-	if err == nil || notNow(err) {
+// it, record by record, when the catalog has all documents of the bucket: with one among
+// the objects that could not be read back nothing is destroyed. A *Refusal says why not,
+// before anything is touched unless it says so; catalog.ErrNotFound that the bucket knows
+// nothing of the record. What was completed before is no error.
+func (d *Disposer) Complete(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, unread []preservation.Finding, actor string) error {
+	err := d.complete(ctx, t, id, unread, actor)
+	var stopped *Stopped
+	var later *catalog.Later
+	var refused *Refusal
+	switch {
+	case errors.As(err, &stopped):
+		return &Refusal{id, stopped.Reason}
+	case errors.As(err, &later):
+		return &Refusal{id, later.Reason}
+	case err == nil, errors.As(err, &refused):
 		return err
 	}
 	return fmt.Errorf("complete the destruction of record %s: %w", id, err)
 }
 
-func (d *Disposer) complete(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, actor string) error {
+func (d *Disposer) complete(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, unread []preservation.Finding, actor string) error {
 	if _, err := t.Tombstone(ctx, id); !errors.Is(err, catalog.ErrNotFound) {
 		return err
 	}
@@ -41,13 +50,19 @@ func (d *Disposer) complete(ctx context.Context, t *catalog.Tenant, id preservat
 	if err != nil {
 		return err
 	}
-	w, i, err := announced(ctx, v, id)
-	if err != nil {
-		return err
-	}
 	left, err := keysBelow(ctx, v, preservation.PackagePrefix(id))
 	if err != nil {
 		return err
+	}
+	w, i, err := announced(ctx, v, id)
+	if errors.Is(err, catalog.ErrNotFound) && len(left) > 0 {
+		err = &Refusal{id, "there are packages of it, " + strings.Join(left, ", ") + ", and no event says that its destruction has begun"}
+	}
+	if err != nil {
+		return err
+	}
+	if f := slices.IndexFunc(unread, func(f preservation.Finding) bool { return strings.HasPrefix(f.Subject, "cfg/") }); f >= 0 {
+		return &Refusal{id, unread[f].Subject + " may hold it or call its destruction off, and could not be read back: " + unread[f].Detail}
 	}
 	missing := func(of, from []string) bool {
 		return slices.ContainsFunc(of, func(key string) bool { return !slices.Contains(from, key) })
@@ -58,17 +73,36 @@ func (d *Disposer) complete(ctx context.Context, t *catalog.Tenant, id preservat
 	case missing(left, i.Packages):
 		return &Refusal{id, "a new version was added"}
 	}
+	if err := d.checkPlan(ctx, t); err != nil {
+		return err
+	}
+	if run, err := readRun(ctx, t.View(), w.Run); err == nil && len(left) > 0 {
+		if err := d.checkRun(ctx, t, &run); err != nil {
+			return err
+		}
+	} else if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
 	policy, err := d.Officer.policy(ctx, t)
 	if err != nil {
 		return err
 	}
-	stone := i.Tombstone
-	stone.Intent, stone.Key = w.Key, outcomeKey(w)
+	r := attempt{Disposer: d, t: t, v: v, w: w, intent: i, policy: policy}
+	until, held, err := r.locked(ctx)
+	if err != nil {
+		return err
+	}
 	if err := d.Officer.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
-		stone.Destroyed = e.now.UTC().Truncate(time.Millisecond)
-		reason, err := e.unfinished(ctx, policy, w, stone.Class, len(left) == 0)
+		reason, err := e.unfinished(ctx, &r, left)
 		if err != nil {
 			return err
+		}
+		switch {
+		case reason != "":
+		case held:
+			reason = "the store shows a legal hold on what is left of it, or its second copy"
+		case until.After(e.now):
+			reason = "what is left of it, or its second copy, is locked until " + until.UTC().Format(time.RFC3339)
 		}
 		if reason != "" {
 			return &Refusal{id, reason}
@@ -83,27 +117,38 @@ func (d *Disposer) complete(ctx context.Context, t *catalog.Tenant, id preservat
 			return err
 		}
 	}
-	locked, err := d.Replay(ctx, v, stone, policy.proof(d.Officer.Now()))
+	for _, prefix := range []string{preservation.PackagePrefix(id), preservation.EventPrefix(id)} {
+		if err := r.clear(ctx, prefix); err != nil {
+			return err
+		}
+	}
+	return r.bury(ctx)
+}
+
+// clear is purge for a destruction that the catalog does not know of: it goes no further
+// than the first object that the store protects after all, and says so.
+func (r *attempt) clear(ctx context.Context, prefix string) error {
+	keys, err := keysBelow(ctx, r.v, prefix)
 	if err != nil {
 		return err
 	}
-	if locked {
-		return &Refusal{id, "a lock or a legal hold in the store protects what is left of it, or its second copy: complete it when that has ended"}
+	for _, key := range slices.Backward(slices.DeleteFunc(keys, r.stays)) {
+		err := r.v.Purge(ctx, key)
+		if errors.Is(err, preservation.ErrLocked) {
+			return &Refusal{r.w.Record, "the store refused to go on, and what was purged before is gone: " + err.Error() + "; complete it when that has ended"}
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.at("one object"); err != nil {
+			return err
+		}
 	}
-	if err := d.at("buried"); err != nil {
-		return err
-	}
-	return t.Update(ctx, func(x *catalog.Tx) error {
-		return errors.Join(
-			x.Destroy(stone),
-			x.Audit(catalog.AuditEntry{Actor: actor, Action: "record.destroy", Object: string(id),
-				Detail: map[string]string{"disposal": w.ID, "permit": stone.Permit, "run": stone.Run, "class": stone.Class}}),
-		)
-	})
+	return nil
 }
 
 // announced returns the destruction that the last intent in the bucket tells of, unless it
-// was called off.
+// was called off. An event that cannot be read may have called it off: then it refuses.
 func announced(ctx context.Context, s preservation.Store, id preservation.RecordID) (w catalog.Disposal, i Intent, err error) {
 	keys, err := keysBelow(ctx, s, preservation.EventPrefix(id))
 	if err != nil {
@@ -114,18 +159,24 @@ func announced(ctx context.Context, s preservation.Store, id preservation.Record
 	}
 	for _, key := range keys {
 		e, _, err := readEvent(ctx, s, key)
-		if errors.Is(err, preservation.ErrUnreadable) || errors.Is(err, preservation.ErrNotFound) {
-			continue
+		for _, lost := range []error{preservation.ErrUnreadable, preservation.ErrCorrupt, preservation.ErrNotFound} {
+			if errors.Is(err, lost) {
+				return w, i, &Refusal{id, key + " may say that its destruction was called off, and cannot be read: " + err.Error()}
+			}
 		}
 		if err != nil {
 			return w, i, err
 		}
 		var next Intent
 		switch {
+		case e.Record != id || key != preservation.EventKey(id, e.Event.ID):
+			return w, i, &Refusal{id, key + " may have said that its destruction was called off, and tells of something else"}
 		case e.Event.Type != preservation.EventIntent:
 		case e.Event.ID == w.ID: // called off
 			w = catalog.Disposal{}
-		case json.Unmarshal(e.Body, &next) == nil && next.Disposal != "" && next.Tombstone.Record == id:
+		case json.Unmarshal(e.Body, &next) != nil || next.Disposal == "" || next.Tombstone.Record != id:
+			return w, i, &Refusal{id, key + " says neither that its destruction begins nor that it was called off"}
+		default:
 			i = next
 			w = catalog.Disposal{Record: id, ID: i.Disposal, Key: key, Permit: i.Tombstone.Permit, Run: i.Tombstone.Run, At: e.Event.At}
 		}
@@ -138,15 +189,20 @@ func announced(ctx context.Context, s preservation.Store, id preservation.Record
 
 // unfinished says why a destruction that was begun before the catalog was lost must not be
 // ended, or nothing: the approval that its intent names has to stand among the documents,
-// and no hold. Of what is not gone the record has to be due still.
-func (e *edit) unfinished(ctx context.Context, policy LockPolicy, w catalog.Disposal, class string, gone bool) (reason string, err error) {
-	if reason, err = e.approved(ctx, w); err != nil || reason != "" {
+// and no hold. Of a record that the catalog knows, as it has to while packages are left, all
+// is asked that a destruction is asked which begins.
+func (e *edit) unfinished(ctx context.Context, r *attempt, left []string) (reason string, err error) {
+	id := r.w.Record
+	if reason, err = e.approved(ctx, r.w); err != nil || reason != "" {
 		return reason, err
 	}
-	facts := &Facts{ID: w.Record, Class: class}
-	row, err := e.v.Retention(ctx, w.Record)
+	facts := &Facts{ID: id, Class: r.intent.Tombstone.Class}
+	row, err := e.v.Retention(ctx, id)
+	known := err == nil
 	switch {
-	case errors.Is(err, catalog.ErrNotFound) && gone:
+	case errors.Is(err, catalog.ErrNotFound) && len(left) > 0:
+		return "what is left of it is damaged, or only in the second copy, and does not say whether it may go: " + strings.Join(left, ", "), nil
+	case errors.Is(err, catalog.ErrNotFound):
 	case err != nil:
 		return "", err
 	default:
@@ -155,15 +211,16 @@ func (e *edit) unfinished(ctx context.Context, policy LockPolicy, w catalog.Disp
 			return "", err
 		}
 		facts = all[0]
-		at := Evaluate(e.plan.schedule, *facts, e.plan.holds, e.now, policy.zone())
-		if at.State != Due {
-			return "it is " + string(at.State), nil
-		}
 	}
 	if holds := e.plan.holds.On(e.plan.schedule, facts, e.now); len(holds) > 0 {
 		return "it is held: " + strings.Join(holds, ", "), nil
 	}
-	parts, err := e.v.Children(ctx, w.Record)
+	if known {
+		row.Version = r.intent.Tombstone.Versions // those that are gone count: it was listed with them
+		j, err := judgeRow(ctx, e.v, e.plan, r.policy, e.now, row, r.w)
+		return j.reason, err
+	}
+	parts, err := e.v.Children(ctx, id)
 	if err == nil && len(parts) > 0 {
 		reason = fmt.Sprintf("%d records that belong to it are kept", len(parts))
 	}
@@ -192,8 +249,8 @@ func (e *edit) approved(ctx context.Context, w catalog.Disposal) (reason string,
 	if err != nil {
 		return "", err
 	}
-	goes := func(i catalog.RunItem) bool {
-		return i.State != catalog.ItemRefused && (i.Decision == string(Destroy) || i.Decision == string(Archive) && i.OwnCopy == copyDestroy)
+	goes := func(i catalog.RunItem) bool { // what was left out of a run was whole when it was
+		return i.State != catalog.ItemRefused && i.State != catalog.ItemLeft && (i.Decision == string(Destroy) || i.Decision == string(Archive) && i.OwnCopy == copyDestroy)
 	}
 	if r.Approval.By == "" || r.Execution.Begun.IsZero() || !slices.ContainsFunc(items, goes) {
 		return none, nil

@@ -1,12 +1,15 @@
 package retention
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/replica"
 )
 
 // halfDone kills the gateway at a boundary of a destruction, under a permit or in a run,
@@ -66,12 +69,12 @@ func TestComplete(t *testing.T) {
 			}
 			crash := errors.New("crash")
 			a.gate.Boundary = func(string) error { return crash }
-			if err := a.gate.Complete(t.Context(), a.tenant, id, "cli"); !errors.Is(err, crash) {
+			if err := a.gate.Complete(t.Context(), a.tenant, id, nil, "cli"); !errors.Is(err, crash) {
 				t.Errorf("%v, want the crash", err)
 			}
 			a.gate.Boundary = nil
 			for range 2 {
-				if err := a.gate.Complete(t.Context(), a.tenant, id, "cli"); err != nil {
+				if err := a.gate.Complete(t.Context(), a.tenant, id, nil, "cli"); err != nil {
 					t.Fatalf("%s: %v", boundary, err)
 				}
 			}
@@ -115,62 +118,200 @@ func TestCompleteRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, id, under := halfDone(t, c.inRun, c.boundary, func(*archive, preservation.RecordID) {})
 			c.before(a, id, under)
-			keys := len(a.vault.keys(""))
-			var refused *Refusal
-			if err := a.gate.Complete(t.Context(), a.tenant, id, "cli"); !errors.As(err, &refused) || !strings.Contains(refused.Reason, c.want) {
-				t.Errorf("%v, want %q", err, c.want)
-			}
-			if _, err := a.tenant.Tombstone(t.Context(), id); !errors.Is(err, catalog.ErrNotFound) {
-				t.Errorf("tombstone: %v", err)
-			}
-			if n := len(a.vault.keys(preservation.EventPrefix(id))); n == 0 || len(a.vault.keys("")) < keys {
-				t.Errorf("something was purged: %d", n)
-			}
+			a.refuses(id, nil, c.want)
 		})
 	}
 	a := newArchive(t, "2026-02-01")
-	if err := a.gate.Complete(t.Context(), a.tenant, a.id(), "cli"); !errors.Is(err, catalog.ErrNotFound) {
+	if err := a.gate.Complete(t.Context(), a.tenant, a.id(), nil, "cli"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("of no record: %v", err)
 	}
 }
 
-// TestCompletePart ends the destruction of a record of which some packages are left, when
-// nothing forbids it.
-func TestCompletePart(t *testing.T) {
-	a := newArchive(t, "2026-02-01")
-	m := a.metadata(contact, "2012-07-31")
-	id := a.keep(m)
+// partDone kills the gateway when the newest of three packages is gone, under a permit or
+// in a run, and has a rebuild find the record.
+func partDone(t *testing.T, inRun bool) (a *archive, id preservation.RecordID, run Run) {
+	t.Helper()
+	a = newArchive(t, "2026-02-01")
+	m := a.metadata(map[bool]string{true: sickness, false: contact}[inRun], "2012-07-31")
+	id = a.keep(m)
 	a.version(id, 2, m)
+	a.version(id, 3, m)
 	a.night()
 	a.now = a.now.AddDate(0, 0, 16)
-	a.permit(contact)
+	crash := errors.New("crash")
 	a.gate.Boundary = func(at string) error {
 		if at == "one object" {
-			return errors.New("crash")
+			return crash
 		}
 		return nil
 	}
-	if err := a.gate.DisposeDue(t.Context(), a.tenant, catalog.Job{}); err == nil {
-		t.Fatal("no crash")
+	var err error
+	if inRun {
+		run = a.approved(id)
+		err = a.tryExecute(run)
+	} else {
+		a.permit(contact)
+		err = a.gate.DisposeDue(t.Context(), a.tenant, catalog.Job{})
+	}
+	if !errors.Is(err, crash) {
+		t.Fatalf("%v, want the crash", err)
 	}
 	a.gate.Boundary = nil
 	unbegun(a, id)
-	if n := len(a.vault.keys(preservation.PackagePrefix(id))); n != 1 {
-		t.Fatalf("%d packages are left", n)
+	a.behind(`UPDATE record SET version = 2 WHERE id = $1`, id)
+	if left := a.vault.keys(preservation.PackagePrefix(id)); len(left) != 2 || left[1] != preservation.PackageKey(id, 2) {
+		t.Fatalf("%q are left", left)
 	}
-	h := a.hold(Scope{Records: []preservation.RecordID{id}})
+	return a, id, run
+}
+
+// refuses fails the test unless nothing is purged and the reason is told.
+func (a *archive) refuses(id preservation.RecordID, unread []preservation.Finding, want string) {
+	a.t.Helper()
+	before := a.vault.keys("")
 	var refused *Refusal
-	if err := a.gate.Complete(t.Context(), a.tenant, id, "cli"); !errors.As(err, &refused) || len(a.vault.keys(preservation.PackagePrefix(id))) != 1 {
-		t.Errorf("held: %v", err)
+	if err := a.gate.Complete(a.t.Context(), a.tenant, id, unread, "cli"); !errors.As(err, &refused) || !strings.Contains(refused.Reason, want) {
+		a.t.Errorf("%v, want %q", err, want)
 	}
-	if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
-		t.Fatal(err)
+	if after := a.vault.keys(""); !slices.Equal(after, before) {
+		a.t.Errorf("there was %q and is %q", before, after)
 	}
-	a.night()
-	a.now = a.now.AddDate(0, 0, 20)
-	if err := a.gate.Complete(t.Context(), a.tenant, id, "cli"); err != nil {
-		t.Fatal(err)
+	if _, err := a.tenant.Tombstone(a.t.Context(), id); !errors.Is(err, catalog.ErrNotFound) {
+		a.t.Errorf("tombstone: %v", err)
 	}
-	a.want(id, "destroyed")
-	a.whole(id)
+}
+
+// TestCompletePart ends the destruction of a record of which some packages are left, when
+// nothing forbids it: the newest go first, and the events after them.
+func TestCompletePart(t *testing.T) {
+	for _, inRun := range []bool{false, true} {
+		a, id, _ := partDone(t, inRun)
+		h := a.hold(Scope{Records: []preservation.RecordID{id}})
+		a.refuses(id, nil, "it is held")
+		if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
+			t.Fatal(err)
+		}
+		a.night()
+		a.now = a.now.AddDate(0, 0, 20)
+		events := a.vault.keys(preservation.EventPrefix(id))
+		crash := errors.New("crash")
+		a.gate.Boundary = func(string) error { return crash }
+		if err := a.gate.Complete(t.Context(), a.tenant, id, nil, "cli"); !errors.Is(err, crash) {
+			t.Errorf("%v, want the crash", err)
+		}
+		a.gate.Boundary = nil
+		if left := a.vault.keys(preservation.PackagePrefix(id)); !slices.Equal(left, []string{preservation.PackageKey(id, 1)}) {
+			t.Errorf("%q are left", left)
+		}
+		if left := a.vault.keys(preservation.EventPrefix(id)); !slices.Equal(left, events) {
+			t.Errorf("of its events %q are left", left)
+		}
+		if err := a.gate.Complete(t.Context(), a.tenant, id, nil, "cli"); err != nil {
+			t.Fatal(err)
+		}
+		a.want(id, "destroyed")
+		a.whole(id)
+	}
+}
+
+// TestCompletePartRefused: while packages are left all is asked that a destruction is asked.
+func TestCompletePartRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		inRun  bool
+		before func(a *archive, id preservation.RecordID, run Run)
+		want   string
+	}{
+		"stopped run": {inRun: true, before: func(a *archive, _ preservation.RecordID, run Run) {
+			if _, err := a.officer.StopRun(a.t.Context(), a.tenant, run.ID, "Zweifel", "bernd"); err != nil {
+				a.t.Fatal(err)
+			}
+		}, want: "is stopped"},
+		"cancelled run": {inRun: true, before: func(a *archive, _ preservation.RecordID, run Run) {
+			if _, err := a.officer.StopRun(a.t.Context(), a.tenant, run.ID, "Zweifel", "bernd"); err != nil {
+				a.t.Fatal(err)
+			}
+			if _, err := a.officer.CancelRun(a.t.Context(), a.tenant, run.ID, "falsch", "bernd"); err != nil {
+				a.t.Fatal(err)
+			}
+		}, want: "does not have it destroyed"},
+		"changed list": {inRun: true, before: func(a *archive, id preservation.RecordID, _ Run) {
+			a.behind(`UPDATE run_item SET note = 'anders' WHERE record_id = $1`, id)
+		}, want: "not the one that was approved"},
+		"another run": {before: func(a *archive, id preservation.RecordID, _ Run) { a.propose(id) }, want: "the disposal run"},
+		"kept until": {before: func(a *archive, id preservation.RecordID, _ Run) {
+			r := a.propose(id)
+			a.decide(r, Keep, everything)
+			a.approve(r)
+			a.start(r, 0)
+			a.execute(r)
+		}, want: "it is kept until"},
+		"another class": {before: func(a *archive, id preservation.RecordID, _ Run) {
+			a.behind(`UPDATE record SET class = $2 WHERE id = $1`, id, sickness) // B
+		}, want: "disposition B"},
+		"another plan": {before: func(a *archive, _ preservation.RecordID, _ Run) {
+			a.behind(`UPDATE document SET body = replace(body, $1, '21') WHERE kind = 'permit'`, contact)
+		}, want: "as it stands in the bucket"},
+		"not in the catalog": {before: unreadable, want: "v0001.zip, "},
+		"held in the bucket": {before: func(a *archive, id preservation.RecordID, _ Run) {
+			a.set(a.vault, preservation.PackageKey(id, 1), preservation.Lock{}, true)
+		}, want: "legal hold"},
+		"locked event": {before: func(a *archive, id preservation.RecordID, _ Run) {
+			a.set(a.vault, a.vault.keys(preservation.EventPrefix(id))[0], preservation.Lock{Mode: preservation.Compliance, Until: a.now.AddDate(0, 0, 1)}, false)
+		}, want: "is locked until"},
+		"held in the copy": {before: func(a *archive, id preservation.RecordID, _ Run) {
+			other := &vault{now: a.vault.now, next: 1000}
+			key := preservation.PackageKey(id, 1)
+			other.add(key, []byte("copy"), preservation.Lock{})
+			a.set(other, key, preservation.Lock{}, true)
+			a.gate.Vault = func(context.Context, *catalog.Tenant) (Vault, error) {
+				return &replica.Vault{Store: replica.Store{Store: a.vault, Tenant: a.tenant}, Primary: a.vault, Copy: other}, nil
+			}
+		}, want: "legal hold"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, id, run := partDone(t, c.inRun)
+			c.before(a, id, run)
+			a.refuses(id, nil, c.want)
+		})
+	}
+}
+
+// unreadable has a rebuild find packages of the record that nobody can read.
+func unreadable(a *archive, id preservation.RecordID, _ Run) {
+	a.t.Helper()
+	a.behind(`DELETE FROM record WHERE id = $1`, id)
+}
+
+// set changes the lock and the legal hold of an object.
+func (a *archive) set(v *vault, key string, l preservation.Lock, hold bool) {
+	a.t.Helper()
+	if err := errors.Join(v.Extend(a.t.Context(), key, "", l), v.SetHold(a.t.Context(), key, "", hold)); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// TestCompleteUnread: what cannot be read may be a hold, or the call-off of a record whose
+// package was lost later.
+func TestCompleteUnread(t *testing.T) {
+	a, id, _ := halfDone(t, false, "purged", lost)
+	hold := preservation.Finding{Code: "unreadable-document", Severity: preservation.Failed, Subject: preservation.ConfigKey("x"), Detail: "no JSON"}
+	a.refuses(id, []preservation.Finding{hold}, hold.Subject)
+
+	a, id, _ = halfDone(t, false, "intent", lost)
+	a.vault.drop(preservation.PackageKey(id, 1))
+	key := preservation.EventKey(id, string(a.id()))
+	a.vault.add(key, []byte("damaged"), preservation.Lock{})
+	a.refuses(id, nil, key)
+
+	a, id, _ = halfDone(t, true, "purged", lost)
+	a.behind(`UPDATE run_item SET state = 'left' WHERE record_id = $1`, id)
+	a.refuses(id, nil, "does not have it destroyed")
+}
+
+// TestCompleteNothingBegun names the packages of a record that has no events.
+func TestCompleteNothingBegun(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	id := a.id()
+	a.vault.add(preservation.PackageKey(id, 1), []byte("package"), preservation.Lock{})
+	a.refuses(id, nil, preservation.PackageKey(id, 1))
 }

@@ -123,19 +123,26 @@ type judgement struct {
 // the permit or the run that it began under, and no other. No standing permit counts
 // for a record about which people decide in a run, or decided to keep it longer.
 func judge(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now time.Time, id preservation.RecordID, w catalog.Disposal) (j judgement, err error) {
-	if j.row, err = v.Retention(ctx, id); err != nil {
+	row, err := v.Retention(ctx, id)
+	if err != nil {
 		return j, err
 	}
+	return judgeRow(ctx, v, p, policy, now, row, w)
+}
+
+// judgeRow is judge by a row of the record that the caller has.
+func judgeRow(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, now time.Time, row catalog.Retention, w catalog.Disposal) (j judgement, err error) {
+	j.row = row
 	facts, err := gather(ctx, v, []catalog.Retention{j.row})
 	if err != nil {
 		return j, err
 	}
 	j.evaluation = Evaluate(p.schedule, *facts[0], p.holds, now, policy.zone())
-	parts, err := v.Children(ctx, id)
+	parts, err := v.Children(ctx, row.Record)
 	if err != nil {
 		return j, err
 	}
-	arriving, err := v.Arriving(ctx, id)
+	arriving, err := v.Arriving(ctx, row.Record)
 	if err != nil {
 		return j, err
 	}

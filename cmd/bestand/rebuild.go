@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -117,7 +118,9 @@ func (a *archive) rebuild(ctx context.Context, complete []string, stdout io.Writ
 // complete ends the destructions of those records that belong to a tenant, and returns the
 // others.
 func (a *archive) complete(ctx context.Context, tenant preservation.TenantID, records []string, read *fulltexts, report *ledger.Report, stdout io.Writer) (others []string, err error) {
-	d := &retention.Disposer{Officer: a.officer, Vault: a.vault}
+	d := &retention.Disposer{Officer: a.officer, Vault: a.vault,
+		// The index is made anew when all are completed.
+		Elsewhere: []func(context.Context, *catalog.Tenant, preservation.RecordID) error{a.forgetStaged}}
 	for _, record := range records {
 		id := preservation.RecordID(record)
 		if !id.Valid() {
@@ -125,7 +128,7 @@ func (a *archive) complete(ctx context.Context, tenant preservation.TenantID, re
 			continue
 		}
 		var refused *retention.Refusal
-		switch err := d.Complete(ctx, a.catalog.Tenant(tenant), id, "cli"); {
+		switch err := d.Complete(ctx, a.catalog.Tenant(tenant), id, report.Problems, "cli"); {
 		case errors.Is(err, catalog.ErrNotFound):
 			others = append(others, record)
 		case errors.As(err, &refused):
@@ -141,6 +144,36 @@ func (a *archive) complete(ctx context.Context, tenant preservation.TenantID, re
 		}
 	}
 	return others, nil
+}
+
+// forgetStaged removes from staging what is left of a record: of the submissions that the
+// catalog knows, and of those that it lost with the record, which its receipts name.
+func (a *archive) forgetStaged(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
+	p := &ingest.Pipeline{Staging: a.staging, Now: a.now}
+	if err := p.Forget(ctx, t, id); err != nil {
+		return err
+	}
+	store, err := a.store(ctx, t)
+	if err != nil {
+		return err
+	}
+	for o, err := range store.Versions(ctx, preservation.EventPrefix(id)) {
+		if err != nil {
+			return err
+		}
+		e, _, _, err := ledger.ReadEvent(ctx, store, o.Key)
+		if err != nil {
+			return err
+		}
+		var r ledger.Receipt
+		if e.Event.Type != preservation.EventStore || json.Unmarshal(e.Body, &r) != nil || !r.Submission.Valid() {
+			continue
+		}
+		if err := p.Unstage(ctx, t, catalog.Job{Key: string(r.Submission)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tenantOf says whose bucket it is that has a tenant's name.

@@ -131,12 +131,12 @@ func TestRebuildOlderCatalog(t *testing.T) {
 
 // TestRebuildCompletes kills the service after it has purged a record and before the
 // tombstone is written, and loses the catalog: the next rebuild says how to end that, and
-// the one that is told to does.
+// the one that is told to does, unless a document cannot be read, and empties staging too.
 func TestRebuildCompletes(t *testing.T) {
 	t.Parallel()
 	in := install(t, "--lock-mode", string(preservation.Governance)).serve(t)
 	admin := in.admin(t)
-	_, r := admin.archive(about("halb", parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob("Bytewort")))
+	sub, r := admin.archive(about("halb", parentContacts, "Titel", "closed", "2010-07-31"), file("a.bin", blob("Bytewort")))
 	newOffice(admin).permit(t, true, parentContacts)
 	in.settled(t, admin)
 	in.stop(t)
@@ -158,6 +158,17 @@ func TestRebuildCompletes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	document := in.object(preservation.ConfigKey(preservation.NewID(time.Now())))
+	staged := filepath.Join(in.dir, "objects", "objects", "bestand-staging", string(firstTenant), sub.ID, "a.bin")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(staged), 0o700), os.WriteFile(staged, []byte("Bytewort"), 0o600), os.WriteFile(document, []byte("{"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if out, complaint, code := program(t, slices.Concat([]string{"rebuild", "--data", in.dir}, in.flags, []string{"--complete", r.ID})...); code != 1 || !strings.Contains(out, "not-completed") || !strings.Contains(out, filepath.Base(document)+" may hold it") {
+		t.Fatalf("a document cannot be read: exit code %d\n%s%s", code, out, complaint)
+	}
+	if err := os.Remove(document); err != nil {
+		t.Fatal(err)
+	}
 	for _, step := range []struct {
 		args []string
 		code int
@@ -171,6 +182,9 @@ func TestRebuildCompletes(t *testing.T) {
 		if out, complaint, code := program(t, slices.Concat([]string{"rebuild", "--data", in.dir}, in.flags, step.args)...); code != step.code || !strings.Contains(out, step.want) {
 			t.Fatalf("%s: exit code %d\n%s%s", step.args, code, out, complaint)
 		}
+	}
+	if left := in.staged(t); len(left) != 0 {
+		t.Errorf("in staging is %q", left)
 	}
 	in.serve(t)
 	in.issue(t, "musterstadt", "anna", "reader").get("/v1/records/"+r.ID).refused(t, 410, "destroyed", "")
