@@ -152,7 +152,11 @@ func (s *service) run(ctx context.Context, listener net.Listener, started time.T
 		return err
 	}
 	for _, t := range tenants {
-		if err := s.startTenant(ctx, t.ID); err != nil {
+		err := s.catalog.Tenant(t.ID).ResumeAudit(ctx) // a rebuild may have been cut off
+		if err == nil {
+			err = s.startTenant(ctx, t.ID)
+		}
+		if err != nil {
 			stop()
 			s.wg.Wait()
 			return err

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"maps"
 	"strconv"
 	"time"
@@ -50,36 +51,53 @@ func Resumed(tenant preservation.TenantID, first, last int64) Entry {
 		"noted_first": strconv.FormatInt(first, 10), "noted_last": strconv.FormatInt(last, 10)}}
 }
 
-// Again is an entry to be appended once more, which had another number.
+// Again is an entry to be appended once more, which had another number. One to which
+// that happened before keeps its first number and time.
 func (e Entry) Again(noted int64) Entry {
 	detail := maps.Clone(e.Detail)
 	if detail == nil {
 		detail = map[string]string{}
 	}
-	detail["noted_as"], detail["noted_at"] = strconv.FormatInt(noted, 10), e.At.UTC().Format(time.RFC3339Nano)
+	if detail["noted_as"] == "" {
+		detail["noted_as"], detail["noted_at"] = strconv.FormatInt(noted, 10), e.At.UTC().Format(time.RFC3339Nano)
+	}
 	return Entry{Actor: e.Actor, Action: e.Action, Object: e.Object, Detail: detail}
+}
+
+// noted says when an entry was noted first, under which number, and what to call it: one
+// that was appended once more (Again) tells of the time before that.
+func (e Entry) noted() (at time.Time, seq int64, name string) {
+	seq, err := strconv.ParseInt(e.Detail["noted_as"], 10, 64)
+	if err != nil {
+		return e.At, e.Seq, fmt.Sprintf("entry %d", e.Seq)
+	}
+	if at, err = time.Parse(time.RFC3339Nano, e.Detail["noted_at"]); err != nil {
+		at = e.At
+	}
+	return at, seq, fmt.Sprintf("entry %d, noted as %d before,", e.Seq, seq)
 }
 
 // History are the findings about what some entries tell of the log itself.
 func History(subject string, entries []Entry) (found []preservation.Finding) {
 	f := &findings{subject: subject}
 	for _, e := range entries {
-		at, d := e.At.UTC().Format(time.RFC3339), e.Detail
+		when, seq, name := e.noted()
+		at, d := when.UTC().Format(time.RFC3339), e.Detail
 		switch {
 		case e.Action == actionRestore && d["later_first"] != "":
-			f.add(preservation.Notice, CodeRestored, "entry %d: restored at %s from the backup of %s, whose log ended with entry %s; entries %s to %s are later and are left in sealed segments alone: what they tell of is back only where a later copy had it",
-				e.Seq, at, d["backup"], d["log_end"], d["later_first"], d["later_last"])
+			f.add(preservation.Notice, CodeRestored, "%s: restored at %s from the backup of %s, whose log ended with entry %s; entries %s to %s are later and are left in sealed segments alone: what they tell of is back only where a later copy had it",
+				name, at, d["backup"], d["log_end"], d["later_first"], d["later_last"])
 		case e.Action == actionRestore && d["log_end"] != "":
-			f.add(preservation.Notice, CodeRestored, "entry %d: restored at %s from the backup of %s, whose log ended with entry %s; what was noted between backup and loss is not in this log: segments that were exported then prove it",
-				e.Seq, at, d["backup"], d["log_end"])
+			f.add(preservation.Notice, CodeRestored, "%s: restored at %s from the backup of %s, whose log ended with entry %s; what was noted between backup and loss is not in this log: segments that were exported then prove it",
+				name, at, d["backup"], d["log_end"])
 		case e.Action == actionRestore:
-			f.add(preservation.Notice, CodeRestored, "entry %d: restored at %s from the backup of %s", e.Seq, at, d["backup"])
+			f.add(preservation.Notice, CodeRestored, "%s: restored at %s from the backup of %s", name, at, d["backup"])
 		case e.Action == actionRebuild && d["log_end"] != "":
-			f.add(preservation.Notice, CodeRebuilt, "entry %d: at %s the catalog was made anew from the bucket, whose log ended with entry %s; what was noted behind that, in the minutes before the loss, is lost",
-				e.Seq, at, d["log_end"])
+			f.add(preservation.Notice, CodeRebuilt, "%s: at %s the catalog was made anew from the bucket, whose log ended with entry %s; what was noted behind that, in the minutes before the loss, is lost",
+				name, at, d["log_end"])
 		case e.Action == actionResume:
-			f.add(preservation.Notice, CodeResumed, "entry %d: at %s the catalog was older than the bucket; what it had noted as entries %s to %s follows, with those numbers and times, behind the newest sealed entry %d",
-				e.Seq, at, d["noted_first"], d["noted_last"], e.Seq-1)
+			f.add(preservation.Notice, CodeResumed, "%s: at %s the catalog was older than the bucket; what it had noted as entries %s to %s follows, with those numbers and times, behind the newest sealed entry %d",
+				name, at, d["noted_first"], d["noted_last"], seq-1)
 		}
 	}
 	return f.all

@@ -129,6 +129,14 @@ func (t *Tenant) VerifyAudit(ctx context.Context) ([]preservation.Finding, error
 	if known, err = t.auditHead(ctx); err == nil && known.Seq < last {
 		bad(last, "audit-head", fmt.Sprintf("the log goes on to entry %d, its head says %d", last, known.Seq))
 	}
+	if err != nil {
+		return out, err
+	}
+	var aside, first int64
+	err = t.db.reader.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM audit WHERE tenant = $1 AND seq < 0`, string(t.id)).Scan(&aside, &first)
+	if aside > 0 {
+		bad(-first, "audit-aside", fmt.Sprintf("%d entries from this one on were set aside for those of the bucket by a rebuild that was cut off: run bestand rebuild to its end, which appends them", aside))
+	}
 	return out, err
 }
 

@@ -31,6 +31,7 @@ func TestAuditFindsManipulation(t *testing.T) {
 		{"removed at the beginning", `DELETE FROM audit WHERE seq = 1`, []string{"audit-gap", "audit-chain"}},
 		{"truncated", `DELETE FROM audit WHERE seq > 7`, []string{"audit-truncated"}},
 		{"emptied", `DELETE FROM audit WHERE tenant = 'musterstadt'`, []string{"audit-truncated"}},
+		{"set aside", `UPDATE audit SET seq = -seq WHERE tenant = 'musterstadt' AND seq > 7`, []string{"audit-truncated", "audit-aside"}},
 		{"head moved back", `UPDATE audit_head SET seq = 7 WHERE tenant = 'musterstadt'`, []string{"audit-chain", "audit-head"}},
 		{"head of another entry", `UPDATE audit_head SET hash = 'x' WHERE tenant = 'musterstadt'`, []string{"audit-chain"}},
 		{"of another tenant", `UPDATE audit SET actor = 'b' WHERE tenant = 'beispielhausen'`, nil},

@@ -15,16 +15,34 @@ func (t *Tenant) AuditStored(ctx context.Context) (seq int64, err error) {
 	return seq, found(err, "tenant", string(t.id))
 }
 
-// RestoreAudit brings back entries that were read from the bucket. Those that
-// are there already stay as they are; the log goes on behind the last. A catalog that is
-// older than the bucket may have noted others under their numbers since: these are set
-// aside, for ResumeAudit.
-func (x *Tx) RestoreAudit(entries []AuditEntry) error {
-	for _, e := range entries {
-		added, err := x.addAudit(e)
+// AuditFork is the error of RestoreAudit for entries that came from the bucket, while the
+// catalog, which is older, has noted others of its own there.
+type AuditFork struct {
+	Seq   int64 // the first entry that does not go with the catalog
+	Known bool  // a segment of the bucket is known that holds the other one
+}
+
+func (f *AuditFork) Error() string {
+	return fmt.Sprintf("entry %d does not go with the entries that the catalog has", f.Seq)
+}
+
+// RestoreAudit brings back the entries of a segment that was read from the bucket. Those
+// that are there already stay as they are; the log goes on behind the last. Entries that
+// a catalog older than the bucket has noted in their place are set aside, for ResumeAudit,
+// if the segment may displace any; otherwise, and where another segment holds them, an
+// AuditFork is returned.
+func (x *Tx) RestoreAudit(entries []AuditEntry, displace bool) error {
+	known, err := x.View().AuditKnown(x.tx.ctx)
+	if err != nil {
+		return fmt.Errorf("restore audit: %w", err)
+	}
+	for n, e := range entries {
+		added := int64(0)
+		if n > 0 { // it follows the one before
+			added, err = x.addAudit(e)
+		}
 		if err == nil && added == 0 {
-			var aside bool
-			if aside, err = x.setAside(e); err == nil && aside {
+			if err = x.makeRoom(e, known, displace); err == nil {
 				_, err = x.addAudit(e)
 			}
 		}
@@ -48,47 +66,71 @@ func (x *Tx) addAudit(e AuditEntry) (int64, error) {
 		string(x.tenant), e.Seq, ms(e.At), e.Actor, e.Action, e.Object, detail, e.Prev, e.Hash)
 }
 
-// setAside takes the entries from the number of another one on out of the log, if they
-// differ from it, no segment holds them and it follows what is before. Their numbers are
-// negative until they come back.
-func (x *Tx) setAside(e AuditEntry) (bool, error) {
-	var have, before string
-	err := x.tx.queryRow(`SELECT hash, prev FROM audit WHERE tenant = $1 AND seq = $2`, string(x.tenant), e.Seq).Scan(&have, &before)
-	if err != nil || have == e.Hash || before != e.Prev || e.Sum(x.tenant) != e.Hash {
-		return false, err
+// makeRoom sets aside what the catalog has noted in place of an entry, if it has: from
+// there on, or all that no segment is known of where it has gone another way before.
+func (x *Tx) makeRoom(e AuditEntry, known int64, displace bool) error {
+	var before, have string
+	err := x.tx.queryRow(`SELECT COALESCE(MAX(CASE WHEN seq = $2 THEN hash END), ''), COALESCE(MAX(CASE WHEN seq = $3 THEN hash END), '')
+		FROM audit WHERE tenant = $1 AND seq BETWEEN $2 AND $3`, string(x.tenant), e.Seq-1, e.Seq).Scan(&before, &have)
+	follows := before == e.Prev
+	if err != nil || have == e.Hash || have == "" && follows {
+		return err
 	}
-	if known, err := x.View().AuditKnown(x.tx.ctx); err != nil || known >= e.Seq {
-		return false, err
+	if have == "" {
+		var own int
+		err := x.tx.queryRow(`SELECT COUNT(*) FROM audit WHERE tenant = $1 AND seq > $2 AND seq < $3`, string(x.tenant), known, e.Seq).Scan(&own)
+		if err != nil || own == 0 {
+			return err // it stands behind a gap
+		}
 	}
-	if _, err := x.tx.exec(`UPDATE audit SET seq = -seq WHERE tenant = $1 AND seq >= $2`, string(x.tenant), e.Seq); err != nil {
-		return false, err
+	if known >= e.Seq || !displace {
+		return &AuditFork{Seq: e.Seq, Known: known >= e.Seq}
 	}
-	_, err = x.tx.exec(`UPDATE audit_head SET seq = $2, hash = $3 WHERE tenant = $1`, string(x.tenant), e.Seq-1, e.Prev)
-	return true, err
+	if follows {
+		return x.setAside(e.Seq)
+	}
+	return x.setAside(known + 1)
+}
+
+// setAside takes the entries from a number on out of the log. Their numbers are negative
+// until they come back. What an attempt that was cut off has set aside comes back before.
+func (x *Tx) setAside(from int64) error {
+	if err := x.tx.resumeAudit(x.tenant); err != nil {
+		return err
+	}
+	if _, err := x.tx.exec(`UPDATE audit SET seq = -seq WHERE tenant = $1 AND seq >= $2`, string(x.tenant), from); err != nil {
+		return err
+	}
+	_, err := x.tx.exec(`UPDATE audit_head SET seq = $2, hash = COALESCE((SELECT hash FROM audit WHERE tenant = $1 AND seq = $2), '') WHERE tenant = $1`,
+		string(x.tenant), from-1)
+	return err
 }
 
 // ResumeAudit appends what RestoreAudit has set aside behind the newest entry of the
 // bucket: each with the number and the time that it had, and before them one that says so.
+// It does so once: whoever opens a catalog may call it.
 func (t *Tenant) ResumeAudit(ctx context.Context) error {
-	return t.db.write(ctx, func(x *tx) error {
-		rows, err := x.query(`SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit WHERE tenant = $1 AND seq < 0 ORDER BY seq DESC`, string(t.id))
-		aside, err := collect(rows, err, scanAudit)
-		if err != nil || len(aside) == 0 {
+	return t.db.write(ctx, func(x *tx) error { return x.resumeAudit(t.id) })
+}
+
+func (x *tx) resumeAudit(tenant preservation.TenantID) error {
+	rows, err := x.query(`SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit WHERE tenant = $1 AND seq < 0 ORDER BY seq DESC`, string(tenant))
+	aside, err := collect(rows, err, scanAudit)
+	if err != nil || len(aside) == 0 {
+		return err
+	}
+	if _, err := x.exec(`DELETE FROM audit WHERE tenant = $1 AND seq < 0`, string(tenant)); err != nil {
+		return err
+	}
+	if err := x.audit(tenant, audit.Resumed(tenant, -aside[0].Seq, -aside[len(aside)-1].Seq)); err != nil {
+		return err
+	}
+	for _, e := range aside {
+		if err := x.audit(tenant, e.Again(-e.Seq)); err != nil {
 			return err
 		}
-		if _, err := x.exec(`DELETE FROM audit WHERE tenant = $1 AND seq < 0`, string(t.id)); err != nil {
-			return err
-		}
-		if err := x.audit(t.id, audit.Resumed(t.id, -aside[0].Seq, -aside[len(aside)-1].Seq)); err != nil {
-			return err
-		}
-		for _, e := range aside {
-			if err := x.audit(t.id, e.Again(-e.Seq)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // RestoreTenant adds a tenant whose bucket was found, with an empty audit log

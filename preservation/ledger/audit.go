@@ -2,11 +2,13 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -96,7 +98,7 @@ func adopt(ctx context.Context, t *catalog.Tenant, s preservation.Store, known i
 	}
 	same := func(a, b audit.Entry) bool { return a.Seq == b.Seq && a.Hash == b.Hash }
 	if len(have) > len(entries) || !slices.EqualFunc(have, entries[:len(have)], same) {
-		return segment, fmt.Errorf("%s holds other entries than the catalog has, which must be older than the bucket: stop the service and run bestand rebuild, which takes up what the bucket has and goes on behind it: %w", segment.Key, preservation.ErrCorrupt)
+		return segment, fmt.Errorf("%s holds other entries than the catalog has, which must be older than the bucket: stop the service and run bestand rebuild, which takes up what the bucket has under a seal that stands and goes on behind it: %w", segment.Key, preservation.ErrCorrupt)
 	}
 	segment.SHA256 = hex256(data)
 	return segment, nil
@@ -172,42 +174,116 @@ func hex256(data []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// restoreAudit reads the segments back, oldest first, and their seals. The log goes on
-// behind the newest: what a catalog that is older than the bucket has noted instead is
-// appended there.
+// restoreAudit reads the segments back in the order of their entries, and their seals.
+// The log goes on behind the newest: what a catalog that is older than the bucket has
+// noted instead is appended there.
 func (b *rebuild) restoreAudit(ctx context.Context) error {
+	var segments []preservation.Object
+	seals := map[string]preservation.Object{} // by the keys of their segments
 	for o, err := range b.objects(ctx, audit.Prefix) {
 		if err != nil {
 			return err
 		}
-		data, ok, err := b.small(ctx, o, audit.MaxSegment)
-		if err != nil {
+		if segment, ok := strings.CutSuffix(o.Key, audit.SealSuffix); ok {
+			seals[segment] = o
+		} else {
+			segments = append(segments, o)
+		}
+	}
+	// The keys have another order where a clock went back over a new year. Of two that
+	// begin with the same entry the one that has a seal counts.
+	place := func(o preservation.Object) (first int64, unsealed int) {
+		first, _, ok := audit.ParseName(path.Base(o.Key))
+		if !ok {
+			first = math.MaxInt64
+		}
+		if _, ok := seals[o.Key]; !ok {
+			unsealed = 1
+		}
+		return first, unsealed
+	}
+	slices.SortStableFunc(segments, func(a, b preservation.Object) int {
+		first, unsealed := place(a)
+		other, otherUnsealed := place(b)
+		return cmp.Or(cmp.Compare(first, other), cmp.Compare(unsealed, otherUnsealed))
+	})
+	for _, o := range segments {
+		var seal []byte
+		if s, ok := seals[o.Key]; ok {
+			var err error
+			if seal, _, err = b.small(ctx, s, maxSeal); err != nil {
+				return err
+			}
+		}
+		if err := b.restoreSegment(ctx, o, seal); err != nil {
 			return err
 		}
-		if !ok {
+		if seal == nil {
 			continue
 		}
-		if segment, ok := strings.CutSuffix(o.Key, audit.SealSuffix); ok {
-			if err := b.tenant.Update(ctx, func(x *catalog.Tx) error { return x.SealAudit(segment, hex256(data)) }); err != nil {
-				return err
-			}
-			continue
-		}
-		_, entries, err := audit.Decode(data)
-		if err != nil || len(entries) == 0 {
-			b.problem(o.Key, "unreadable-audit", fmt.Sprintf("no segment of an audit log: %v", err))
-			continue
-		}
-		segment := catalog.AuditSegment{Key: o.Key, First: entries[0].Seq, Last: entries[len(entries)-1].Seq, SHA256: hex256(data), Stored: o.Modified}
-		err = b.tenant.Update(ctx, func(x *catalog.Tx) error {
-			if err := x.RestoreAudit(entries); err != nil {
-				return err
-			}
-			return x.AddAuditSegment(segment)
-		})
-		if err != nil {
+		if err := b.tenant.Update(ctx, func(x *catalog.Tx) error { return x.SealAudit(o.Key, hex256(seal)) }); err != nil {
 			return err
 		}
 	}
 	return b.tenant.ResumeAudit(ctx)
+}
+
+// restoreSegment reads a segment back. Only one that the archive has sealed displaces
+// what the catalog has noted: anybody who may write to the bucket can chain entries.
+func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, seal []byte) error {
+	data, ok, err := b.small(ctx, o, audit.MaxSegment)
+	if err != nil || !ok {
+		return err
+	}
+	_, entries, err := audit.Decode(data)
+	if err == nil && slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Seq < 1 }) {
+		err = errors.New("an entry has a number below 1")
+	}
+	if err != nil || len(entries) == 0 {
+		b.problem(o.Key, "unreadable-audit", fmt.Sprintf("no segment of an audit log: %v", err))
+		return nil
+	}
+	segment := catalog.AuditSegment{Key: o.Key, First: entries[0].Seq, Last: entries[len(entries)-1].Seq, SHA256: hex256(data), Stored: o.Modified}
+	restore := func(displace bool) error {
+		return b.tenant.Update(ctx, func(x *catalog.Tx) error {
+			if err := x.RestoreAudit(entries, displace); err != nil {
+				return err
+			}
+			return x.AddAuditSegment(segment)
+		})
+	}
+	var fork *catalog.AuditFork
+	if err = restore(false); !errors.As(err, &fork) {
+		return err
+	}
+	why := "a segment that is known holds others"
+	if !fork.Known {
+		if why = b.unproven(data, entries, seal); why == "" {
+			return restore(true)
+		}
+	}
+	b.problem(o.Key, "audit-fork", fmt.Sprintf("from entry %d on it does not go with what the catalog has noted, and displaces none of that: %s", fork.Seq, why))
+	return nil
+}
+
+// unproven says why a segment is not proven to be of this tenant's log as the archive
+// wrote it; empty if it is.
+func (b *rebuild) unproven(data []byte, entries []audit.Entry, seal []byte) string {
+	for n, e := range entries {
+		if e.Sum(b.tenant.ID()) != e.Hash || n > 0 && (e.Seq != entries[n-1].Seq+1 || e.Prev != entries[n-1].Hash) {
+			return fmt.Sprintf("entry %d breaks its chain", e.Seq)
+		}
+	}
+	switch {
+	case seal == nil:
+		return "it has no seal that can be read"
+	case b.opts.Seal == nil:
+		return "nothing checks its seal"
+	}
+	for _, f := range b.opts.Seal(bytes.NewReader(data), seal) {
+		if f.Severity == preservation.Failed {
+			return fmt.Sprintf("its seal does not stand: %s: %s", f.Code, f.Detail)
+		}
+	}
+	return ""
 }

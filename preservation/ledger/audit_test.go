@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"reflect"
@@ -22,6 +23,12 @@ func (a *archive) note(t *catalog.Tenant, actor string) error {
 	a.Helper()
 	a.must(t.Audit(a.Context(), catalog.AuditEntry{Actor: actor, Action: "record.read", Object: "x"}))
 	return ledger.StoreAudit(a.Context(), t, a.bucket, a.lock)
+}
+
+// sealed seals the segments of a catalog that have no seal yet.
+func (a *archive) sealed(t *catalog.Tenant) {
+	a.Helper()
+	a.must(ledger.SealAudit(a.Context(), t, a.bucket, a.lock, func(context.Context, []byte) ([]byte, error) { return []byte("seal"), nil }))
 }
 
 // TestSealAuditDamaged: a segment that is away, and one that was exchanged, keep no
@@ -71,6 +78,7 @@ func TestStoreAuditOlderCatalog(t *testing.T) {
 	a := newArchive(t)
 	a.must(a.note(a.Tenant, "anna"))
 	a.must(a.note(a.Tenant, "anna"))
+	a.sealed(a.Tenant)
 	dump := newCatalog(t)
 	for range 2 {
 		if err := a.note(dump, "berta"); !errors.Is(err, preservation.ErrCorrupt) || !strings.Contains(err.Error(), "bestand rebuild") {
@@ -114,6 +122,9 @@ func (a *archive) chained(t *catalog.Tenant) []preservation.Finding {
 	chain := audit.Chain{Check: audit.Check{Tenant: t.ID(), At: time.Now()}}
 	for o, err := range a.bucket.Versions(a.Context(), audit.Prefix) {
 		a.must(err)
+		if strings.HasSuffix(o.Key, audit.SealSuffix) {
+			continue
+		}
 		_, body, err := a.bucket.Get(a.Context(), o.Key, "")
 		a.must(err)
 		data, err := io.ReadAll(body)
@@ -153,6 +164,183 @@ func TestStoreAuditLater(t *testing.T) {
 	}
 }
 
+// following makes entries of somebody that follow one another behind another entry.
+func following(prev audit.Entry, actor string, n int) (all []audit.Entry) {
+	for range n {
+		e := audit.Entry{Seq: prev.Seq + 1, At: now(), Actor: actor, Action: "record.read", Object: "x", Prev: prev.Hash}
+		e.Hash = e.Sum(tenant)
+		all, prev = append(all, e), e
+	}
+	return all
+}
+
+// putSegment writes a segment past every catalog, with a seal unless that is empty.
+func (a *archive) putSegment(at time.Time, entries []audit.Entry, seal string) (key string) {
+	a.Helper()
+	data, err := audit.Encode(tenant, entries)
+	a.must(err)
+	key = audit.Key(at, entries[0].Seq, entries[len(entries)-1].Seq)
+	a.put(key, data)
+	if seal != "" {
+		a.put(key+audit.SealSuffix, []byte(seal))
+	}
+	return key
+}
+
+// said tells a log in short: number, actor, what was noted before and as what.
+func (a *archive) said(t *catalog.Tenant) (said []string) {
+	a.Helper()
+	log, err := t.AuditLog(a.Context(), 0, "", 100)
+	a.must(err)
+	for _, e := range log {
+		s := fmt.Sprintf("%d %s", e.Seq, e.Actor)
+		if as := e.Detail["noted_as"]; as != "" {
+			s += " " + as
+		}
+		said = append(said, s)
+	}
+	return said
+}
+
+// TestRestoreAuditForged: a segment that is well chained displaces entries of the catalog
+// only with a seal of the archive.
+func TestRestoreAuditForged(t *testing.T) {
+	for _, c := range []struct {
+		name, seal string
+		displaces  bool
+	}{{"no seal", "", false}, {"a seal of somebody", "forged", false}, {"the archive's seal", "seal", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newArchive(t)
+			a.must(a.note(a.Tenant, "anna"))
+			a.sealed(a.Tenant)
+			a.must(a.Audit(t.Context(), catalog.AuditEntry{Actor: "berta", Action: "record.read", Object: "x"}))
+			first, err := a.AuditLog(t.Context(), 0, "", 1)
+			a.must(err)
+			key := a.putSegment(now(), following(first[0], "eva", 2), c.seal)
+			report := a.rebuild(a.Tenant)
+			said, known := a.said(a.Tenant), int64(0)
+			known, err = a.View().AuditKnown(t.Context())
+			a.must(err)
+			if c.displaces {
+				if len(report.Problems) > 0 || known != 3 || !slices.Equal(said, []string{"1 anna", "2 eva", "3 eva", "4 system", "5 berta 2"}) {
+					t.Errorf("%+v, known up to %d: %q", report.Problems, known, said)
+				}
+				return
+			}
+			if len(report.Problems) != 1 || report.Problems[0].Subject != key || report.Problems[0].Code != "audit-fork" || report.Problems[0].Severity != preservation.Failed {
+				t.Errorf("%+v", report.Problems)
+			}
+			if known != 1 || !slices.Equal(said, []string{"1 anna", "2 berta"}) {
+				t.Errorf("known up to %d: %q", known, said)
+			}
+		})
+	}
+}
+
+// TestRestoreAuditKnown: what a segment holds that is known is not displaced by another.
+func TestRestoreAuditKnown(t *testing.T) {
+	a := newArchive(t)
+	a.must(a.note(a.Tenant, "anna"))
+	a.must(a.note(a.Tenant, "anna"))
+	a.sealed(a.Tenant)
+	first, err := a.AuditLog(t.Context(), 0, "", 1)
+	a.must(err)
+	key := a.putSegment(now(), following(first[0], "eva", 3), "seal")
+	report := a.rebuild(a.Tenant)
+	if len(report.Problems) != 1 || report.Problems[0].Subject != key || !slices.Equal(a.said(a.Tenant), []string{"1 anna", "2 anna"}) {
+		t.Errorf("%+v: %q", report.Problems, a.said(a.Tenant))
+	}
+}
+
+// TestRestoreAuditNumbers: no segment brings entries in by the numbers of those that are
+// set aside.
+func TestRestoreAuditNumbers(t *testing.T) {
+	a := newArchive(t)
+	key := a.putSegment(now(), following(audit.Entry{Seq: -3}, "eva", 2), "")
+	report := a.rebuild(a.Tenant)
+	if len(report.Problems) != 1 || report.Problems[0].Subject != key || len(a.said(a.Tenant)) > 0 {
+		t.Errorf("%+v: %q", report.Problems, a.said(a.Tenant))
+	}
+}
+
+// TestRestoreAuditBehindDamage: where the catalog went another way is in a segment that is
+// damaged, or in one whose key comes later than those of its successors.
+func TestRestoreAuditBehindDamage(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		own     int // entries of the older catalog behind the first
+		damaged bool
+		want    []string
+	}{
+		{"damaged", 4, true, []string{"1 anna", "4 anna", "5 anna", "6 system", "7 berta 2", "8 berta 3", "9 berta 4", "10 berta 5"}},
+		{"damaged, and the catalog ends within", 1, true, []string{"1 anna", "4 anna", "5 anna", "6 system", "7 berta 2"}},
+		{"damaged, and the catalog ends before", 0, true, []string{"1 anna", "4 anna", "5 anna"}},
+		{"clock went back over a new year", 3, false, []string{"1 anna", "2 anna", "3 anna", "4 anna", "5 anna", "6 system", "7 berta 2", "8 berta 3", "9 berta 4"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newArchive(t)
+			a.must(a.note(a.Tenant, "anna"))
+			a.sealed(a.Tenant)
+			for range c.own {
+				a.must(a.Audit(t.Context(), catalog.AuditEntry{Actor: "berta", Action: "record.read", Object: "x"}))
+			}
+			first, err := a.AuditLog(t.Context(), 0, "", 1)
+			a.must(err)
+			bucket := following(first[0], "anna", 4)
+			if c.damaged {
+				a.put(audit.Key(now(), 2, 3), []byte("damaged\n"))
+			} else {
+				a.putSegment(now().AddDate(1, 0, 0), bucket[:2], "seal")
+			}
+			a.putSegment(now(), bucket[2:], "seal")
+			for round := range 2 {
+				report := a.rebuild(a.Tenant)
+				if (len(report.Problems) == 1) != c.damaged || !slices.Equal(a.said(a.Tenant), c.want) {
+					t.Errorf("round %d: %+v: %q", round, report.Problems, a.said(a.Tenant))
+				}
+				a.must(ledger.StoreAudit(t.Context(), a.Tenant, a.bucket, a.lock)) // all of it goes to the bucket
+			}
+			if found, err := a.VerifyAudit(t.Context()); err != nil || (len(found) > 0) != c.damaged { // the gap
+				t.Errorf("%v: %+v", err, found)
+			}
+		})
+	}
+}
+
+// TestRestoreAuditCutOff: entries that a rebuild has set aside and not appended are found,
+// and come back with the next start or rebuild, even if others were noted meanwhile.
+func TestRestoreAuditCutOff(t *testing.T) {
+	a := newArchive(t)
+	a.must(a.note(a.Tenant, "anna"))
+	a.sealed(a.Tenant)
+	berta := func() {
+		a.must(a.Audit(t.Context(), catalog.AuditEntry{Actor: "berta", Action: "record.read", Object: "x"}))
+	}
+	berta()
+	berta()
+	first, err := a.AuditLog(t.Context(), 0, "", 1)
+	a.must(err)
+	bucket := following(first[0], "anna", 2)
+	a.putSegment(now(), bucket[:1], "seal")
+	a.putSegment(now(), bucket[1:], "seal")
+	a.must(a.Update(t.Context(), func(x *catalog.Tx) error { return x.RestoreAudit(bucket[:1], true) })) // and then it was cut off
+	found, err := a.VerifyAudit(t.Context())
+	if err != nil || len(found) != 1 || found[0].Code != "audit-aside" || found[0].Severity != preservation.Failed || !strings.Contains(found[0].Subject, "2") {
+		t.Errorf("%v: %+v", err, found)
+	}
+	berta()
+	a.rebuild(a.Tenant)
+	if said, want := a.said(a.Tenant), []string{"1 anna", "2 anna", "3 anna", "4 system", "5 berta 3", "6 system 4", "7 berta 2", "8 berta 3"}; !slices.Equal(said, want) {
+		t.Errorf("%q", said)
+	}
+	for range 2 { // as a start of the service does
+		a.must(a.ResumeAudit(t.Context()))
+	}
+	if found, err := a.VerifyAudit(t.Context()); err != nil || len(found) > 0 || len(a.said(a.Tenant)) != 8 {
+		t.Errorf("%v: %+v: %q", err, found, a.said(a.Tenant))
+	}
+}
+
 // TestStoreAuditOverNewYear: the catalog is that of the old year, the bucket has gone on
 // in the new one. What stands there under another year is found.
 func TestStoreAuditOverNewYear(t *testing.T) {
@@ -175,6 +363,7 @@ func TestStoreAuditOverNewYear(t *testing.T) {
 		a.rebuild(older)
 		at = at.Add(other) // over the new year, and back with the clock
 		a.must(a.note(living, "anna"))
+		a.sealed(living)
 		at = at.Add(-other)
 		if err := a.note(older, "berta"); !errors.Is(err, preservation.ErrCorrupt) || !strings.Contains(err.Error(), "bestand rebuild") {
 			t.Errorf("%s: %v", other, err)

@@ -32,8 +32,9 @@ type Options struct {
 	// Receipt verifies the signature of a receipt and returns what it says;
 	// without it receipts are believed.
 	Receipt func(jws string) ([]byte, error)
-	// Seal checks the seal of a package over its METS; without it seals are not checked.
-	Seal func(mets io.Reader, seal []byte) []preservation.Finding
+	// Seal checks the seal of a package over its METS, and that of an audit segment.
+	// Without it seals of packages are not checked, and no segment displaces entries.
+	Seal func(content io.Reader, seal []byte) []preservation.Finding
 	// Packaged, if set, is shown what of each package is in memory, with the
 	// places of its files: before it is known whether the catalog takes the record,
 	// since memory does not last until then.
