@@ -16,6 +16,8 @@ import (
 // applied is a record whose objects in the store are in line with its holds.
 type applied struct {
 	id    preservation.RecordID
+	was   *catalog.Retention // before its objects were listed
+	by    Evaluation         // that they are in line with
 	held  bool
 	event preservation.Event // that says so; its ID is empty when there is nothing to tell
 	row   catalog.RecordObject
@@ -60,12 +62,21 @@ func (o *Officer) applyHolds(ctx context.Context, t *catalog.Tenant, policy Lock
 			done[rows[n].Record] = all[n]
 		}
 	}
-	return errors.Join(append(failed, o.holdsApplied(ctx, t, policy, done))...)
+	gone, err := o.holdsApplied(ctx, t, policy, done)
+	failed = append(failed, err)
+	for _, id := range gone {
+		stone, err := t.Tombstone(ctx, id)
+		if err == nil {
+			err = o.letGo(ctx, t, stone)
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
 }
 
 // applyHold does so in the store alone.
 func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, s preservation.Store, policy LockPolicy, r *catalog.Retention, e *Evaluation) (applied, error) {
-	a := applied{id: r.Record, held: e.State == Held}
+	a := applied{id: r.Record, was: r, by: *e, held: e.State == Held}
 	var versions []preservation.Object
 	packages := false
 	for v, err := range objects(ctx, s, r.Record) {
@@ -90,23 +101,31 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, s preservati
 			return a, err
 		}
 	}
+	packages = false
 	for _, v := range versions {
-		if err := s.SetHold(ctx, v.Key, v.VersionID, a.held); err != nil && !errors.Is(err, preservation.ErrNotFound) {
+		switch err := s.SetHold(ctx, v.Key, v.VersionID, a.held); {
+		case err == nil:
+			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(r.Record))
+		case !errors.Is(err, preservation.ErrNotFound): // purged since
 			return a, err
 		}
 	}
-	if tell && a.held {
+	if tell && a.held && packages {
 		return a, note()
 	}
 	return a, nil
 }
 
-// holdsApplied tells the catalog what was done in the store.
-func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy LockPolicy, done map[preservation.RecordID]applied) error {
+// holdsApplied tells the catalog what was done in the store, and returns the records that
+// were destroyed meanwhile. One of which a hold or a version came, or a hold went, or that
+// another evaluation saw to while that was done is marked again: the other may have taken
+// the mark away, and each may have undone what the other did.
+func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy LockPolicy, done map[preservation.RecordID]applied) (gone []preservation.RecordID, err error) {
 	if len(done) == 0 {
-		return nil
+		return nil, nil
 	}
-	return o.change(ctx, t, System, func(ctx context.Context, x *edit) error {
+	err = o.change(ctx, t, System, func(ctx context.Context, x *edit) error {
+		left := maps.Clone(done)
 		rows, err := x.v.Retentions(ctx, catalog.RetentionFilter{IDs: slices.Collect(maps.Keys(done))}, "", len(done))
 		if err != nil {
 			return err
@@ -115,26 +134,35 @@ func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy Lo
 		if err != nil {
 			return err
 		}
-		again := false
+		var again []preservation.RecordID
 		for i := range rows {
 			a := done[rows[i].Record]
+			delete(left, a.id)
 			if a.event.ID != "" { // it happened, whatever comes next
 				if err := errors.Join(x.AddEvents(a.id, a.event), x.AddObject(a.id, a.row)); err != nil {
 					return err
 				}
 			}
 			e := Evaluate(x.plan.schedule, *facts[i], x.plan.holds, x.now, policy.zone())
-			if (e.State == Held) != a.held {
-				again = true
-			} else if err := x.store(ctx, &rows[i], &e); err != nil {
+			differs := (e.State == Held) != a.held
+			if differs {
+				e = a.by // the next evaluation has to know what the store shows, and what was told
+			}
+			if differs || rows[i].Version != a.was.Version || !rows[i].Last.Evaluated.Equal(a.was.Last.Evaluated) {
+				again = append(again, a.id)
+			}
+			if err := x.store(ctx, &rows[i], &e); err != nil {
 				return err
 			}
 		}
-		if again {
-			return x.Enqueue(catalog.Job{Kind: JobEvaluate, Key: keyStale})
+		gone = slices.Collect(maps.Keys(left))
+		if len(again) == 0 {
+			return nil
 		}
-		return nil
+		_, err = x.MarkStale(catalog.RetentionFilter{IDs: again})
+		return err
 	})
+	return gone, err
 }
 
 // noteHold stores the event that a record's objects were put on hold or released.
@@ -169,4 +197,31 @@ func (o *Officer) noteHold(ctx context.Context, t *catalog.Tenant, s preservatio
 		err = s.SetHold(ctx, row.Key, row.VersionID, true)
 	}
 	return e.Event, row, err
+}
+
+// letGo takes legal holds off the proof that a record is destroyed, and off what was
+// told of holds on it: an evaluation that had listed its objects before may set and tell
+// them after its end, and no other comes to release them. The second copy takes nothing
+// more of such a record, and needs no word.
+func (o *Officer) letGo(ctx context.Context, t *catalog.Tenant, stone catalog.Tombstone) error {
+	s, err := o.Store(ctx, t)
+	if err != nil {
+		return err
+	}
+	for v, err := range s.Versions(ctx, preservation.EventPrefix(stone.Record)) {
+		if err != nil {
+			return err
+		}
+		if v.Marker {
+			continue
+		}
+		e, _, err := readEvent(ctx, s, v.Key)
+		if err == nil && (e.Event.Type == preservation.EventHold || IsProof(stone, v.Key)) {
+			err = s.SetHold(ctx, v.Key, v.VersionID, false)
+		}
+		if err != nil && !errors.Is(err, preservation.ErrNotFound) && !errors.Is(err, preservation.ErrUnreadable) {
+			return err
+		}
+	}
+	return nil
 }

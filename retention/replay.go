@@ -39,6 +39,9 @@ func (d *Disposer) replay(ctx context.Context, t *catalog.Tenant) error {
 	var failed []error
 	look := func(g catalog.Tombstone) {
 		some, err := d.Replay(ctx, v, g, policy.proof(d.Officer.Now()))
+		if some && err == nil {
+			err = d.Officer.letGo(ctx, t, g)
+		}
 		if some || err != nil {
 			left = append(left, g.Record)
 		}
