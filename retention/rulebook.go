@@ -18,8 +18,8 @@ type RuleChange struct {
 	Preview   Preview `json:"preview,omitzero"` // of what all of them do to the records
 }
 
-// maxRules is how many rules one change may have.
-const maxRules = 10_000
+// MaxRules is how many rules one change may have.
+const MaxRules = 10_000
 
 // AddRules puts the next versions of rules into force in one step, each as
 // AddRule does, or makes them drafts. Those that say what the newest version says
@@ -94,8 +94,8 @@ func (o *Officer) PreviewRules(ctx context.Context, t *catalog.Tenant, rules []R
 // revise works out the next versions that a list of rules makes.
 func (p *plan) revise(rules []Rule, today preservation.Date) (RuleChange, error) {
 	out := RuleChange{Rules: []Rule{}}
-	if n := len(rules); n == 0 || n > maxRules {
-		return out, Invalid{fault("rules", "max", fmt.Sprintf("must be 1 to %d", maxRules))}
+	if n := len(rules); n == 0 || n > MaxRules {
+		return out, Invalid{fault("rules", "max", fmt.Sprintf("must be 1 to %d", MaxRules))}
 	}
 	newest := newestRules(p.rules)
 	first := make(map[string]int, len(rules))

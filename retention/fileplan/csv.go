@@ -17,6 +17,12 @@ import (
 // MaxBytes is how large a file may be.
 const MaxBytes = 64 << 20
 
+const (
+	maxPlanRows = 200_000 // classes and successors, 100,000 of each
+	maxColumns  = 100     // far more than there are properties
+	maxFaults   = 1000    // of the cells of a file: who sends more has one to mend
+)
+
 // columns are the headings that are written, in their order.
 var columns = []property{code, parent, title, rule, scope, closed, successor}
 
@@ -103,7 +109,7 @@ func calculates(s string) bool { return s != "" && strings.ContainsRune("=+-@\t\
 // plan when rows could be read, in which others may find more. Without the
 // column Übergeordnet the codes themselves say what lies below what.
 func ReadCSV(r io.Reader) (*Plan, error) {
-	rows, err := readTable(r)
+	rows, err := readTable(r, MaxBytes, maxPlanRows)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +126,9 @@ func ReadCSV(r io.Reader) (*Plan, error) {
 		p.has[what] = true
 	}
 	for _, row := range rows[1:] {
+		if len(bad) >= maxFaults {
+			return nil, enough(bad, row.line)
+		}
 		field := func(p property) string {
 			if i, ok := where[p]; ok && i < len(row.fields) {
 				return Plain(strings.TrimSpace(row.fields[i]))
@@ -239,15 +248,21 @@ func unused(rows []line, column int) bool {
 	})
 }
 
-// readTable reads CSV as far as it is the same for all tables. There is at least
-// the heading; rows without any text are left out.
-func readTable(r io.Reader) ([]line, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))
+// enough ends a list of faults before a line.
+func enough(bad retention.Invalid, line int) retention.Invalid {
+	return append(bad, fault(fmt.Sprintf("line %d", line), "unread", fmt.Sprintf("was not looked at any more, nor was what follows, after %d faults: mend these first", len(bad))))
+}
+
+// readTable reads CSV of at most so many bytes and rows below the heading, as far as it
+// is the same for all tables. There is at least the heading; rows without any text are
+// left out.
+func readTable(r io.Reader, maxBytes int64, maxRows int) ([]line, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > MaxBytes {
-		return nil, retention.Invalid{fault("file", "too-large", fmt.Sprintf("at most %d bytes", MaxBytes))}
+	if int64(len(data)) > maxBytes {
+		return nil, retention.Invalid{fault("file", "too-large", fmt.Sprintf("at most %d bytes", maxBytes))}
 	}
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil, retention.Invalid{fault("line 1", "encoding", "this is UTF-16 (Unicode text): save it as CSV UTF-8")}
@@ -266,6 +281,9 @@ func readTable(r io.Reader) ([]line, error) {
 		column := bytes.Count(good[bytes.LastIndexByte(good, '\n')+1:], []byte(";")) + 1
 		return nil, retention.Invalid{fault(fmt.Sprintf("line %d, column %d", lineNo, column), "encoding",
 			"is not UTF-8, but perhaps Windows-1252 (ANSI): umlauts would be lost. Save it as CSV UTF-8")}
+	}
+	if n := wide(data); n > 0 {
+		return nil, retention.Invalid{fault(fmt.Sprintf("line %d", n), "too-many", fmt.Sprintf("at most %d columns: remove those that are empty", maxColumns))}
 	}
 	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte(bom))))
 	in.Comma, in.FieldsPerRecord = ';', -1
@@ -286,6 +304,9 @@ func readTable(r io.Reader) ([]line, error) {
 			continue
 		}
 		n, _ := in.FieldPos(0)
+		if len(rows) > maxRows {
+			return nil, retention.Invalid{fault(fmt.Sprintf("line %d", n), "too-many", fmt.Sprintf("at most %d rows", maxRows))}
+		}
 		rows = append(rows, line{n, fields})
 	}
 	switch {
@@ -295,4 +316,26 @@ func readTable(r io.Reader) ([]line, error) {
 		return nil, retention.Invalid{fault("line 1", "separator", "the heading has no semicolon: columns have to be parted by semicolons")}
 	}
 	return rows, nil
+}
+
+// wide returns the first line with more than maxColumns columns, or 0. The CSV reader
+// would take many times the memory of the text for a row of nothing but separators.
+func wide(data []byte) int {
+	line, columns, quoted := 1, 1, false
+	for _, b := range data {
+		switch {
+		case b == '"':
+			quoted = !quoted
+		case b == ';' && !quoted:
+			if columns++; columns > maxColumns {
+				return line
+			}
+		case b == '\n':
+			line++
+			if !quoted {
+				columns = 1
+			}
+		}
+	}
+	return 0
 }

@@ -32,11 +32,15 @@ type Rules struct {
 	lines []int // by rule, counted from 1
 }
 
+// maxRuleBytes is how large a file of rules may be: retention.MaxRules of them with long
+// notes.
+const maxRuleBytes = 16 << 20
+
 // ReadRules reads rules from CSV. What it has no column for stays as in the newest
 // version of each rule; a rule that there is no version of begins empty. Errors
 // as of ReadCSV.
 func ReadRules(in io.Reader, now []retention.Rule) (*Rules, error) {
-	rows, err := readTable(in)
+	rows, err := readTable(in, maxRuleBytes, retention.MaxRules)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +64,9 @@ func ReadRules(in io.Reader, now []retention.Rule) (*Rules, error) {
 	}
 	out := new(Rules)
 	for _, row := range rows[1:] {
+		if len(bad) >= maxFaults {
+			return nil, enough(bad, row.line)
+		}
 		bad = append(bad, row.surplus(rows[0])...)
 		cell := func(column int) (text string, there bool) {
 			i, there := where[column]

@@ -97,6 +97,33 @@ func TestRulesFaults(t *testing.T) {
 	}
 }
 
+// TestLarge: what is too much is refused while it is read.
+func TestLarge(t *testing.T) {
+	rules := func(text string) error { _, err := ReadRules(strings.NewReader(text), nil); return err }
+	plan := func(text string) error { _, err := ReadCSV(strings.NewReader(text)); return err }
+	for name, c := range map[string]struct {
+		err   error
+		found int
+		last  string
+	}{
+		"rules":           {rules("Kurzname\n" + strings.Repeat("a\n", retention.MaxRules+1)), 1, "line 10002 too-many"},
+		"bytes of rules":  {rules("Kurzname\n" + strings.Repeat("a", maxRuleBytes)), 1, "file too-large"},
+		"faults of rules": {rules("Kurzname;Frist;Gerechnet\n" + strings.Repeat("a;x;y\n", 5000)), maxFaults + 1, "line 502 unread"},
+		"columns":         {rules("Kurzname\n\"a;\n;\";b\n;" + strings.Repeat(";", maxColumns) + "\n"), 1, "line 4 too-many"},
+		"classes":         {plan("Kennzeichen;Bezeichnung\n" + strings.Repeat("1;A\n", maxPlanRows+1)), 1, "line 200002 too-many"},
+		"faults of plan":  {plan("Kennzeichen;Bezeichnung;Stillgelegt\n" + strings.Repeat("1;A;vielleicht\n", 5000)), maxFaults + 1, "line 1002 unread"},
+	} {
+		var bad retention.Invalid
+		if !errors.As(c.err, &bad) || len(bad) != c.found {
+			t.Errorf("%s: %d faults, %.200q", name, len(bad), fmt.Sprint(c.err))
+			continue
+		}
+		if f := bad[len(bad)-1]; f.Subject+" "+f.Code != c.last {
+			t.Errorf("%s: %s %s", name, f.Subject, f.Code)
+		}
+	}
+}
+
 func FuzzRules(f *testing.F) {
 	var out bytes.Buffer
 	if err := WriteRules(&out, []retention.Rule{unusual()}); err != nil {
