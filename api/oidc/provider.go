@@ -23,6 +23,9 @@ import (
 // ErrUnavailable: the provider does not answer, or not as one does. Try again later.
 var ErrUnavailable = errors.New("the OpenID provider does not answer")
 
+// ErrBusy: too many logins wait for the provider. Try again.
+var ErrBusy = errors.New("too many logins wait for the OpenID provider")
+
 // Refused is a login that the provider denied or that is not to be believed.
 type Refused struct {
 	Reason string // one of the codes below
@@ -57,6 +60,7 @@ const (
 	patience    = 5 * time.Second  // for each answer of the provider
 	answerBytes = 1 << 20          // of each at most
 	fresh       = 10 * time.Second // how long what the provider says of itself counts
+	atATime     = 8                // logins that the provider is asked about
 	usedAtMost  = 10_000           // logins that are remembered as done
 )
 
@@ -67,6 +71,7 @@ const LoginTime = 10 * time.Minute
 type Provider struct {
 	Config
 	client *http.Client
+	asking chan struct{} // of capacity atATime
 
 	mu    sync.Mutex
 	known *endpoints
@@ -88,7 +93,7 @@ type endpoints struct {
 func New(c Config) *Provider {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: c.Anchors, MinVersion: tls.VersionTLS12}
-	return &Provider{Config: c, client: &http.Client{Timeout: patience, Transport: bounded{transport}}, used: map[[sha256.Size]byte]time.Time{}}
+	return &Provider{Config: c, client: &http.Client{Timeout: patience, Transport: bounded{transport}}, asking: make(chan struct{}, atATime), used: map[[sha256.Size]byte]time.Time{}}
 }
 
 // bounded lets no answer be larger than answerBytes.
@@ -188,8 +193,8 @@ func (p *Provider) oauth(e *endpoints, redirect string) *oauth2.Config {
 }
 
 // Redeem ends a login with what the provider sent the browser back with, and returns
-// who the person is. It succeeds once for an attempt. Errors are Refused or
-// ErrUnavailable.
+// who the person is. It succeeds once for an attempt. Errors are Refused,
+// ErrUnavailable or ErrBusy.
 func (p *Provider) Redeem(ctx context.Context, a Attempt, answer url.Values, redirect string) (Person, error) {
 	state := answer.Get("state")
 	if a.State == "" || p.Now().Sub(a.Begun) > LoginTime || subtle.ConstantTimeCompare([]byte(state), []byte(a.State)) != 1 || !p.first(state) {
@@ -205,6 +210,10 @@ func (p *Provider) Redeem(ctx context.Context, a Attempt, answer url.Values, red
 	if err != nil {
 		return Person{}, err
 	}
+	if err := p.turn(ctx); err != nil {
+		return Person{}, err
+	}
+	defer func() { <-p.asking }()
 	ctx = openid.ClientContext(ctx, p.client)
 	tokens, err := p.oauth(e, redirect).Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(a.Verifier))
 	var said *oauth2.RetrieveError
@@ -215,6 +224,18 @@ func (p *Provider) Redeem(ctx context.Context, a Attempt, answer url.Values, red
 		return Person{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return p.verify(ctx, e, tokens, a.Nonce)
+}
+
+// turn waits until the provider may be asked about one more login.
+func (p *Provider) turn(ctx context.Context) error {
+	ctx, end := context.WithTimeout(ctx, patience)
+	defer end()
+	select {
+	case p.asking <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ErrBusy
+	}
 }
 
 // verify checks an ID token (Core 1.0 §3.1.3.7).

@@ -1,0 +1,64 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestBusy asks the provider about few logins at a time.
+func TestBusy(t *testing.T) {
+	asked, answer := make(chan struct{}, 2*atATime), make(chan struct{})
+	mux := http.NewServeMux()
+	at := httptest.NewServer(mux)
+	defer at.Close()
+	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"issuer":%[1]q,"authorization_endpoint":"%[2]s/a","token_endpoint":"%[2]s/t","jwks_uri":"%[2]s/k"}`, at.URL, at.URL)
+	})
+	mux.HandleFunc("/t", func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-answer
+		w.WriteHeader(http.StatusBadRequest)
+	})
+	now := time.Now()
+	p := New(Config{Issuer: at.URL, ClientID: "c", Now: func() time.Time { return now }})
+	p.client.Timeout = 0
+	redeem := func(ctx context.Context) error {
+		a, _, err := p.Begin(t.Context(), at.URL)
+		if err != nil {
+			return err
+		}
+		_, err = p.Redeem(ctx, a, url.Values{"state": {a.State}, "code": {"guessed"}}, at.URL)
+		return err
+	}
+	var all sync.WaitGroup
+	for range atATime {
+		all.Go(func() {
+			var no *Refused
+			if err := redeem(t.Context()); !errors.As(err, &no) || no.Reason != ReasonToken {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	for range atATime {
+		<-asked
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave() // as when it takes too long
+	if err := redeem(gone); !errors.Is(err, ErrBusy) || len(asked) > 0 {
+		t.Errorf("one too many: %v", err)
+	}
+	close(answer)
+	all.Wait()
+	var no *Refused
+	if err := redeem(t.Context()); !errors.As(err, &no) {
+		t.Errorf("no turn afterwards: %v", err)
+	}
+}
