@@ -2,6 +2,8 @@ package ui
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -62,7 +64,7 @@ func beginAtProvider(v *visit) error {
 		return err
 	}
 	// The way back begins at the provider, where strict cookies are not sent from.
-	http.SetCookie(v.w, &http.Cookie{Name: attemptCookie, Value: base64.RawURLEncoding.EncodeToString(b), Path: "/", MaxAge: int(oidc.LoginTime.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(v.w, &http.Cookie{Name: attemptCookie, Value: base64.RawURLEncoding.EncodeToString(v.ui.seal(b)), Path: "/", MaxAge: int(oidc.LoginTime.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 	return nil
 }
@@ -82,14 +84,24 @@ func endAtProvider(v *visit) error {
 	return v.admit(a, who)
 }
 
-// attempt is the login that this browser began last; the zero one when it began none.
+// seal puts a code before a text, so that it is told from texts of others. It holds
+// while the program runs: who is at the provider when it ends begins again.
+func (u *UI) seal(text []byte) []byte {
+	m := hmac.New(sha256.New, u.sealing[:])
+	m.Write([]byte("attempt"))
+	m.Write(text)
+	return append(m.Sum(nil), text...)
+}
+
+// attempt is the login that this browser began last; the zero one when it began none
+// here.
 func (v *visit) attempt() (a attempt) {
 	c, err := v.r.Cookie(attemptCookie)
 	if err != nil {
 		return a
 	}
 	b, err := base64.RawURLEncoding.DecodeString(c.Value)
-	if err != nil || json.Unmarshal(b, &a) != nil {
+	if err != nil || len(b) < sha256.Size || !hmac.Equal(b, v.ui.seal(b[sha256.Size:])) || json.Unmarshal(b[sha256.Size:], &a) != nil {
 		return attempt{}
 	}
 	a.Next = here(a.Next)
@@ -107,10 +119,17 @@ func (v *visit) providerFails(a attempt, err error) error {
 		v.ui.Log.WarnContext(ctx, "OpenID provider", slog.Any("err", err))
 		p.Problem = "login.provider-away"
 		return v.showLogin(http.StatusServiceUnavailable, p)
+	case errors.Is(err, oidc.ErrBusy):
+		p.Problem = "login.provider-busy"
+		return v.showLogin(http.StatusServiceUnavailable, p)
 	case !errors.As(err, &no):
 		return err
 	}
-	v.ui.Log.WarnContext(ctx, "login refused", slog.String("reason", no.Reason), slog.Any("err", no.Err))
+	level := slog.LevelWarn
+	if no.Reason == oidc.ReasonState { // anybody can have that without the provider
+		level = slog.LevelDebug
+	}
+	v.ui.Log.Log(ctx, level, "login refused", slog.String("reason", no.Reason), slog.Any("err", no.Err))
 	switch no.Reason {
 	case oidc.ReasonState:
 		p.Problem = "login.provider-state"

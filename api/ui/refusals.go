@@ -28,6 +28,7 @@ type refusals struct {
 	mu      sync.Mutex
 	counted map[refused]*counted
 	stopped bool
+	pending sync.WaitGroup // those counted, until their entry is written
 }
 
 // counted are the refusals since an entry.
@@ -48,14 +49,39 @@ func (r *refusals) note(ctx context.Context, k refused, log *slog.Logger, write 
 		r.mu.Unlock()
 		return nil
 	}
+	r.count(k, log)
+	r.mu.Unlock()
+	err := write(ctx, 1)
+	if err == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.counted[k]
+	if c == nil {
+		c = r.count(k, log)
+	}
+	if c != nil {
+		c.times, c.last = c.times+1, write
+	}
+	return err
+}
+
+// count begins to count a kind; nil once all is settled. The caller holds the lock.
+func (r *refusals) count(k refused, log *slog.Logger) *counted {
+	if r.stopped {
+		return nil
+	}
 	if r.counted == nil {
 		r.counted = map[refused]*counted{}
 	}
-	if !r.stopped {
-		r.counted[k] = &counted{timer: time.AfterFunc(refusalPause, func() { r.settle(k, log) })}
-	}
-	r.mu.Unlock()
-	return write(ctx, 1)
+	r.pending.Add(1)
+	c := &counted{timer: time.AfterFunc(refusalPause, func() {
+		defer r.pending.Done()
+		r.settle(k, log)
+	})}
+	r.counted[k] = c
+	return c
 }
 
 // settle writes the entry on those that were counted.
@@ -64,7 +90,13 @@ func (r *refusals) settle(k refused, log *slog.Logger) {
 	c := r.counted[k]
 	delete(r.counted, k)
 	r.mu.Unlock()
-	if c == nil || c.times == 0 {
+	if c == nil {
+		return
+	}
+	if c.timer.Stop() {
+		defer r.pending.Done()
+	}
+	if c.times == 0 {
 		return
 	}
 	if err := c.last(context.Background(), c.times); err != nil {
@@ -72,17 +104,17 @@ func (r *refusals) settle(k refused, log *slog.Logger) {
 	}
 }
 
-// stop settles all of them.
+// stop settles all of them, and waits for those that are being settled.
 func (r *refusals) stop(log *slog.Logger) {
 	r.mu.Lock()
 	r.stopped = true
 	var all []refused
-	for k, c := range r.counted {
-		c.timer.Stop()
+	for k := range r.counted {
 		all = append(all, k)
 	}
 	r.mu.Unlock()
 	for _, k := range all {
 		r.settle(k, log)
 	}
+	r.pending.Wait()
 }

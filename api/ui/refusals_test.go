@@ -54,8 +54,52 @@ func TestRefusals(t *testing.T) {
 	if len(r.counted) > 0 || entries[2] != "token  1" {
 		t.Errorf("%d kept, %q", len(r.counted), entries)
 	}
+	r = refusals{}
 	broken := errors.New("no catalog")
 	if err := r.note(t.Context(), wrong, log, func(context.Context, int) error { return broken }); !errors.Is(err, broken) {
 		t.Error(err)
+	}
+	entries = nil
+	refuse(wrong)
+	r.stop(log)
+	if want := []string{"token  2"}; !slices.Equal(entries, want) {
+		t.Errorf("%q: the one that could not be written is lost", entries)
+	}
+}
+
+// TestRefusalsStop wants no entry to be written after the end.
+func TestRefusalsStop(t *testing.T) {
+	var r refusals
+	log, wrong := slog.New(slog.DiscardHandler), refused{tenant: "t", reason: "token"}
+	writing, goOn := make(chan struct{}), make(chan struct{})
+	written := false
+	for times := range 2 {
+		if err := r.note(t.Context(), wrong, log, func(context.Context, int) error {
+			if times > 0 {
+				close(writing)
+				<-goOn
+				written = true
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go r.settle(wrong, log)
+	<-writing
+	stopped := make(chan struct{})
+	go func() {
+		r.stop(log)
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+		t.Error("does not wait for the entry")
+	default:
+	}
+	close(goOn)
+	<-stopped
+	if !written {
+		t.Error("an entry is not written at the end")
 	}
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
@@ -167,6 +168,7 @@ type UI struct {
 	once      once
 	streams   streams
 	refusals  refusals
+	sealing   [32]byte // key of what browsers keep while people are at the provider
 	stopping  sync.Once
 	stopped   chan struct{}
 }
@@ -177,6 +179,7 @@ func New(c Config) (*UI, error) {
 		c.Now = time.Now
 	}
 	u := &UI{Config: c, mux: http.NewServeMux(), stopped: make(chan struct{})}
+	rand.Read(u.sealing[:]) // never fails
 	var err error
 	if u.assets, err = openAssets(); err != nil {
 		return nil, err

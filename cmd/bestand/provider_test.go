@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -144,6 +145,9 @@ func TestProvider(t *testing.T) {
 			v.cookies[attemptCookie] = rubbish
 			v.get("/anmelden/dienst/antwort?code=x&state=").want(401, "gilt nicht mehr")
 		}
+		forged := fmt.Sprintf(`{"State":"s","Nonce":"n","Verifier":"v","Begun":%q}`, time.Now().Format(time.RFC3339))
+		v.cookies[attemptCookie] = base64.RawURLEncoding.EncodeToString([]byte(forged))
+		v.get("/anmelden/dienst/antwort?code=x&state=s").want(401, "gilt nicht mehr") // the provider is not asked
 		p.answer(v.get(begin + "?weiter=//sso.example.org"))
 		if b, _ := base64.RawURLEncoding.DecodeString(v.cookies[attemptCookie]); strings.Contains(string(b), "example.org") {
 			t.Errorf("leads away: %s", b)
