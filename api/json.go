@@ -20,8 +20,9 @@ import (
 
 // checkJSON reads a JSON text along its schema and returns every place where
 // the two have not the same shape: fields that do not exist, fields given
-// twice, values of another type, days that are not in the calendar. Limits are
-// the validator's business (validate.go).
+// twice, values of another type, days that are not in the calendar, and the first
+// list that is too long, before memory is taken for its items. Other limits are the
+// validator's business (validate.go).
 //
 // encoding/json alone would take "Title" for "title", the last of two equal
 // keys, and a replacement character for broken UTF-8 or half a surrogate pair,
@@ -195,6 +196,12 @@ func (w *walk) array(s *openapi3.Schema) error {
 		items = s.Items.Value
 	}
 	for i := 0; w.dec.More(); i++ {
+		if s != nil && s.MaxItems != nil && uint64(i) >= *s.MaxItems {
+			if err := w.add("too-many", "at most %d", *s.MaxItems); err != nil {
+				return err
+			}
+			return errEnough
+		}
 		if err := w.below(items, step{item: i}); err != nil {
 			return err
 		}

@@ -1228,7 +1228,7 @@ type RuleRequest = retention.Rule
 
 // SamePersonRequest defines model for SamePersonRequest.
 type SamePersonRequest struct {
-	// SameAs Name of another account of the person. Empty: there is none; another administrator than the person has to say so.
+	// SameAs Name of another account of the person. Empty: there is none; another administrator than the person has to say so, at the pages: no token may.
 	SameAs string `json:"same_as,omitempty,omitzero" validate:"max=100"`
 }
 

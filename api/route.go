@@ -29,6 +29,7 @@ type route struct {
 const (
 	none  = 0
 	small = 1 << 20  // most requests
+	lists = 16 << 20 // all rules
 	large = 64 << 20 // whole classifications, holds over a million records
 )
 

@@ -83,6 +83,9 @@ func (s *server) SetUserPerson(ctx context.Context, request SetUserPersonRequest
 		return nil, err
 	}
 	if request.Body.SameAs == "" {
+		if !principal(ctx).Session { // an administrator may give a token any actor
+			return nil, forbidden.because("no token parts the accounts of a person: another administrator does it at the pages")
+		}
 		mine, err := t.View().Accounts(ctx, principal(ctx).Actor)
 		if err != nil {
 			return nil, err

@@ -40,6 +40,8 @@ type Principal struct {
 	Installation bool
 	// Token is the identifier of the token used, never the token itself.
 	Token string
+	// Session marks a person who has logged in at the pages.
+	Session bool
 }
 
 // Has reports whether the principal has at least one of the roles.

@@ -97,7 +97,7 @@ func (v *visit) enter() error {
 	}
 	who := v.session.User
 	v.csrf = csrfToken(c.Value)
-	v.who = auth.Principal{Tenant: who.Tenant, Actor: who.Name, Installation: who.Installation, Token: "session " + v.session.ID}
+	v.who = auth.Principal{Tenant: who.Tenant, Actor: who.Name, Installation: who.Installation, Token: "session " + v.session.ID, Session: true}
 	for _, r := range who.Roles {
 		v.who.Roles = append(v.who.Roles, auth.Role(r))
 	}

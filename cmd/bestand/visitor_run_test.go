@@ -122,7 +122,7 @@ func TestVisitorsDispose(t *testing.T) {
 	same := regexp.MustCompile(`action="(/verwaltung/benutzer/[a-z0-9]+/person)"`).FindAllStringSubmatch(people.admin.get("/verwaltung").page, -1)
 	person := same[len(same)-1][1]
 	people.admin.fill(person, "same_as", "niemand").want(422, "Anderes Konto derselben Person: gibt es nicht", `value="niemand"`)
-	people.admin.fill(person, "same_as", "Otto").want(200, "Gespeichert.", "Dieselbe Person wie <code>otto</code>")
+	people.admin.fill(person, "same_as", "Otto").want(200, "Gespeichert.", "Dieselbe Person wie <code>otto</code>", `value="otto"`)
 	twin.get("/").want(200).wantNot("wartet auf Ihre Zustimmung")
 	forged := twin.get(at).want(200, "Sie haben diesen Lauf vorgeschlagen").wantNot(`action="` + approvable + `"`).form("/abmelden")
 	for _, f := range [][2]string{{"bestaetigt", "1"}, {"revision", "0"}} {
