@@ -48,7 +48,7 @@ func TestBulk(t *testing.T) {
 	}
 	absent := strings.Repeat("0", 26)
 	out, complaint := command(1, "reclassify", "--class", "01.10", "--reason", "falsch abgelegt", ids[0], absent, ids[1])
-	if !strings.Contains(out, "moved: 2, in class 01.10 already: 0, refused: 1\n") || !strings.Contains(complaint, "record "+absent+": 404") {
+	if !strings.Contains(out, "moved: 2, in class 01.10 already: 0, refused: 1\n") || !strings.HasPrefix(complaint, "record "+absent+": 404") || strings.Count(complaint, "\n") != 1 {
 		t.Error(out, complaint)
 	}
 	if out, _ := command(0, "reclassify", "--class", "01.10", "--reason", "falsch abgelegt", "--query", "sort=-closed"); !strings.Contains(out, "moved: 1, in class 01.10 already: 2, refused: 0\n") {

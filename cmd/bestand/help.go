@@ -114,11 +114,13 @@ one login, which has to be changed then. lock ends a person's sessions and shuts
 out; API tokens stay and are revoked by bestand token. It may be used beside a running
 service. bestand user add --help shows the flags.`,
 	"rebuild": `Restores catalog and search index from the buckets alone. Sessions, tokens
-and passwords are not in the buckets and do not come back, nor does the audit
-log of the last minutes before the loss; the next start prints a new
-administrator's token. The service must be stopped. A catalog that is there
-already gets what it lacks; what an older one noted in its audit log meanwhile
-goes behind the newest entry of the bucket.`,
+and people, with their passwords and which accounts are one person's, are not in
+the buckets and do not come back, nor does the audit log of the last minutes
+before the loss; the next start prints a new administrator's token: bestand user
+add makes people anew, and the page of users says again which accounts are one
+person's. The service must be stopped. A catalog that is there already gets what
+it lacks; what an older one noted in its audit log meanwhile goes behind the
+newest entry of the bucket.`,
 	"doctor": `Looks for the programs that the archive uses and says of each which version is
 here, what is lost without it and how to have it. Changes nothing, and may be
 used beside a running service.`,

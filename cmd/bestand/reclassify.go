@@ -57,8 +57,7 @@ func reclassifyCommand(ctx context.Context, args []string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	moved, already := 0, 0
-	var wrong error
+	moved, already, refusals := 0, 0, 0
 	for _, id := range records {
 		var now struct{ State, End string }
 		err := r.ask(ctx, http.MethodPost, "/v1/records/"+url.PathEscape(id)+path, "application/json", text, &now)
@@ -70,13 +69,17 @@ func reclassifyCommand(ctx context.Context, args []string, stdout, stderr io.Wri
 		case errors.As(err, &refused) && refused.has("class", "unchanged"):
 			already++
 		case errors.As(err, &refused) && refused.has("class", "unknown-class"), !errors.As(err, &refused), refused.status == http.StatusUnauthorized, refused.status == http.StatusForbidden:
-			return errors.Join(wrong, err) // it would be the same with the next one
+			return err // it would be the same with the next one
 		default:
-			wrong = errors.Join(wrong, fmt.Errorf("record %s: %w", id, err))
+			refusals++
+			fmt.Fprintf(stderr, "record %s: %s\n", id, legibleLines(err.Error()))
 		}
 	}
-	fmt.Fprintf(stdout, "%s: %d, in class %s already: %d, refused: %d\n", done, moved, class, already, len(records)-moved-already)
-	return wrong
+	fmt.Fprintf(stdout, "%s: %d, in class %s already: %d, refused: %d\n", done, moved, class, already, refusals)
+	if refusals > 0 {
+		return exitCode(1)
+	}
+	return nil
 }
 
 // records are those that are named, that a file lists, or that a query finds now.
