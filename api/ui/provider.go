@@ -84,8 +84,9 @@ func endAtProvider(v *visit) error {
 	return v.admit(a, who)
 }
 
-// seal puts a code before a text, so that it is told from texts of others. It holds
-// while the program runs: who is at the provider when it ends begins again.
+// seal puts a code before a text, so that it is told from texts of others. With a public
+// client it holds while the program runs, and in this one alone: who is at the provider
+// when it ends begins again.
 func (u *UI) seal(text []byte) []byte {
 	m := hmac.New(sha256.New, u.sealing[:])
 	m.Write([]byte("attempt"))
