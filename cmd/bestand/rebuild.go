@@ -194,11 +194,11 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err := a.catalog.RestoreTenant(ctx, catalog.TenantInfo{ID: id, Name: string(id)}); err != nil {
 		return ledger.Report{}, err
 	}
-	noted, err := t.AuditLatest(ctx, 0, "", 1)
+	anew, err := ledger.Anew(ctx, t)
 	if err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Remains: retention.Remains, Seal: verdict.Seal(a.trust, time.Now),
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Anew: anew, Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Remains: retention.Remains, Seal: verdict.Seal(a.trust, time.Now),
 		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged, Withdrawn: read.withdrawn})
 	if err != nil {
 		return report, err
@@ -212,13 +212,10 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if report.Problems = append(report.Problems, problems...); err != nil {
 		return report, err
 	}
-	sealed := int64(0)
-	if len(noted) == 0 {
-		if sealed, err = t.View().AuditKnown(ctx); err != nil {
-			return report, err
-		}
+	if anew { // the log has it
+		return report, nil
 	}
-	return report, t.Audit(ctx, audit.Rebuilt(id, sealed))
+	return report, t.Audit(ctx, audit.Rebuilt(id, 0))
 }
 
 // reindex brings the index of a tenant to the end of the change feed, with the

@@ -129,6 +129,24 @@ func TestRebuildOlderCatalog(t *testing.T) {
 	}
 }
 
+// TestServeResumesAudit starts the service on a catalog whose rebuild was cut off after it
+// had set an entry of the audit log aside: that is back before anything else is noted.
+func TestServeResumesAudit(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	in.stop(t)
+	in.change(t, `UPDATE audit SET seq = -seq WHERE seq = (SELECT seq FROM audit_head)`)
+	in.change(t, `UPDATE audit_head SET seq = seq - 1, hash = (SELECT hash FROM audit WHERE audit.seq = audit_head.seq - 1)`)
+	in.serve(t)
+	in.stop(t)
+	if n := in.count(t, `SELECT COUNT(*) FROM audit WHERE seq < 0`); n != 0 {
+		t.Errorf("%d entries are aside", n)
+	}
+	if n := in.count(t, `SELECT COUNT(*) FROM audit a JOIN audit r ON a.seq = r.seq + 1 WHERE r.action = 'audit.resume' AND a.detail LIKE '%noted_as%'`); n != 1 {
+		t.Errorf("%d entries are appended again", n)
+	}
+}
+
 // TestRebuildCompletes kills the service after it has purged a record and before the
 // tombstone is written, and loses the catalog: the next rebuild says how to end that, and
 // the one that is told to does, unless a document cannot be read, and empties staging too.

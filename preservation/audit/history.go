@@ -35,7 +35,7 @@ func Restored(tenant preservation.TenantID, backup time.Time, end, sealed int64)
 }
 
 // Rebuilt is the entry about a catalog that got what the bucket has. One that was made anew
-// has the log up to an entry of the newest segment; 0 stands for one that was there.
+// has the log up to the last entry of the bucket; 0 stands for one that was there.
 func Rebuilt(tenant preservation.TenantID, sealed int64) Entry {
 	e := Entry{Actor: "cli", Action: actionRebuild, Object: string(tenant)}
 	if sealed > 0 {

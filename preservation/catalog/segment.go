@@ -95,7 +95,7 @@ func (x *Tx) makeRoom(e AuditEntry, known int64, displace bool) error {
 // setAside takes the entries from a number on out of the log. Their numbers are negative
 // until they come back. What an attempt that was cut off has set aside comes back before.
 func (x *Tx) setAside(from int64) error {
-	if err := x.tx.resumeAudit(x.tenant); err != nil {
+	if err := x.ResumeAudit(); err != nil {
 		return err
 	}
 	if _, err := x.tx.exec(`UPDATE audit SET seq = -seq WHERE tenant = $1 AND seq >= $2`, string(x.tenant), from); err != nil {
@@ -110,8 +110,11 @@ func (x *Tx) setAside(from int64) error {
 // bucket: each with the number and the time that it had, and before them one that says so.
 // It does so once: whoever opens a catalog may call it.
 func (t *Tenant) ResumeAudit(ctx context.Context) error {
-	return t.db.write(ctx, func(x *tx) error { return x.resumeAudit(t.id) })
+	return t.Update(ctx, (*Tx).ResumeAudit)
 }
+
+// ResumeAudit is Tenant.ResumeAudit in the same transaction.
+func (x *Tx) ResumeAudit() error { return x.tx.resumeAudit(x.tenant) }
 
 func (x *tx) resumeAudit(tenant preservation.TenantID) error {
 	rows, err := x.query(`SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit WHERE tenant = $1 AND seq < 0 ORDER BY seq DESC`, string(tenant))

@@ -225,7 +225,30 @@ func (b *rebuild) restoreAudit(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.tenant.ResumeAudit(ctx)
+	return b.tenant.Update(ctx, func(x *catalog.Tx) error {
+		if err := x.ResumeAudit(); err != nil || !b.opts.Anew {
+			return err
+		}
+		end, err := x.View().AuditKnown(ctx)
+		if err != nil {
+			return err
+		}
+		return x.Audit(audit.Rebuilt(b.tenant.ID(), end))
+	})
+}
+
+// Anew reports whether a catalog has nothing of a tenant, or nothing but what a rebuild
+// that was cut off has read back of the audit log.
+func Anew(ctx context.Context, t *catalog.Tenant) (bool, error) {
+	if _, err := t.View().Document(ctx, catalog.KindTenant, catalog.KindTenant, 0); !errors.Is(err, catalog.ErrNotFound) {
+		return false, err
+	}
+	known, err := t.View().AuditKnown(ctx)
+	if err != nil {
+		return false, err
+	}
+	newest, err := t.AuditLatest(ctx, 0, "", 1)
+	return err == nil && (len(newest) == 0 || newest[0].Seq == known), err
 }
 
 // restoreSegment reads a segment back. Only one that the archive has sealed displaces

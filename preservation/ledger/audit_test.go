@@ -16,6 +16,7 @@ import (
 	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
+	"bestand/preservation/storetest"
 )
 
 // note adds an entry to an audit log and has the log stored.
@@ -338,6 +339,50 @@ func TestRestoreAuditCutOff(t *testing.T) {
 	}
 	if found, err := a.VerifyAudit(t.Context()); err != nil || len(found) > 0 || len(a.said(a.Tenant)) != 8 {
 		t.Errorf("%v: %+v: %q", err, found, a.said(a.Tenant))
+	}
+}
+
+// TestRestoreAuditAnew: a catalog that was lost says up to where the log of the bucket
+// went, once, wherever the rebuild was cut off.
+func TestRestoreAuditAnew(t *testing.T) {
+	a := newArchive(t)
+	description := catalog.TenantInfo{ID: tenant, Name: "Musterstadt"}
+	a.must(a.DescribeTenant(t.Context(), description, "anna"))
+	d, err := a.View().Document(t.Context(), catalog.KindTenant, catalog.KindTenant, 0)
+	a.must(err)
+	data, _, err := preservation.ConfigObject{Kind: d.Kind, Name: d.Name, Version: d.Version, At: d.At, Actor: d.Actor, Body: d.Body}.Encode()
+	a.must(err)
+	a.put(d.Key, data)
+	a.must(a.note(a.Tenant, "anna"))
+	a.must(a.note(a.Tenant, "anna"))
+	for name, after := range map[string]int{"in the log": 1, "behind the log": 2, "not": 99} { // segments that can be read
+		t.Run(name, func(t *testing.T) {
+			into := newCatalog(t)
+			broken := &storetest.Fault{Store: a.bucket}
+			for n := range 20 {
+				broken.Add(storetest.Plan{Op: storetest.OpOpen, Nth: after + n + 1, Err: storetest.ErrInjected})
+				broken.Add(storetest.Plan{Op: storetest.OpStat, Nth: n + 1, Err: storetest.ErrInjected})
+			}
+			var failed error
+			for range 3 {
+				o := options()
+				o.Anew, err = ledger.Anew(t.Context(), into)
+				a.must(err)
+				if _, err = ledger.Rebuild(t.Context(), into, broken, o); err != nil {
+					failed = err
+				}
+				broken.Heal()
+			}
+			if err != nil || (failed != nil) != (after < 99) {
+				t.Fatal(failed, err)
+			}
+			log, err := into.AuditLog(t.Context(), 0, "", 100)
+			a.must(err)
+			found := audit.History("", log)
+			if len(found) != 1 || found[0].Code != audit.CodeRebuilt || !strings.Contains(found[0].Detail, "ended with entry 3;") {
+				t.Errorf("%+v", found)
+			}
+		})
 	}
 }
 

@@ -29,6 +29,9 @@ type Options struct {
 	// Parallel is how many records are read at a time; 1 when zero. It should be
 	// many: those that wait for the catalog share its commits.
 	Parallel int
+	// Anew is for a catalog that is Anew: its log says so as soon as it is back, and where
+	// that of the bucket ended, even if the rebuild is cut off then.
+	Anew bool
 	// Receipt verifies the signature of a receipt and returns what it says;
 	// without it receipts are believed.
 	Receipt func(jws string) ([]byte, error)
