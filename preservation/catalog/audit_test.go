@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -56,6 +57,36 @@ func TestAuditFindsManipulation(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a catalog has noted in place of entries of the bucket goes aside for a segment that
+// may displace it, from where the two part, and comes back behind.
+func TestAuditRestoredOverOthers(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		log, err := f.tenant.AuditLog(t.Context(), 0, "", 10)
+		must(t, err)
+		last := log[len(log)-1]
+		audited(t, f.tenant, 3)
+		next := catalog.AuditEntry{Seq: last.Seq + 2, At: f.Now(), Actor: "b", Action: "record.read", Prev: "of an entry that was lost"}
+		next.Hash = next.Sum("musterstadt")
+		restore := func(displace bool) error {
+			return f.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+				must(t, x.AddAuditSegment(catalog.AuditSegment{Key: "audit/1", First: 1, Last: last.Seq, SHA256: "x"}))
+				return x.RestoreAudit([]catalog.AuditEntry{next}, displace)
+			})
+		}
+		var fork *catalog.AuditFork
+		if err := restore(false); !errors.As(err, &fork) || fork.Seq != next.Seq || fork.Known {
+			t.Errorf("%v: %+v", err, fork)
+		}
+		must(t, restore(true))
+		must(t, f.tenant.ResumeAudit(t.Context()))
+		all, err := f.tenant.AuditLog(t.Context(), last.Seq, "", 10)
+		must(t, err)
+		if len(all) != 5 || all[0].Hash != next.Hash || all[1].Action != "audit.resume" || all[2].Detail["noted_as"] != fmt.Sprint(last.Seq+1) || all[4].Detail["n"] != "2" {
+			t.Errorf("%+v", all)
+		}
+	})
 }
 
 func TestAuditLogIsPaged(t *testing.T) {
