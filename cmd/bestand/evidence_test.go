@@ -224,7 +224,7 @@ func TestHashTreeRenewal(t *testing.T) {
 	}
 	later := time.Now().AddDate(4, 10, 0).Format(time.DateOnly)
 	for _, x := range []struct{ args, want string }{
-		{"stamp", "3 versions"}, {"due", "nothing"}, {"renew", "nothing"}, {"due --at " + later, "one new time-stamp covers those over hash trees under SHA-256 (1) by"},
+		{"stamp", "time-stamped: 3"}, {"due", "nothing"}, {"renew", "nothing"}, {"due --at " + later, "one new time-stamp covers those over hash trees under SHA-256 (1) by"},
 	} {
 		if said := evidenceOf(strings.Fields(x.args)...); !strings.Contains(said, x.want) {
 			t.Errorf("%s: %s", x.args, said)

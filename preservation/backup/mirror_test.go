@@ -161,14 +161,15 @@ func (w *world) Stat(_ context.Context, key, _ string) (preservation.Object, err
 	return w.describe(key), nil
 }
 
-func (w *world) Get(ctx context.Context, key, version string) (preservation.Object, io.ReadCloser, error) {
-	o, err := w.Stat(ctx, key, version)
-	if err != nil {
-		return o, nil, err
-	}
+func (w *world) Get(_ context.Context, key, _ string) (preservation.Object, io.ReadCloser, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return o, io.NopCloser(bytes.NewReader(w.objects[key])), nil
+	w.turn()
+	body, ok := w.objects[key]
+	if !ok {
+		return preservation.Object{}, nil, preservation.ErrNotFound
+	}
+	return w.describe(key), io.NopCloser(bytes.NewReader(body)), nil
 }
 
 func (w *world) Open(ctx context.Context, key, version string, _, _ int64) (io.ReadCloser, error) {
