@@ -61,7 +61,11 @@ func (w *work) validateASiC(ctx context.Context, f *file) error {
 	if a.signatures == 0 {
 		a.note("signature-missing", "", "a container without a signature that is known here")
 	} else if open := a.uncovered(); len(open) > 0 {
-		a.note("container-partly-covered", finding.Printable(open[0]), fmt.Sprintf("no signature that was validated covers it, nor %d more files of the container", len(open)-1))
+		detail := "no signature that was validated covers it"
+		if more := len(open) - 1; more > 0 {
+			detail += fmt.Sprintf("; more files of the container that none covers: %d", more)
+		}
+		a.note("container-partly-covered", finding.Printable(open[0]), detail)
 	}
 	w.validated(f, a.found)
 	return nil
