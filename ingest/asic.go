@@ -28,7 +28,8 @@ func isASiC(name string) bool {
 	return slices.Contains([]string{".asice", ".sce", ".asics", ".scs"}, strings.ToLower(path.Ext(name)))
 }
 
-// validateASiC checks the XAdES and CAdES signatures in a container over the files in it.
+// validateASiC checks the XAdES and CAdES signatures and the time-stamps in a container
+// over the files in it.
 func (w *work) validateASiC(ctx context.Context, f *file) error {
 	in, err := os.Open(f.path)
 	if err != nil {
@@ -44,12 +45,12 @@ func (w *work) validateASiC(ctx context.Context, f *file) error {
 		found := bad.All()
 		for i := range found { // it is the record's, not ours to refuse
 			found[i].Severity = preservation.Notice
-			found[i].Detail += ": the signatures in it were not validated"
+			found[i].Detail += ": the signatures and time-stamps in it were not validated"
 		}
 		w.validated(f, found)
 		return nil
 	}
-	a := asic{work: w, container: c, covered: make(map[string]bool), left: maxContainerBytes}
+	a := asic{work: w, container: c, covered: make(map[string]bool), stamped: make(map[string]bool), left: maxContainerBytes}
 	for _, e := range c.Entries {
 		if err := a.validate(ctx, e); err != nil {
 			if _, ours := errors.AsType[*fs.PathError](err); ours || ctx.Err() != nil {
@@ -58,15 +59,7 @@ func (w *work) validateASiC(ctx context.Context, f *file) error {
 			a.note("container-damaged", finding.Printable(e.Name), "it cannot be unpacked: "+err.Error())
 		}
 	}
-	if a.signatures == 0 {
-		a.note("signature-missing", "", "a container without a signature that is known here")
-	} else if open := a.uncovered(); len(open) > 0 {
-		detail := "no signature that was validated covers it"
-		if more := len(open) - 1; more > 0 {
-			detail += fmt.Sprintf("; more files of the container that none covers: %d", more)
-		}
-		a.note("container-partly-covered", finding.Printable(open[0]), detail)
-	}
+	a.noteUncovered()
 	w.validated(f, a.found)
 	return nil
 }
@@ -78,7 +71,9 @@ type asic struct {
 	*work
 	container  *container.Container
 	signatures int
-	covered    map[string]bool   // by any of them whose value is right
+	stamps     int
+	covered    map[string]bool   // by any signature whose value is right
+	stamped    map[string]bool   // likewise by any time-stamp
 	loose      []string          // named like signatures, and have none
 	manifests  map[string]string // names, by those of the signatures over them; nil: not read yet
 	unread     bool              // there are manifests that are not among them
@@ -90,21 +85,31 @@ func (a *asic) note(code, subject, detail string) {
 	a.found = append(a.found, preservation.Finding{Code: code, Severity: preservation.Notice, Subject: subject, Detail: detail, Clause: "EN 319 162-1"})
 }
 
-// validate checks the signatures in a file of the container (EN 319 162-1, 4.3.3 and 4.4.3).
+// validate checks the signatures or the time-stamp in a file of the container
+// (EN 319 162-1, 4.3.3 and 4.4.3).
 func (a *asic) validate(ctx context.Context, e *container.Entry) error {
 	name, inside := strings.CutPrefix(e.Name, "META-INF/")
 	name = strings.ToLower(name)
-	if !inside || !strings.Contains(name, "signature") {
+	stamp := path.Ext(name) == ".tst" && strings.Contains(name, "timestamp")
+	switch {
+	case !inside || !stamp && !strings.Contains(name, "signature"):
 		return nil
+	case stamp:
+		a.stamps++
+	default:
+		a.signatures++
 	}
-	if a.signatures++; a.signatures > maxContainerSignatures {
-		if a.signatures == maxContainerSignatures+1 {
-			a.note("xml-signature-unsupported", "", fmt.Sprintf("not supported: more than %d files with signatures: check the rest with another verifier", maxContainerSignatures))
+	if n := a.signatures + a.stamps; n > maxContainerSignatures {
+		if n == maxContainerSignatures+1 {
+			a.note("xml-signature-unsupported", "", fmt.Sprintf("not supported: more than %d files with signatures and time-stamps: check the rest with another verifier", maxContainerSignatures))
 		}
 		return nil
 	}
+	if stamp {
+		return a.validateDetached(ctx, e, a.timeStamp())
+	}
 	if path.Ext(name) == ".p7s" {
-		return a.validateCAdES(ctx, e)
+		return a.validateDetached(ctx, e, a.cades())
 	}
 	if path.Ext(name) != ".xml" {
 		a.note("signature-unsupported", finding.Printable(e.Name), "not supported: signatures in a container other than XAdES and CAdES: check it with another verifier")
@@ -163,10 +168,30 @@ func damage(err error) error {
 	return fmt.Errorf("%w: %v", xades.ErrDamaged, err)
 }
 
-// uncovered are the files that no signature is about.
-func (a *asic) uncovered() (names []string) {
+// noteUncovered tells of the files that anybody can have put into the container. What
+// has a time-stamp and no signature beside others that are signed has no author.
+func (a *asic) noteUncovered() {
+	code, detail, open := "container-partly-covered", "no signature that was validated covers it", a.uncovered(a.covered)
+	switch {
+	case a.signatures == 0 && a.stamps == 0:
+		a.note("signature-missing", "", "a container without a signature or time-stamp that is known here")
+		return
+	case a.signatures == 0:
+		code, detail, open = "container-partly-stamped", "no time-stamp that was validated covers it, and nothing is signed", a.uncovered(a.stamped)
+	}
+	if len(open) == 0 {
+		return
+	}
+	if more := len(open) - 1; more > 0 {
+		detail += fmt.Sprintf("; more files of the container that none covers: %d", more)
+	}
+	a.note(code, finding.Printable(open[0]), detail)
+}
+
+// uncovered are the files that are not among those covered.
+func (a *asic) uncovered(covered map[string]bool) (names []string) {
 	for _, e := range a.container.Entries {
-		if e.Name != "mimetype" && !a.covered[e.Name] && (!ofContainer(e.Name) || slices.Contains(a.loose, e.Name)) {
+		if e.Name != "mimetype" && !covered[e.Name] && (!ofContainer(e.Name) || slices.Contains(a.loose, e.Name)) {
 			names = append(names, e.Name)
 		}
 	}

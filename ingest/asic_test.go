@@ -3,10 +3,12 @@ package ingest
 import (
 	"archive/zip"
 	"bytes"
+	"crypto"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,9 @@ import (
 
 	"bestand/ingest/sip/container"
 	"bestand/ingest/sip/finding"
+	"bestand/preservation/cades/cms"
+	"bestand/preservation/pki"
+	"bestand/preservation/timestamp"
 )
 
 func TestValidateASiC(t *testing.T) {
@@ -50,14 +55,14 @@ func TestValidateASiC(t *testing.T) {
 		{"no ZIP", "akte.asice", "PK", "zip-unreadable", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s.finds(t, c.file, c.content, c.codes, c.signed)
+			s.finds(t, c.file, c.content, c.codes, "signed", c.signed)
 		})
 	}
 }
 
 // finds fails unless a container has the findings, and of its files just these are said
-// to be what was signed.
-func (s *notary) finds(t *testing.T, file, content, want, signed string) {
+// to be what was signed, or time-stamped.
+func (s *notary) finds(t *testing.T, file, content, want, done, names string) {
 	t.Helper()
 	var codes []string
 	said := ""
@@ -71,8 +76,8 @@ func (s *notary) finds(t *testing.T, file, content, want, signed string) {
 		t.Errorf("codes %q, want %q:\n%s", got, want, said)
 	}
 	for _, name := range []string{"akte.xml", "anlage.txt", "mehr.txt", "Straße.txt"} {
-		if said := strings.Contains(said, name+" is what was signed"); said != slices.Contains(strings.Fields(signed), name) {
-			t.Errorf("%s is said to be signed: %t", name, said)
+		if said := strings.Contains(said, name+" is what was "+done); said != slices.Contains(strings.Fields(names), name) {
+			t.Errorf("%s is said to be %s: %t", name, done, said)
 		}
 	}
 }
@@ -80,24 +85,10 @@ func (s *notary) finds(t *testing.T, file, content, want, signed string) {
 // TestValidateASiCWithCAdES has containers signed by openssl.
 func TestValidateASiCWithCAdES(t *testing.T) {
 	s := newNotary(t)
-	empty := func() string {
-		var b bytes.Buffer
-		if err := zip.NewWriter(&b).Close(); err != nil {
-			t.Fatal(err)
-		}
-		return b.String()
-	}()
+	empty := emptyZIP(t)
 	one := repack(t, repack(t, empty, "anlage.txt", "Anlage"), "META-INF/signature.p7s", s.sign("Anlage", "-outform", "DER"))
 
-	digest := func(content string) string {
-		sum := sha256.Sum256([]byte(content))
-		return base64.StdEncoding.EncodeToString(sum[:])
-	}
-	reference := func(name, content string) string {
-		return `<asic:DataObjectReference URI="` + name + `"><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>` + digest(content) + `</ds:DigestValue></asic:DataObjectReference>`
-	}
-	manifest := `<asic:ASiCManifest xmlns:asic="http://uri.etsi.org/02918/v1.2.1#" xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><asic:SigReference URI="META-INF/signature001.p7s" MimeType="application/pkcs7-signature"/>` +
-		reference("Stra%C3%9Fe.txt", "Anlage") + reference("akte.xml", "<Akte/>") + `</asic:ASiCManifest>`
+	manifest := asicManifestOf("META-INF/signature001.p7s", "Stra%C3%9Fe.txt", "Anlage", "akte.xml", "<Akte/>")
 	two := repack(t, repack(t, empty, "Straße.txt", "Anlage"), "akte.xml", "<Akte/>")
 	two = repack(t, two, "META-INF/ASiCManifest001.xml", manifest)
 	two = repack(t, two, "META-INF/signature001.p7s", s.sign(manifest, "-outform", "DER"))
@@ -112,7 +103,7 @@ func TestValidateASiCWithCAdES(t *testing.T) {
 		}
 		return archive
 	}
-	long := strings.Replace(manifest, "<asic:DataObjectReference", strings.Repeat(reference("akte.xml", "<Akte/>"), maxReferences)+"<asic:DataObjectReference", 1)
+	long := strings.Replace(manifest, "<asic:DataObjectReference", strings.Repeat(asicReferenceTo("akte.xml", "<Akte/>"), maxReferences)+"<asic:DataObjectReference", 1)
 	huge := repack(t, repack(t, two, "META-INF/ASiCManifest001.xml", long), "META-INF/signature001.p7s", s.sign(long, "-outform", "DER"))
 	for _, c := range []struct {
 		name, file, content string
@@ -132,7 +123,7 @@ func TestValidateASiCWithCAdES(t *testing.T) {
 		{"ASiC-E, file gone", "akte.asice", repack(t, two, "akte.xml", ""), "signing-time-claimed signed-content-missing", "Straße.txt"},
 		{"ASiC-E, file damaged", "akte.asice", spoil(t, two, "akte.xml"), "signing-time-claimed signed-content-damaged container-partly-covered", "Straße.txt"},
 		{"ASiC-E, file added", "akte.asice", repack(t, two, "mehr.txt", "neu"), "signing-time-claimed container-partly-covered", "Straße.txt akte.xml"},
-		{"ASiC-E, manifest changed with a file", "akte.asice", repack(t, repack(t, two, "akte.xml", "<Andere/>"), "META-INF/ASiCManifest001.xml", strings.Replace(manifest, digest("<Akte/>"), digest("<Andere/>"), 1)),
+		{"ASiC-E, manifest changed with a file", "akte.asice", repack(t, repack(t, two, "akte.xml", "<Andere/>"), "META-INF/ASiCManifest001.xml", strings.Replace(manifest, sha256Of("<Akte/>"), sha256Of("<Andere/>"), 1)),
 			"digest-mismatch signing-time-claimed container-partly-covered", ""},
 		{"ASiC-E, manifest no XML", "akte.asice", repack(t, two, "META-INF/ASiCManifest001.xml", "<"), "manifest-unreadable signature-unsupported container-partly-covered", ""},
 		{"ASiC-E, manifest damaged", "akte.asice", spoil(t, two, "META-INF/ASiCManifest001.xml"), "manifest-unreadable signature-unsupported container-partly-covered", ""},
@@ -149,7 +140,90 @@ func TestValidateASiCWithCAdES(t *testing.T) {
 		{"signature no CMS", "anlage.asics", repack(t, one, "META-INF/signature.p7s", "?"), "cms-malformed container-partly-covered", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s.finds(t, c.file, c.content, c.codes, c.signed)
+			s.finds(t, c.file, c.content, c.codes, "signed", c.signed)
+		})
+	}
+}
+
+// TestValidateASiCWithTimeStamps has containers with tokens of openssl and of our own
+// authority.
+func TestValidateASiCWithTimeStamps(t *testing.T) {
+	s := newNotary(t)
+	s.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=Uhr",
+		"-addext", "extendedKeyUsage=critical,timeStamping", "-keyout", "tsa.key", "-out", "tsa.pem")
+	s.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=Fremd",
+		"-addext", "extendedKeyUsage=critical,timeStamping", "-keyout", "fremd.key", "-out", "fremd.pem")
+	s.roots.AppendCertsFromPEM([]byte(s.read("tsa.pem")))
+	keys, err := pki.Open(filepath.Join(s.dir, "keys"), time.Now(), pki.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range keys.CA.Chain {
+		s.roots.AddCert(c)
+	}
+	authority, err := timestamp.NewAuthority(timestamp.Config{Signer: keys.TSA.Signer, Chain: keys.TSA.Chain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := func(content string) string {
+		sum := sha256.Sum256([]byte(content))
+		token, err := authority.Stamp(t.Context(), crypto.SHA256, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(token)
+	}
+	// whose certificate is for signatures and not for time-stamps
+	s.write("token", own("Anlage"))
+	s.openssl("cms", "-verify", "-noverify", "-inform", "DER", "-in", "token", "-out", "info")
+	misused := s.sign(s.read("info"), "-outform", "DER", "-nodetach", "-econtent_type", "1.2.840.113549.1.9.16.1.4")
+
+	empty := emptyZIP(t)
+	one := repack(t, repack(t, empty, "anlage.txt", "Anlage"), "META-INF/timestamp.tst", s.stamp("tsa", "Anlage"))
+	manifest := asicManifestOf("META-INF/timestamp001.tst", "Stra%C3%9Fe.txt", "Anlage", "akte.xml", "<Akte/>")
+	two := repack(t, repack(t, empty, "Straße.txt", "Anlage"), "akte.xml", "<Akte/>")
+	two = repack(t, two, "META-INF/ASiCManifest001.xml", manifest)
+	two = repack(t, two, "META-INF/timestamp001.tst", s.stamp("tsa", manifest))
+	value := s.sign("Anlage", "-outform", "DER")
+	signed := repack(t, repack(t, empty, "anlage.txt", "Anlage"), "META-INF/signature.p7s", value)
+	archive := asicManifestOf("META-INF/timestamp001.tst", "META-INF/signature.p7s", value, "anlage.txt", "Anlage")
+	archived := repack(t, repack(t, signed, "META-INF/ASiCArchiveManifest.xml", archive), "META-INF/timestamp001.tst", s.stamp("tsa", archive))
+	document := asicManifestOf("META-INF/signature001.p7s", "akte.xml", "<Akte/>")
+	both := repack(t, repack(t, repack(t, empty, "akte.xml", "<Akte/>"), "META-INF/ASiCManifest001.xml", document), "META-INF/signature001.p7s", s.sign(document, "-outform", "DER"))
+	beside := asicManifestOf("META-INF/timestamp.tst", "mehr.txt", "neu")
+	for _, c := range []struct {
+		name, file, content string
+		codes               string // of warnings, but for revocation
+		stamped             string // names of what was time-stamped
+	}{
+		{"ASiC-S", "anlage.asics", one, "", "anlage.txt"},
+		{"ASiC-S, SHA-512", "anlage.asics", repack(t, one, "META-INF/timestamp.tst", s.stamp("tsa", "Anlage", "-sha512")), "", "anlage.txt"},
+		{"ASiC-S, by our own authority", "anlage.asics", repack(t, one, "META-INF/timestamp.tst", own("Anlage")), "", "anlage.txt"},
+		{"ASiC-S, by a stranger", "anlage.asics", repack(t, one, "META-INF/timestamp.tst", s.stamp("fremd", "Anlage")), "chain-untrusted", "anlage.txt"},
+		{"ASiC-S, changed", "anlage.asics", repack(t, one, "anlage.txt", "anderes"), "imprint-mismatch container-partly-stamped", ""},
+		{"ASiC-S, damaged", "anlage.asics", spoil(t, one, "anlage.txt"), "stamped-content-damaged container-partly-stamped", ""},
+		{"ASiC-S, token of another file", "anlage.asics", repack(t, one, "META-INF/timestamp.tst", own("anderes")), "imprint-mismatch container-partly-stamped", ""},
+		{"ASiC-S, certificate of another purpose", "anlage.asics", repack(t, one, "META-INF/timestamp.tst", misused), "key-usage-invalid container-partly-stamped", ""},
+		{"ASiC-S, token cut off", "anlage.asics", repack(t, one, "META-INF/timestamp.tst", own("Anlage")[:200]), "timestamp-malformed container-partly-stamped", ""},
+		{"ASiC-S, a signature for a token", "anlage.asics", repack(t, one, "META-INF/timestamp.tst", value), "timestamp-malformed container-partly-stamped", ""},
+		{"ASiC-S, token too large", "anlage.asics", repack(t, one, "META-INF/timestamp.tst", strings.Repeat("0", cms.MaxSize+1)), "timestamp-unsupported container-partly-stamped", ""},
+		{"ASiC-S, file added", "anlage.asics", repack(t, one, "mehr.txt", "neu"), "stamped-content-missing container-partly-stamped", ""},
+		{"ASiC-E", "akte.asice", two, "", "Straße.txt akte.xml"},
+		{"ASiC-E, by our own authority", "akte.asice", repack(t, two, "META-INF/timestamp001.tst", own(manifest)), "", "Straße.txt akte.xml"},
+		{"ASiC-E, file changed", "akte.asice", repack(t, two, "akte.xml", "<Andere/>"), "digest-mismatch container-partly-stamped", "Straße.txt"},
+		{"ASiC-E, manifest changed with a file", "akte.asice", repack(t, repack(t, two, "akte.xml", "<Andere/>"), "META-INF/ASiCManifest001.xml", strings.Replace(manifest, sha256Of("<Akte/>"), sha256Of("<Andere/>"), 1)),
+			"imprint-mismatch container-partly-stamped", ""},
+		{"ASiC-E, file gone", "akte.asice", repack(t, two, "akte.xml", ""), "stamped-content-missing", "Straße.txt"},
+		{"ASiC-E, file damaged", "akte.asice", spoil(t, two, "akte.xml"), "stamped-content-damaged container-partly-stamped", "Straße.txt"},
+		{"ASiC-E, file added", "akte.asice", repack(t, two, "mehr.txt", "neu"), "container-partly-stamped", "Straße.txt akte.xml"},
+		{"ASiC-E, manifest no XML", "akte.asice", repack(t, two, "META-INF/ASiCManifest001.xml", "<"), "manifest-unreadable timestamp-unsupported container-partly-stamped", ""},
+		{"signature with a time-stamp over both", "anlage.asics", archived, "signing-time-claimed", "anlage.txt"},
+		{"signature changed under its time-stamp", "anlage.asics", repack(t, archived, "META-INF/signature.p7s", s.sign("Anlage", "-outform", "DER", "-md", "sha512")), "digest-mismatch signing-time-claimed", "anlage.txt"},
+		{"file added with a time-stamp beside a signature", "akte.asice", repack(t, repack(t, repack(t, both, "mehr.txt", "neu"), "META-INF/ASiCManifest002.xml", beside), "META-INF/timestamp.tst", own(beside)),
+			"signing-time-claimed container-partly-covered", "mehr.txt"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.finds(t, c.file, c.content, c.codes, "time-stamped", c.stamped)
 		})
 	}
 }
@@ -187,6 +261,34 @@ func TestSignedFileBeyondTheBudget(t *testing.T) {
 	}
 }
 
+// asicManifestOf is an ASiCManifest with the digests of files, given as names and
+// contents, for a signature or a time-stamp.
+func asicManifestOf(by string, files ...string) string {
+	all := ""
+	for pair := range slices.Chunk(files, 2) {
+		all += asicReferenceTo(pair[0], pair[1])
+	}
+	return `<asic:ASiCManifest xmlns:asic="http://uri.etsi.org/02918/v1.2.1#" xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><asic:SigReference URI="` + by + `"/>` + all + `</asic:ASiCManifest>`
+}
+
+func asicReferenceTo(name, content string) string {
+	return `<asic:DataObjectReference URI="` + name + `"><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>` + sha256Of(content) + `</ds:DigestValue></asic:DataObjectReference>`
+}
+
+func sha256Of(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func emptyZIP(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := zip.NewWriter(&b).Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 // openASiC opens a container of these files.
 func openASiC(t *testing.T, s *notary, files map[string]string) *asic {
 	t.Helper()
@@ -209,7 +311,7 @@ func openASiC(t *testing.T, s *notary, files map[string]string) *asic {
 	if err != nil || c == nil {
 		t.Fatal(err, bad.All())
 	}
-	a := &asic{container: c, covered: make(map[string]bool), left: maxContainerBytes}
+	a := &asic{container: c, covered: make(map[string]bool), stamped: make(map[string]bool), left: maxContainerBytes}
 	if s != nil {
 		a.work = &work{p: &Pipeline{Now: time.Now, Sealer: &Sealer{Trust: s.roots}}}
 	}

@@ -31,11 +31,7 @@ func newNotary(t *testing.T) *notary {
 	}
 	s := &notary{T: t, dir: t.TempDir(), roots: x509.NewCertPool()}
 	s.openssl("req", "-x509", "-newkey", "rsa:3072", "-nodes", "-days", "30", "-subj", "/CN=Notarin", "-keyout", "key.pem", "-out", "cert.pem")
-	pem, err := os.ReadFile(filepath.Join(s.dir, "cert.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.roots.AppendCertsFromPEM(pem)
+	s.roots.AppendCertsFromPEM([]byte(s.read("cert.pem")))
 	return s
 }
 
@@ -63,17 +59,38 @@ func (s *notary) openssl(args ...string) {
 	}
 }
 
-func (s *notary) sign(content string, args ...string) string {
+// read returns a file of the notary.
+func (s *notary) read(name string) string {
 	s.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, "content"), []byte(content), 0o600); err != nil {
-		s.Fatal(err)
-	}
-	s.openssl(append([]string{"cms", "-sign", "-binary", "-cades", "-in", "content", "-signer", "cert.pem", "-inkey", "key.pem", "-out", "sig"}, args...)...)
-	b, err := os.ReadFile(filepath.Join(s.dir, "sig"))
+	b, err := os.ReadFile(filepath.Join(s.dir, name))
 	if err != nil {
 		s.Fatal(err)
 	}
 	return string(b)
+}
+
+func (s *notary) write(name, content string) {
+	s.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(content), 0o600); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *notary) sign(content string, args ...string) string {
+	s.Helper()
+	s.write("content", content)
+	s.openssl(append([]string{"cms", "-sign", "-binary", "-cades", "-in", "content", "-signer", "cert.pem", "-inkey", "key.pem", "-out", "sig"}, args...)...)
+	return s.read("sig")
+}
+
+// stamp returns a time-stamp token by an authority that has a key and a certificate.
+func (s *notary) stamp(by, content string, args ...string) string {
+	s.Helper()
+	s.write("content", content)
+	s.write("tsa.cnf", "[tsa]\ndefault_tsa=t\n[t]\nserial=serial\ndefault_policy=1.2.3\ndigests=sha256,sha512\nsigner_digest=sha256\ness_cert_id_alg=sha256\n")
+	s.openssl(append([]string{"ts", "-query", "-data", "content", "-cert", "-out", "query"}, args...)...)
+	s.openssl("ts", "-reply", "-config", "tsa.cnf", "-queryfile", "query", "-signer", by+".pem", "-inkey", by+".key", "-token_out", "-out", "token")
+	return s.read("token")
 }
 
 // validateAll has the step look at files, and returns its events.

@@ -170,17 +170,25 @@ func (t Trust) asksRevocation(lists [][]byte) bool {
 // CheckStamp checks a time-stamp over bytes, such as a signature value, and returns
 // its time when it is good and trusted.
 func (t Trust) CheckStamp(token, covered []byte, subject string) ([]preservation.Finding, time.Time) {
+	found, at, _ := t.CheckStampOver(token, bytes.NewReader(covered), subject)
+	return found, at
+}
+
+// CheckStampOver is CheckStamp over a stream, of which it returns the errors.
+func (t Trust) CheckStampOver(token []byte, covered io.Reader, subject string) ([]preservation.Finding, time.Time, error) {
 	tok, err := timestamp.Parse(token)
 	if err != nil {
-		return []preservation.Finding{failed("timestamp-malformed", subject, err.Error(), "RFC 3161, 2.4.2")}, time.Time{}
+		return []preservation.Finding{failed("timestamp-malformed", subject, err.Error(), "RFC 3161, 2.4.2")}, time.Time{}, nil
 	}
 	if tok.Hash == 0 {
 		return []preservation.Finding{{Code: "imprint-unsupported", Severity: t.Unknown(), Subject: subject,
-			Detail: "digest algorithm of the imprint: check it with another verifier", Clause: "RFC 3161, 2.4.2"}}, time.Time{}
+			Detail: "digest algorithm of the imprint: check it with another verifier", Clause: "RFC 3161, 2.4.2"}}, time.Time{}, nil
 	}
 	tok.Include(t.Material.Certificates)
 	h := tok.Hash.New()
-	h.Write(covered)
+	if _, err := io.Copy(h, covered); err != nil {
+		return nil, time.Time{}, err
+	}
 	found := tok.Check(tok.Hash, h.Sum(nil), t.stamps(), subject)
 	if t.asksRevocation(nil) {
 		found = append(found, tok.CheckRevocation(t.Material, t.stamps().Roots, t.At, subject))
@@ -188,14 +196,14 @@ func (t Trust) CheckStamp(token, covered []byte, subject string) ([]preservation
 	trusted := false
 	for _, f := range found {
 		if f.Severity == preservation.Failed {
-			return found, time.Time{}
+			return found, time.Time{}, nil
 		}
 		trusted = trusted || f.Code == "chain-trusted"
 	}
 	if !trusted {
-		return found, time.Time{}
+		return found, time.Time{}, nil
 	}
-	return found, tok.Time
+	return found, tok.Time, nil
 }
 
 // Stamps returns the time-stamps over the signatures in a CMS. A broken one is

@@ -26,8 +26,9 @@ const (
 	maxReferences = 1000     // in one ASiCManifest
 )
 
-// asicManifest is an ASiCManifest (EN 319 162-1, A.4): what a CAdES signature in a
-// container is over, and which files it thereby signs.
+// asicManifest is an ASiCManifest (EN 319 162-1, A.4): what a CAdES signature or a
+// time-stamp in a container is over, and which files are thereby signed or time-stamped.
+// An ASiCArchiveManifest (A.7) is one for a time-stamp over signatures, too.
 type asicManifest struct {
 	XMLName   xml.Name `xml:"http://uri.etsi.org/02918/v1.2.1# ASiCManifest"`
 	Signature struct {
@@ -63,12 +64,52 @@ func (r *asicReferences) UnmarshalXML(d *xml.Decoder, start xml.StartElement) er
 	return err
 }
 
-// validateCAdES checks a CAdES signature in the container: over an ASiCManifest with the
-// digests of files (ASiC-E, EN 319 162-1, 4.4.4.2), or over the one file that there is
-// (ASiC-S, 4.3.3.2).
-func (a *asic) validateCAdES(ctx context.Context, e *container.Entry) error {
+// attestation is what a file in META-INF that is no XML says of other files, by a kind of CMS.
+type attestation struct {
+	by      string          // what it is
+	done    string          // what was done with the files
+	covered map[string]bool // names of the files for which it is proven
+
+	// check judges it over content, and says whether digest and value are right,
+	// whoever made it.
+	check func(raw []byte, content io.Reader) (found []preservation.Finding, proven bool)
+
+	unsupported, missing, damaged string // codes of findings
+}
+
+// cades is a signature.
+func (a *asic) cades() attestation {
+	return attestation{by: "signature", done: "signed", covered: a.covered,
+		unsupported: "signature-unsupported", missing: "signed-content-missing", damaged: "signed-content-damaged",
+		check: func(raw []byte, content io.Reader) ([]preservation.Finding, bool) {
+			return cades.Prove(raw, content, a.strangers())
+		}}
+}
+
+// timeStamp is a time assertion: it says since when files are there, and not from whom.
+func (a *asic) timeStamp() attestation {
+	return attestation{by: "time-stamp", done: "time-stamped", covered: a.stamped,
+		unsupported: "timestamp-unsupported", missing: "stamped-content-missing", damaged: "stamped-content-damaged",
+		check: func(raw []byte, content io.Reader) ([]preservation.Finding, bool) {
+			found, _, err := a.strangers().CheckStampOver(raw, content, "")
+			passed := make(map[string]bool)
+			for _, f := range found {
+				passed[f.Code] = f.Severity == preservation.Passed
+			}
+			return found, err == nil && passed["imprint-match"] && passed["digest-match"] && passed["signature-match"]
+		}}
+}
+
+// validateDetached checks a CAdES signature or a time-stamp token in the container: over
+// an ASiCManifest with the digests of files (ASiC-E, EN 319 162-1, 4.4.4.2), or over the
+// one file that there is (ASiC-S, 4.3.3.2).
+func (a *asic) validateDetached(ctx context.Context, e *container.Entry, p attestation) error {
 	if e.Size > cms.MaxSize {
-		a.note("signature-too-large", finding.Printable(e.Name), fmt.Sprintf("it has more than %d bytes and was not validated: check it with another verifier", cms.MaxSize))
+		code := p.unsupported
+		if p.by == "signature" {
+			code = "signature-too-large"
+		}
+		a.note(code, finding.Printable(e.Name), fmt.Sprintf("it has more than %d bytes and was not validated: check it with another verifier", cms.MaxSize))
 		return nil
 	}
 	raw, err := a.read(e, cms.MaxSize)
@@ -78,27 +119,27 @@ func (a *asic) validateCAdES(ctx context.Context, e *container.Entry) error {
 	if err := a.readManifests(ctx); err != nil {
 		return err
 	}
-	signed, listed := a.manifests[e.Name]
+	over, listed := a.manifests[e.Name]
 	if !listed && a.unread {
-		a.note("signature-unsupported", finding.Printable(e.Name), "not supported: it may be over a manifest that was not read here: check it with another verifier")
+		a.note(p.unsupported, finding.Printable(e.Name), "not supported: it may be over a manifest that was not read here: check it with another verifier")
 		return nil
 	}
 	if !listed {
-		signed = a.single()
+		over = a.single()
 	}
-	if signed == "" {
-		a.note("signed-content-missing", finding.Printable(e.Name), "no manifest names it, and there is not just one file that it could sign")
+	if over == "" {
+		a.note(p.missing, finding.Printable(e.Name), "no manifest names it, and there is not just one file that it could be over")
 		return nil
 	}
-	in, err := a.open(signed)
+	in, err := a.open(over)
 	if err != nil {
-		return a.unreadable(e, signed, err)
+		return a.unreadable(e, over, err, p)
 	}
 	defer in.Close()
 	content := &watched{r: contextual{ctx, in}}
-	found, proven := cades.Prove(raw, content, a.strangers())
+	found, proven := p.check(raw, content)
 	if content.err != nil {
-		return a.unreadable(e, signed, content.err)
+		return a.unreadable(e, over, content.err, p)
 	}
 	for _, f := range found {
 		proven = proven && f.Severity != preservation.Failed
@@ -106,21 +147,21 @@ func (a *asic) validateCAdES(ctx context.Context, e *container.Entry) error {
 		a.found = append(a.found, f)
 	}
 	if listed {
-		return a.listed(ctx, e, signed, proven)
+		return a.listed(ctx, e, over, proven, p)
 	}
 	if proven {
-		a.covered[signed] = true
-		a.add(e, preservation.Passed, "digest-match", finding.Printable(signed)+" is what was signed")
+		p.covered[over] = true
+		a.add(e, preservation.Passed, "digest-match", finding.Printable(over)+" is what was "+p.done)
 	}
 	return nil
 }
 
 // listed compares the files that a manifest lists with their digests there. They are
-// signed when the signature over the manifest is proven.
-func (a *asic) listed(ctx context.Context, e *container.Entry, manifest string, proven bool) error {
+// what it says when the proof over the manifest is right.
+func (a *asic) listed(ctx context.Context, e *container.Entry, manifest string, proven bool, p attestation) error {
 	m, err := a.manifest(ctx, manifest)
 	if err != nil {
-		return a.unreadable(e, manifest, err)
+		return a.unreadable(e, manifest, err, p)
 	}
 	if m.Files.more {
 		a.add(e, preservation.Notice, "reference-unsupported", fmt.Sprintf("not supported: %s lists more than %d files: check the rest with another verifier", finding.Printable(manifest), maxReferences))
@@ -146,30 +187,30 @@ func (a *asic) listed(ctx context.Context, e *container.Entry, manifest string, 
 		}
 		switch {
 		case err != nil:
-			if err := a.unreadable(e, name, err); err != nil {
+			if err := a.unreadable(e, name, err, p); err != nil {
 				return err
 			}
 		case string(sum.Sum(nil)) != string(want):
-			a.add(e, preservation.Failed, "digest-mismatch", what+" is not what was signed")
+			a.add(e, preservation.Failed, "digest-mismatch", what+" is not what was "+p.done)
 		case proven:
-			a.covered[name] = true
-			a.add(e, preservation.Passed, "digest-match", what+" is what was signed")
+			p.covered[name] = true
+			a.add(e, preservation.Passed, "digest-match", what+" is what was "+p.done)
 		default:
-			a.add(e, preservation.Passed, "digest-match", what+" is what the manifest lists, and the signature over that is not proven")
+			a.add(e, preservation.Passed, "digest-match", what+" is what the manifest lists, and the "+p.by+" over that is not proven")
 		}
 	}
 	return nil
 }
 
-// unreadable tells of a signed file that it cannot be compared with what was signed. It
-// returns the errors that say nothing of the file.
-func (a *asic) unreadable(e *container.Entry, name string, err error) error {
+// unreadable tells of a file that it cannot be compared with what was signed or
+// time-stamped. It returns the errors that say nothing of the file.
+func (a *asic) unreadable(e *container.Entry, name string, err error, p attestation) error {
 	what := finding.Printable(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		a.add(e, preservation.Notice, "signed-content-missing", what+" is signed and not here")
+		a.add(e, preservation.Notice, p.missing, what+" is "+p.done+" and not here")
 	case errors.Is(err, xades.ErrDamaged):
-		a.add(e, preservation.Failed, "signed-content-damaged", what+" is signed, and "+err.Error())
+		a.add(e, preservation.Failed, p.damaged, what+" is "+p.done+", and "+err.Error())
 	case errors.Is(err, xades.ErrTooMuch):
 		a.add(e, preservation.Notice, "reference-unsupported", what+": "+err.Error()+": check it with another verifier")
 	default:
@@ -182,8 +223,8 @@ func (a *asic) add(e *container.Entry, sev preservation.Severity, code, detail s
 	a.found = append(a.found, preservation.Finding{Code: code, Severity: sev, Subject: finding.Printable(e.Name), Detail: detail, Clause: "EN 319 162-1"})
 }
 
-// readManifests finds out which manifest is that of which signature. What it cannot
-// read it tells of and leaves out.
+// readManifests finds out which manifest is that of which signature or time-stamp. What
+// it cannot read it tells of and leaves out.
 func (a *asic) readManifests(ctx context.Context) error {
 	if a.manifests != nil {
 		return nil
@@ -192,7 +233,8 @@ func (a *asic) readManifests(ctx context.Context) error {
 	n := 0
 	for _, e := range a.container.Entries {
 		name, inside := strings.CutPrefix(e.Name, "META-INF/")
-		if !inside || !strings.HasPrefix(strings.ToLower(name), "asicmanifest") || path.Ext(name) != ".xml" {
+		name = strings.ToLower(name)
+		if !inside || !strings.HasPrefix(name, "asicmanifest") && !strings.HasPrefix(name, "asicarchivemanifest") || path.Ext(name) != ".xml" {
 			continue
 		}
 		if n++; n > maxManifests {
