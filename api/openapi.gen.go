@@ -627,6 +627,9 @@ type DisposalRun struct {
 	Proposed time.Time       `json:"proposed"`
 	Proposer string          `json:"proposer"`
 
+	// Resumes When it goes on by itself. Until then what is open is still locked in the store, or waits for its parts.
+	Resumes time.Time `json:"resumes,omitempty,omitzero"`
+
 	// Revision Rises with everything that is done to it.
 	Revision  int                 `json:"revision"`
 	Selection retention.Selection `json:"selection,omitempty,omitzero"`

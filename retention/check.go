@@ -58,6 +58,7 @@ func Validate(v any) error {
 	switch v := v.(type) {
 	case Rule:
 		bad = append(bad, v.contradictions("")...)
+		bad = append(bad, v.unsaid()...)
 	case Hold:
 		if v.Scope.Empty() {
 			bad = append(bad, fault("scope", "required", "name records or classes, or say all"))
@@ -74,6 +75,39 @@ func Validate(v any) error {
 		return Invalid(bad)
 	}
 	return nil
+}
+
+// unsaid finds what a rule that is being written says to nobody or about nothing. Versions
+// that were accepted before this was asked for stay valid.
+func (r *Rule) unsaid() (found []preservation.Finding) {
+	found = append(blank("title", r.Title), blank("legal_basis", r.LegalBasis)...)
+	bases := []Base{r.Base}
+	for _, b := range []*Bound{r.Minimum, r.Maximum} {
+		if b != nil {
+			bases = append(bases, b.Base)
+		}
+	}
+	if r.FiscalMonth != 0 && !slices.Contains(bases, NextFiscalYear) {
+		found = append(found, fault("fiscal_month", "contradiction", "counts only where something is reckoned from the next fiscal year"))
+	}
+	return found
+}
+
+// unsaid is the same of a classification.
+func (s *Scheme) unsaid() (found []preservation.Finding) {
+	found = blank("title", s.Title)
+	for i, c := range s.Classes {
+		found = append(found, blank(fmt.Sprintf("classes[%d].title", i), c.Title)...)
+	}
+	return found
+}
+
+// blank finds text of blanks alone.
+func blank(field, text string) []preservation.Finding {
+	if text == "" || strings.TrimSpace(text) != "" { // what is empty is found by its tag
+		return nil
+	}
+	return []preservation.Finding{fault(field, "required", "is blank: write something that others understand")}
 }
 
 // Check returns everything that is wrong with a classification and its rules,

@@ -92,11 +92,19 @@ func TestValidate(t *testing.T) {
 	permit := Permit{Classes: []string{"1"}, Authority: "a", Granted: day(t, "2020-01-01"), LegalBasis: "l", ValidFrom: day(t, "2020-01-01")}
 	same := permit
 	same.Proposer, same.Approver = "a", "A"
+	sound, mute, fiscal := rule(t, "r"), rule(t, "r"), rule(t, "r")
+	mute.Title, mute.LegalBasis, fiscal.FiscalMonth = " ", "\t", 4
+	bounded := fiscal
+	bounded.Minimum = &Bound{"award", Duration{Years: 1}, NextFiscalYear}
 	for _, c := range []struct {
 		name string
 		v    any
 		want []string
 	}{
+		{"rule", sound, nil},
+		{"rule of blanks", mute, []string{"legal_basis required", "title required"}},
+		{"fiscal year that nothing is reckoned from", fiscal, []string{"fiscal_month contradiction"}},
+		{"fiscal year of a bound", bounded, nil},
 		{"hold", hold, nil},
 		{"hold over nothing", noScope, []string{"scope required"}},
 		{"hold with a path for an id", badID, []string{"scope.records[0] record"}},

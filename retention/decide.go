@@ -36,7 +36,7 @@ func (e *edit) second(ctx context.Context, actor string, had ...string) error {
 		if !strings.EqualFold(name, actor) {
 			return fmt.Errorf("%s is another account of %s: %w", name, actor, ErrSamePerson)
 		}
-		return ErrSamePerson
+		return fmt.Errorf("%s had a part in it: %w", actor, ErrSamePerson)
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func (o *Officer) ApprovePermit(ctx context.Context, t *catalog.Tenant, id, acto
 			return err
 		}
 		if !p.Approved.IsZero() {
-			return catalog.ErrConflict
+			return fmt.Errorf("it is approved already: %w", catalog.ErrConflict)
 		}
 		p.Approver, p.Approved = actor, e.now.UTC().Truncate(time.Millisecond)
 		return nil

@@ -118,7 +118,7 @@ func TestDisposeOnlyUnderPermit(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("permit not approved")
-	if _, err := a.officer.ApprovePermit(t.Context(), a.tenant, p.ID, "Anna"); !errors.Is(err, ErrSamePerson) {
+	if _, err := a.officer.ApprovePermit(t.Context(), a.tenant, p.ID, "Anna"); !errors.Is(err, ErrSamePerson) || !strings.Contains(err.Error(), "Anna had a part in it") {
 		t.Errorf("approved by its proposer: %v", err)
 	}
 	refused("permit approved by its proposer")
@@ -135,6 +135,9 @@ func TestDisposeOnlyUnderPermit(t *testing.T) {
 	h := a.hold(Scope{Classes: []string{"2"}})
 	if _, err := a.officer.ApprovePermit(t.Context(), a.tenant, p.ID, "bernd"); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := a.officer.ApprovePermit(t.Context(), a.tenant, p.ID, "carla"); !errors.Is(err, catalog.ErrConflict) || !strings.Contains(err.Error(), "approved already") {
+		t.Errorf("approved twice: %v", err)
 	}
 	a.evaluate()
 	a.dispose()

@@ -55,6 +55,23 @@ func (e *edit) goOn(r *Run) error {
 	return errors.Join(e.DropJob(JobRun, r.ID), e.Enqueue(r.job()))
 }
 
+// Resumes says when a run that is being carried out goes on by itself; its zero value
+// says that it does so now, or not at all. Until then what is open is locked in the store,
+// or waits for its parts.
+func (o *Officer) Resumes(ctx context.Context, t *catalog.Tenant, r Run) (time.Time, error) {
+	if r.Status != RunExecuting || r.Execution.Begun.IsZero() {
+		return time.Time{}, nil
+	}
+	j, err := t.JobOf(ctx, JobRun, r.ID)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		return time.Time{}, nil // what waits for the archive goes on when it acknowledged
+	case err != nil, j.Dead, j.Running, !o.Now().Before(j.RunAt):
+		return time.Time{}, err
+	}
+	return j.RunAt, nil
+}
+
 // wakeRuns has the runs that are being carried out go on whose job was given up.
 func (d *Disposer) wakeRuns(ctx context.Context, t *catalog.Tenant) error {
 	rows, err := t.View().RunsIn(ctx, string(RunExecuting))

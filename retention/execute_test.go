@@ -391,6 +391,12 @@ func TestRunWaits(t *testing.T) {
 	a.execute(r)
 	a.want(held, "releasing")
 	a.whole(held)
+	until := a.now.AddDate(0, 0, 14).UTC().Truncate(time.Millisecond)
+	a.behind(`UPDATE job SET run_at_ms = $1 WHERE kind = $2`, until.UnixMilli(), JobRun) // as the queue does with what ExecuteRun asks for
+	running, _ := a.run(r.ID)
+	if resumes, err := a.officer.Resumes(t.Context(), a.tenant, running); err != nil || !resumes.Equal(until) {
+		t.Errorf("goes on at %v, %v, want %v", resumes, err, until)
+	}
 	if _, err := a.officer.CancelRun(t.Context(), a.tenant, r.ID, "doch nicht", "dora"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("cancelled in the middle: %v", err)
 	}

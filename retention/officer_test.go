@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,25 @@ func TestOfficerRules(t *testing.T) {
 	}
 	a.evaluate()
 	a.want(id, "retention")
+}
+
+// TestSchemeConflict tells first that somebody else was faster: what is wrong in a file
+// that is out of date is not worth mending there.
+func TestSchemeConflict(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	s, err := a.officer.Scheme(t.Context(), a.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Classes = append(slices.Clone(s.Classes), Class{Code: "97", Title: " "})
+	var bad Invalid
+	if _, err := a.officer.SetScheme(t.Context(), a.tenant, s, "anna"); !errors.As(err, &bad) || len(bad) != 1 || bad[0].Subject != fmt.Sprintf("classes[%d].title", len(s.Classes)-1) {
+		t.Errorf("a class without a title: %v", err)
+	}
+	s.Version++
+	if _, err := a.officer.SetScheme(t.Context(), a.tenant, s, "anna"); !errors.Is(err, catalog.ErrConflict) {
+		t.Errorf("out of date and wrong: %v", err)
+	}
 }
 
 func TestOfficerConfigure(t *testing.T) {

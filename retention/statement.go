@@ -164,7 +164,7 @@ var (
 	}
 	stateWords = map[string]string{
 		string(Active): "das auslösende Ereignis steht aus", string(Closed): "abgeschlossen", string(Retained): "in der Aufbewahrung",
-		string(Due): "Frist abgelaufen", string(Held): "gesperrt", string(Unresolved): "Frist ungeklärt",
+		string(Due): "Frist abgelaufen", string(Held): "durch eine Vernichtungssperre festgehalten", string(Unresolved): "Frist ungeklärt",
 		string(Conflict): "Fristen widersprechen sich", string(Permanent): "dauerhaft aufzubewahren",
 	}
 )

@@ -164,7 +164,7 @@ func (o *Officer) DecideSubjectRequest(ctx context.Context, t *catalog.Tenant, i
 		return q, err
 	}
 	if q.Decision != nil {
-		return q, fmt.Errorf("subject request %s: %w", id, ErrEnded)
+		return q, fmt.Errorf("subject request %s was decided on %s: %w", id, preservation.DateOf(q.Decision.At), ErrEnded)
 	}
 	keeping, err := shippedKeeping()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"bestand/preservation"
@@ -84,7 +85,7 @@ func TestErasure(t *testing.T) {
 	if err != nil || done.Decision.Run == "" {
 		t.Fatalf("%+v, %v", done.Decision, err)
 	}
-	if _, err := a.officer.DecideSubjectRequest(ctx, a.tenant, q.ID, granted(due), "anna"); !errors.Is(err, ErrEnded) {
+	if _, err := a.officer.DecideSubjectRequest(ctx, a.tenant, q.ID, granted(due), "anna"); !errors.Is(err, ErrEnded) || !strings.Contains(err.Error(), "was decided on") {
 		t.Errorf("decided twice: %v", err)
 	}
 	second := a.ask(AskErasure, "Erika Muster")

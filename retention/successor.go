@@ -37,7 +37,7 @@ func (p *plan) succeed(ctx context.Context, v catalog.View, s Scheme) (Scheme, e
 			}
 		}
 	}
-	bad := failed(Check(s, p.rules))
+	bad := append(failed(Check(s, p.rules)), s.unsaid()...)
 	switch {
 	case len(bad) > 0:
 		return s, bad

@@ -95,10 +95,25 @@ func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s 
 		if err := e.wasExported(ctx, r, scope); err != nil {
 			return err
 		}
+		if err := e.mayLose(ctx, r, scope, h); err != nil {
+			return err
+		}
 		if err := e.enter(ctx, r, Entry{Act: actHandedOver, Scope: scope, Handover: &h}); err != nil {
 			return err
 		}
 		return e.goOn(r)
+	})
+}
+
+// mayLose refuses (ErrConflict) to have own copies destroyed of which it is noted that
+// they are kept for the archive: whoever noted that may count on it.
+func (e *edit) mayLose(ctx context.Context, r *Run, s Scope, h Handover) error {
+	if h.OwnCopy != copyDestroy {
+		return nil
+	}
+	kept := catalog.ItemFilter{Run: r.ID, States: []string{catalog.ItemOpen}, Decisions: []string{string(Archive)}, OwnCopy: copyKeep}
+	return e.eachItem(ctx, kept, s, func(items []catalog.RunItem) error {
+		return fmt.Errorf("the own copy of record %s is to be kept, as was noted with the acknowledgement %q: %w", items[0].Record, items[0].Transfer, catalog.ErrConflict)
 	})
 }
 

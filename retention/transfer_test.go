@@ -78,6 +78,8 @@ func TestTransferExported(t *testing.T) {
 	if err := hand(Scope{Records: []preservation.RecordID{two}}); err != nil {
 		t.Fatal(err)
 	}
+	own = "destroy"
+	refused(hand(everything), "the own copy of record "+string(two)+" is to be kept")
 	a.gate.Gap = 300 * 24 * time.Hour
 	a.start(r, 0)
 	a.now = a.now.Add(time.Hour)

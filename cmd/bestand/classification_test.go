@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -181,7 +182,7 @@ func TestReportsAndSchedules(t *testing.T) {
 	}
 	command(2, "report", "weather")
 
-	if out, _ := command(0, "schedule", "list"); !strings.Contains(out, "review-holds") || !strings.Contains(out, "5 0 * * *") {
+	if out, _ := command(0, "schedule", "list"); !strings.Contains(out, "review-holds") || !strings.Contains(out, "5 0 * * *") || !regexp.MustCompile(`evaluate .* 00:05:00 CES?T`).MatchString(out) {
 		t.Error(out)
 	}
 	command(0, "schedule", "run", "review-holds")

@@ -305,6 +305,7 @@ type disposalAnswer struct {
 	Proposer  string
 	Proposed  time.Time
 	Execution retention.Execution
+	Resumes   time.Time
 	Offer     retention.Offer
 	Stop      retention.Stop
 	Counts    retention.RunCounts
@@ -346,8 +347,10 @@ func (a *disposalAnswer) tell(w io.Writer) {
 	fmt.Fprintf(w, "open %d: not assessed %d, to be destroyed %d, to be archived %d, kept longer %d\n", n.Open, n.Undecided, n.Destroy, n.Archive, n.Keep)
 	fmt.Fprintf(w, "destroyed %d, taken over %d, left %d, refused %d\n", n.Destroyed, n.Transferred, n.Left, n.Refused)
 	switch {
-	case a.Status == string(retention.RunExecuting):
-		fmt.Fprintf(w, "it begins not before %s\n", a.Execution.NotBefore.Local().Format(time.DateTime))
+	case !a.Resumes.IsZero():
+		fmt.Fprintf(w, "it goes on by itself at %s: until then what is open is still locked in the store, or waits for its parts\n", a.Resumes.Local().Format(zoned))
+	case a.Status == string(retention.RunExecuting) && a.Execution.Begun.IsZero():
+		fmt.Fprintf(w, "it begins not before %s\n", a.Execution.NotBefore.Local().Format(zoned))
 	case a.Stop.Reason != "":
 		fmt.Fprintf(w, "stopped by %s: %s\n", legibleLines(a.Stop.By), legibleLines(a.Stop.Reason))
 	case n.Unanswered > 0 && a.Offer.Authority != "":

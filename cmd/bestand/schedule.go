@@ -54,13 +54,20 @@ func scheduleCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	return tellSchedules(stdout, []api.Schedule{one})
 }
 
+// zoned is the form of a time that stands beside others in another zone.
+const zoned = time.DateTime + " MST"
+
 func tellSchedules(w io.Writer, all []api.Schedule) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "KIND\tWHEN\tLAST\tOUTCOME\tNEXT")
 	for _, s := range all {
-		last, next, outcome := "", s.Next.Local().Format(time.DateTime), s.Outcome
+		in := time.Local
+		if zone, err := time.LoadLocation(s.Zone); err == nil { // the one that WHEN is in
+			in = zone
+		}
+		last, next, outcome := "", s.Next.In(in).Format(zoned), s.Outcome
 		if !s.Last.IsZero() {
-			last = s.Last.Local().Format(time.DateTime)
+			last = s.Last.In(in).Format(zoned)
 		}
 		if s.Paused {
 			next = "paused"

@@ -35,5 +35,5 @@ func TestAccessStatement(t *testing.T) {
 	}
 	v := newVerifier(t, in)
 	v.page("auskunft.pdf", officer.get(self+"/statement?format=pdf").want(t, 200).body,
-		"Auskunft", "Müller, Jörg", "04.05.1961", "Datei gelesen am", "bauamt", "31.12.2027", "21.40")
+		"Auskunft", "Müller, Jörg", "04.05.1961", "Datei gelesen am", "bauamt", "31.12.2027 (in der Aufbewahrung)", "1 Datei", "21.40")
 }

@@ -307,6 +307,9 @@ func readTable(r io.Reader, maxBytes int64, maxRows int) ([]line, error) {
 		if len(rows) > maxRows {
 			return nil, retention.Invalid{fault(fmt.Sprintf("line %d", n), "too-many", fmt.Sprintf("at most %d rows", maxRows))}
 		}
+		for i := range fields {
+			fields[i] = strings.ReplaceAll(fields[i], "\r", "\n") // a break in a cell of an old spreadsheet, which WriteTable would lose
+		}
 		rows = append(rows, line{n, fields})
 	}
 	switch {
