@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -303,6 +304,36 @@ type broken struct{}
 var errDown = errors.New("authority is down")
 
 func (broken) Stamp(context.Context, crypto.Hash, []byte) ([]byte, error) { return nil, errDown }
+
+// Time-stamps of a kind that is not judged are named, and change nothing else.
+func TestOtherTimeStampsAreNamed(t *testing.T) {
+	p, _ := keys(t, pki.ECP256)
+	h := sha256.Sum256(content)
+	for name, oid := range map[string]asn1.ObjectIdentifier{
+		"archive":    {0, 4, 0, 1733, 2, 4},
+		"archive v2": {1, 2, 840, 113549, 1, 9, 16, 2, 48},
+		"references": {1, 2, 840, 113549, 1, 9, 16, 2, 26},
+		"evidence":   {1, 2, 840, 113549, 1, 9, 16, 2, 49},
+		"content":    {1, 2, 840, 113549, 1, 9, 16, 2, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := []cms.Attribute{{Type: oid, Values: [][]byte{{0x30, 0}}}}
+			s := cms.Signing{ContentType: cms.OIDData, Digest: h[:], Hash: crypto.SHA256, Signer: p.Seal.Signer, Certificate: p.Seal.Chain[0], Certificates: p.Seal.Chain,
+				Unsigned: func([]byte) ([]cms.Attribute, error) { return other, nil }}
+			if name == "content" {
+				s.Attributes, s.Unsigned = other, nil
+			}
+			sig, err := cms.Sign(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := cades.Verify(sig, bytes.NewReader(content), cades.Trust{Roots: p.Roots(), At: time.Now()})
+			if failed, notices := codes(found, preservation.Failed), codes(found, preservation.Notice); failed != "" || notices != "timestamp-unsupported" {
+				t.Errorf("failed %q, notices %q", failed, notices)
+			}
+		})
+	}
+}
 
 func TestSealRefuses(t *testing.T) {
 	p, _ := keys(t, pki.ECP256)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"hash"
 	"io"
@@ -121,6 +122,12 @@ func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject st
 		found = append(found, preservation.Finding{Code: "signing-time-claimed", Severity: preservation.Notice, Subject: subject,
 			Detail: "the signer claims " + at.UTC().Format(time.RFC3339), Clause: "RFC 5652, 11.3"})
 	}
+	for _, a := range slices.Concat(s.Signed, s.Unsigned) {
+		if name := unvalidated(a.Type); name != "" {
+			found = append(found, preservation.Finding{Code: "timestamp-unsupported", Severity: preservation.Notice, Subject: subject,
+				Detail: "not supported: " + name + " is present and was not validated: check it with another verifier", Clause: "EN 319 122-1, 5.5"})
+		}
+	}
 	at := t.At
 	n := 0
 	for _, a := range s.Unsigned {
@@ -148,6 +155,37 @@ func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject st
 	}
 	return found
 }
+
+// unvalidated names an attribute that proves a time in a way that is not judged here;
+// empty for all others.
+func unvalidated(attribute asn1.ObjectIdentifier) string {
+	switch {
+	case attribute.Equal(oidContentTimeStamp):
+		return "the content time-stamp"
+	case attribute.Equal(oidEscTimeStamp):
+		return "the time-stamp over signature and references"
+	case attribute.Equal(oidReferencesTimeStamp):
+		return "the time-stamp over references"
+	case attribute.Equal(oidArchiveTimeStamp), attribute.Equal(oidArchiveTimeStampV2), attribute.Equal(oidArchiveTimeStampV3):
+		return "the archive time-stamp"
+	case attribute.Equal(oidInternalEvidence), attribute.Equal(oidExternalEvidence):
+		return "the evidence record"
+	}
+	return ""
+}
+
+// Attributes of EN 319 122-1, 5.2.8, 5.5.3 and annex A, of the versions before, and of
+// RFC 4998, 5.
+var (
+	oidContentTimeStamp    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 20}
+	oidEscTimeStamp        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 25}
+	oidReferencesTimeStamp = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 26}
+	oidArchiveTimeStamp    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 27}
+	oidArchiveTimeStampV2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 48}
+	oidInternalEvidence    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 49}
+	oidExternalEvidence    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 50}
+	oidArchiveTimeStampV3  = asn1.ObjectIdentifier{0, 4, 0, 1733, 2, 4}
+)
 
 // CheckCertificate judges where the certificate of a signature in another form than
 // CMS leads at an instant, and whether it was revoked by then.

@@ -156,20 +156,17 @@ func (p *properties) material(certificates []*cms.Certificate) (m revocation.Mat
 // checkStamps judges the time-stamps over the signature value, and returns the
 // earliest time that a good and trusted one proves.
 func (s *signature) checkStamps(p *properties) (proven time.Time) {
-	if p == nil || p.unsigned == nil {
+	if p == nil {
 		return proven
 	}
-	for _, n := range p.unsigned.elements() {
-		if !strings.HasSuffix(n.name.local, "TimeStamp") {
-			continue
-		}
+	for _, n := range p.stamps() {
 		tokens := n.all(p.space, "EncapsulatedTimeStamp")
 		if s.stamps += max(1, len(tokens)); s.stamps > maxStamps {
 			s.add("timestamp-unsupported", preservation.Notice, fmt.Sprintf("not supported: more than %d time-stamps in one document: check the rest with another verifier", maxStamps), "EN 319 132-1, 5.3")
 			return proven
 		}
 		if !n.is(p.space, "SignatureTimeStamp") {
-			s.add("timestamp-unsupported", preservation.Notice, "not supported: "+n.name.local+" was not checked: check it with another verifier", "EN 319 132-1, 5.5")
+			s.add("timestamp-unsupported", preservation.Notice, "not supported: "+n.name.local+" is present and was not validated: check it with another verifier", "EN 319 132-1, 5.5")
 			continue
 		}
 		covered, err := s.stamped(n)
@@ -197,6 +194,22 @@ func (s *signature) checkStamps(p *properties) (proven time.Time) {
 		}
 	}
 	return proven
+}
+
+// stamps are the time-stamps on the signature and, among what is signed, on the content
+// before it was signed (EN 319 132-1, 5.2.8, 5.3, 5.5 and annex A).
+func (p *properties) stamps() (all []*node) {
+	for _, of := range []*node{p.signed.one(p.space, "SignedDataObjectProperties"), p.unsigned} {
+		if of == nil {
+			continue
+		}
+		for _, n := range of.elements() {
+			if strings.HasSuffix(strings.TrimSuffix(n.name.local, "V2"), "TimeStamp") {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
 }
 
 // stamped are the bytes under a signature time-stamp: the element SignatureValue in
