@@ -4,7 +4,9 @@ import (
 	"archive/zip"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -29,9 +31,11 @@ func auditCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 			return auditVerify(ctx, args[1:], stdout, stderr)
 		case "export":
 			return auditExport(ctx, args[1:], stdout, stderr)
+		case "accept-fork":
+			return acceptFork(ctx, args[1:], stdout, stderr)
 		}
 	}
-	return usageError{errors.New("want: bestand audit verify|export")}
+	return usageError{errors.New("want: bestand audit verify|export|accept-fork")}
 }
 
 // auditVerify verifies the audit log of a stopped installation, or exported segments
@@ -145,20 +149,33 @@ func verifySegments(paths []string, check audit.Check, report func(string, []pre
 			return err
 		}
 	}
+	// What a person accepted as a branch beside the log stands before the entry that says so.
+	beside := map[string]bool{}
+	for _, p := range files.segments {
+		content, err := readUpTo(p, audit.MaxSegment)
+		if err != nil {
+			return err
+		}
+		for _, b := range audit.Branches(content) {
+			beside[b.SHA256] = true
+		}
+	}
 	chain := audit.Chain{Check: check}
 	for _, p := range files.segments {
 		s := audit.Segment{Name: p}
 		if s.Content, err = readUpTo(p, audit.MaxSegment); err != nil {
 			return err
 		}
+		sum := sha256.Sum256(s.Content)
+		s.Beside = beside[hex.EncodeToString(sum[:])]
 		if s.Seal, err = readUpTo(p+audit.SealSuffix, audit.MaxSegment); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		beside := p + audit.EvidenceSuffix
-		if s.Evidence, err = readEvidence(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		own := p + audit.EvidenceSuffix
+		if s.Evidence, err = readEvidence(own); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Fault = err.Error()
 		}
-		delete(records, beside)
+		delete(records, own)
 		for name, r := range records {
 			if s.Evidence == nil && audit.Covers(r, s.Content) {
 				s.Evidence = r

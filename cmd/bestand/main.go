@@ -46,7 +46,7 @@ func commands() []command {
 		{name: "reclassify", args: "--class CODE --reason R --server URL --token-file F [RECORD…]", help: "move many records to another class", run: reclassifyCommand},
 		{name: "subject", args: "create|list|show|decide|statement --server URL --token-file F [REQUEST]", help: "answer persons concerned: erasure, restriction, statement", run: subjectCommand, plain: true},
 		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
-		{name: "audit", args: "verify|export [flags] [FILE…]", help: "check the audit log, here or as exported, and hand it out", run: auditCommand, plain: true},
+		{name: "audit", args: "verify|export|accept-fork [flags] [FILE…]", help: "check the audit log, here or as exported, hand it out, go on behind a fork", run: auditCommand, plain: true},
 		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},
 		{name: "backup", args: "--data DIR --passphrase-file F FOLDER", help: "copy buckets, catalog and keys into a folder, what is new", run: backupCommand},
 		{name: "restore", args: "--data DIR --passphrase-file F FOLDER", help: "bring a backup into an empty data folder and empty buckets", run: restoreCommand},

@@ -7,6 +7,9 @@
 // That is what the other two are against: a detached seal of the archive
 // (<segment>.p7s, CAdES) and an evidence record (RFC 4998) over segment and seal.
 //
+// A segment of the bucket that does not go with the log is a branch. It stays where it is;
+// an entry (AcceptFork) in which a person accepts it names both by their hashes.
+//
 // A Chain verifies segments one after the other and needs nothing but them and trust
 // anchors: no archive, no network.
 //

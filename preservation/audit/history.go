@@ -83,6 +83,9 @@ func History(subject string, entries []Entry) (found []preservation.Finding) {
 	for _, e := range entries {
 		when, seq, name := e.noted()
 		at, d := when.UTC().Format(time.RFC3339), e.Detail
+		if b, ok := e.Branch(); ok {
+			f.add(preservation.Notice, CodeForkAccepted, "%s: at %s %s (%s) accepted that the log forked: %s; the reason: %s", name, at, d["by"], e.Actor, b, d["reason"])
+		}
 		switch {
 		case e.Action == actionRestore && d["later_first"] != "":
 			f.add(preservation.Notice, CodeRestored, "%s: restored at %s from the backup of %s, whose log ended with entry %s; entries %s to %s are later and are left in sealed segments alone: what they tell of is back only where a later copy had it",

@@ -51,6 +51,7 @@ type Segment struct {
 	Seal     []byte           // nil: there is none
 	Evidence *evidence.Record // over content and seal; nil: there is none
 	Fault    string           // what its archive found wrong with it; empty: nothing
+	Beside   bool             // an entry of the log accepted that it is no part of it (Branch)
 }
 
 // Covers reports whether an evidence record is about some content, by itself or in a
@@ -106,6 +107,10 @@ func (c *Chain) Add(s Segment) []preservation.Finding {
 	f := &findings{subject: s.Name}
 	if s.Fault != "" {
 		f.fail(CodeFault, "%s", s.Fault)
+	}
+	if s.Beside {
+		f.add(preservation.Notice, CodeBranch, "no part of the log: a person accepted that this segment stays beside it, as %s says", CodeForkAccepted)
+		return f.all
 	}
 	c.entries(f, s)
 	proven := c.stamped(f, s)

@@ -26,6 +26,26 @@ func (f *AuditFork) Error() string {
 	return fmt.Sprintf("entry %d does not go with the entries that the catalog has", f.Seq)
 }
 
+// AcceptedBranch returns the branch beside the log (audit.AcceptFork) that an object of the
+// bucket is, by its key and digest; ok is false where no person has accepted it. The digest
+// is asked for only where there may be one.
+func (v View) AcceptedBranch(ctx context.Context, key string, digest func() (string, error)) (b audit.Branch, ok bool, err error) {
+	entries, err := v.Audited(ctx, audit.ActionAcceptFork, key)
+	if err != nil || len(entries) == 0 {
+		return b, false, err
+	}
+	sum, err := digest()
+	if err != nil {
+		return b, false, err
+	}
+	for _, e := range entries {
+		if b, ok = e.Branch(); ok && b.SHA256 == sum {
+			return b, true, nil
+		}
+	}
+	return audit.Branch{}, false, nil
+}
+
 // RestoreAudit brings back the entries of a segment that was read from the bucket. Those
 // that are there already stay as they are; the log goes on behind the last. Entries that
 // a catalog older than the bucket has noted in their place are set aside, for ResumeAudit,

@@ -369,6 +369,9 @@ func (h *holding) segment(ctx context.Context, key string, data []byte) error {
 	if of, ok := strings.CutSuffix(key, audit.SealSuffix); ok {
 		return h.seal(ctx, of, data)
 	}
+	if beside, err := h.beside(ctx, key, data); err != nil || beside {
+		return err
+	}
 	_, entries, err := audit.Decode(data)
 	if err != nil {
 		h.fail(key, CodeEvent, "no segment of an audit log: %v", err)
@@ -406,6 +409,15 @@ func (h *holding) segment(ctx context.Context, key string, data []byte) error {
 	return nil
 }
 
+// beside reports whether a segment is a branch beside the log that a person accepted.
+func (h *holding) beside(ctx context.Context, key string, data []byte) (bool, error) {
+	_, ok, err := h.tenant.View().AcceptedBranch(ctx, key, func() (string, error) {
+		sum := sha256.Sum256(data)
+		return hex.EncodeToString(sum[:]), nil
+	})
+	return ok, err
+}
+
 // seal verifies the seal of a segment of the audit log, which stands right before it.
 func (h *holding) seal(ctx context.Context, segment string, p7s []byte) error {
 	_, body, err := h.store.Get(ctx, segment, "")
@@ -419,6 +431,9 @@ func (h *holding) seal(ctx context.Context, segment string, p7s []byte) error {
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, audit.MaxSegment))
 	if err != nil {
+		return err
+	}
+	if beside, err := h.beside(ctx, segment, data); err != nil || beside {
 		return err
 	}
 	for _, f := range h.Seal(bytes.NewReader(data), p7s) {

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"path"
 	"slices"
 	"strings"
@@ -31,8 +30,12 @@ func StoreAudit(ctx context.Context, t *catalog.Tenant, s preservation.Store, lo
 		if err != nil || len(entries) == 0 {
 			return err
 		}
-		segment, err := adopt(ctx, t, s, at, entries)
+		segment, branches, err := adopt(ctx, t, s, at, entries)
 		if errors.Is(err, preservation.ErrNotFound) {
+			// A branch that was accepted has its key for good: the segment ends before.
+			for len(entries) > 1 && slices.Contains(branches, segmentKey(entries)) {
+				entries = entries[:len(entries)-1]
+			}
 			segment, err = storeSegment(ctx, t, s, entries, lock)
 		}
 		if err != nil {
@@ -44,13 +47,18 @@ func StoreAudit(ctx context.Context, t *catalog.Tenant, s preservation.Store, lo
 	}
 }
 
+func segmentKey(entries []audit.Entry) string {
+	first, last := entries[0], entries[len(entries)-1]
+	return audit.Key(first.At, first.Seq, last.Seq)
+}
+
 func storeSegment(ctx context.Context, t *catalog.Tenant, s preservation.Store, entries []audit.Entry, lock preservation.Lock) (catalog.AuditSegment, error) {
 	first, last := entries[0], entries[len(entries)-1]
 	data, err := audit.Encode(t.ID(), entries)
 	if err != nil {
 		return catalog.AuditSegment{}, err
 	}
-	segment := catalog.AuditSegment{Key: audit.Key(first.At, first.Seq, last.Seq), First: first.Seq, Last: last.Seq, SHA256: hex256(data)}
+	segment := catalog.AuditSegment{Key: segmentKey(entries), First: first.Seq, Last: last.Seq, SHA256: hex256(data)}
 	o, err := s.Put(ctx, segment.Key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: segment.SHA256, Lock: lock, ContentType: "application/jsonl"})
 	segment.Stored = o.Modified
 	return segment, err
@@ -59,13 +67,14 @@ func storeSegment(ctx context.Context, t *catalog.Tenant, s preservation.Store, 
 // adopt returns the segment of the bucket that begins with the first of some entries
 // and holds them, the longest of several; ErrNotFound when there is none. Its key may
 // have another year than the entries: those of a catalog that is older than the bucket
-// were made later than what stands there.
-func adopt(ctx context.Context, t *catalog.Tenant, s preservation.Store, known int64, entries []audit.Entry) (segment catalog.AuditSegment, err error) {
+// were made later than what stands there. Branches that a person accepted do not count;
+// their keys are returned.
+func adopt(ctx context.Context, t *catalog.Tenant, s preservation.Store, known int64, entries []audit.Entry) (segment catalog.AuditSegment, branches []string, err error) {
 	from, to := entries[0].At, t.DB().Now()
 	if known > 0 {
 		before, err := t.AuditLog(ctx, known-1, "", 1)
 		if err != nil {
-			return segment, err
+			return segment, branches, err
 		}
 		if len(before) > 0 && before[0].At.Before(from) {
 			from = before[0].At
@@ -77,31 +86,40 @@ func adopt(ctx context.Context, t *catalog.Tenant, s preservation.Store, known i
 	for year := from.UTC().Year() - 1; year <= to.UTC().Year()+1; year++ {
 		for o, err := range s.Versions(ctx, audit.KeysFrom(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), entries[0].Seq)) {
 			if err != nil {
-				return segment, err
+				return segment, branches, err
 			}
 			first, last, ok := audit.ParseName(path.Base(o.Key))
-			if ok && !o.Marker && last > segment.Last {
+			if !ok || o.Marker {
+				continue
+			}
+			_, beside, err := acceptedBranch(ctx, t, s, o)
+			if err != nil {
+				return segment, branches, err
+			}
+			if beside {
+				branches = append(branches, o.Key)
+			} else if last > segment.Last {
 				segment = catalog.AuditSegment{Key: o.Key, First: first, Last: last, Stored: o.Modified}
 			}
 		}
 	}
 	if segment.Key == "" {
-		return segment, preservation.ErrNotFound
+		return segment, branches, preservation.ErrNotFound
 	}
 	data, _, err := read(ctx, s, segment.Key, audit.MaxSegment)
 	if err != nil {
-		return segment, err
+		return segment, branches, err
 	}
 	_, have, err := audit.Decode(data)
 	if err != nil {
-		return segment, fmt.Errorf("%s: %w: %w", segment.Key, preservation.ErrCorrupt, err)
+		return segment, branches, fmt.Errorf("%s is no segment of an audit log, and stands where the next one belongs: look what wrote it; bestand audit accept-fork leaves it beside the log: %w: %w", segment.Key, preservation.ErrCorrupt, err)
 	}
 	same := func(a, b audit.Entry) bool { return a.Seq == b.Seq && a.Hash == b.Hash }
 	if len(have) > len(entries) || !slices.EqualFunc(have, entries[:len(have)], same) {
-		return segment, fmt.Errorf("%s holds other entries than the catalog has, which must be older than the bucket: stop the service and run bestand rebuild, which takes up what the bucket has under a seal that stands and goes on behind it: %w", segment.Key, preservation.ErrCorrupt)
+		return segment, branches, fmt.Errorf("%s holds other entries than the catalog has, which must be older than the bucket: stop the service and run bestand rebuild, which takes up what the bucket has under a seal that stands and goes on behind it; where that says audit-fork, bestand audit accept-fork leads out: %w", segment.Key, preservation.ErrCorrupt)
 	}
 	segment.SHA256 = hex256(data)
-	return segment, nil
+	return segment, branches, nil
 }
 
 // SealAudit puts a detached seal beside each segment that has none yet. What is wrong
@@ -193,20 +211,21 @@ func (b *rebuild) restoreAudit(ctx context.Context) error {
 	// The keys have another order where a clock went back over a new year. Of two that
 	// begin with the same entry the one that has a seal counts.
 	place := func(o preservation.Object) (first int64, unsealed int) {
-		first, _, ok := audit.ParseName(path.Base(o.Key))
-		if !ok {
-			first = math.MaxInt64
-		}
 		if _, ok := seals[o.Key]; !ok {
 			unsealed = 1
 		}
-		return first, unsealed
+		return firstEntry(o.Key), unsealed
 	}
 	slices.SortStableFunc(segments, func(a, b preservation.Object) int {
 		first, unsealed := place(a)
 		other, otherUnsealed := place(b)
 		return cmp.Or(cmp.Compare(first, other), cmp.Compare(unsealed, otherUnsealed))
 	})
+	claims, err := b.findClaims(ctx, segments, seals)
+	if err != nil {
+		return err
+	}
+	b.besides = besides{claims: claims, heads: map[string]string{}}
 	for _, o := range segments {
 		var seal []byte
 		if s, ok := seals[o.Key]; ok {
@@ -224,6 +243,9 @@ func (b *rebuild) restoreAudit(ctx context.Context) error {
 		if err := b.tenant.Update(ctx, func(x *catalog.Tx) error { return x.SealAudit(o.Key, hex256(seal)) }); err != nil {
 			return err
 		}
+	}
+	if err := b.accounted(ctx); err != nil {
+		return err
 	}
 	return b.tenant.Update(ctx, func(x *catalog.Tx) error {
 		if err := x.ResumeAudit(); err != nil || !b.opts.Anew {
@@ -253,20 +275,41 @@ func Anew(ctx context.Context, t *catalog.Tenant) (bool, error) {
 
 // restoreSegment reads a segment back. Only one that the archive has sealed displaces
 // what the catalog has noted: anybody who may write to the bucket can chain entries.
+// What a person accepted as a branch is left beside.
 func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, seal []byte) error {
+	branch, accepted, maybe, err := b.beside(ctx, o)
+	switch {
+	case err != nil:
+		return b.unreadable(ctx, o, err)
+	case accepted:
+		b.leave(o, branch)
+		return nil
+	}
 	data, ok, err := b.small(ctx, o, audit.MaxSegment)
 	if err != nil || !ok {
 		return err
 	}
 	_, entries, err := audit.Decode(data)
-	if err == nil && slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Seq < 1 }) {
+	switch {
+	case err == nil && len(entries) == 0:
+		err = errors.New("it has no entries")
+	case err == nil && slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Seq < 1 }):
 		err = errors.New("an entry has a number below 1")
 	}
-	if err != nil || len(entries) == 0 {
+	if maybe && (err != nil || unproven(b.tenant.ID(), data, entries, seal, b.opts.Seal) != "") {
+		b.leave(o, branch)
+		return nil
+	}
+	if err != nil {
 		b.problem(o.Key, "unreadable-audit", fmt.Sprintf("no segment of an audit log: %v", err))
 		return nil
 	}
-	segment := catalog.AuditSegment{Key: o.Key, First: entries[0].Seq, Last: entries[len(entries)-1].Seq, SHA256: hex256(data), Stored: o.Modified}
+	last := entries[len(entries)-1]
+	if before := b.besides.heads[entries[0].Prev]; before != "" {
+		b.fork(o.Key, entries[0].Seq, last, "it follows "+before)
+		return nil
+	}
+	segment := catalog.AuditSegment{Key: o.Key, First: entries[0].Seq, Last: last.Seq, SHA256: hex256(data), Stored: o.Modified}
 	restore := func(displace bool) error {
 		return b.tenant.Update(ctx, func(x *catalog.Tx) error {
 			if err := x.RestoreAudit(entries, displace); err != nil {
@@ -279,34 +322,40 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 	if err = restore(false); !errors.As(err, &fork) {
 		return err
 	}
-	why := "a segment that is known holds others"
+	why := otherKnown
 	if !fork.Known {
-		if why = b.unproven(data, entries, seal); why == "" {
+		if why = unproven(b.tenant.ID(), data, entries, seal, b.opts.Seal); why == "" {
 			return restore(true)
 		}
 	}
-	b.problem(o.Key, "audit-fork", fmt.Sprintf("from entry %d on it does not go with what the catalog has noted, and displaces none of that: %s", fork.Seq, why))
+	b.fork(o.Key, fork.Seq, last, why)
 	return nil
 }
 
-// unproven says why a segment is not proven to be of this tenant's log as the archive
-// wrote it; empty if it is.
-func (b *rebuild) unproven(data []byte, entries []audit.Entry, seal []byte) string {
-	for n, e := range entries {
-		if e.Sum(b.tenant.ID()) != e.Hash || n > 0 && (e.Seq != entries[n-1].Seq+1 || e.Prev != entries[n-1].Hash) {
-			return fmt.Sprintf("entry %d breaks its chain", e.Seq)
+// fork tells a segment that is no part of the log from one entry on, and why.
+func (b *rebuild) fork(key string, from int64, last audit.Entry, why string) {
+	b.besides.heads[last.Hash] = key
+	b.problem(key, "audit-fork", fmt.Sprintf("from entry %d on it does not go with what the catalog has noted, and displaces none of that: %s. When a person has looked at both, bestand audit accept-fork leaves it beside the log, which goes on", from, why))
+}
+
+// leave leaves a branch that was accepted beside the log.
+func (b *rebuild) leave(o preservation.Object, branch audit.Branch) {
+	b.besides.left = append(b.besides.left, o)
+	if branch.Head != "" {
+		b.besides.heads[branch.Head] = o.Key
+	}
+}
+
+// accounted asks of what was left beside the log that its acceptance came into that.
+func (b *rebuild) accounted(ctx context.Context) error {
+	for _, o := range b.besides.left {
+		_, accepted, err := acceptedBranch(ctx, b.tenant, b.store, o)
+		if err != nil {
+			return err
+		}
+		if !accepted {
+			b.problem(o.Key, "audit-fork", "an entry of another segment says that a person accepted it as a branch beside the log, and that entry did not come into the log")
 		}
 	}
-	switch {
-	case seal == nil:
-		return "it has no seal that can be read"
-	case b.opts.Seal == nil:
-		return "nothing checks its seal"
-	}
-	for _, f := range b.opts.Seal(bytes.NewReader(data), seal) {
-		if f.Severity == preservation.Failed {
-			return fmt.Sprintf("its seal does not stand: %s: %s", f.Code, f.Detail)
-		}
-	}
-	return ""
+	return nil
 }

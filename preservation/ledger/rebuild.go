@@ -63,6 +63,7 @@ type rebuild struct {
 
 	records  *batch[[]catalog.Commit] // versions of one record each
 	receipts *batch[past]
+	besides  besides
 
 	mu sync.Mutex
 	Report

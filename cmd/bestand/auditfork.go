@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/ledger"
+	"bestand/preservation/verdict"
+)
+
+// maxReason is the most bytes of a person's reason in the audit log.
+const maxReason = 2000
+
+// acceptFork leads out of a forked audit log: it tells the segments of the bucket that do
+// not go with the log, and with a reason notes that a person accepts them as branches
+// beside it. The log goes on with what the catalog has.
+func acceptFork(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	set := flags("audit accept-fork", stderr)
+	tenant := set.String("tenant", "", "`tenant` whose log forked")
+	by := set.String("by", "", "`name` of the person who has looked at both branches and accepts it")
+	reason := set.String("reason", "", "`text`: what was found and why the branch is no part of the log; without it the branches are only told")
+	cfg, err := loadConfig(set, args)
+	if err != nil {
+		return err
+	}
+	accept := strings.TrimSpace(*reason) != ""
+	switch {
+	case *tenant == "" || set.NArg() > 0:
+		set.Usage()
+		return usageError{errors.New("--tenant is needed, and no file")}
+	case accept && strings.TrimSpace(*by) == "":
+		return usageError{errors.New("--by is needed with --reason: the log names the person who accepts")}
+	case len(*reason) > maxReason || len(*by) > maxReason:
+		return usageError{fmt.Errorf("--reason and --by have at most %d bytes each", maxReason)}
+	}
+	a, err := open(ctx, cfg, newLog(cfg, stderr))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	t := a.catalog.Tenant(preservation.TenantID(*tenant))
+	if _, err := t.Info(ctx); err != nil {
+		return err
+	}
+	store, err := a.store(ctx, t)
+	if err != nil {
+		return err
+	}
+	forks, err := ledger.Forks(ctx, t, store, verdict.Seal(a.trust, time.Now))
+	if err != nil {
+		return err
+	}
+	if len(forks) == 0 {
+		fmt.Fprintln(stdout, "no fork that waits for a person: everything in the bucket goes with the log, or was accepted")
+	}
+	for _, b := range forks {
+		fmt.Fprintln(stdout, verdict.Legible(b.String()))
+	}
+	if len(forks) > 0 && !accept {
+		return fmt.Errorf("%d segments do not go with the log: look at them (bestand audit export) and say --by and --reason to leave them beside it; nothing was changed", len(forks))
+	}
+	if len(forks) > 0 {
+		if err := ledger.AcceptForks(ctx, t, forks, "cli", *by, *reason); err != nil {
+			return err
+		}
+	}
+	// An attempt that was cut off has noted it, and not stored.
+	lock, err := a.officer.ProofLock(ctx, t)
+	if err != nil {
+		return err
+	}
+	if err := ledger.StoreAudit(ctx, t, store, lock); err != nil {
+		return err
+	}
+	if len(forks) > 0 {
+		fmt.Fprintf(stdout, "%d branches are accepted and stay in the bucket; the log goes on, the service seals it and stamps it with the next evidence\n", len(forks))
+	}
+	return nil
+}

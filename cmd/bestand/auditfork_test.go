@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/audit"
+	"bestand/preservation/catalog"
+)
+
+// TestAuditFork: somebody writes a segment into the bucket that the log then cannot pass.
+// Nothing but a person leads out, and after that the log is sealed and stamped, here, at an
+// auditor's and after the loss of the catalog.
+func TestAuditFork(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	admin.archive(about("1", "63.10", "Bauantrag"), file("a.bin", blob("Gutachten")))
+	admin.as("otto", "operator").post("/v1/evidence/batches", nil).want(t, 200)
+	in.stop(t)
+
+	a := in.opened(t)
+	log := a.catalog.Tenant(firstTenant)
+	known, err := log.View().AuditKnown(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Audit(t.Context(), catalog.AuditEntry{Actor: "anna", Action: "record.read", Object: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	common, err := log.AuditLog(t.Context(), known-1, "", 1)
+	if err != nil || len(common) != 1 {
+		t.Fatal(common, err)
+	}
+	forged := audit.Entry{Seq: known + 1, At: time.Now().UTC().Truncate(time.Millisecond), Actor: "eva", Action: "record.read", Object: "x", Prev: common[0].Hash}
+	forged.Hash = forged.Sum(firstTenant)
+	data, err := audit.Encode(firstTenant, []audit.Entry{forged})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := a.bucket(t.Context(), firstTenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := audit.Key(forged.At, forged.Seq, forged.Seq)
+	if _, err := bucket.Put(t.Context(), key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: hex256(data),
+		Lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
+
+	bestand := func(code int, want string, args ...string) string {
+		t.Helper()
+		out, said, got := program(t, append(args, "--data", in.dir)...)
+		if got != code || !strings.Contains(out+said, want) {
+			t.Fatalf("%q: exit code %d\n%s%s", args, got, out, said)
+		}
+		return out
+	}
+	bestand(1, "audit-fork", "rebuild")
+	bestand(1, "accept-fork", "audit", "verify")
+	bestand(1, "nothing was changed", "audit", "accept-fork", "--tenant", string(firstTenant))
+	bestand(2, "--by", "audit", "accept-fork", "--tenant", string(firstTenant), "--reason", "Versuch")
+	if out := bestand(0, "1 branches", "audit", "accept-fork", "--tenant", string(firstTenant), "--by", "Paula Prüfer", "--reason", "Versuch des Herstellers"); !strings.Contains(out, key) || !strings.Contains(out, forged.Hash) {
+		t.Error(out)
+	}
+	bestand(0, "no fork that waits", "audit", "accept-fork", "--tenant", string(firstTenant), "--by", "Paula Prüfer", "--reason", "noch einmal")
+	accepted := func() {
+		t.Helper()
+		for _, command := range [][]string{{"audit", "verify"}, {"check"}} {
+			if out := bestand(0, "", command...); command[0] == "audit" && (!strings.Contains(out, audit.CodeForkAccepted) || !strings.Contains(out, audit.CodeBranch) || !strings.Contains(out, "Versuch des Herstellers")) {
+				t.Error(out)
+			}
+		}
+	}
+	accepted()
+
+	in.serve(t)
+	admin = in.admin(t)
+	admin.archive(about("2", "63.10", "Bauantrag"), file("a.bin", blob("Gutachten")))
+	admin.as("otto", "operator").post("/v1/evidence/batches", nil).want(t, 200)
+	in.stop(t)
+	dir := filepath.Join(t.TempDir(), "export")
+	if out, said, code := program(t, "audit", "export", "--data", in.dir, dir); code != 0 {
+		t.Fatal(code, out, said)
+	}
+	out, said, code := program(t, "audit", "verify", "--trust", filepath.Join(in.dir, "keys", "ca.pem"), dir)
+	if code != 0 || !strings.Contains(out, audit.CodeForkAccepted) || strings.Contains(out, audit.CodeUnproven) || strings.Contains(out, audit.CodeUnstamped) {
+		t.Errorf("at the auditor's: exit code %d\n%s%s", code, out, said)
+	}
+
+	found, err := filepath.Glob(filepath.Join(in.dir, "catalog.db*"))
+	if err != nil || len(found) == 0 {
+		t.Fatal(found, err)
+	}
+	for _, path := range found {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bestand(0, "", "rebuild")
+	accepted()
+}
