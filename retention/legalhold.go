@@ -15,11 +15,17 @@ import (
 
 // applied is a record whose objects in the store are in line with its holds.
 type applied struct {
-	id    preservation.RecordID
-	was   *catalog.Retention // before its objects were listed
-	by    Evaluation         // that they are in line with
-	held  bool
-	event preservation.Event // that says so; its ID is empty when there is nothing to tell
+	id   preservation.RecordID
+	was  *catalog.Retention // before its objects were listed
+	by   Evaluation         // that they are in line with
+	held bool
+	news []toldHold // in the order of time
+}
+
+// toldHold is an event in the bucket that a hold was set or released, which the catalog does
+// not have yet.
+type toldHold struct {
+	event preservation.Event
 	row   catalog.RecordObject
 }
 
@@ -88,11 +94,21 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, s preservati
 			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(r.Record))
 		}
 	}
+	last, err := o.told(ctx, t, s, &a, versions)
+	if err != nil {
+		return a, err
+	}
 	// Of a record whose destruction has purged its packages there is nothing to tell any more.
-	tell := packages && a.held != (r.Last.State == string(Held))
-	note := func() (err error) {
-		a.event, a.row, err = o.noteHold(ctx, t, s, r.Record, a.held, versions, eventLock(*e, o.Now(), policy, *r))
-		a.row.Version = r.Version
+	tell := packages && last.Detail != holdDetail(a.held)
+	if packages && !a.held && last.Detail == "" { // one that was set, and cut off before it was told
+		if tell, err = shown(ctx, s, versions); err != nil {
+			return a, err
+		}
+	}
+	note := func() error {
+		n, err := o.noteHold(ctx, s, r.Record, a.held, last.At, eventLock(*e, o.Now(), policy, *r))
+		n.row.Version = r.Version
+		a.news = append(a.news, n)
 		return err
 	}
 	// A release is told before it is done: the second copy lets go of nothing without.
@@ -138,8 +154,8 @@ func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy Lo
 		for i := range rows {
 			a := done[rows[i].Record]
 			delete(left, a.id)
-			if a.event.ID != "" { // it happened, whatever comes next
-				if err := errors.Join(x.AddEvents(a.id, a.event), x.AddObject(a.id, a.row)); err != nil {
+			for _, n := range a.news { // it happened, whatever comes next
+				if err := errors.Join(x.AddEvents(a.id, n.event), x.AddObject(a.id, n.row)); err != nil {
 					return err
 				}
 			}
@@ -165,38 +181,83 @@ func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy Lo
 	return gone, err
 }
 
-// noteHold stores the event that a record's objects were put on hold or released.
-// versions are those of the objects that the record has: an event that an attempt
-// before stored and the catalog does not know is taken up.
-func (o *Officer) noteHold(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID, held bool, versions []preservation.Object, lock preservation.Lock) (preservation.Event, catalog.RecordObject, error) {
-	detail := preservation.HoldReleased
-	if held {
-		detail = preservation.HoldSet
-	}
-	known, err := t.Objects(ctx, id)
+// told returns the last event that tells of legal holds on a record, of the catalog and of
+// the bucket, where versions are its objects: an attempt that was cut off has told what the
+// catalog does not know. That is taken up.
+func (o *Officer) told(ctx context.Context, t *catalog.Tenant, s preservation.Store, a *applied, versions []preservation.Object) (last preservation.Event, err error) {
+	known, err := t.Objects(ctx, a.id)
 	if err != nil {
-		return preservation.Event{}, catalog.RecordObject{}, err
+		return last, err
+	}
+	events, err := t.Events(ctx, a.id)
+	if err != nil {
+		return last, err
 	}
 	for _, v := range versions {
-		key := v.Key
-		if !strings.HasPrefix(key, preservation.EventPrefix(id)) || slices.ContainsFunc(known, func(o catalog.RecordObject) bool { return o.Key == key }) {
+		if !strings.HasPrefix(v.Key, preservation.EventPrefix(a.id)) || slices.ContainsFunc(known, func(o catalog.RecordObject) bool { return o.Key == v.Key }) {
 			continue
 		}
-		e, row, err := readEvent(ctx, s, key)
-		if err != nil && !errors.Is(err, preservation.ErrUnreadable) {
-			return preservation.Event{}, row, err
+		e, row, err := readEvent(ctx, s, v.Key)
+		switch {
+		case errors.Is(err, preservation.ErrUnreadable), errors.Is(err, preservation.ErrNotFound):
+			continue
+		case err != nil:
+			return last, err
 		}
-		if err == nil && e.Event.Type == preservation.EventHold && e.Event.Detail == detail {
-			return e.Event, row, nil
+		if e.Event.Type == preservation.EventHold {
+			row.Version = a.was.Version
+			a.news = append(a.news, toldHold{e.Event, row})
+		}
+		events = append(events, e.Event)
+	}
+	for _, e := range events {
+		switch {
+		case e.Type != preservation.EventHold:
+		case e.At.After(last.At):
+			last = e
+		case e.At.Equal(last.At) && e.Detail != last.Detail: // by two evaluations: no reader knows which counts
+			last.Detail = "both"
 		}
 	}
+	slices.SortFunc(a.news, func(a, b toldHold) int { return a.event.At.Compare(b.event.At) })
+	return last, nil
+}
+
+// shown reports whether one of some versions is on legal hold.
+func shown(ctx context.Context, s preservation.Store, versions []preservation.Object) (bool, error) {
+	for _, v := range versions {
+		o, err := s.Stat(ctx, v.Key, v.VersionID)
+		if err == nil && o.Hold {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, preservation.ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// holdDetail is the detail of the event that tells so.
+func holdDetail(held bool) string {
+	if held {
+		return preservation.HoldSet
+	}
+	return preservation.HoldReleased
+}
+
+// noteHold stores the event that a record's objects were put on hold or released. It is
+// later than the last one: whoever reads them goes by their times.
+func (o *Officer) noteHold(ctx context.Context, s preservation.Store, id preservation.RecordID, held bool, last time.Time, lock preservation.Lock) (toldHold, error) {
 	now := o.Now().UTC().Truncate(time.Millisecond)
-	event := preservation.Event{ID: preservation.NewID(now), Type: preservation.EventHold, At: now, Outcome: preservation.Success, Detail: detail, Agent: agent}
+	if !now.After(last) {
+		now = last.UTC().Add(time.Millisecond)
+	}
+	event := preservation.Event{ID: preservation.NewID(now), Type: preservation.EventHold, At: now, Outcome: preservation.Success, Detail: holdDetail(held), Agent: agent}
 	e, row, err := put(ctx, s, preservation.EventKey(id, event.ID), preservation.EventObject{Record: id, Event: event}, lock)
 	if err == nil && held {
 		err = s.SetHold(ctx, row.Key, row.VersionID, true)
 	}
-	return e.Event, row, err
+	return toldHold{e.Event, row}, err
 }
 
 // letGo takes legal holds off the proof that a record is destroyed, and off what was

@@ -217,8 +217,8 @@ func TestHoldToldAfterBurial(t *testing.T) {
 				}
 				a.evaluate()
 				a.now = a.now.AddDate(0, 0, 16)
-				a.dispose() // finds the hold
-				a.now = a.now.Add(2 * time.Hour)
+				a.dispose() // finds the hold, and tells its release
+				a.now = a.now.AddDate(0, 0, 16)
 				a.dispose()
 				a.want(id, "destroyed")
 			}}, nil

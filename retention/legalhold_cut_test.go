@@ -1,0 +1,184 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/preservation/replica"
+)
+
+// cutOff is a bucket whose writer is killed behind a number of legal holds that it sets
+// or takes off, or of events that it writes.
+type cutOff struct {
+	*vault
+	holds, events int
+}
+
+var errKilled = errors.New("killed")
+
+func (c *cutOff) SetHold(ctx context.Context, key, version string, on bool) error {
+	if c.holds--; c.holds < 0 {
+		return errKilled
+	}
+	return c.vault.SetHold(ctx, key, version, on)
+}
+
+func (c *cutOff) Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
+	if c.events--; c.events < 0 {
+		return preservation.Object{}, errKilled
+	}
+	return c.vault.Put(ctx, key, r, o)
+}
+
+// killed evaluates with a bucket whose writer is killed; the next finds it whole.
+func (a *archive) killed(holds, events int) {
+	a.t.Helper()
+	plain := a.officer.Store
+	a.officer.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) {
+		return &cutOff{a.vault, holds, events}, nil
+	}
+	if err := a.officer.EvaluateDue(a.t.Context(), a.tenant, catalog.Job{Key: keyStale}); !errors.Is(err, errKilled) {
+		a.t.Fatal(err)
+	}
+	a.officer.Store = plain
+	a.now = a.now.Add(time.Second)
+}
+
+// holdTold is the last that the bucket alone tells of holds on a record.
+func (a *archive) holdTold(id preservation.RecordID) string {
+	a.t.Helper()
+	var last preservation.Event
+	for _, key := range a.vault.keys(preservation.EventPrefix(id)) {
+		e, _, err := readEvent(a.t.Context(), a.vault, key)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if e.Event.Type == preservation.EventHold && e.Event.At.After(last.At) {
+			last = e.Event
+		}
+	}
+	return last.Detail
+}
+
+// allKnown wants every event of a record in the bucket to stand in the catalog.
+func (a *archive) allKnown(id preservation.RecordID) {
+	a.t.Helper()
+	rows, err := a.tenant.Objects(a.t.Context(), id)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, r := range rows {
+		known[r.Key] = true
+	}
+	for _, key := range a.vault.keys(preservation.EventPrefix(id)) {
+		if !known[key] {
+			a.t.Errorf("the catalog does not know %s", key)
+		}
+	}
+}
+
+// TestReleaseCutOff: a release is told in the bucket, and the writer is killed before the
+// catalog knows. A hold that comes then is the last that is told, with the clock as it is or
+// set back; where none comes the release is told once.
+func TestReleaseCutOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		again bool
+		clock time.Duration
+		holds int // taken off before
+	}{"a new hold": {true, time.Minute, 0}, "a new hold, half released": {true, time.Minute, 1}, "a new hold, clock set back": {true, -time.Hour, 0}, "none": {false, time.Minute, 1}} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t, "2026-02-01")
+			ctx := t.Context()
+			id := a.keep(a.metadata(sickness, "2025-07-31"))
+			a.evaluate()
+			scope := Scope{Records: []preservation.RecordID{id}}
+			h := a.hold(scope)
+			a.evaluate()
+			a.now = a.now.Add(time.Second)
+			if _, err := a.officer.ReleaseHold(ctx, a.tenant, h.ID, "erledigt", "anna"); err != nil {
+				t.Fatal(err)
+			}
+			a.killed(c.holds, 99)
+			if told := a.holdTold(id); told != preservation.HoldReleased {
+				t.Fatalf("told was %q", told)
+			}
+			a.now = a.now.Add(c.clock)
+			want := preservation.HoldReleased
+			if c.again {
+				a.hold(scope)
+				want = preservation.HoldSet
+			}
+			for range 2 {
+				a.evaluate()
+				a.now = a.now.Add(time.Second)
+			}
+			a.wantHold(id, c.again)
+			if told := a.holdTold(id); told != want {
+				t.Errorf("the bucket tells %q last, want %q", told, want)
+			}
+			if released, err := replica.Released(ctx, a.tenant, id, a.vault); err != nil || released == c.again {
+				t.Errorf("the second copy takes it for released: %t, %v", released, err)
+			}
+			a.allKnown(id)
+		})
+	}
+}
+
+// TestSetCutOff: a hold is set in the bucket, and from there in the second copy, and the
+// writer is killed before it is told. When it is released before the next evaluation, the
+// destruction that meets it tells the release, and the second copy lets go.
+func TestSetCutOff(t *testing.T) {
+	for name, events := range map[string]int{"before it is told": 0, "after it is told": 1} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t, "2026-02-01")
+			a.permit(contact)
+			id := a.keep(a.metadata(contact, "2020-07-31"))
+			a.night()
+			h := a.hold(Scope{Records: []preservation.RecordID{id}})
+			holds := 99
+			if events > 0 {
+				holds = len(a.vault.keys(preservation.EventPrefix(id))) + len(a.vault.keys(preservation.PackagePrefix(id)))
+			}
+			a.killed(holds, events)
+			if told := a.holdTold(id); (told == preservation.HoldSet) != (events > 0) {
+				t.Fatalf("told was %q", told)
+			}
+			if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
+				t.Fatal(err)
+			}
+			a.evaluate()
+			a.now = a.now.AddDate(0, 0, 16)
+			a.dispose() // meets the hold, and puts itself off
+			if released, err := replica.Released(t.Context(), a.tenant, id, a.vault); err != nil || !released {
+				t.Errorf("released: %t, %v", released, err)
+			}
+			a.wantHold(id, false)
+			a.now = a.now.AddDate(0, 0, 16) // what was told has its lock
+			a.dispose()
+			a.want(id, "destroyed")
+		})
+	}
+}
+
+// TestHoldUntoldStays: what the archive does not know of a hold it tells no release of.
+func TestHoldUntoldStays(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	id := a.keep(a.metadata(contact, "2020-07-31"))
+	a.evaluate()
+	policy, err := a.officer.policy(t.Context(), a.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.officer.applyHolds(t.Context(), a.tenant, policy, []preservation.RecordID{id}); err != nil {
+		t.Fatal(err)
+	}
+	if told := a.holdTold(id); told != "" {
+		t.Errorf("told %q", told)
+	}
+}
