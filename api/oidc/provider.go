@@ -61,7 +61,6 @@ const (
 	answerBytes = 1 << 20          // of each at most
 	fresh       = 10 * time.Second // how long what the provider says of itself counts
 	atATime     = 8                // logins that the provider is asked about
-	usedAtMost  = 10_000           // logins that are remembered as done
 )
 
 // LoginTime is how long a person may take at the provider.
@@ -78,7 +77,7 @@ type Provider struct {
 	err   error
 	asked time.Time
 
-	used map[[sha256.Size]byte]time.Time // states of logins that have ended
+	used map[[sha256.Size]byte]time.Time // states of logins that ended well or are about to end
 }
 
 // endpoints are what the provider says of itself (OpenID Connect Discovery 1.0 §3).
@@ -193,13 +192,25 @@ func (p *Provider) oauth(e *endpoints, redirect string) *oauth2.Config {
 }
 
 // Redeem ends a login with what the provider sent the browser back with, and returns
-// who the person is. It succeeds once for an attempt. Errors are Refused,
+// who the person is. It succeeds once for an attempt: that is remembered
+// for as long as the attempt is good, whatever others try meanwhile. Errors are Refused,
 // ErrUnavailable or ErrBusy.
 func (p *Provider) Redeem(ctx context.Context, a Attempt, answer url.Values, redirect string) (Person, error) {
 	state := answer.Get("state")
 	if a.State == "" || p.Now().Sub(a.Begun) > LoginTime || subtle.ConstantTimeCompare([]byte(state), []byte(a.State)) != 1 || !p.first(state) {
 		return Person{}, &Refused{ReasonState, errors.New("the state is not the one of this browser's last attempt, or was used, or is too old")}
 	}
+	who, err := p.redeem(ctx, a, answer, redirect)
+	if err != nil { // whoever was not let in could fill the memory with attempts
+		p.mu.Lock()
+		delete(p.used, sha256.Sum256([]byte(state)))
+		p.mu.Unlock()
+	}
+	return who, err
+}
+
+// redeem does so for a state that nobody else has in hand.
+func (p *Provider) redeem(ctx context.Context, a Attempt, answer url.Values, redirect string) (Person, error) {
 	if iss := answer.Get("iss"); iss != "" && iss != p.Issuer { // RFC 9207 §2.4
 		return Person{}, &Refused{ReasonToken, fmt.Errorf("the answer is of %.200q", iss)}
 	}
@@ -286,7 +297,7 @@ func (p *Provider) first(state string) bool {
 		return false
 	}
 	for k, at := range p.used {
-		if now.Sub(at) > LoginTime || len(p.used) >= usedAtMost {
+		if now.Sub(at) > LoginTime {
 			delete(p.used, k)
 		}
 	}

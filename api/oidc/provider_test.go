@@ -62,3 +62,26 @@ func TestBusy(t *testing.T) {
 		t.Errorf("no turn afterwards: %v", err)
 	}
 }
+
+// TestUsed: an attempt that led in leads in no second time, whatever others try.
+func TestUsed(t *testing.T) {
+	now := time.Now()
+	p := New(Config{Issuer: "https://login.example", ClientID: "c", Now: func() time.Time { return now }})
+	if !p.first("mine") { // as when the provider has vouched
+		t.Fatal("a new state counts as used")
+	}
+	for i := range 20_000 {
+		a := Attempt{State: fmt.Sprint("theirs", i), Begun: now}
+		var no *Refused
+		if _, err := p.Redeem(t.Context(), a, url.Values{"state": {a.State}, "error": {"access_denied"}}, ""); !errors.As(err, &no) || no.Reason != ReasonDenied {
+			t.Fatal(err)
+		}
+	}
+	if p.first("mine") || len(p.used) != 1 {
+		t.Errorf("a used state can be used again, %d are remembered", len(p.used))
+	}
+	now = now.Add(LoginTime + time.Second)
+	if !p.first("other") || len(p.used) != 1 {
+		t.Errorf("%d states are remembered longer than they are good", len(p.used))
+	}
+}

@@ -48,6 +48,8 @@ func TestCodes(t *testing.T) {
 			t.Errorf("%s: there is no text action.%s", c.at, c.code)
 		case c.param == "code" && (strings.HasPrefix(c.at.Filename, "../../preservation/") || strings.HasPrefix(c.at.Filename, "../../ingest/")) && !known("finding."+c.code, "fault."+c.code):
 			t.Errorf("%s: there is no text finding.%s", c.at, c.code)
+		case c.param == "code" && (strings.HasPrefix(c.at.Filename, "../../retention/fileplan/") || c.at.Filename == "../../retention/check.go") && !known("filefault."+c.code, "finding."+c.code, "fault."+c.code):
+			t.Errorf("%s: there is no text filefault.%s", c.at, c.code)
 		}
 	}
 	if found < 200 {
@@ -56,7 +58,7 @@ func TestCodes(t *testing.T) {
 }
 
 // apart are the packages whose codes no page shows: those of the command line and of tests.
-var apart = []string{"testdata", "ui", "hostile", "sandbox", "verapdf", "ledger", "objectstore", "s3", "storetest", "fileplan"}
+var apart = []string{"testdata", "ui", "hostile", "sandbox", "verapdf", "ledger", "objectstore", "s3", "storetest"}
 
 // source is the program as it is written.
 type source struct {

@@ -1,7 +1,10 @@
 package ui
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	xlanguage "golang.org/x/text/language"
 
@@ -39,20 +42,61 @@ func (l *language) remedy(code string) string {
 	return l.words["remedy."+code].text
 }
 
-// details are sentences of the archive's events that have words in each language. What
-// stands behind the first part is kept as it is.
-var details = []struct{ start, key string }{
-	{"no known malware", "detail.clean"},
-	{"not scanned: not-configured", "detail.no-scanner"},
-	{"stored as ", "detail.stored"},
-	{"Valid PDF/A-", "detail.pdfa"},
-	{"signature: ", "detail.signature"},
-	{"SHA-256 and SHA-512", "detail.digests"},
-	{"Well-formed XML.", "detail.xml"},
-	{preservation.HoldSet, "detail.held"},
-	{preservation.HoldReleased, "detail.released"},
-	{"a certificate of the time-stamping authority ends", "detail.certificate"},
+// details are sentences of the archive that have words in each language. What stands in
+// brackets are values that the words take.
+var details = []struct {
+	form *regexp.Regexp
+	key  string
+}{
+	{sentence(`no known malware.*`), "detail.clean"},
+	{sentence(`not scanned: not-configured`), "detail.no-scanner"},
+	{sentence(`stored as .*`), "detail.stored"},
+	{sentence(`Valid PDF/A-(.*?)\.?`), "detail.pdfa"},
+	{sentence(`signature: (.*)`), "detail.signature"},
+	{sentence(`SHA-256 and SHA-512.*`), "detail.digests"},
+	{sentence(`Well-formed XML\..*`), "detail.xml"},
+	{sentence(regexp.QuoteMeta(preservation.HoldSet) + `.*`), "detail.held"},
+	{sentence(regexp.QuoteMeta(preservation.HoldReleased) + `.*`), "detail.released"},
+	{sentence(`a certificate of the time-stamping authority ends.*`), "detail.certificate"},
+	{sentence(`(\d+) files, (\d+) bytes received and durably staged`), "detail.received"},
+	{sentence(`(PRONOM .*)`), "detail.as-is"},
+	{sentence(`(\d+) pages, of which (\d+) hold the coded image data unchanged; the others were packed again without loss\.`), "detail.image"},
+	{sentence(`Compared with the source: (\d+) pages of (\d+|an unknown number), (\d+) letters of (\d+|an unknown number)\.`), "detail.compared"},
+	{sentence(`Converted to tagged PDF/A-(\w+), filter (\S+)\. Comments in the margin are not printed\.`), "detail.converted"},
+	{sentence(`(PAdES B-\w+|CAdES B-\w+), by (.*)`), "detail.sealed"},
+	{sentence(`(\S+) with (\d+) files`), "detail.packed"},
+	{sentence(`processing restricted`), "detail.restricted"},
+	{sentence(`restriction of processing ended`), "detail.unrestricted"},
+
+	// Of a trial of the seal, the time-stamp and the store.
+	{sentence(`the content is what was signed`), "detail.content"},
+	{sentence(`the signature value is that of (.*)`), "detail.value"},
+	{sentence(`the signature names its certificate`), "detail.names"},
+	{sentence(`the token covers the digest, (.*)`), "detail.imprint"},
+	{sentence(`the certificate is for time-stamping alone`), "detail.stamp-use"},
+	{sentence(`(?:token \d+|It) says (\S+?)\.?`), "detail.stamp-time"},
+	{sentence(`the signer claims (\S+)`), "detail.claimed"},
+	{sentence(`(.*) leads to a trust anchor, valid on (\S+)`), "detail.anchor"},
+	{sentence(`No seal could be made: (.*)`), "detail.no-seal"},
+	{sentence(`No time-stamp could be had: (.*)`), "detail.no-stamp"},
+	{sentence(`The seal key was made at the first start and is not qualified: .*`), "detail.own-seal"},
+	{sentence(`The time-stamps are made here and not qualified: .*`), "detail.own-stamp"},
+	{sentence(`The embedded store enforces locks by software only: .*`), "detail.own-store"},
+	{sentence(`The store keeps its promise: .*`), "detail.promise"},
+	{sentence(`There is no room in the store to see whether .*?: (.*)\. Make some and try again\.`), "detail.store-full"},
+	{sentence(`The store did not answer in time when it was tried out whether .*?: (.*)\. Try again when it is less busy\.`), "detail.store-slow"},
+	{sentence(`The store does not keep the promise that .*?: (.*)\. Do not archive there\.`), "detail.store-breaks"},
+	{sentence(`The clock of the store is (\S+) ahead of this machine's\. .*`), "detail.store-clock"},
+	{sentence(`What an earlier probe left behind could not be removed: (.*)`), "detail.leftovers"},
+	{sentence(`(\S+) was written, read back unchanged, and is locked until (\S+) \((\w+)\)\.`), "detail.bucket"},
+	{sentence(`(\S+) was written with a lock and has none\.`), "detail.bucket-unlocked"},
+	{sentence(`The bucket of the tenant does not keep what is written: (.*)`), "detail.bucket-breaks"},
+	{sentence(`There is one copy of everything: .*`), "detail.no-copy"},
+	{sentence(`The second copy cannot be reached: (.*)`), "detail.copy-away"},
+	{sentence(`It keeps what an archive needs and lacks (\d+) objects at this moment\.`), "detail.copy"},
 }
+
+func sentence(form string) *regexp.Regexp { return regexp.MustCompile(`^(?s:` + form + `)$`) }
 
 // detail is a sentence of the archive in the language, or "" where it has only the
 // English one.
@@ -61,18 +105,29 @@ func (l *language) detail(text string) string {
 		return text
 	}
 	for _, d := range details {
-		rest, ok := strings.CutPrefix(text, d.start)
-		switch {
-		case !ok:
-		case d.key == "detail.pdfa":
-			return l.t(d.key, strings.TrimSuffix(rest, "."))
-		case d.key == "detail.signature":
-			return l.t(d.key, rest)
-		default:
-			return l.t(d.key)
+		if found := d.form.FindStringSubmatch(text); found != nil {
+			return l.t(d.key, l.values(found[1:])...)
 		}
 	}
 	return ""
+}
+
+// values writes what stands in a sentence of the archive as the language does: days,
+// instants, whole numbers and the words for one that is not known.
+func (l *language) values(texts []string) (all []any) {
+	for _, text := range texts {
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			text = l.time(at)
+		} else if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			text = l.number(n)
+		} else if text == "an unknown number" {
+			text = l.t("detail.unknown")
+		} else {
+			text = l.dayIn(text)
+		}
+		all = append(all, text)
+	}
+	return all
 }
 
 // reported are the events that were reported for a record, by the archive's event.

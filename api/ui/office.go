@@ -86,7 +86,7 @@ func (v *visit) holdTasks(p *startView) error {
 	err := v.get("/v1/reports/holds", &report)
 	var past int64
 	for _, h := range report.Items {
-		if h.Past {
+		if h.Past && h.Total > 0 {
 			past++
 		}
 	}

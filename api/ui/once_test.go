@@ -84,7 +84,7 @@ func TestOnceFiles(t *testing.T) {
 		v := &visit{ui: u, w: answer, r: r}
 		if err := u.once.do(v, func(v *visit) error {
 			done++
-			text, _, err := v.planFile()
+			text, err := v.formFile()
 			if err == nil {
 				_, err = v.w.Write(text)
 			}

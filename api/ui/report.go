@@ -17,7 +17,7 @@ type reportsView struct {
 	Unresolved []retention.OpenRow
 	Conflicts  []retention.OpenRow
 	Holds      []retention.HoldRow
-	Past       int // of the holds, whose review is over
+	Past       int // of the holds that keep records, whose review is over
 }
 
 // dueYear is what falls due in a year, by class.
@@ -69,7 +69,7 @@ func reportsPage(v *visit) error {
 	}
 	p.Holds = holds.Items
 	for _, h := range p.Holds {
-		if h.Past {
+		if h.Past && h.Total > 0 {
 			p.Past++
 		}
 	}

@@ -68,18 +68,35 @@ func (v *visit) showRule(status int, p ruleView) error {
 		return err
 	}
 	p.Triggers = v.triggers(rules)
-	if v.may("GET /v1/rules/policy") {
-		var policy api.Policy
-		if err := v.get("/v1/rules/policy", &policy); err != nil {
-			return err
-		}
-		p.Second = policy.ApproveRules
+	if p.Second, err = v.rulesNeedSecond(); err != nil {
+		return err
 	}
 	title := v.lang.t("rule.new")
 	if !p.New {
 		title = v.lang.t("rule.change", p.Values["title"])
 	}
 	return v.showStatus(status, "rule", title, p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("rules.title"), "/aussonderung/regeln"})
+}
+
+// rulesNeedSecond reports whether another person has to approve versions of rules.
+func (v *visit) rulesNeedSecond() (bool, error) {
+	if !v.may("GET /v1/rules/policy") {
+		return false, nil
+	}
+	var policy api.Policy
+	err := v.get("/v1/rules/policy", &policy)
+	return policy.ApproveRules, err
+}
+
+// largest are the effects of a preview, each with its largest moves.
+func largest(effects []retention.Effect) (all []ruleEffect) {
+	for _, e := range effects {
+		slices.SortStableFunc(e.Moves, func(a, b retention.Move) int { return int(b.Records - a.Records) })
+		more := max(len(e.Moves)-movesShown, 0)
+		e.Moves = e.Moves[:len(e.Moves)-more]
+		all = append(all, ruleEffect{e, more})
+	}
+	return all
 }
 
 // previewRule shows what a version would do, before anything is stored.
@@ -93,12 +110,7 @@ func previewRule(v *visit) error {
 		return v.refusedRule(p, r, err)
 	}
 	p.At = v.lang.date(preview.At)
-	for _, e := range preview.Effects {
-		slices.SortStableFunc(e.Moves, func(a, b retention.Move) int { return int(b.Records - a.Records) })
-		more := max(len(e.Moves)-movesShown, 0)
-		e.Moves = e.Moves[:len(e.Moves)-more]
-		p.Effects = append(p.Effects, ruleEffect{e, more})
-	}
+	p.Effects = largest(preview.Effects)
 	return v.showRule(http.StatusOK, p)
 }
 

@@ -28,6 +28,7 @@ type runView struct {
 	Values map[string]string
 	Chosen map[string]bool // records that are marked
 	Fields map[string]api.FieldError
+	Wrong  []api.FieldError // with the archive's answer as a file
 }
 
 // runViews are the records of a run that can be looked at, with the query for them.
@@ -137,8 +138,12 @@ func (p runView) DecidedByMe() bool { return slices.ContainsFunc(p.Deciders, p.M
 
 // Running reports whether the page changes by itself.
 func (p runView) Running() bool {
-	return p.Collecting || p.Status == "executing" || p.Status == "completed" && p.Certificate == ""
+	return p.Collecting || p.Status == "executing" || p.Status == "completed" && p.Certificate == "" && p.CertificateWaits == ""
 }
+
+// CertificateRule is the rule that a class has to name so that certificates can be
+// archived in it.
+func (runView) CertificateRule() string { return retention.CertificateRule }
 
 // Listed is how many records were taken into the run, and Done how many of them are
 // behind it.

@@ -1,12 +1,14 @@
 package ui
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"bestand/api"
+	"bestand/preservation/dip"
 )
 
 // act does something to a run and comes back to it. What the interface refuses is shown
@@ -123,6 +125,46 @@ func offerRun(v *visit) error {
 // offerList is the offer to the archive as xdomea (Anbieteverzeichnis, 0501).
 func offerList(v *visit) error {
 	return v.stream(joinPath("/v1/disposals/", v.r.PathValue("id"), "/xdomea"))
+}
+
+// answerPattern is the form that comes with the archive's answer as xdomea.
+const (
+	answerPattern = "POST /aussonderung/laeufe/{id}/antwort"
+	answerBytes   = dip.MaxAnswer
+)
+
+// readAnswer notes what the archive answered in a message of xdomea
+// (Bewertungsverzeichnis, 0502), in a ZIP or not.
+func readAnswer(v *visit) error {
+	message, err := v.formFile()
+	if err != nil {
+		return err
+	}
+	if message == nil {
+		return v.refusedAnswer(http.StatusUnprocessableEntity, "required", nil)
+	}
+	media := "application/xml"
+	if bytes.HasPrefix(message, []byte("PK")) {
+		media = dip.XdomeaType
+	}
+	err = v.sendFile(joinPath("/v1/disposals/", v.r.PathValue("id"), "/xdomea"), media, message, nil)
+	if wrong, status := wrongIn(err); wrong != nil {
+		return v.refusedAnswer(status, "plan", wrong)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect(joinPath("/aussonderung/laeufe/", v.r.PathValue("id")), "run-answered")
+}
+
+// refusedAnswer shows the run with what is wrong with a message.
+func (v *visit) refusedAnswer(status int, code string, wrong []api.FieldError) error {
+	p, err := v.run(url.Values{})
+	if err != nil {
+		return err
+	}
+	p.Path, p.Wrong, p.Fields = p.at(url.Values{}), wrong, map[string]api.FieldError{"file": {Code: code}}
+	return v.showRun(status, p)
 }
 
 // approveRun is the second person's. What was looked at is what is approved: a run that

@@ -133,8 +133,8 @@ func (v *visit) checkToken(token string) error {
 func (v *visit) parseForm() error {
 	var most int64 = formBytes
 	parse := v.r.ParseForm
-	if v.r.Pattern == planPattern { // stays in memory, file and all
-		most, parse = planBytes, func() error { return v.r.ParseMultipartForm(planBytes) }
+	if bytes := fileForms[v.r.Pattern]; bytes > 0 { // stays in memory, file and all
+		most, parse = bytes, func() error { return v.r.ParseMultipartForm(bytes) }
 	}
 	body := v.r.Body
 	v.r.Body = http.MaxBytesReader(v.w, body, most)

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -73,6 +73,27 @@ func (p setupView) Failed() (n int) {
 	}
 	return n
 }
+
+// holder is who a certificate names (RFC 4514), as people call them: the name, and the
+// organisation where it is another word; the whole text where there is no name.
+func holder(dn string) string {
+	parts := map[string]string{}
+	for _, m := range attribute.FindAllStringSubmatch(dn, -1) {
+		parts[m[1]] = escaped.ReplaceAllString(m[2], "$1")
+	}
+	switch {
+	case parts["CN"] == "":
+		return dn
+	case parts["O"] == "" || parts["O"] == parts["CN"]:
+		return parts["CN"]
+	}
+	return parts["CN"] + " (" + parts["O"] + ")"
+}
+
+var (
+	attribute = regexp.MustCompile(`(?:^|[,+])([A-Z0-9.]+)=((?:[^,+\\]|\\.)*)`)
+	escaped   = regexp.MustCompile(`\\(.)`)
+)
 
 // stepAt is the place of a step by its key or its path; -1 when there is none.
 func stepAt(name string) int {
@@ -289,18 +310,21 @@ func setPlan(v *visit) error {
 		preview = a.Preview
 		put = func() error { return v.post("/v1/classification/template", shipped.Items[0], nil) }
 	case "file":
-		var media string
-		if text, media, err = v.planFile(); err != nil {
+		if text, err = v.formFile(); err != nil {
 			return err
 		}
 		if text == nil {
 			p.Fields["file"] = api.FieldError{Code: "required"}
 			return v.showSetup(http.StatusUnprocessableEntity, p)
 		}
-		if err := v.sendPlan("/v1/classification/preview?examples=0", media, text, &preview); err != nil {
+		media := "text/csv"
+		if bytes.HasPrefix(bytes.TrimLeft(text, "\ufeff \t\r\n"), []byte("<")) {
+			media = "application/xml"
+		}
+		if err := v.sendFile("/v1/classification/preview?examples=0", media, text, &preview); err != nil {
 			return v.refusedPlan(p, err)
 		}
-		put = func() error { return v.sendPlan("/v1/classification", media, text, nil) }
+		put = func() error { return v.sendFile("/v1/classification", media, text, nil) }
 	default:
 		p.Fields["plan"] = api.FieldError{Code: "required"}
 		return v.showSetup(http.StatusUnprocessableEntity, p)
@@ -320,50 +344,14 @@ func setPlan(v *visit) error {
 	return v.advance("plan", "plan-set")
 }
 
-// planFile is the file that came with the form, nil if none did, and what it is.
-func (v *visit) planFile() (text []byte, media string, err error) {
-	f, head, err := v.r.FormFile("file")
-	if errors.Is(err, http.ErrMissingFile) || err == nil && head.Filename == "" {
-		return nil, "", nil
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	defer f.Close()
-	if text, err = io.ReadAll(f); err != nil { // planBytes at most
-		return nil, "", err
-	}
-	if bytes.HasPrefix(bytes.TrimLeft(text, "\ufeff \t\r\n"), []byte("<")) {
-		return text, "application/xml", nil
-	}
-	return text, "text/csv", nil
-}
-
-func (v *visit) sendPlan(path, media string, text []byte, into any) error {
-	r, err := http.NewRequestWithContext(v.r.Context(), http.MethodPost, path, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("Content-Type", media)
-	return v.send(r, into)
-}
-
-// wrongShown is how many faults of a file the page names.
-const wrongShown = 20
-
 // refusedPlan says what is wrong with a plan, by line and column of its file.
 func (v *visit) refusedPlan(p setupView, err error) error {
-	var e *refusal
-	if !errors.As(err, &e) || faults(err) == nil {
+	wrong, status := wrongIn(err)
+	if wrong == nil {
 		return err
 	}
-	p.Fields = map[string]api.FieldError{"file": {Code: "plan"}}
-	p.Wrong = e.problem.Errors[:min(len(e.problem.Errors), wrongShown)]
-	if len(p.Wrong) == 0 {
-		p.Wrong = []api.FieldError{{Code: e.code, Detail: e.problem.Detail}}
-	}
-	return v.showSetup(e.status, p)
+	p.Fields, p.Wrong = map[string]api.FieldError{"file": {Code: "plan"}}, wrong
+	return v.showSetup(status, p)
 }
 
 func trySeal(v *visit) error { return v.trial("seal") }

@@ -128,6 +128,8 @@ func functions(l *language, a *assets) template.FuncMap {
 		"detail":   l.detail,
 		"audited":  l.audited,
 		"base":     path.Base,
+		"holder":   holder,
+		"wrong":    l.wrong,
 	}
 }
 

@@ -103,7 +103,13 @@ func (l *language) coded(kind string, code any) string {
 	if p, ok := l.words[key]; ok {
 		return p.text
 	}
-	if kind == "finding" { // of metadata, as the interface calls what is wrong with a field
+	switch kind {
+	case "filefault": // that of a field, or of what is archived
+		if _, ok := l.words["fault."+fmt.Sprint(code)]; !ok {
+			return l.coded("finding", code)
+		}
+		return l.coded("fault", code)
+	case "finding": // of metadata, as the interface calls what is wrong with a field
 		return l.coded("fault", code)
 	}
 	if name, _, of := strings.Cut(fmt.Sprint(code), "-"); of && kind == "field" { // the same field of several things

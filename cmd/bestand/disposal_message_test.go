@@ -44,6 +44,20 @@ func TestDisposalMessages(t *testing.T) {
 		`<x:BewertetesObjekt><x:ID>%s</x:ID><x:Aussonderungsart><x:Aussonderungsart><code>A</code></x:Aussonderungsart></x:Aussonderungsart></x:BewertetesObjekt></x:Aussonderung.Bewertungsverzeichnis.0502>`, process, object), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// A person reads it in on the page of the run as well.
+	at := "/aussonderung/laeufe/" + run.ID
+	otto := staffed(t, in).add(t, "otto", "records_officer").get(at).want(200, "Antwort als xdomea-Datei einlesen")
+	for _, c := range []struct {
+		file   string
+		status int
+		says   string
+	}{{offer, 422, "Diese Antwort passt nicht"}, {answer, 200, "Die Antwort des Archivs ist eingetragen"}} {
+		message, err := os.ReadFile(c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		otto.file(at+"/antwort", filepath.Base(c.file), string(message)).want(c.status, c.says)
+	}
 	if said := disposal(0, "answer", "--xdomea", answer, run.ID); !strings.Contains(said, "to be archived 1") {
 		t.Error(said)
 	}

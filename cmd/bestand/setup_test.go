@@ -52,7 +52,8 @@ func TestVisitorsSetup(t *testing.T) {
 		return admin.plan(choice, name, text)
 	}
 	plan("file", "", "").want(422, `href="#f-file"`)
-	plan("file", "plan.csv", "Kennzeichen;Übergeordnet;Bezeichnung\n1;9;Ohne Oberes\n").want(422, "An dieser Datei stimmt etwas nicht", "wurde nicht übernommen")
+	plan("file", "plan.csv", "Kennzeichen;Übergeordnet;Bezeichnung\n1;9;Ohne Oberes\n").want(422, "An dieser Datei stimmt etwas nicht", "wurde nicht übernommen", "Zeile 2, Spalte Übergeordnet: gibt es im Aktenplan nicht")
+	plan("file", "plan.csv", "Kennzeichen;Bezeichnung\n1;\n1;Zweimal\n").want(422, "<li>Zeile 2, Spalte Bezeichnung: fehlt</li>", "Zeile 3, Spalte Kennzeichen: „1“ steht mehr als einmal da")
 	plan("file", "plan.xml", "<kein/>").want(422, "An dieser Datei stimmt etwas nicht")
 	plan("file", "groß.csv", strings.Repeat("x", 9<<20)).want(413)
 	classes := func() map[string]bool {
@@ -77,9 +78,9 @@ func TestVisitorsSetup(t *testing.T) {
 	}
 	plan("keep", "", "").want(200, "Siegel und Zeitstempel", "nicht qualifiziert", "--tsa-url")
 
-	admin.fill("/einrichtung/siegel").want(200, "Alles funktioniert", "Zeitstempel erhalten", "Siegel nicht qualifiziert")
+	admin.fill("/einrichtung/siegel").want(200, "Alles funktioniert", "Zeitstempel erhalten", "Siegel nicht qualifiziert", "Archivsiegel Bestand (Bestand)").wantNot("<code>time-stamp</code>", "Meldung des Programms")
 	admin.fill("/einrichtung/siegel/weiter").want(200, "Behälter dieses Mandanten", "bestand-musterstadt")
-	admin.fill("/einrichtung/speicher").want(200, "Alles funktioniert", "Behälter des Mandanten schreibt", "Zweite Kopie: keine eingerichtet")
+	admin.fill("/einrichtung/speicher").want(200, "Alles funktioniert", "Behälter des Mandanten schreibt", "Zweite Kopie: keine eingerichtet", "Der Speicher hält dieses Versprechen").wantNot("Meldung des Programms")
 	admin.fill("/einrichtung/speicher/weiter").want(200, "So ist das Archiv eingerichtet", "Eine weitere Person darf zustimmen")
 
 	// It is no wall, nobody else sees it, and it survives the end of the program.
@@ -154,17 +155,23 @@ func TestSetupMovesRecords(t *testing.T) {
 	admin.get("/verwaltung").want(200, `href="/einrichtung"`)
 }
 
-// plan sends the form for a file plan as a browser does.
+// plan sends the form for a file plan.
 func (v *visitor) plan(choice, name, text string, more ...string) *visitor {
+	v.Helper()
+	return v.file("/einrichtung/aktenplan", name, text, append(more, "plan", choice)...)
+}
+
+// file sends a form that comes with a file as a browser does; without a name none was
+// chosen.
+func (v *visitor) file(action, name, text string, fields ...string) *visitor {
 	v.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
-	for field, values := range v.form("/einrichtung/aktenplan") {
+	for field, values := range v.form(action) {
 		w.WriteField(field, values[0])
 	}
-	w.WriteField("plan", choice)
-	for i := 0; i+1 < len(more); i += 2 {
-		w.WriteField(more[i], more[i+1])
+	for i := 0; i+1 < len(fields); i += 2 {
+		w.WriteField(fields[i], fields[i+1])
 	}
 	p, err := w.CreateFormFile("file", name)
 	if err != nil {
@@ -172,7 +179,7 @@ func (v *visitor) plan(choice, name, text string, more ...string) *visitor {
 	}
 	io.WriteString(p, text)
 	w.Close()
-	return v.send("POST", "/einrichtung/aktenplan", w.FormDataContentType(), &body)
+	return v.send("POST", action, w.FormDataContentType(), &body)
 }
 
 // TestPagesSetup looks at each step of the guided set-up, as TestPages does at the

@@ -37,6 +37,20 @@ func TestVisitorsOffice(t *testing.T) {
 	olga.fill(preview, rule("8")...).want(409, "Jemand anderes hat diese Regel inzwischen geändert", "20 Jahre", "8 Jahre", `value="8"`)
 	olga.fill(preview, rule("8")...).want(200, "Noch ist nichts gespeichert")
 
+	// Rules as a file: what is wrong is said by line and column, what it does before it
+	// is stored.
+	const sheet, row = "/aussonderung/regeln/datei", "neu;;Neue Regel;;closure;3 Jahre 6 Monate;Tag;;;;;;;;;V;;;;;;Satzung §1;;;;;;\r\n"
+	rules := otto.get("/aussonderung/regeln").want(200, "/aussonderung/regeln.csv", sheet).get("/aussonderung/regeln.csv").want(200, "Kurzname;Fassung;Titel").page
+	paula.get("/aussonderung/regeln").want(200, "/aussonderung/regeln.csv").wantNot(sheet).get(sheet).want(403)
+	otto.get(sheet).want(200).file(sheet, "", "").want(422, "Dateien: fehlt", `href="#f-file"`)
+	otto.file(sheet, "regeln.csv", "Kurzname;Titel;Frist\nneu;;zehn\n").want(422, "An dieser Datei stimmt etwas nicht", "Zeile 2, Spalte Frist: „zehn“ ist in dieser Spalte nicht zu lesen", "<li>Zeile 2, Spalte Titel: fehlt</li>")
+	otto.file(sheet, "regeln.csv", rules).want(200, "Die Datei sagt nichts Neues")
+	otto.file(sheet, "regeln.csv", strings.Repeat("x", 800_000)).want(413)
+	otto.get(sheet).file(sheet, "regeln.csv", rules+row).want(200, "1 Regel bekommt eine neue Fassung.", "Noch ist nichts gespeichert.", "Neue Regel")
+	olga.get(sheet).file(sheet, "regeln.csv", rules+strings.Replace(row, ";;Neue", ";1;Neue", 1)).want(409, "Jemand anderes hat inzwischen etwas geändert")
+	otto.fill(sheet+"/uebernahme").want(200, "Die neuen Fassungen sind in Kraft", "Neue Regel", "3 Jahre 6 Monate")
+	otto.get("/aussonderung/regeln.csv").want(200, "neu;1;Neue Regel")
+
 	// Where the policy asks for it a second person has to agree.
 	c.do("PUT", "/v1/rules/policy", strings.NewReader(`{"approve_rules":true}`), "Content-Type", "application/json").want(t, 200)
 	olga.get(edit).fill(preview, rule("8")...).want(200, "muss eine zweite Person zustimmen")

@@ -164,8 +164,16 @@ func TestVisitorsDispose(t *testing.T) {
 	otto.get(at).want(200, `href="/akte/`+claimed+`/paket?profile=xdomea&amp;disposal=`)
 	otto.get("/akte/" + claimed + "/paket?profile=xdomea&disposal=" + strings.TrimPrefix(at, "/aussonderung/laeufe/")).want(200)
 	otto.get(at).fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", "2026-01-02").want(422, "Unser Exemplar: fehlt", "Ü 3/26")
+	plan := string(c.get("/v1/classification", "Accept", "text/csv").want(t, 200).body)
+	c.do("POST", "/v1/classification", strings.NewReader(strings.ReplaceAll(plan, retention.CertificateRule, "")), "Content-Type", "text/csv").want(t, 201)
 	otto.fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", "2026-01-02", "own_copy", "keep").want(200, "Die Übernahme ist eingetragen")
 	eventually(t, "the run has ended", func() bool { return strings.Contains(otto.get(at).page, "Zum Vernichtungsnachweis") })
+
+	// Its class was taken out of the plan: the page says what to do, and that is enough.
+	const waits = "Der Nachweis kann noch nicht archiviert werden"
+	otto.want(200, waits, "nennt die Regel "+retention.CertificateRule).wantNot("Der Nachweis wird archiviert")
+	c.do("POST", "/v1/classification", strings.NewReader(plan), "Content-Type", "text/csv").want(t, 201)
+	otto.get(at).want(200).wantNot(waits)
 	paula.get(at+"/nachweis").want(200, "Vernichtungsnachweis", gone, "otto", "paula", "Kreisarchiv", "30 Tage", "Eine Sperre hält sie fest").wantNot("Urlaub")
 	paula.get(at+"/nachweis/json").want(200, gone)
 	var certificate retention.Certificate

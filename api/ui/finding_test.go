@@ -1,0 +1,52 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestDetail: sentences of the archive are read in the reader's language, with what they
+// say; others stay as they are.
+func TestDetail(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
+	de, en := languages[0], languages[1]
+	for text, want := range map[string]string{
+		"2 files, 1038653 bytes received and durably staged":                        "Dateien: 2, zusammen 1.038.653 Byte; sicher gespeichert",
+		"Compared with the source: 1 pages of an unknown number, 28 letters of 28.": "Mit dem Original verglichen: Seiten 1 von unbekannt vielen, Buchstaben 28 von 28",
+		"Valid PDF/A-2b.": "Gültiges PDF/A-2b",
+		"SHA-256 and SHA-512 are those of the reception":                                           "SHA-256 und SHA-512",
+		"a/1.json was written, read back unchanged, and is locked until 2026-12-06 (COMPLIANCE).":  "a/1.json wurde geschrieben, unverändert zurückgelesen und ist bis 06.12.2026 geschützt (COMPLIANCE).",
+		"It says 2026-07-01T22:30:00Z.":                                                            "Der Zeitstempel nennt 02.07.2026, 00:30 Uhr.",
+		"token 17 says 2026-07-01T22:30:00.5Z":                                                     "Der Zeitstempel nennt 02.07.2026, 00:30 Uhr.",
+		"The store does not keep the promise that a lock holds: 403 denied. Do not archive there.": "Der Speicher hält dieses Versprechen nicht: 403 denied. Archivieren Sie dort nichts.",
+		"something that nobody has words for":                                                      "",
+	} {
+		if got := de.detail(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+		if got := en.detail(text); got != text {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	for _, d := range details {
+		if strings.Count(de.words[d.key].text, "%s") > d.form.NumSubexp() {
+			t.Errorf("%s takes more values than its sentence has", d.key)
+		}
+	}
+}
+
+// TestHolder: a certificate is called by the name in it.
+func TestHolder(t *testing.T) {
+	for dn, want := range map[string]string{
+		`CN=Archivsiegel Bestand,OU=self-made\, not qualified,O=Bestand,C=DE`: "Archivsiegel Bestand (Bestand)",
+		`CN=Stadt Muster\, Siegel,O=Stadt Muster\, Siegel`:                    "Stadt Muster, Siegel",
+		`OU=a\,CN=b,O=Stadt`: `OU=a\,CN=b,O=Stadt`,
+		"":                   "",
+	} {
+		if got := holder(dn); got != want {
+			t.Errorf("%q: %q, want %q", dn, got, want)
+		}
+	}
+}
