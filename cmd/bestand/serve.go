@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -328,6 +329,12 @@ func (s *service) verify(ctx context.Context, t *catalog.Tenant, id preservation
 	findings, err := s.checker(s.pipeline.WorkDir).Record(ctx, t, store, id)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(findings, func(f preservation.Finding) bool { return f.Severity == preservation.Failed }) {
+		err := s.scrub.Report(ctx, t, id)
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) && !errors.Is(err, catalog.ErrDestroyed) { // what is wrong is answered in any case
+			s.log.ErrorContext(ctx, "fixity: what a verification found could not be noted", "tenant", string(t.ID()), "record", string(id), "err", err)
+		}
 	}
 	proved, err := s.notary.Prove(ctx, t, id)
 	return append(findings, proved...), err

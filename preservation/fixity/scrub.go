@@ -213,7 +213,7 @@ func (l *look) record(ctx context.Context, id preservation.RecordID) error {
 		return err
 	}
 	failed := failedOf(found)
-	if err := l.note(ctx, l.t, id, failed, pair != nil); err != nil || len(failed) == 0 {
+	if err := l.note(ctx, l.t, id, failed, l.checked(id, pair)); err != nil || len(failed) == 0 {
 		return err
 	}
 	mended, err := l.restore(ctx, l.t, l.store, pair, id, failed)
@@ -230,7 +230,43 @@ func (l *look) record(ctx context.Context, id preservation.RecordID) error {
 	if pair, found, err = l.second(ctx, id, found); err != nil {
 		return err
 	}
-	return l.note(ctx, l.t, id, failedOf(found), pair != nil)
+	return l.note(ctx, l.t, id, failedOf(found), l.checked(id, pair))
+}
+
+// Report notes and tells what is wrong with a record that was found damaged out of its
+// turn, as by a verification on demand. The repair is left to the job, which mends one
+// record at a time: it takes up those with findings that it did not look at for a day.
+func (s *Scrub) Report(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
+	if _, err := t.Head(ctx, id); err != nil {
+		return err
+	}
+	store, err := s.Store(ctx, t)
+	if err != nil {
+		return err
+	}
+	found, err := s.find(ctx, t, store, id)
+	if err != nil {
+		return err
+	}
+	failed := failedOf(found)
+	if len(failed) == 0 {
+		return nil
+	}
+	if failed, err = s.withCopy(ctx, t, id, failed); err != nil {
+		return err
+	}
+	return s.note(ctx, t, id, failed, nil)
+}
+
+// withCopy adds what is known to be wrong with the second copy of a record.
+func (s *Scrub) withCopy(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, found []preservation.Finding) ([]preservation.Finding, error) {
+	before, err := t.View().Findings(ctx, id)
+	for _, f := range before {
+		if aboutCopy(f) {
+			found = append(found, f)
+		}
+	}
+	return found, err
 }
 
 // restore makes right again what can be: locks, and with a second copy bytes.
@@ -265,12 +301,7 @@ func (l *look) second(ctx context.Context, id preservation.RecordID, found []pre
 		}
 		l.leave(ctx, fmt.Errorf("record %s: %w", id, err))
 	}
-	before, err := l.t.View().Findings(ctx, id)
-	for _, f := range before {
-		if aboutCopy(f) {
-			found = append(found, f)
-		}
-	}
+	found, err := l.withCopy(ctx, l.t, id, found)
 	return nil, found, err
 }
 
@@ -348,11 +379,24 @@ func failedOf(found []preservation.Finding) (failed []preservation.Finding) {
 	return failed
 }
 
-// note keeps what a look at a record has come to. The alarm does not wait for the
-// bucket, which may be what is broken.
-func (s *Scrub) note(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, failed []preservation.Finding, copied bool) error {
+// checked notes when a record was looked at in its turn, with its second copy if both
+// were there.
+func (l *look) checked(id preservation.RecordID, pair *Pair) func(*catalog.Tx) error {
+	at := l.Checker.Now()
+	return func(x *catalog.Tx) error {
+		if pair != nil {
+			if err := x.SetCopyChecked(id, at); err != nil {
+				return err
+			}
+		}
+		return x.SetChecked(id, at)
+	}
+}
+
+// note keeps what a look at a record has come to, and with it what also does, unless
+// that is nil. The alarm does not wait for the bucket, which may be what is broken.
+func (s *Scrub) note(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, failed []preservation.Finding, also func(*catalog.Tx) error) error {
 	var fresh []preservation.Finding
-	at := s.Checker.Now()
 	err := t.Update(ctx, func(x *catalog.Tx) (err error) {
 		if fresh, err = x.SetFindings(id, failed); err != nil {
 			return err
@@ -362,12 +406,10 @@ func (s *Scrub) note(ctx context.Context, t *catalog.Tenant, id preservation.Rec
 				return err
 			}
 		}
-		if copied {
-			if err := x.SetCopyChecked(id, at); err != nil {
-				return err
-			}
+		if also == nil {
+			return nil
 		}
-		return x.SetChecked(id, at)
+		return also(x)
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,49 @@ func TestScrub(t *testing.T) {
 				t.Errorf("%+v %v", f, err)
 			}
 		})
+	}
+}
+
+// TestReport: what a verification on demand finds is noted as what the job finds is, and
+// stays in turn to be repaired.
+func TestReport(t *testing.T) {
+	a := archive(t)
+	var log bytes.Buffer
+	s := a.scrub(t, &log, a.bucket)
+	run(t, s, a)
+	before, err := a.tenant.View().Checked(t.Context(), a.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := preservation.Finding{Code: fixity.CodeCopyGone, Severity: preservation.Failed, Subject: "x"}
+	if err := a.tenant.Update(t.Context(), func(x *catalog.Tx) error { _, err := x.SetFindings(a.id, []preservation.Finding{copied}); return err }); err != nil {
+		t.Fatal(err)
+	}
+	report := func() catalog.Check {
+		t.Helper()
+		if err := s.Report(t.Context(), a.tenant, a.id); err != nil {
+			t.Fatal(err)
+		}
+		check, err := a.tenant.View().Checked(t.Context(), a.id)
+		if err != nil || !check.At.Equal(before.At) || !slices.ContainsFunc(check.Findings, func(f preservation.Finding) bool { return f.Code == copied.Code }) {
+			t.Fatalf("%+v %v", check, err)
+		}
+		return check
+	}
+	if check := report(); len(check.Findings) != 1 || log.Len() > 0 || len(a.told(t)) > 0 {
+		t.Errorf("intact, and %+v, %s", check, &log)
+	}
+	edit(t, a.file, flipBit)
+	check := report()
+	report() // it is told once
+	if told := a.told(t); len(told) != 1 || told[0].Outcome != preservation.Failure || !strings.Contains(told[0].Detail, fixity.CodeObjectDigest) {
+		t.Errorf("events %+v", told)
+	}
+	if n := a.audited(t, "fixity.finding"); n != len(check.Findings)-1 || n == 0 || strings.Count(log.String(), "\n") != n {
+		t.Errorf("%d entries of the audit log, %+v\n%s", n, check, &log)
+	}
+	if err := s.Report(t.Context(), a.tenant, preservation.RecordID(preservation.NewID(time.Now()))); !errors.Is(err, catalog.ErrNotFound) {
+		t.Error(err)
 	}
 }
 
