@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"bestand/ingest/convert"
@@ -21,6 +23,7 @@ import (
 	"bestand/ingest/invoice"
 	"bestand/ingest/mail"
 	"bestand/preservation/pkcs11"
+	"bestand/preservation/verdict"
 )
 
 // command is one subcommand. Its error is printed once, by main.
@@ -166,10 +169,15 @@ func flags(name string, stderr io.Writer) *flag.FlagSet {
 	return fs
 }
 
+// parse reads the flags. One that stands behind the first argument would be taken for an
+// argument itself; who means one that begins so writes -- before it.
 func parse(fs *flag.FlagSet, args []string) error {
 	err := fs.Parse(args)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		return usageError{err}
+	}
+	if late := slices.IndexFunc(fs.Args(), func(a string) bool { return strings.HasPrefix(a, "--") }); late >= 0 && !slices.Contains(args, "--") {
+		return usageError{fmt.Errorf("%s: flags come before %s", verdict.Legible(fs.Arg(late)), verdict.Legible(fs.Arg(0)))}
 	}
 	return err
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"bestand/ingest"
@@ -28,8 +27,8 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		fs.Usage()
 		return usageError{errors.New("which package?")}
 	}
-	if slices.ContainsFunc(fs.Args()[1:], verdict.IsEvidence) {
-		return usageError{errors.New("an evidence record comes first, and behind it the files that it is about; one record at a time")}
+	if err := verdict.Order(fs.Args()); err != nil {
+		return usageError{err}
 	}
 	roots, err := verdict.Anchors(*trust)
 	if err != nil {

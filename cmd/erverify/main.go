@@ -52,6 +52,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (bool, er
 		fs.Usage()
 		return false, errors.New("which evidence record, or which package?")
 	}
+	if err := verdict.Order(fs.Args()); err != nil {
+		return false, err
+	}
 	roots, err := verdict.Anchors(*trust)
 	if err != nil {
 		return false, err

@@ -108,8 +108,11 @@ func TestErverify(t *testing.T) {
 		{"other ZIP", []string{"--trust", ca, file("bag.zip", zipped(t, "akte/bagit.txt", "akte/data/a.txt"))}, 2, "without metadata/descriptive/record.json"},
 		{"XAIP", []string{"--trust", ca, file("akte.xml", []byte("<?xml version='1.0'?><XAIP/>"))}, 2, "of an XAIP"},
 		{"no such file", []string{record, filepath.Join(dir, "fehlt")}, 2, "no such file"},
+		{"record alone", []string{"--trust", ca, record}, 2, "behind an evidence record come the package or the files"},
+		{"record behind the package", []string{"--trust", ca, zip, record}, 2, "an evidence record comes first"},
+		{"flag behind", []string{record, zip, "--trust", ca}, 2, "flags come before files"},
 		{"nothing", nil, 2, "which evidence record"},
-		{"no anchor", []string{"--trust", zip, record}, 2, "no certificate"},
+		{"no anchor", []string{"--trust", zip, record, zip}, 2, "no certificate"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,19 @@ import (
 // IsEvidence tells an evidence record by its name.
 func IsEvidence(path string) bool {
 	return strings.HasSuffix(path, ".er") || strings.HasSuffix(path, ".ers")
+}
+
+// Order refuses arguments of which nothing could be said, or not what was meant.
+func Order(files []string) error {
+	switch {
+	case slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, "--") }):
+		return errors.New("flags come before files")
+	case slices.ContainsFunc(files[min(1, len(files)):], IsEvidence):
+		return errors.New("an evidence record comes first, and behind it the files that it is about; one record at a time")
+	case len(files) == 1 && IsEvidence(files[0]):
+		return fmt.Errorf("%s: behind an evidence record come the package or the files that it is about", files[0])
+	}
+	return nil
 }
 
 // ErrForeign means that a file is of a form that holds evidence, but is not judged here.
