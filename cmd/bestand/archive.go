@@ -382,10 +382,15 @@ func (a *archive) store(ctx context.Context, t *catalog.Tenant) (preservation.St
 }
 
 // addTenant adds a municipality with everything it needs. What an interruption
-// leaves out is made up for at the next start (completeTenant).
+// leaves out is made up for at the next start (completeTenant). Who is refused gets no
+// bucket; of two at the same time that want one name the other's stays, empty, for the next
+// tenant of its identifier.
 func (a *archive) addTenant(ctx context.Context, info catalog.TenantInfo, actor string) (catalog.TenantInfo, error) {
 	if !info.ID.Valid() || info.ID == "staging" || info.ID == "probe" || len(a.bucketName(info.ID)) > 63 {
 		return info, fmt.Errorf("tenant %q: want up to 40 lower-case letters, digits and hyphens, other than staging and probe", info.ID)
+	}
+	if err := a.catalog.TenantFree(ctx, info); err != nil {
+		return info, err
 	}
 	if _, err := a.bucket(ctx, info.ID); err != nil {
 		return info, err

@@ -77,6 +77,14 @@ func (a *archive) rebuild(ctx context.Context, complete []string, stdout io.Writ
 		}
 		switch whose, err := a.tenantOf(ctx, preservation.TenantID(id)); {
 		case errors.Is(err, catalog.ErrNotFound):
+			empty, err := a.emptyBucket(ctx, preservation.TenantID(id))
+			if err != nil {
+				return problems, fmt.Errorf("bucket %s: %w", name, err)
+			}
+			if empty {
+				fmt.Fprintf(stdout, "bucket %s: empty, left by a tenant that was not created; the next of this identifier gets it\n", name)
+				continue
+			}
 			fmt.Fprintf(stdout, "bucket %s: not restored, nothing in it says of which tenant it is\n", name)
 			problems++
 			continue
@@ -183,6 +191,18 @@ func (a *archive) tenantOf(ctx context.Context, id preservation.TenantID) (prese
 		return "", err
 	}
 	return ledger.TenantOf(ctx, store)
+}
+
+// emptyBucket reports whether the bucket that has a tenant's name holds nothing at all.
+func (a *archive) emptyBucket(ctx context.Context, id preservation.TenantID) (bool, error) {
+	store, err := a.bucket(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	for _, err := range store.Versions(ctx, "") {
+		return false, err
+	}
+	return true, nil
 }
 
 func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, read *fulltexts) (ledger.Report, error) {

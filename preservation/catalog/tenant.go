@@ -98,6 +98,25 @@ func (x *tx) alone(info TenantInfo) error {
 	return nil
 }
 
+// TenantFree refuses, with ErrConflict as CreateTenant does, a tenant that cannot be added.
+// It keeps nobody from taking identifier or name after that.
+func (db *DB) TenantFree(ctx context.Context, info TenantInfo) error {
+	return db.write(ctx, func(x *tx) error {
+		var taken int
+		if err := x.queryRow(`SELECT COUNT(*) FROM tenant WHERE id = $1`, string(info.ID)).Scan(&taken); err != nil {
+			return err
+		}
+		if taken > 0 {
+			return tenantTaken(info.ID)
+		}
+		return x.alone(info)
+	})
+}
+
+func tenantTaken(id preservation.TenantID) error {
+	return fmt.Errorf("there is a tenant %s already: %w", id, ErrConflict)
+}
+
 // CreateTenant adds a tenant. ErrConflict when the identifier is taken, or when another
 // tenant goes by the identifier or the name.
 func (db *DB) CreateTenant(ctx context.Context, info TenantInfo, actor string) error {
@@ -118,7 +137,7 @@ func (db *DB) CreateTenant(ctx context.Context, info TenantInfo, actor string) e
 		_, err := x.exec(`INSERT INTO tenant (id, name, settings, created_ms) VALUES ($1, $2, $3, $4)`,
 			string(info.ID), info.Name, string(settings), ms(db.now()))
 		if unique(err) {
-			return fmt.Errorf("there is a tenant %s already: %w", info.ID, ErrConflict)
+			return tenantTaken(info.ID)
 		}
 		if err != nil {
 			return err
