@@ -179,19 +179,11 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 	return out, version, nil
 }
 
-func (d *durable) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
-	if err := d.space.check(0); err != nil {
-		return s3response.CopyObjectOutput{}, err
-	}
-	naming := d.folders.naming(*in.Bucket)
-	defer naming.end()
-	naming.begin()
-	out, err := d.Posix.CopyObject(ctx, in)
-	naming.end()
-	if err = d.settle(err); err != nil {
-		return s3response.CopyObjectOutput{}, err
-	}
-	return out, nil
+// CopyObject is not offered: the backend names the copy before its lock is set and its
+// bytes are on disk. Nothing in an archive copies so; a client that has to can copy the
+// parts of an upload.
+func (d *durable) CopyObject(context.Context, s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
+	return s3response.CopyObjectOutput{}, s3err.GetAPIError(s3err.ErrNotImplemented)
 }
 
 func (d *durable) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {

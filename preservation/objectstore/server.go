@@ -109,7 +109,7 @@ func drain(active *atomic.Int64) {
 func openBackend(f *folder) (*durable, error) {
 	opts := posix.PosixOpts{
 		VersioningDir:       f.versions,
-		CopyObjectThreshold: 5 << 30,
+		CopyObjectThreshold: 5 << 30, // of a part
 	}
 	opts.SetNewDirPerm(0o700)
 	opts.SetNewFilePerm(0o600)
