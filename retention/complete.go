@@ -196,21 +196,32 @@ func (e *edit) unfinished(ctx context.Context, r *attempt, left []string) (reaso
 	if reason, err = e.approved(ctx, r.w); err != nil || reason != "" {
 		return reason, err
 	}
-	facts := &Facts{ID: id, Class: r.intent.Tombstone.Class}
 	row, err := e.v.Retention(ctx, id)
 	known := err == nil
 	switch {
 	case errors.Is(err, catalog.ErrNotFound) && len(left) > 0:
 		return "what is left of it is damaged, or only in the second copy, and does not say whether it may go: " + strings.Join(left, ", "), nil
 	case errors.Is(err, catalog.ErrNotFound):
+		row = catalog.Retention{Record: id, Class: r.intent.Tombstone.Class}
+		if len(r.intent.Files) > 0 {
+			row.Parent = r.intent.Files[0]
+		}
 	case err != nil:
 		return "", err
-	default:
-		all, err := gather(ctx, e.v, []catalog.Retention{row})
-		if err != nil {
-			return "", err
+	}
+	all, err := gather(ctx, e.v, []catalog.Retention{row})
+	if err != nil {
+		return "", err
+	}
+	facts := all[0]
+	if !known { // nor may the files be
+		at := facts
+		for _, file := range r.intent.Files {
+			if at.Parent = file; at.File == nil {
+				at.File = &Facts{ID: file}
+			}
+			at = at.File
 		}
-		facts = all[0]
 	}
 	if holds := e.plan.holds.On(e.plan.schedule, facts, e.now); len(holds) > 0 {
 		return "it is held: " + strings.Join(holds, ", "), nil
@@ -219,6 +230,9 @@ func (e *edit) unfinished(ctx context.Context, r *attempt, left []string) (reaso
 		row.Version = r.intent.Tombstone.Versions // those that are gone count: it was listed with them
 		j, err := judgeRow(ctx, e.v, e.plan, r.policy, e.now, row, r.w)
 		return j.reason, err
+	}
+	if r.intent.Files == nil && e.plan.holds.onRecords(e.now) {
+		return "a former release began its destruction and did not say to which file it belonged, and there are holds on records, of which one may be that file", nil
 	}
 	parts, err := e.v.Children(ctx, id)
 	if err == nil && len(parts) > 0 {

@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -314,4 +315,70 @@ func TestCompleteNothingBegun(t *testing.T) {
 	id := a.id()
 	a.vault.add(preservation.PackageKey(id, 1), []byte("package"), preservation.Lock{})
 	a.refuses(id, nil, preservation.PackageKey(id, 1))
+}
+
+// TestCompleteOfFile: a hold on the file to which a record belonged, or on a class of one
+// above, stands against its completion when no package of it is left that says so: the
+// announcement names them.
+func TestCompleteOfFile(t *testing.T) {
+	begun := func(t *testing.T) (a *archive, file, part preservation.RecordID) {
+		a = newArchive(t, "2026-02-01")
+		a.permit(contact)
+		m := a.metadata(contact, "2020-07-31")
+		file = a.keep(m)
+		m.Parent = file
+		m.Parent = a.keep(m)
+		part = a.keep(m)
+		a.night()
+		a.now = a.now.AddDate(0, 0, 20)
+		crash := errors.New("crash")
+		a.gate.Boundary = func(at string) error {
+			if at == "purged" {
+				return crash
+			}
+			return nil
+		}
+		if err := a.gate.Dispose(t.Context(), a.tenant, part); !errors.Is(err, crash) {
+			t.Fatal(err)
+		}
+		a.gate.Boundary = nil
+		lost(a, part)
+		return a, file, part
+	}
+	for name, gone := range map[string]bool{"the file is there": false, "the file is gone as well": true} {
+		t.Run(name, func(t *testing.T) {
+			a, file, part := begun(t)
+			h := a.hold(Scope{Records: []preservation.RecordID{file}})
+			other := a.keep(a.metadata(sickness, "2025-07-31"))
+			if gone {
+				a.behind(`DELETE FROM record WHERE id <> $1`, other)
+			}
+			a.refuses(part, nil, "it is held: "+h.ID)
+			if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
+				t.Fatal(err)
+			}
+			a.hold(Scope{Records: []preservation.RecordID{other}})
+			a.now = a.now.AddDate(0, 0, 1)
+			if err := a.gate.Complete(t.Context(), a.tenant, part, nil, "cli"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("a former release", func(t *testing.T) {
+		a, file, part := begun(t)
+		for _, k := range a.vault.objects {
+			if strings.HasPrefix(k.Key, preservation.EventPrefix(part)) {
+				k.data = regexp.MustCompile(`"files":\[[^]]*\],`).ReplaceAll(k.data, nil)
+				k.Size = int64(len(k.data))
+			}
+		}
+		h := a.hold(Scope{Records: []preservation.RecordID{file}})
+		a.refuses(part, nil, "did not say to which file it belonged")
+		if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.gate.Complete(t.Context(), a.tenant, part, nil, "cli"); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -16,9 +16,10 @@ import (
 // catalog has it the destruction goes on, or is called off; after a rebuild what is
 // there lives.
 type Intent struct {
-	Disposal  string            `json:"disposal"`
-	Packages  []string          `json:"packages"`  // keys that existed
-	Tombstone catalog.Tombstone `json:"tombstone"` // what will stay, but for the time
+	Disposal  string                  `json:"disposal"`
+	Packages  []string                `json:"packages"`  // keys that existed
+	Files     []preservation.RecordID `json:"files"`     // that it belonged to, the nearest first; null in those of former releases
+	Tombstone catalog.Tombstone       `json:"tombstone"` // what will stay, but for the time
 }
 
 // Phases of a disposal.
@@ -93,7 +94,7 @@ func (d *Disposer) begin(ctx context.Context, t *catalog.Tenant, id preservation
 		if w.Run != "" {
 			stone.Reason, stone.Actor, approver = j.run.reason(&j.item), j.run.Execution.By, j.run.Approval.By
 		}
-		w.Body, err = json.Marshal(Intent{Disposal: w.ID, Packages: packages, Tombstone: stone})
+		w.Body, err = json.Marshal(Intent{Disposal: w.ID, Packages: packages, Files: j.files, Tombstone: stone})
 		if err != nil {
 			return err
 		}
@@ -116,7 +117,8 @@ type judgement struct {
 	permit     Permit          // that allows it, or
 	run        Run             // that does
 	item       catalog.RunItem // of the run
-	reason     string          // why not; empty when it may go
+	files      []preservation.RecordID
+	reason     string // why not; empty when it may go
 }
 
 // judge evaluates a record by a plan. A destruction that is under way may go on under
@@ -137,6 +139,7 @@ func judgeRow(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, n
 	if err != nil {
 		return j, err
 	}
+	j.files = facts[0].files()
 	j.evaluation = Evaluate(p.schedule, *facts[0], p.holds, now, policy.zone())
 	parts, err := v.Children(ctx, row.Record)
 	if err != nil {

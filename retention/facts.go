@@ -23,6 +23,15 @@ type Facts struct {
 	File   *Facts
 }
 
+// files returns the file that a record belongs to and those above it, never nil.
+func (f *Facts) files() []preservation.RecordID {
+	ids := []preservation.RecordID{}
+	for ; f != nil && f.Parent != ""; f = f.File {
+		ids = append(ids, f.Parent)
+	}
+	return ids
+}
+
 // Trigger is an entry of a record's event log: something happened on a day
 // that starts or corrects a period. Entries are never changed; of several with
 // the same type the one recorded last counts.

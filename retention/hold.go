@@ -97,6 +97,19 @@ func (x *Holds) On(s *Schedule, f *Facts, now time.Time) (ids []string) {
 	return ids
 }
 
+// onRecords reports whether a hold stands on any single record.
+func (x *Holds) onRecords(now time.Time) bool {
+	if x == nil {
+		return false
+	}
+	for _, holds := range x.byRecord {
+		if slices.ContainsFunc(holds, func(h *Hold) bool { return h.Active(now) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // above calls fn with the holds on a class and on those above it. It also goes by
 // the form of the code ("63" holds "63.10"), so that a class that a later
 // classification dropped does not slip out of a hold.

@@ -124,7 +124,8 @@ before the loss; the next start prints a new administrator's token: bestand user
 add makes people anew, and the page of users says again which accounts are one
 person's. The service must be stopped. A catalog that is there already gets what
 it lacks; what an older one noted in its audit log meanwhile goes behind the
-newest entry of the bucket.`,
+newest entry of the bucket. --complete ends destructions that the loss cut off, if
+nothing is held: neither the record nor the files that it belonged to.`,
 	"doctor": `Looks for the programs that the archive uses and says of each which version is
 here, what is lost without it and how to have it. Changes nothing, and may be
 used beside a running service.`,
