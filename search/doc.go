@@ -16,7 +16,7 @@
 // A query is evaluated segment by segment as a set of documents; scores, sorting
 // and facets are worked out for the hits alone. The words, their positions and
 // frequencies are kept by bleve; what sorting, counting and frequent words need
-// of them is kept unpacked in memory, up to some 200 bytes per record. Everything
+// of them is kept unpacked in memory, up to some 220 bytes per record. Everything
 // that outside text can reach is bounded, and a query is refused only for its
 // size.
 //

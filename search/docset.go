@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"math/bits"
 	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -220,6 +221,27 @@ func (u *union) without(deleted *roaring.Bitmap) *roaring.Bitmap {
 		all.AndNot(deleted)
 	}
 	return all
+}
+
+// ranks tells which place ascending documents have in a set.
+type ranks struct {
+	bits   []uint64 // the set
+	word   int      // of bits
+	before int      // documents in the words before
+}
+
+func ranksIn(docs *roaring.Bitmap) ranks { return ranks{bits: docs.ToDense()} }
+
+// of returns how many documents of the set come before one, and whether it is in it.
+func (r *ranks) of(doc uint32) (int, bool) {
+	word, bit := int(doc/64), uint64(1)<<(doc%64)
+	if word >= len(r.bits) {
+		return 0, false
+	}
+	for ; r.word < word; r.word++ {
+		r.before += bits.OnesCount64(r.bits[r.word])
+	}
+	return r.before + bits.OnesCount64(r.bits[word]&(bit-1)), r.bits[word]&bit != 0
 }
 
 // postings reads the documents of terms, one after another.

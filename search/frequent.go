@@ -17,8 +17,9 @@ import (
 // is gone through at a byte or two per record; rarer ones are cheap to unpack.
 
 // bytesPerRecord bounds what is kept. With it a million records of half a page
-// have all their frequent words kept; for longer texts it is those used last.
-const bytesPerRecord = 128
+// have all their frequent words kept, and the positions of the middling ones; for
+// longer texts it is those used last.
+const bytesPerRecord = 160
 
 // largestShare is which share of the room a single word may take. A word that
 // stands in long texts again and again is not unpacked: it would drive out all
@@ -28,30 +29,34 @@ const largestShare = 8
 // frequentWords keeps what was unpacked of the frequent words of an open index:
 // those used last, within bytesPerRecord for each record of the index.
 type frequentWords struct {
-	mu     sync.Mutex
-	slots  map[wordKey]*wordSlot
-	warmed map[uint64]bool // segments
-	size   int             // bytes
-	limit  int
-	clock  uint64
-	least  uint64 // documents that have a frequent word; leastFrequent when zero
+	mu       sync.Mutex
+	slots    map[wordKey]*wordSlot
+	segments map[uint64]bool // that slots are of, and whether they were warmed
+	size     int             // bytes
+	limit    int
+	clock    uint64
+	least    uint64 // documents that have a frequent word; leastFrequent when zero
 }
 
 // leastFrequent is how many documents of a segment have a frequent word, and
-// shareFrequent which share of the segment. What rarer words cost a search is
-// two milliseconds at most on a million records.
+// shareFrequent which share of the segment. What the frequencies of rarer words
+// cost a search is two milliseconds at most on a million records.
 const (
 	leastFrequent = 2048
 	shareFrequent = 16
 )
 
-// include tells whether a word that these documents of a segment have is frequent.
-func (w *frequentWords) include(seg *scorch.SegmentSnapshot, docs *roaring.Bitmap) bool {
-	least := w.least
-	if least == 0 {
-		least = max(leastFrequent, uint64(seg.FullSize())/shareFrequent)
+// A middling word is one that a third as many documents have as a frequent one.
+// To read its positions costs a phrase several times as much as all else, so they
+// are kept too, but only where there is room left.
+const middling = 3
+
+// frequent is how many documents of a segment have a frequent word.
+func (w *frequentWords) frequent(seg *scorch.SegmentSnapshot) uint64 {
+	if w.least != 0 {
+		return w.least
 	}
-	return docs.GetCardinality() >= least
+	return max(leastFrequent, uint64(seg.FullSize())/shareFrequent)
 }
 
 type wordKey struct {
@@ -85,15 +90,20 @@ func (w *frequentWords) keep(s *scorch.IndexSnapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.limit = records * bytesPerRecord
+	gone := false
+	for id := range w.segments {
+		if !live[id] {
+			delete(w.segments, id)
+			gone = true
+		}
+	}
+	if !gone {
+		return
+	}
 	for k, s := range w.slots {
 		if !live[k.segment] {
 			w.size -= s.size
 			delete(w.slots, k)
-		}
-	}
-	for id := range w.warmed {
-		if !live[id] {
-			delete(w.warmed, id)
 		}
 	}
 }
@@ -105,12 +115,31 @@ func (w *frequentWords) total() int64 {
 	return int64(w.size)
 }
 
-// find returns what is unpacked of a word, and unpacks it first unless only few
-// of the documents that have it are asked for. Where it returns nil, the library
-// is to be asked instead: for the few, or as the word is too large to be kept.
-func (w *frequentWords) find(ctx context.Context, seg *scorch.SegmentSnapshot, k wordKey, few bool) (*wordSlot, error) {
+// full tells that whatever is added now will soon drive out something else.
+func (w *frequentWords) full() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.size > w.limit/8*7
+}
+
+// positions returns the unpacked positions of a word, nil where the library is to
+// be asked. all are the documents that have the word, few that the phrase needs but
+// few of them.
+func (w *frequentWords) positions(ctx context.Context, seg *scorch.SegmentSnapshot, field, term string, all *roaring.Bitmap, few bool) (*wordSlot, error) {
+	n, frequent := all.GetCardinality(), w.frequent(seg)
+	if n*middling < frequent {
+		return nil, nil
+	}
+	return w.find(ctx, seg, wordKey{seg.Id(), field, term, true}, few || n < frequent && w.full())
+}
+
+// find returns what is unpacked of a word, and unpacks it first unless it is not
+// worth it, as when few of the documents that have it are asked for. Where it
+// returns nil, the library is to be asked instead: then, or as the word is too
+// large to be kept.
+func (w *frequentWords) find(ctx context.Context, seg *scorch.SegmentSnapshot, k wordKey, onlyKept bool) (*wordSlot, error) {
 	for {
-		s, isNew, room := w.slot(k, few)
+		s, isNew, room := w.slot(k, onlyKept)
 		if s == nil {
 			return nil, nil
 		}
@@ -135,20 +164,23 @@ func (w *frequentWords) find(ctx context.Context, seg *scorch.SegmentSnapshot, k
 }
 
 // slot returns the slot of a word, whether it is new and to be filled, and how
-// many bytes the word may take. For few documents there is only a filled one.
-func (w *frequentWords) slot(k wordKey, few bool) (s *wordSlot, isNew bool, room int) {
+// many bytes the word may take. With onlyKept it returns none but a filled one.
+func (w *frequentWords) slot(k wordKey, onlyKept bool) (s *wordSlot, isNew bool, room int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s = w.slots[k]
-	if few && (s == nil || !s.filled()) {
+	if onlyKept && (s == nil || !s.filled()) {
 		return nil, false, 0
 	}
 	if w.slots == nil {
-		w.slots = map[wordKey]*wordSlot{}
+		w.slots, w.segments = map[wordKey]*wordSlot{}, map[uint64]bool{}
 	}
 	if isNew = s == nil; isNew {
 		s = &wordSlot{done: make(chan struct{})}
 		w.slots[k] = s
+		if !w.segments[k.segment] {
+			w.segments[k.segment] = false // but known
+		}
 	}
 	w.clock++
 	s.used = w.clock
@@ -199,20 +231,29 @@ func (w *frequentWords) added(k wordKey, s *wordSlot) {
 // the room.
 func (w *frequentWords) warm(ctx context.Context, seg *scorch.SegmentSnapshot) error {
 	w.mu.Lock()
-	known := w.warmed[seg.Id()]
+	known := w.segments[seg.Id()]
 	w.mu.Unlock()
 	if known || seg.FullSize() < leastFrequent {
 		return nil
 	}
 	type word struct {
-		field, term string
-		docs        uint64
+		wordKey
+		docs uint64
 	}
 	var words []word
+	frequent := w.frequent(seg)
 	for _, field := range []string{fieldText, fieldTitle} {
 		err := eachTerm(seg, field, func(term string, docs *roaring.Bitmap) error {
-			if w.include(seg, docs) {
-				words = append(words, word{field, strings.Clone(term), docs.GetCardinality()})
+			n, k := docs.GetCardinality(), wordKey{segment: seg.Id(), field: field}
+			if n*middling < frequent {
+				return ctx.Err()
+			}
+			k.term = strings.Clone(term)
+			if n >= frequent {
+				words = append(words, word{k, n})
+			}
+			if k.positions = field == fieldText; k.positions {
+				words = append(words, word{k, n})
 			}
 			return ctx.Err()
 		})
@@ -220,20 +261,15 @@ func (w *frequentWords) warm(ctx context.Context, seg *scorch.SegmentSnapshot) e
 			return err
 		}
 	}
-	slices.SortFunc(words, func(a, b word) int { return cmp.Compare(b.docs, a.docs) })
+	slices.SortStableFunc(words, func(a, b word) int { return cmp.Compare(b.docs, a.docs) })
 	room := int(seg.FullSize()) * bytesPerRecord / 8 * 7
 	for _, one := range words {
-		for _, positions := range []bool{false, true} {
-			if positions && one.field != fieldText {
-				continue
-			}
-			s, err := w.find(ctx, seg, wordKey{seg.Id(), one.field, one.term, positions}, false)
-			if err != nil {
-				return err
-			}
-			if s != nil {
-				room -= s.size
-			}
+		s, err := w.find(ctx, seg, one.wordKey, false)
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			room -= s.size
 		}
 		if ctx.Err() != nil || room < 0 {
 			break
@@ -244,9 +280,9 @@ func (w *frequentWords) warm(ctx context.Context, seg *scorch.SegmentSnapshot) e
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.warmed == nil {
-		w.warmed = map[uint64]bool{}
+	if w.segments == nil {
+		w.segments = map[uint64]bool{}
 	}
-	w.warmed[seg.Id()] = true
+	w.segments[seg.Id()] = true
 	return nil
 }

@@ -131,6 +131,94 @@ func byLibrary(t *testing.T, s *scorch.IndexSnapshot, places [][]string) docSet 
 	return set
 }
 
+// Phrases find what reading the texts word by word finds, however their words are
+// kept, in several segments of which records were replaced and removed.
+func TestPhrasesAsWritten(t *testing.T) {
+	vocabulary := strings.Fields("der bik dak fuk gok lup mip nek rop sak tuk wip zok und")
+	r := rand.New(rand.NewPCG(11, 12))
+	word := func() string { return vocabulary[min(r.IntN(len(vocabulary)), r.IntN(len(vocabulary)))] }
+	phrase := func(n int) []string {
+		words := make([]string, n)
+		for i := range words {
+			words[i] = word()
+		}
+		return words
+	}
+	ix := testIndex(t)
+	texts := map[preservation.RecordID][]string{}
+	write := func(from, to int) {
+		var docs []Document
+		for i := from; i < to; i++ {
+			words := phrase(1 + r.IntN([]int{5, 40, 300}[r.IntN(3)]))
+			docs = append(docs, doc(i, "", strings.Join(words, " ")))
+			texts[id(i)] = words
+		}
+		add(t, ix, docs...)
+	}
+	write(0, 200)
+	write(200, 230)
+	write(230, 600)
+	write(150, 250) // again
+	at, err := ix.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := []preservation.RecordID{id(0), id(222), id(599)}
+	if err := ix.Apply(t.Context(), Batch{After: at, Next: at + "-", Removed: gone}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range gone {
+		delete(texts, id)
+	}
+	o, err := ix.acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.release(o)
+	stop := func(w string) bool { return w == "der" || w == "und" }
+	for _, least := range []uint64{1, 150, 450, 1 << 40} {
+		o.words = frequentWords{least: least}
+		hits := 0
+		for range 150 {
+			words := phrase(2 + r.IntN(4))
+			if stop(words[0]) || stop(words[len(words)-1]) {
+				continue
+			}
+			want := map[preservation.RecordID]bool{}
+			for id, text := range texts {
+				for i := range len(text) - len(words) + 1 {
+					if slices.EqualFunc(words, text[i:i+len(words)], func(w, there string) bool { return w == there || stop(w) }) {
+						want[id] = true
+					}
+				}
+			}
+			q := Query{Text: `"` + strings.Join(words, " ") + `"`, Limit: MaxLimit}
+			for n := 0; ; {
+				p, err := ix.Search(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, h := range p.Hits {
+					if !want[h.ID] {
+						t.Fatalf("%s of which %d make a word frequent: %s is no hit, its text is %q", q.Text, least, h.ID, texts[h.ID])
+					}
+				}
+				n += len(p.Hits)
+				if q.Cursor = p.Next; q.Cursor == "" {
+					if n != len(want) || p.Total != n {
+						t.Fatalf("%s of which %d make a word frequent: %d hits, total %d, want %d", q.Text, least, n, p.Total, len(want))
+					}
+					hits += n
+					break
+				}
+			}
+		}
+		if hits < 500 {
+			t.Errorf("%d hits in all, too few to tell", hits)
+		}
+	}
+}
+
 func TestFrequentWordsRankAlike(t *testing.T) {
 	ix, o := someRecords(t, 1500)
 	gen := source()
@@ -196,6 +284,53 @@ func TestFrequentWordsAreBounded(t *testing.T) {
 	}
 }
 
+// The positions of middling words are kept while there is room, and drive out
+// nothing.
+func TestMiddlingWords(t *testing.T) {
+	_, o := someRecords(t, 1500)
+	s, err := o.snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	seg := s.Segments()[0]
+	dict, err := seg.Segment().Dictionary(fieldText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list postings
+	term := newLanguage().query.words(source().Words[0])[0]
+	all, err := list.of(dict, term, nil)
+	if err != nil || all == nil {
+		t.Fatal(all, err)
+	}
+	n := all.GetCardinality()
+	for _, c := range []struct {
+		least     uint64
+		used      int // percent
+		few, kept bool
+	}{
+		{n, 99, false, true},
+		{n + 1, 0, false, true},
+		{n + 1, 0, true, false},
+		{n + 1, 99, false, false},
+		{3 * n, 0, false, true},
+		{3*n + 1, 0, false, false},
+	} {
+		w := &frequentWords{least: c.least}
+		w.keep(s)
+		w.size = w.limit / 100 * c.used
+		word, err := w.positions(t.Context(), seg, fieldText, term, all, c.few)
+		if err != nil || (word != nil) != c.kept {
+			t.Errorf("%+v of %d documents: kept %v, %v", c, n, word != nil, err)
+		}
+		w.size = w.limit / 100 * 99
+		if again, _ := w.positions(t.Context(), seg, fieldText, term, all, true); again != word {
+			t.Errorf("%+v: not the same once there is no more room", c)
+		}
+	}
+}
+
 type place uint64
 
 func (p place) Field() string            { return "" }
@@ -230,16 +365,14 @@ func TestPositions(t *testing.T) {
 		p.add(i, locations)
 		want = append(want, at)
 	}
-	for _, lookUp := range []bool{false, true} {
-		for _, step := range []int{1, 3, 200} {
-			reader := positionReader{positions: p, docs: docs, lookUp: lookUp}
-			for i, d := range docs.ToArray() {
-				if i%step != 0 {
-					continue
-				}
-				if got := reader.at(d, nil); !slices.Equal(got, want[i]) {
-					t.Fatalf("document %d: positions %v, want %v", i, got, want[i])
-				}
+	for _, step := range []int{1, 3, 200} {
+		reader := positionReader{positions: p, docs: ranksIn(docs)}
+		for i, d := range docs.ToArray() {
+			if i%step != 0 {
+				continue
+			}
+			if got := reader.at(d, nil); !slices.Equal(got, want[i]) {
+				t.Fatalf("document %d: positions %v, want %v", i, got, want[i])
 			}
 		}
 	}

@@ -2,6 +2,8 @@ package search
 
 import (
 	"context"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -163,16 +165,13 @@ type positionSource struct {
 
 // open prepares to read the positions in some documents.
 func (s *positionSource) open(ctx context.Context, frequent *frequentWords, seg *scorch.SegmentSnapshot, field string, docs *roaring.Bitmap) error {
-	if frequent.include(seg, s.all) {
-		few := few(docs, s.all)
-		word, err := frequent.find(ctx, seg, wordKey{seg.Id(), field, s.term, true}, few)
-		if err != nil {
-			return err
-		}
-		if word != nil {
-			s.unpacked = &positionReader{positions: word.at, docs: s.all, lookUp: few}
-			return nil
-		}
+	word, err := frequent.positions(ctx, seg, field, s.term, s.all, few(docs, s.all))
+	if err != nil {
+		return err
+	}
+	if word != nil {
+		s.unpacked = &positionReader{positions: word.at, docs: ranksIn(s.all)}
+		return nil
 	}
 	s.postings = s.list.list.Iterator(true, true, true, nil)
 	if o, ok := s.postings.(segment.OptimizablePostingsIterator); ok && o.ActualBitmap() != nil {
@@ -239,33 +238,22 @@ func (p *positions) size() int { return cap(p.stream) + 4*cap(p.blocks) }
 // positionReader reads positions of ascending documents.
 type positionReader struct {
 	positions
-	docs   *roaring.Bitmap // that have the word
-	lookUp bool            // too few are wanted to go through all
-
-	from  roaring.ManyIntIterable
-	buf   [256]uint32
-	ahead []uint32 // documents not passed yet, within buf
-	rank  int      // of the first of them
+	docs ranks // that have the word
 
 	n, offset int // the document that the stream is at, and where
 }
 
 // at adds the positions in a document to buf.
 func (r *positionReader) at(doc uint32, buf []int) []int {
-	if !r.advance(doc) {
+	rank, ok := r.docs.of(doc)
+	if !ok {
 		return buf
 	}
-	if block := r.rank / positionsBlock; block > r.n/positionsBlock {
+	if block := rank / positionsBlock; block > r.n/positionsBlock {
 		r.n, r.offset = block*positionsBlock, int(r.blocks[block])
 	}
-	o := r.offset
-	for ; r.n < r.rank; r.n++ {
-		for r.stream[o]&(positionGoesOn|positionIsLast) != positionIsLast {
-			o++
-		}
-		o++
-	}
-	r.offset = o
+	o := behind(r.stream, r.offset, rank-r.n)
+	r.n, r.offset = rank, o
 	for pos := 0; ; {
 		d, shift := 0, 0
 		for ; r.stream[o]&positionGoesOn != 0; o++ {
@@ -283,28 +271,25 @@ func (r *positionReader) at(doc uint32, buf []int) []int {
 	}
 }
 
-// advance moves rank to a document and reports whether it has the word.
-func (r *positionReader) advance(doc uint32) bool {
-	if r.lookUp {
-		if !r.docs.Contains(doc) {
-			return false
-		}
-		r.rank = int(r.docs.Rank(doc)) - 1
-		return true
-	}
-	if r.from == nil {
-		r.from = r.docs.ManyIterator()
-	}
-	for {
-		for i, d := range r.ahead {
-			if d >= doc {
-				r.ahead, r.rank = r.ahead[i:], r.rank+i
-				return d == doc
+// behind returns the place in a stream that is n documents behind o.
+func behind(stream []byte, o, n int) int {
+	const lasts = positionIsLast * 0x0101010101010101
+	for ; n > 0 && o+8 <= len(stream); o += 8 { // eight bytes at a time
+		x := binary.LittleEndian.Uint64(stream[o:])
+		ends := x &^ (x >> 1) & lasts // where the second bit is set and the first is not
+		count := bits.OnesCount64(ends)
+		if count >= n {
+			for ; n > 1; n-- {
+				ends &= ends - 1
 			}
+			return o + bits.TrailingZeros64(ends)/8 + 1
 		}
-		r.rank += len(r.ahead)
-		if r.ahead = r.buf[:r.from.NextMany(r.buf[:])]; len(r.ahead) == 0 {
-			return false
+		n -= count
+	}
+	for ; n > 0; o++ {
+		if stream[o]&(positionGoesOn|positionIsLast) == positionIsLast {
+			n--
 		}
 	}
+	return o
 }

@@ -137,14 +137,13 @@ func (r *scorer) add(ctx context.Context, seg *scorch.SegmentSnapshot, docs *roa
 		if all == nil {
 			continue
 		}
-		if r.frequent.include(seg, all) {
-			few := few(docs, all)
-			word, err := r.frequent.find(ctx, seg, wordKey{seg.Id(), t.field, t.term, false}, few)
+		if all.GetCardinality() >= r.frequent.frequent(seg) {
+			word, err := r.frequent.find(ctx, seg, wordKey{seg.Id(), t.field, t.term, false}, few(docs, all))
 			if err != nil {
 				return err
 			}
 			if word != nil {
-				t.addUnpacked(word.levels, all, docs, few, scores)
+				t.addUnpacked(word.levels, all, docs, scores)
 				continue
 			}
 		}
@@ -159,18 +158,18 @@ func (r *scorer) add(ctx context.Context, seg *scorch.SegmentSnapshot, docs *roa
 	return nil
 }
 
-// addUnpacked is add for a word whose levels in all documents that have it are
-// known. With lookUp it goes through docs, else through all.
-func (t *weightedTerm) addUnpacked(levels []uint8, all, docs *roaring.Bitmap, lookUp bool, scores []float32) {
+// addUnpacked is add for a word whose levels in all documents that have it are known.
+func (t *weightedTerm) addUnpacked(levels []uint8, all, docs *roaring.Bitmap, scores []float32) {
 	var values [256]float32
 	for l := range values {
 		values[l] = t.weight * level(l).value()
 	}
-	if lookUp {
+	if docs.GetCardinality()*4 < all.GetCardinality() { // or it is quicker to go through all
+		ranks := ranksIn(all)
 		each(docs, func(docs []uint32) error {
 			for _, d := range docs {
-				if all.Contains(d) {
-					scores[d] += values[levels[all.Rank(d)-1]]
+				if rank, ok := ranks.of(d); ok {
+					scores[d] += values[levels[rank]]
 				}
 			}
 			return nil
@@ -188,7 +187,8 @@ func (t *weightedTerm) addUnpacked(levels []uint8, all, docs *roaring.Bitmap, lo
 	})
 }
 
-// few tells when it is cheaper to look each document up than to go through all.
+// few tells when so few of the documents that have a word are asked for that the
+// library is quicker than unpacking it for all.
 func few(docs, all *roaring.Bitmap) bool { return docs.GetCardinality()*64 < all.GetCardinality() }
 
 // level is how present a word is in a record, from 0 to 255: the root of its

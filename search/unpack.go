@@ -76,6 +76,7 @@ func (s *wordSlot) unpack(ctx context.Context, seg *scorch.SegmentSnapshot, k wo
 		s.at, s.tooLarge = positions{}, true
 		return nil
 	}
+	s.at.stream = append(make([]byte, 0, len(s.at.stream)), s.at.stream...) // without what was judged too much
 	return err
 }
 

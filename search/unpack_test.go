@@ -183,7 +183,7 @@ func TestWaitingForAnUnpackedWord(t *testing.T) {
 	seg := s.Segments()[0]
 	k := wordKey{seg.Id(), fieldText, "deich", true}
 	other := &wordSlot{done: make(chan struct{})} // of a search that does not get ahead
-	w.slots = map[wordKey]*wordSlot{k: other}
+	w.slots, w.segments = map[wordKey]*wordSlot{k: other}, map[uint64]bool{seg.Id(): false}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if _, err := w.find(ctx, seg, k, false); !errors.Is(err, context.DeadlineExceeded) {
