@@ -72,6 +72,13 @@ func (v View) Findings(ctx context.Context, id preservation.RecordID) ([]preserv
 	})
 }
 
+// CountFindings counts what was found wrong with records and with the rest of the bucket,
+// and is so still.
+func (v View) CountFindings(ctx context.Context) (n int64, err error) {
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM finding WHERE tenant = $1`, string(v.tenant)).Scan(&n)
+	return n, err
+}
+
 // AddFinding notes something wrong with a record, or with no record. It reports
 // whether that was not known.
 func (x *Tx) AddFinding(id preservation.RecordID, f preservation.Finding) (bool, error) {

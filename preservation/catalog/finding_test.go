@@ -61,6 +61,9 @@ func TestFindings(t *testing.T) {
 			t.Errorf("%+v %v", s, err)
 		}
 		note()
+		if n, err := f.tenant.View().CountFindings(t.Context()); err != nil || n != 1 {
+			t.Errorf("%d findings, %v", n, err)
+		}
 		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.DropFindings(now.Add(time.Second)) }))
 		if s, err := f.tenant.View().Fixity(t.Context()); err != nil || s.Findings != 0 {
 			t.Errorf("%+v %v", s, err)
