@@ -94,6 +94,10 @@ type Store interface {
 	// it reads. The caller closes the reader.
 	Get(ctx context.Context, key, version string) (Object, io.ReadCloser, error)
 
+	// Tail is Get of the last length bytes, at least one, or of all where there are
+	// fewer. The Object is the whole version.
+	Tail(ctx context.Context, key, version string, length int64) (Object, io.ReadCloser, error)
+
 	// Stat describes one version with its lock and hold; an empty version is the newest.
 	Stat(ctx context.Context, key, version string) (Object, error)
 

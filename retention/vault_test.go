@@ -87,6 +87,15 @@ func (v *vault) Get(ctx context.Context, key, version string) (preservation.Obje
 	return o, r, err
 }
 
+func (v *vault) Tail(ctx context.Context, key, version string, length int64) (preservation.Object, io.ReadCloser, error) {
+	o, err := v.Stat(ctx, key, version)
+	if err != nil {
+		return o, nil, err
+	}
+	r, err := v.Open(ctx, key, version, max(0, o.Size-length), -1)
+	return o, r, err
+}
+
 func (v *vault) Stat(_ context.Context, key, version string) (preservation.Object, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -177,6 +177,10 @@ func (w *world) Open(ctx context.Context, key, version string, _, _ int64) (io.R
 	return r, err
 }
 
+func (w *world) Tail(context.Context, string, string, int64) (preservation.Object, io.ReadCloser, error) {
+	panic("a backup reads objects whole")
+}
+
 // A backup writes nothing.
 func (w *world) Put(context.Context, string, io.Reader, preservation.PutOptions) (preservation.Object, error) {
 	panic("a backup writes")

@@ -52,6 +52,15 @@ func (s *limited) Get(ctx context.Context, key, version string) (preservation.Ob
 	return o, &slow{r, ctx, s.limit.bytes}, nil
 }
 
+func (s *limited) Tail(ctx context.Context, key, version string, length int64) (preservation.Object, io.ReadCloser, error) {
+	o, r, err := s.Store.Tail(ctx, key, version, length)
+	if err != nil {
+		return o, nil, err
+	}
+	s.limit.objects.Add(1)
+	return o, &slow{r, ctx, s.limit.bytes}, nil
+}
+
 // slow is a reader at the rate.
 type slow struct {
 	io.ReadCloser

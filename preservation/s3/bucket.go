@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,15 +69,28 @@ func (b *Bucket) Open(ctx context.Context, key, version string, off, length int6
 
 // Get implements preservation.Store.
 func (b *Bucket) Get(ctx context.Context, key, version string) (preservation.Object, io.ReadCloser, error) {
-	o, r, err := b.client.get(ctx, b.name, key, version)
+	o, r, err := b.client.get(ctx, b.name, key, version, "")
 	if err != nil {
 		return o, nil, fmt.Errorf("get %s: %w", key, err)
 	}
 	return o, r, nil
 }
 
-func (c *Client) get(ctx context.Context, bucket, key, version string) (preservation.Object, io.ReadCloser, error) {
+// Tail implements preservation.Store.
+func (b *Bucket) Tail(ctx context.Context, key, version string, length int64) (preservation.Object, io.ReadCloser, error) {
+	o, r, err := b.client.get(ctx, b.name, key, version, fmt.Sprintf("bytes=-%d", length))
+	if err != nil {
+		return o, nil, fmt.Errorf("get the end of %s: %w", key, err)
+	}
+	return o, r, nil
+}
+
+// get asks for a version, or for a range of it (RFC 9110, 14.2).
+func (c *Client) get(ctx context.Context, bucket, key, version, part string) (preservation.Object, io.ReadCloser, error) {
 	ask := minio.GetObjectOptions{VersionID: version}
+	if part != "" {
+		ask.Set("Range", part)
+	}
 	ask.Set("x-amz-checksum-mode", "ENABLED") // what to make of the digest is the caller's
 	body, info, err := c.answer(ctx, bucket, key, ask)
 	if err != nil {
@@ -129,9 +143,16 @@ func (c *Client) open(ctx context.Context, bucket, key, version string, off, len
 func (c *Client) answer(ctx context.Context, bucket, key string, o minio.GetObjectOptions) (io.ReadCloser, minio.ObjectInfo, error) {
 	reading, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(c.brief, cancel)
-	body, info, _, err := c.core.GetObject(reading, bucket, key, o)
+	body, info, header, err := c.core.GetObject(reading, bucket, key, o)
 	inTime := late.Stop()
 	if err == nil && inTime {
+		if _, whole, part := strings.Cut(header.Get("Content-Range"), "/"); part { // RFC 9110, 14.4
+			if info.Size, err = strconv.ParseInt(whole, 10, 64); err != nil {
+				body.Close()
+				cancel()
+				return nil, info, fmt.Errorf("size of the whole in a range: %w", err)
+			}
+		}
 		return &content{body, cancel}, info, nil
 	}
 	cancel()

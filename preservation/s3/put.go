@@ -159,7 +159,7 @@ func (b *Bucket) readBack(ctx context.Context, key, version string, digest []byt
 }
 
 func (b *Bucket) compare(ctx context.Context, key, version string, digest []byte, size int64, lock preservation.Lock) (preservation.Object, error) {
-	have, r, err := b.client.get(ctx, b.name, key, version)
+	have, r, err := b.client.get(ctx, b.name, key, version, "")
 	if err != nil {
 		return preservation.Object{}, err
 	}

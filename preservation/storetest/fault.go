@@ -192,6 +192,19 @@ func (f *Fault) Get(ctx context.Context, key, version string) (preservation.Obje
 	return o, plan.on(r), nil
 }
 
+// Tail follows the plans of Open.
+func (f *Fault) Tail(ctx context.Context, key, version string, length int64) (preservation.Object, io.ReadCloser, error) {
+	plan, found := f.begin(ctx, OpOpen)
+	if found && plan.Err != nil && plan.Cut == 0 {
+		return preservation.Object{}, nil, plan.Err
+	}
+	o, r, err := f.Store.Tail(ctx, key, version, length)
+	if err != nil {
+		return o, nil, err
+	}
+	return o, plan.on(r), nil
+}
+
 // on is what a plan makes of the bytes that are read.
 func (p Plan) on(r io.ReadCloser) io.ReadCloser {
 	if !p.Corrupt && p.Cut == 0 {

@@ -35,6 +35,17 @@ func (s suite) ranges(t *testing.T) {
 			}
 		})
 	}
+	for _, length := range []int64{1, 5000, size, size + 1000} {
+		have, r, err := s.Store.Tail(t.Context(), key, o.VersionID, length)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		if err = errors.Join(err, r.Close()); err != nil || !bytes.Equal(got, body[max(0, size-length):]) || have.Size != size || have.VersionID != o.VersionID ||
+			have.Lock.Mode != o.Lock.Mode || !have.Lock.Until.Equal(o.Lock.Until) {
+			t.Errorf("the last %d: got %d bytes, %v, of %+v, want %+v", length, len(got), err, have, o)
+		}
+	}
 	for _, r := range [][2]int64{{-1, 5}, {0, -2}, {size + 1, 1}} {
 		if rc, err := s.Store.Open(t.Context(), key, "", r[0], r[1]); err == nil {
 			rc.Close()
