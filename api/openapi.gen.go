@@ -783,8 +783,8 @@ type Finding = preservation.Finding
 
 // Fixity defines model for Fixity.
 type Fixity struct {
-	// Checked When the record was last read back whole; storing it does.
-	Checked time.Time `json:"checked"`
+	// Checked When the record was last read back whole; storing it does. Missing of one that is unread.
+	Checked time.Time `json:"checked,omitempty,omitzero"`
 
 	// Copies Verified by reading them back: 2 when the second copy has every object of the record.
 	Copies int `json:"copies"`
@@ -795,7 +795,7 @@ type Fixity struct {
 	// Findings What is wrong and is so still.
 	Findings []Finding `json:"findings"`
 
-	// Status damaged: something stored is not what was stored, or is not there.
+	// Status damaged: something stored is not what was stored, or is not there. unread: the catalog was made anew, and the record was not read back since.
 	Status string `json:"status"`
 }
 
@@ -865,12 +865,15 @@ type Holding struct {
 	DamagedRecords []RecordID `json:"damaged_records"`
 	Findings       int64      `json:"findings"`
 
-	// Oldest When the record was read back that waits longest.
+	// Oldest When the record was read back that waits longest of the others.
 	Oldest time.Time `json:"oldest,omitempty,omitzero"`
 
 	// Others Findings about no record.
 	Others  []Finding `json:"others"`
 	Records int64     `json:"records"`
+
+	// Unread Records that were not read back since the catalog was made anew: the next ones to be.
+	Unread int64 `json:"unread"`
 
 	// Waiting Versions of records that no time-stamp covers yet.
 	Waiting      int64     `json:"waiting,omitempty,omitzero"`

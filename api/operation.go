@@ -17,7 +17,7 @@ func (s *server) GetFixity(ctx context.Context, _ GetFixityRequestObject) (GetFi
 	if err != nil {
 		return nil, err
 	}
-	v := Holding{Records: f.Records, Oldest: f.Oldest, Copy: f.Copy, Damaged: f.Damaged, Findings: f.Findings}
+	v := Holding{Records: f.Records, Unread: f.Unread, Oldest: f.Oldest, Copy: f.Copy, Damaged: f.Damaged, Findings: f.Findings}
 	damaged, err := t.Damaged(ctx, s.now(), atOnce)
 	if err != nil {
 		return nil, err

@@ -70,8 +70,11 @@ func evaluation(e retention.Evaluation) Retention {
 
 func fixityOf(c catalog.Check) Fixity {
 	f := Fixity{Status: "intact", Checked: c.At, Findings: list(c.Findings)}
-	if len(c.Findings) > 0 {
+	switch {
+	case len(c.Findings) > 0:
 		f.Status = "damaged"
+	case c.At.IsZero():
+		f.Status = "unread"
 	}
 	return f
 }

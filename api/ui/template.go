@@ -151,7 +151,7 @@ func tone(code any) string {
 	switch fmt.Sprint(code) {
 	case "archived", "passed", "success", "intact", "stamped", "valid", "active", "permanent", "completed", "approved", "transferred", "granted", "in-force":
 		return "success"
-	case "partial", "quarantined", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending", "stopped", "executing", "past", "left", "draft", "restricted":
+	case "partial", "quarantined", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending", "stopped", "executing", "past", "left", "draft", "restricted", "unread":
 		return "warning"
 	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed", "refused":
 		return "danger"

@@ -143,20 +143,20 @@ func (x *Tx) SetCopyChecked(id preservation.RecordID, at time.Time) error {
 }
 
 // Copies counts the verified copies of a record: 2 when the second copy has every
-// object of it and neither is known to be damaged. Checked is when the second copy
-// was last read back, else zero.
+// object of it and neither is known to be damaged, one less while the bucket was not
+// read back. Checked is when the second copy was last read back, else zero.
 func (v View) Copies(ctx context.Context, id preservation.RecordID) (n int, checked time.Time, err error) {
-	var at, single int64
-	err = v.q.QueryRowContext(ctx, `SELECT copy_checked_ms, (SELECT COUNT(*) FROM record_object WHERE tenant = $1 AND record_id = $2 AND copied_ms = 0)
+	var at, read, single int64
+	err = v.q.QueryRowContext(ctx, `SELECT copy_checked_ms, CASE WHEN checked_ms > 0 THEN 1 ELSE 0 END, (SELECT COUNT(*) FROM record_object WHERE tenant = $1 AND record_id = $2 AND copied_ms = 0)
 		+ (SELECT COUNT(*) FROM finding WHERE tenant = $1 AND record_id = $2)
-		FROM record WHERE tenant = $1 AND id = $2`, string(v.tenant), string(id)).Scan(&at, &single)
+		FROM record WHERE tenant = $1 AND id = $2`, string(v.tenant), string(id)).Scan(&at, &read, &single)
 	if err != nil {
 		return 0, time.Time{}, found(err, "record", string(id))
 	}
 	if at == 0 || single > 0 {
-		return 1, time.Time{}, nil
+		return int(read), time.Time{}, nil
 	}
-	return 2, fromMS(at), nil
+	return int(read) + 1, fromMS(at), nil
 }
 
 // Object returns what the catalog knows of an object of a record; ErrNotFound when

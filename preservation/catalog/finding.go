@@ -26,7 +26,8 @@ func (t *Tenant) Damaged(ctx context.Context, before time.Time, limit int) ([]pr
 // Fixity is what the checks of a holding have come to.
 type Fixity struct {
 	Records  int64
-	Oldest   time.Time // when the record was read back that waits longest; zero without records
+	Unread   int64     // of them, that were not read back since the catalog was made anew
+	Oldest   time.Time // when, of the others, the record was read back that waits longest; zero without any
 	Copy     time.Time // the same of the second copies; zero when there are none
 	Damaged  int64     // records with findings
 	Findings int64     // of all, those about no record included
@@ -35,18 +36,18 @@ type Fixity struct {
 // Fixity sums up the checks of the tenant's holding.
 func (v View) Fixity(ctx context.Context) (f Fixity, err error) {
 	var oldest, copied int64
-	err = v.q.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM record WHERE tenant = $1),
-		COALESCE((SELECT checked_ms FROM record WHERE tenant = $1 ORDER BY checked_ms LIMIT 1), 0),
+	err = v.q.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM record WHERE tenant = $1), (SELECT COUNT(*) FROM record WHERE tenant = $1 AND checked_ms = 0),
+		COALESCE((SELECT checked_ms FROM record WHERE tenant = $1 AND checked_ms > 0 ORDER BY checked_ms LIMIT 1), 0),
 		COALESCE((SELECT copy_checked_ms FROM record WHERE tenant = $1 AND copy_checked_ms > 0 ORDER BY copy_checked_ms LIMIT 1), 0),
 		(SELECT COUNT(DISTINCT record_id) FROM finding WHERE tenant = $1 AND record_id <> ''), (SELECT COUNT(*) FROM finding WHERE tenant = $1)`, string(v.tenant)).
-		Scan(&f.Records, &oldest, &copied, &f.Damaged, &f.Findings)
+		Scan(&f.Records, &f.Unread, &oldest, &copied, &f.Damaged, &f.Findings)
 	f.Oldest, f.Copy = fromMS(oldest), fromMS(copied)
 	return f, err
 }
 
 // Check is what the last look at a record has found.
 type Check struct {
-	At       time.Time // when it was read back, or stored
+	At       time.Time // when it was read back, or stored; zero: not since the catalog was made anew
 	Findings []preservation.Finding
 }
 

@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,6 +72,50 @@ func TestFindings(t *testing.T) {
 		if err := f.other.Update(t.Context(), func(x *catalog.Tx) error { return x.SetChecked(first, now) }); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("of another tenant: %v", err)
 		}
+	})
+}
+
+// A record whose package was not read is the next to be checked, in any version, and
+// counts as no verified copy.
+func TestUnread(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		stored := f.clock.Now()
+		read, unread := commit(submission("1", stored), stored), commit(submission("2", stored), stored)
+		unread.Unread, unread.Package.SHA256 = true, ""
+		must(t, f.tenant.CommitRecords(t.Context(), read, unread))
+		see := func(n int64, copies int, digest string, ids ...preservation.RecordID) {
+			t.Helper()
+			s, err := f.tenant.View().Fixity(t.Context())
+			if err != nil || s.Records != 2 || s.Unread != n || !s.Oldest.Equal(stored) {
+				t.Errorf("%+v %v", s, err)
+			}
+			if next, err := f.tenant.LeastChecked(t.Context(), stored, 10); err != nil || !slices.Equal(next, ids) {
+				t.Errorf("next %v %v", next, err)
+			}
+			c, err := f.tenant.View().Checked(t.Context(), unread.Record.ID)
+			if err != nil || c.At.IsZero() != (n > 0) {
+				t.Errorf("%+v %v", c, err)
+			}
+			if have, _, err := f.tenant.View().Copies(t.Context(), unread.Record.ID); err != nil || have != copies {
+				t.Errorf("%d copies, %v", have, err)
+			}
+			if o, err := f.tenant.Object(t.Context(), unread.Record.ID, unread.Package.Key); err != nil || o.SHA256 != digest {
+				t.Errorf("%+v %v", o, err)
+			}
+		}
+		see(1, 0, "", unread.Record.ID)
+		if left, err := f.tenant.Undigested(t.Context(), "", 10); err != nil || len(left) != 1 || left[0].Key != unread.Package.Key {
+			t.Errorf("%+v %v", left, err)
+		}
+		must(t, f.tenant.SetDigest(t.Context(), unread.Record.ID, unread.Package.Key, "aa"))
+		must(t, f.tenant.SetDigest(t.Context(), unread.Record.ID, unread.Package.Key, "bb")) // it is known
+		see(1, 0, "aa", unread.Record.ID)
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetChecked(unread.Record.ID, stored) }))
+		see(0, 1, "aa")
+		later := unread
+		later.Record.Version, later.Package.Key, later.Package.Version = 2, unread.Package.Key+"2", 2
+		must(t, f.tenant.CommitRecord(t.Context(), later))
+		see(1, 0, "aa", unread.Record.ID)
 	})
 }
 

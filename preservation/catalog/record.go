@@ -21,7 +21,7 @@ type RecordObject struct {
 	Version   int    // of the record
 	VersionID string
 	Size      int64
-	SHA256    string
+	SHA256    string // empty only during a rebuild, of a package whose receipt is still to come
 	Stored    time.Time
 	Copied    time.Time // when the second copy was seen to have it; zero: not yet
 }
@@ -45,6 +45,7 @@ type Commit struct {
 	Package RecordObject
 	Pos     map[preservation.FileID]int64 // offset of each file's bytes within the package
 	Lock    preservation.Lock
+	Unread  bool // the contents of the package were not read back: the record is the next to be checked
 }
 
 // CommitRecord adds a record, or a new version of one, with its files, its
@@ -93,21 +94,25 @@ func (x *tx) commitRecord(tenant preservation.TenantID, c Commit) (bool, error) 
 		r.Class = cmp.Or(class, r.Class)
 	}
 	now := ms(x.db.now())
+	checked := ms(c.Package.Stored) // storing reads it back
+	if c.Unread {
+		checked = 0
+	}
 	// The lock of a record is the earliest of those on its objects.
 	added, err := x.exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key,
 			creator, opened, closed, confidentiality, personal_data, parent, metadata, formats, received_ms, archived_ms, changed_ms, lock_mode, lock_until_ms, checked_ms)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $21)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 		ON CONFLICT (id) DO UPDATE SET version = excluded.version, submission = excluded.submission, kind = excluded.kind, class = excluded.class,
 			title = excluded.title, reference = excluded.reference, reference_key = excluded.reference_key, creator = excluded.creator,
 			opened = excluded.opened, closed = excluded.closed, confidentiality = excluded.confidentiality, personal_data = excluded.personal_data,
 			parent = excluded.parent, metadata = excluded.metadata, formats = excluded.formats, received_ms = excluded.received_ms,
-			changed_ms = excluded.changed_ms, stale = 1, evidence = 'pending',
+			changed_ms = excluded.changed_ms, stale = 1, evidence = 'pending', checked_ms = CASE WHEN excluded.checked_ms = 0 THEN 0 ELSE record.checked_ms END,
 			lock_until_ms = CASE WHEN excluded.lock_until_ms < record.lock_until_ms THEN excluded.lock_until_ms ELSE record.lock_until_ms END
 		WHERE record.tenant = excluded.tenant AND record.version < excluded.version
 			AND NOT EXISTS (SELECT 1 FROM disposal WHERE disposal.record_id = record.id AND disposal.phase <> 'intended')`,
 		string(r.ID), string(tenant), r.Version, string(r.Submission), r.Producer, r.ProducerRecordID, r.Kind, r.Class, r.Title, r.Reference, ReferenceKey(r.Reference),
 		r.Creator, r.Opened.String(), r.Closed.String(), r.Confidentiality, bit(r.PersonalData), string(r.Parent), toJSON(r.Metadata), formats(r.Files),
-		ms(r.Received), ms(c.Package.Stored), now, string(c.Lock.Mode), ms(c.Lock.Until))
+		ms(r.Received), ms(c.Package.Stored), now, string(c.Lock.Mode), ms(c.Lock.Until), checked)
 	if err != nil {
 		return false, err
 	}
@@ -209,7 +214,8 @@ func (x *tx) setFiles(tenant preservation.TenantID, r preservation.Record, pos m
 
 func (x *tx) addObject(tenant preservation.TenantID, id preservation.RecordID, o RecordObject) error {
 	_, err := x.exec(`INSERT INTO record_object (tenant, record_id, key, kind, version, version_id, size, sha256, stored_ms)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant, record_id, key) DO NOTHING`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (tenant, record_id, key) DO UPDATE SET sha256 = excluded.sha256 WHERE record_object.sha256 = '' AND excluded.sha256 <> ''`,
 		string(tenant), string(id), o.Key, o.Kind, o.Version, o.VersionID, o.Size, o.SHA256, ms(o.Stored))
 	return err
 }

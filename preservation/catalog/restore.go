@@ -20,6 +20,9 @@ type Restoration struct {
 	Object RecordObject  // the receipt
 	Later  []StoredEvent // what followed, such as a later receipt
 	Events []preservation.Event
+	// Package is the key of its package, and PackageSHA256 the digest that the receipt
+	// proves, where none is known of it; else empty.
+	Package, PackageSHA256 string
 }
 
 // StoredEvent is an event of a record and its object.
@@ -45,6 +48,9 @@ func (t *Tenant) RestoreSubmissions(ctx context.Context, all ...Restoration) err
 				return err
 			}
 			if err := x.addObject(t.id, r.RecordID, r.Object); err != nil {
+				return err
+			}
+			if err := x.setDigest(t.id, r.RecordID, r.Package, r.PackageSHA256); err != nil {
 				return err
 			}
 			for _, l := range r.Later {
@@ -79,6 +85,27 @@ func (x *tx) restoreSubmission(tenant preservation.TenantID, s Submission) error
 		string(s.ID), s.Fingerprint, string(s.Status), toJSON(s.Metadata), string(s.RecordID), max(s.Version, 1), int64(0), s.SubmittedBy, "", toJSON(s.Problems), s.Receipt,
 		ms(s.Received), ms(s.Updated), string(s.Parent), bit(s.Package), s.revision())
 	return err
+}
+
+// SetDigest notes the digest of a package of which none was known.
+func (t *Tenant) SetDigest(ctx context.Context, id preservation.RecordID, key, sha256 string) error {
+	return t.db.write(ctx, func(x *tx) error { return x.setDigest(t.id, id, key, sha256) })
+}
+
+func (x *tx) setDigest(tenant preservation.TenantID, id preservation.RecordID, key, sha256 string) error {
+	if sha256 == "" {
+		return nil
+	}
+	_, err := x.exec(`UPDATE record_object SET sha256 = $4 WHERE tenant = $1 AND record_id = $2 AND key = $3 AND sha256 = ''`, string(tenant), string(id), key, sha256)
+	return err
+}
+
+// Undigested lists packages of which no digest is known, in the order of their keys
+// behind one of them.
+func (t *Tenant) Undigested(ctx context.Context, after string, limit int) ([]RecordObject, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+objectColumns+` FROM record_object
+		WHERE tenant = $1 AND kind = 'package' AND sha256 = '' AND key > $2 ORDER BY key LIMIT $3`, string(t.id), after, limit)
+	return collect(rows, err, scanObject)
 }
 
 // Unreceipted lists packages of records whose receipt is not known, in the order

@@ -117,7 +117,7 @@ func (l *look) begun(ctx context.Context) (Round, error) {
 // round ends a round when every record was read since it began.
 func (l *look) round(ctx context.Context, r Round) error {
 	f, err := l.t.View().Fixity(ctx)
-	if err != nil || f.Oldest.Before(r.Begun) {
+	if err != nil || f.Unread > 0 || f.Oldest.Before(r.Begun) {
 		return err
 	}
 	now := l.Checker.Now()
