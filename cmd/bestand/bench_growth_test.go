@@ -91,7 +91,7 @@ func measureAt(b *testing.B, dir string, n int) []string {
 	}
 	g.end()
 	if objects {
-		took, _ := rebuildAnew(b, dir)
+		took, _ := rebuildAnew(b, dir, false)
 		row[2] = each(took, n)
 	}
 	in := install(b)

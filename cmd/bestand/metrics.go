@@ -26,6 +26,7 @@ var (
 	findingsDesc = prometheus.NewDesc("bestand_fixity_findings", "What is stored and is not what was stored; anything but 0 wants a person.", []string{"tenant"}, nil)
 	damagedDesc  = prometheus.NewDesc("bestand_fixity_damaged_records", "Records that findings are about.", []string{"tenant"}, nil)
 	oldestDesc   = prometheus.NewDesc("bestand_fixity_oldest_check_timestamp_seconds", "When the record was last read back that waits longest; older than --scrub-period wants a person.", []string{"tenant"}, nil)
+	unreadDesc   = prometheus.NewDesc("bestand_fixity_unread_records", "Records that were not read back since the catalog was rebuilt.", []string{"tenant"}, nil)
 	roundDesc    = prometheus.NewDesc("bestand_fixity_last_round_timestamp_seconds", "When the last full round ended, in which every record was read back.", []string{"tenant"}, nil)
 	copyLagDesc  = prometheus.NewDesc("bestand_copy_lag_objects", "Objects that the second copy does not have as the archive does.", []string{"tenant"}, nil)
 	copyAgeDesc  = prometheus.NewDesc("bestand_copy_lag_seconds", "Age of the oldest change that the second copy lacks; more than a day wants a person.", []string{"tenant"}, nil)
@@ -39,7 +40,7 @@ var (
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc,
-		objectsDesc, findingsDesc, damagedDesc, oldestDesc, roundDesc, copyLagDesc, copyAgeDesc, copyOldDesc, copiedDesc, copiedBDesc, reviewDesc, restartsDesc} {
+		objectsDesc, findingsDesc, damagedDesc, unreadDesc, oldestDesc, roundDesc, copyLagDesc, copyAgeDesc, copyOldDesc, copiedDesc, copiedBDesc, reviewDesc, restartsDesc} {
 		ch <- d
 	}
 }
@@ -95,6 +96,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		if f, err := g.s.catalog.Tenant(id).View().Fixity(ctx); err == nil {
 			gauge(findingsDesc, float64(f.Findings), string(id))
 			gauge(damagedDesc, float64(f.Damaged), string(id))
+			gauge(unreadDesc, float64(f.Unread), string(id))
 			if !f.Oldest.IsZero() {
 				gauge(oldestDesc, float64(f.Oldest.Unix()), string(id))
 			}

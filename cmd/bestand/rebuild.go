@@ -16,6 +16,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
+	"bestand/preservation/fixity"
 	"bestand/preservation/ledger"
 	"bestand/preservation/verdict"
 	"bestand/retention"
@@ -27,6 +28,7 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	fs := flags("rebuild", stderr)
 	var complete csv
 	fs.Var(&complete, "complete", "`records` whose destruction the loss of the catalog cut off, separated by commas: end it, if its approval stands in the bucket and no hold")
+	later := fs.Bool("contents-later", false, "take records from what describes their packages, as its seal proves it, and leave what lies in them to the fixity checks, which then begin with these; for an archive that is to be back in service soon")
 	cfg, err := loadConfig(fs, args)
 	if err != nil {
 		return err
@@ -35,7 +37,7 @@ func rebuildCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	problems, err := a.rebuild(ctx, complete, stdout)
+	problems, err := a.rebuild(ctx, complete, *later, stdout)
 	return errors.Join(err, unread(problems), a.close())
 }
 
@@ -49,8 +51,9 @@ func unread(problems int) error {
 
 // rebuild restores catalog and index from the buckets. Problems are objects of which
 // nothing could be made: the rest is done. With an error it has to be done again. The
-// destructions to complete are named by their records.
-func (a *archive) rebuild(ctx context.Context, complete []string, stdout io.Writer) (problems int, err error) {
+// destructions to complete are named by their records. later leaves what lies in packages
+// to the fixity checks.
+func (a *archive) rebuild(ctx context.Context, complete []string, later bool, stdout io.Writer) (problems int, err error) {
 	defer roomForRebuild()()
 	end, err := a.catalog.Load(ctx)
 	if err != nil {
@@ -97,7 +100,7 @@ func (a *archive) rebuild(ctx context.Context, complete []string, stdout io.Writ
 		tenants++
 		start := time.Now()
 		read := newFulltexts()
-		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), read)
+		report, err := a.rebuildTenant(ctx, preservation.TenantID(id), later, read)
 		if err == nil {
 			complete, err = a.complete(ctx, preservation.TenantID(id), complete, read, &report, stdout)
 		}
@@ -113,6 +116,9 @@ func (a *archive) rebuild(ctx context.Context, complete []string, stdout io.Writ
 			fmt.Fprintf(stdout, "  %s %s: %s\n", p.Code, p.Subject, p.Detail)
 		}
 		problems += len(report.Problems)
+		if err := a.sayUnread(ctx, preservation.TenantID(id), stdout); err != nil {
+			return problems, err
+		}
 	}
 	if tenants == 0 {
 		return problems, fmt.Errorf("no bucket of a tenant: is %s the prefix of this installation's buckets?", a.cfg.S3BucketPrefix)
@@ -121,6 +127,15 @@ func (a *archive) rebuild(ctx context.Context, complete []string, stdout io.Writ
 		fmt.Fprintf(stdout, "record %s: nothing in the buckets tells of it\n", verdict.Legible(id))
 	}
 	return problems + len(complete), nil
+}
+
+// sayUnread says of how many records the contents are still to be read, and what does it.
+func (a *archive) sayUnread(ctx context.Context, id preservation.TenantID, stdout io.Writer) error {
+	f, err := a.catalog.Tenant(id).View().Fixity(ctx)
+	if err == nil && f.Unread > 0 {
+		fmt.Fprintf(stdout, "%s: contents of %d records not read: the next fixity runs begin with them, bestand schedule run %s does it now\n", id, f.Unread, fixity.JobScrub)
+	}
+	return err
 }
 
 // complete ends the destructions of those records that belong to a tenant, and returns the
@@ -205,7 +220,7 @@ func (a *archive) emptyBucket(ctx context.Context, id preservation.TenantID) (bo
 	return true, nil
 }
 
-func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, read *fulltexts) (ledger.Report, error) {
+func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, later bool, read *fulltexts) (ledger.Report, error) {
 	store, err := a.bucket(ctx, id)
 	if err != nil {
 		return ledger.Report{}, err
@@ -218,7 +233,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Anew: anew, Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Remains: retention.Remains, Seal: verdict.Seal(a.trust, time.Now),
+	report, err := ledger.Rebuild(ctx, t, store, ledger.Options{Parallel: 16 * runtime.NumCPU(), Anew: anew, ContentsLater: later, Trigger: retention.TriggerOf, Annotation: retention.AnnotationOf, Remains: retention.Remains, Seal: verdict.Seal(a.trust, time.Now),
 		Receipt: ingest.NewVerifier(a.trust).Verify, Packaged: read.packaged, Withdrawn: read.withdrawn})
 	if err != nil {
 		return report, err
@@ -235,7 +250,7 @@ func (a *archive) rebuildTenant(ctx context.Context, id preservation.TenantID, r
 	if anew { // the log has it
 		return report, nil
 	}
-	return report, t.Audit(ctx, audit.Rebuilt(id, 0))
+	return report, t.Audit(ctx, audit.Rebuilt(id, 0, later))
 }
 
 // reindex brings the index of a tenant to the end of the change feed, with the

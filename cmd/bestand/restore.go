@@ -449,7 +449,7 @@ func (r *restoration) run(ctx context.Context, a *archive) error {
 	}
 	// It destroys in the catalog what has a tombstone, adds what came after the catalog was
 	// copied, and evaluates all by the rules and holds that came back.
-	problems, err := a.rebuild(ctx, nil, r.stdout)
+	problems, err := a.rebuild(ctx, nil, false, r.stdout)
 	if err != nil {
 		return err
 	}

@@ -35,11 +35,15 @@ func Restored(tenant preservation.TenantID, backup time.Time, end, sealed int64)
 }
 
 // Rebuilt is the entry about a catalog that got what the bucket has. One that was made anew
-// has the log up to the last entry of the bucket; 0 stands for one that was there.
-func Rebuilt(tenant preservation.TenantID, sealed int64) Entry {
-	e := Entry{Actor: "cli", Action: actionRebuild, Object: string(tenant)}
+// has the log up to the last entry of the bucket; 0 stands for one that was there. later:
+// what lies in the packages was not read.
+func Rebuilt(tenant preservation.TenantID, sealed int64, later bool) Entry {
+	e := Entry{Actor: "cli", Action: actionRebuild, Object: string(tenant), Detail: map[string]string{"contents": "read"}}
+	if later {
+		e.Detail["contents"] = "later"
+	}
 	if sealed > 0 {
-		e.Detail = map[string]string{"log_end": strconv.FormatInt(sealed, 10)}
+		e.Detail["log_end"] = strconv.FormatInt(sealed, 10)
 	}
 	return e
 }

@@ -15,7 +15,7 @@ func TestHistoryAgain(t *testing.T) {
 		e    Entry
 		more string
 	}{
-		{"rebuilt", Rebuilt("musterstadt", 100), "made anew"},
+		{"rebuilt", Rebuilt("musterstadt", 100, false), "made anew"},
 		{"resumed", Resumed("musterstadt", 110, 115), "sealed entry 119"},
 		{"restored", Restored("musterstadt", at, 90, 100), "restored"},
 	} {

@@ -128,11 +128,14 @@ func (a *archive) pack(r *preservation.Record, content map[preservation.FileID][
 		Content: func(id preservation.FileID) (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(content[id])), nil
 		},
-		Seal: func(_ context.Context, mets []byte) ([]byte, error) { return []byte("seal"), nil },
+		Seal: func(_ context.Context, mets []byte) ([]byte, error) { return sealOf(mets), nil },
 	})
 	a.must(err)
 	return b.Bytes(), m
 }
+
+// sealOf stands in for a signature over METS.
+func sealOf(mets []byte) []byte { return fmt.Appendf(nil, "seal over %x", sha256.Sum256(mets)) }
 
 // record is a record that was not packaged yet.
 func record(source string) preservation.Record {
@@ -210,8 +213,9 @@ func annotation(id preservation.RecordID, e preservation.Event, body json.RawMes
 func options() ledger.Options {
 	return ledger.Options{
 		Parallel: 4,
-		Seal: func(_ io.Reader, seal []byte) []preservation.Finding {
-			if string(seal) == "seal" {
+		Seal: func(content io.Reader, seal []byte) []preservation.Finding {
+			data, err := io.ReadAll(content)
+			if err == nil && (string(seal) == "seal" || bytes.Equal(seal, sealOf(data))) {
 				return nil
 			}
 			return []preservation.Finding{{Code: "signature-invalid", Severity: preservation.Failed, Detail: "not by us"}}

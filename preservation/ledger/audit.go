@@ -255,7 +255,7 @@ func (b *rebuild) restoreAudit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return x.Audit(audit.Rebuilt(b.tenant.ID(), end))
+		return x.Audit(audit.Rebuilt(b.tenant.ID(), end, b.opts.ContentsLater))
 	})
 }
 

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -142,7 +143,9 @@ func (b *rebuild) restoreReceipted(ctx context.Context, pasts []past) (others []
 	for _, p := range pasts {
 		s, ok := standings[p.record]
 		more := !ok || slices.ContainsFunc(p.all, func(e stored) bool {
-			return e.receipt.Version != s.Version || e.promised == "" || s.Packages[e.receipt.Package] != e.promised
+			sum, known := s.Packages[e.receipt.Package]
+			sum = cmp.Or(sum, p.all[0].promised) // of one that was not read they must promise the same
+			return e.receipt.Version != s.Version || !known || e.promised == "" || e.promised != sum
 		})
 		if more {
 			others = append(others, p)
@@ -151,7 +154,11 @@ func (b *rebuild) restoreReceipted(ctx context.Context, pasts []past) (others []
 		var of []catalog.Restoration
 		for _, e := range p.all {
 			if e.Event.Type == preservation.EventStore {
-				of = append(of, restorationOf(p.record, s.Metadata, e))
+				r := restorationOf(p.record, s.Metadata, e)
+				if s.Packages[e.receipt.Package] == "" {
+					r.Package, r.PackageSHA256 = e.receipt.Package, e.promised
+				}
+				of = append(of, r)
 			}
 		}
 		for _, e := range p.all {
@@ -278,7 +285,11 @@ func (b *rebuild) restoreSubmission(ctx context.Context, rec catalog.Entry, e st
 	switch {
 	case i < 0:
 		b.problem(body.Package, "package-missing", "it was receipted in "+e.at.Key+hint)
-	case objects[i].SHA256 != promised:
+	case objects[i].SHA256 == "" && promised != "":
+		if err := b.tenant.SetDigest(ctx, rec.ID, objects[i].Key, promised); err != nil {
+			return err
+		}
+	case objects[i].SHA256 != promised || promised == "":
 		if promised != "" {
 			b.problem(body.Package, "package-differs", fmt.Sprintf("SHA-256 is %s, receipted was %s in %s", objects[i].SHA256, promised, e.at.Key))
 		}

@@ -32,6 +32,11 @@ type Options struct {
 	// Anew is for a catalog that is Anew: its log says so as soon as it is back, and where
 	// that of the bucket ended, even if the rebuild is cut off then.
 	Anew bool
+	// ContentsLater takes records from what describes their packages, if the seal proves
+	// it, and the digests of packages from their receipts: what lies in them is left to
+	// the next check. It is for packages of some size, and for those with a receipt; all
+	// others are read whole. It takes Seal.
+	ContentsLater bool
 	// Receipt verifies the signature of a receipt and returns what it says;
 	// without it receipts are believed.
 	Receipt func(jws string) ([]byte, error)
@@ -89,8 +94,8 @@ func (b *rebuild) withdraw(id preservation.RecordID) {
 
 // Rebuild restores everything of a tenant that its bucket holds into the
 // catalog, in which the tenant must exist. It reads every byte of every package
-// once: one with the SHA-256 of its signed receipt is what was stored. Any other
-// is taken apart to say what is wrong with it (aip.Verify). Running it again, or
+// once, unless Options.ContentsLater: one with the SHA-256 of its signed receipt is what
+// was stored. Any other is taken apart to say what is wrong with it (aip.Verify). Running it again, or
 // over a catalog that knows some of it, adds what is missing and changes nothing
 // else.
 //
@@ -117,6 +122,9 @@ func Rebuild(ctx context.Context, t *catalog.Tenant, s preservation.Store, o Opt
 	}
 	if err := b.each(ctx, "evt/", b.restoreEvents, b.receipts.flush); err != nil {
 		return b.Report, fmt.Errorf("restore events: %w", err)
+	}
+	if err := b.digestRest(ctx); err != nil {
+		return b.Report, fmt.Errorf("read packages without a good receipt: %w", err)
 	}
 	if err := b.examineRest(ctx); err != nil {
 		return b.Report, fmt.Errorf("examine packages without a receipt: %w", err)

@@ -54,14 +54,23 @@ func rowsOf(commits []catalog.Commit) (n int) {
 	return n
 }
 
-// readPackage reads a package and takes out of it what is to be committed. ok is
-// false when it is a problem.
+// readPackage takes out of a package what is to be committed: from what describes it, if
+// that will do and proves itself, or else from the whole. ok is false when it is a problem.
 func (b *rebuild) readPackage(ctx context.Context, o preservation.Object) (c catalog.Commit, ok bool, err error) {
-	id, version, ok := preservation.ParsePackageKey(o.Key)
-	if !ok {
+	if _, _, ok := preservation.ParsePackageKey(o.Key); !ok {
 		b.problem(o.Key, "unexpected-key", "no package has this key")
 		return c, false, nil
 	}
+	if b.opts.ContentsLater && o.Size > readAnyway {
+		if c, ok, err = b.readDescription(ctx, o); ok || err != nil {
+			return c, ok, err
+		}
+	}
+	return b.readWhole(ctx, o)
+}
+
+// readWhole reads every byte of a package, and has its digest.
+func (b *rebuild) readWhole(ctx context.Context, o preservation.Object) (c catalog.Commit, ok bool, err error) {
 	held := min(o.Size, wholeBelow)
 	if err := b.memory.Acquire(ctx, held); err != nil {
 		return c, false, err
@@ -84,16 +93,32 @@ func (b *rebuild) readPackage(ctx context.Context, o preservation.Object) (c cat
 	if err != nil {
 		return c, false, b.unreadable(ctx, o, err)
 	}
-	if c.Record.ID != id || c.Record.Version != version || c.Record.Tenant != b.tenant.ID() {
+	if !b.belongs(o.Key, c.Record) {
 		b.problem(o.Key, "foreign-package", fmt.Sprintf("holds record %s version %d of tenant %s", c.Record.ID, c.Record.Version, c.Record.Tenant))
 		return c, false, nil
 	}
+	c.Package.SHA256 = sum
+	if o.Size > wholeBelow {
+		at = nil
+	}
+	return b.take(o, c, at), true, nil
+}
+
+// belongs reports whether a package is the one that its key names.
+func (b *rebuild) belongs(key string, r preservation.Record) bool {
+	id, version, _ := preservation.ParsePackageKey(key)
+	return r.ID == id && r.Version == version && r.Tenant == b.tenant.ID()
+}
+
+// take completes what a package says of a record with what is known of the object. at is
+// for Packaged; nil: it is not shown.
+func (b *rebuild) take(o preservation.Object, c catalog.Commit, at io.ReaderAt) catalog.Commit {
 	c.Lock = o.Lock
-	c.Package = catalog.RecordObject{Key: o.Key, Kind: "package", Version: version, VersionID: o.VersionID, Size: o.Size, SHA256: sum, Stored: o.Modified}
-	if b.opts.Packaged != nil && o.Size <= wholeBelow {
+	c.Package = catalog.RecordObject{Key: o.Key, Kind: "package", Version: c.Record.Version, VersionID: o.VersionID, Size: o.Size, SHA256: c.Package.SHA256, Stored: o.Modified}
+	if b.opts.Packaged != nil && at != nil {
 		b.opts.Packaged(c.Record, at, c.Pos)
 	}
-	return c, true, nil
+	return c
 }
 
 // commitRecords commits the versions of many records.
@@ -160,6 +185,32 @@ func (b *rebuild) examineStored(ctx context.Context, p catalog.RecordObject) err
 	return b.examine(ctx, o, &blocks{at: Remote(ctx, b.store, o)})
 }
 
+// digestRest reads the packages that nothing was said of to prove their digest.
+func (b *rebuild) digestRest(ctx context.Context) error {
+	var after catalog.RecordObject
+	for {
+		page, err := b.tenant.Undigested(ctx, after.Key, 100)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, p := range page {
+			o := preservation.Object{Key: p.Key, VersionID: p.VersionID, Size: p.Size}
+			sum, err := preservation.StoredSHA256(ctx, b.store, o)
+			if err != nil {
+				if err := b.unreadable(ctx, o, err); err != nil {
+					return err
+				}
+				continue
+			}
+			id, _, _ := preservation.ParsePackageKey(p.Key)
+			if err := b.tenant.SetDigest(ctx, id, p.Key, sum); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1]
+	}
+}
+
 // examineRest looks at the packages that have no receipt.
 func (b *rebuild) examineRest(ctx context.Context) error {
 	var after catalog.RecordObject
@@ -183,6 +234,10 @@ func commitOf(at io.ReaderAt, size int64) (c catalog.Commit, err error) {
 	if err != nil {
 		return c, err
 	}
+	return said(p)
+}
+
+func said(p *aip.Reader) (c catalog.Commit, err error) {
 	if c.Events, err = p.Events(); err != nil {
 		return c, err
 	}
