@@ -391,6 +391,7 @@ func (r *attempt) finish(ctx context.Context, outcome preservation.EventObject) 
 			x.Destroy(stone),
 			x.Audit(catalog.AuditEntry{Actor: System, Action: "record.destroy", Object: string(r.w.Record),
 				Detail: map[string]string{"disposal": r.w.ID, "permit": stone.Permit, "run": stone.Run, "class": stone.Class}}),
+			x.Progressed(),
 		)
 	}); err != nil {
 		return err

@@ -155,33 +155,26 @@ func (c *comparison) run(ctx context.Context, t *catalog.Tenant) (Preview, error
 	for _, code := range c.codes {
 		concerned[code] = true
 	}
-	filter := catalog.RetentionFilter{Classes: c.codes, Parts: true}
-	if len(c.codes) > maxCodes {
-		filter = catalog.RetentionFilter{}
-	}
-	var after preservation.RecordID
-	for len(c.codes) > 0 {
-		rows, err := t.View().Retentions(ctx, filter, after, batch)
-		if err != nil {
-			return Preview{}, fmt.Errorf("preview: %w", err)
-		}
-		if len(rows) == 0 {
-			break
-		}
-		after = rows[len(rows)-1].Record
-		facts, err := gather(ctx, t.View(), rows)
-		if err != nil {
-			return Preview{}, fmt.Errorf("preview: %w", err)
-		}
-		for _, f := range facts {
-			for at := f; at != nil; at = at.File {
-				if concerned[at.Class] {
-					c.look(f)
-					break
-				}
+	for _, code := range c.codes {
+		var place catalog.ClassPlace
+		for {
+			rows, next, err := t.View().OfClass(ctx, code, place, batch)
+			if err != nil {
+				return Preview{}, fmt.Errorf("preview: %w", err)
+			}
+			if len(rows) == 0 {
+				break
+			}
+			place = next
+			if err := c.compare(ctx, t.View(), rows, concerned); err != nil {
+				return Preview{}, fmt.Errorf("preview: %w", err)
 			}
 		}
 	}
+	return c.result(), nil
+}
+
+func (c *comparison) result() Preview {
 	out := Preview{At: preservation.DateOf(c.at.In(c.zone))}
 	for _, s := range c.sides {
 		s.effect.Moves = make([]Move, 0, len(s.moves))
@@ -193,7 +186,62 @@ func (c *comparison) run(ctx context.Context, t *catalog.Tenant) (Preview, error
 		})
 		out.Effects = append(out.Effects, s.effect)
 	}
-	return out, nil
+	return out
+}
+
+// compare looks at records of classes in question, and at those within them that are of
+// another class: a part follows its file.
+func (c *comparison) compare(ctx context.Context, v catalog.View, rows []catalog.Retention, concerned map[string]bool) error {
+	level := make([]preservation.RecordID, len(rows))
+	for i := range rows {
+		level[i] = rows[i].Record
+	}
+	if err := c.lookAt(ctx, v, rows, concerned); err != nil {
+		return err
+	}
+	for range maxNesting {
+		var parts []preservation.RecordID
+		for ids := range slices.Chunk(level, batch) {
+			within, err := v.Within(ctx, ids...)
+			if err != nil {
+				return err
+			}
+			for id, class := range within {
+				if !concerned[class] { // those of these classes come by themselves, and theirs with them
+					parts = append(parts, id)
+				}
+			}
+		}
+		for ids := range slices.Chunk(parts, batch) {
+			rows, err := v.Retentions(ctx, catalog.RetentionFilter{IDs: ids}, "", len(ids))
+			if err == nil {
+				err = c.lookAt(ctx, v, rows, concerned)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if level = parts; len(level) == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+func (c *comparison) lookAt(ctx context.Context, v catalog.View, rows []catalog.Retention, concerned map[string]bool) error {
+	facts, err := gather(ctx, v, rows)
+	if err != nil {
+		return err
+	}
+	for _, f := range facts {
+		for at := f; at != nil; at = at.File {
+			if concerned[at.Class] {
+				c.look(f)
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // look evaluates one record by every plan.
@@ -244,8 +292,10 @@ func (s *side) count(f *Facts, before *Evaluation, after Evaluation, examples in
 		s.moves[[2]Place{from, to}] = m
 	}
 	m.Records++
-	if len(m.Examples) < examples {
-		m.Examples = append(m.Examples, Example{f.ID, f.Class, before.End, after.End})
+	at, _ := slices.BinarySearchFunc(m.Examples, f.ID, func(e Example, id preservation.RecordID) int { return cmp.Compare(e.Record, id) })
+	if at < examples { // the first ones by their identifiers, in whatever order they come
+		m.Examples = slices.Insert(m.Examples, at, Example{f.ID, f.Class, before.End, after.End})
+		m.Examples = m.Examples[:min(len(m.Examples), examples)]
 	}
 }
 

@@ -145,6 +145,55 @@ func TestPreviewRule(t *testing.T) {
 	}
 }
 
+// TestPreviewLooksAtAll: a preview looks only at the classes in question and what is
+// within their files, and comes to what looking at everything comes to.
+func TestPreviewLooksAtAll(t *testing.T) {
+	a := holding(t, 17)
+	ctx := t.Context()
+	r := Rule{ID: "council-minutes", Title: "Zehn Jahre", Trigger: OnClosure, Duration: Duration{Years: 10}, Base: YearEnd, LegalBasis: "neu", ValidFrom: day(t, "2000-01-01")}
+	got, err := a.officer.PreviewRule(ctx, a.tenant, r, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := a.officer.plans.at(ctx, a.tenant.View(), a.tenant.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _, err = p.next(r, preservation.DateOf(a.now)); err != nil {
+		t.Fatal(err)
+	}
+	full := comparison{plan: p, at: a.now, zone: berlin(t), examples: 3}
+	concerned := make(map[string]bool)
+	for _, code := range p.governed(r.ID) {
+		concerned[code] = true
+	}
+	for _, r.Applies = range []string{"all", "new"} {
+		s, err := p.with([]Rule{r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		full.add(r.Applies, s)
+	}
+	rows, err := a.tenant.View().Retentions(ctx, catalog.RetentionFilter{}, "", 1000)
+	if err == nil {
+		err = full.lookAt(ctx, a.tenant.View(), rows, concerned)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := 0
+	for _, m := range got.Effects[0].Moves {
+		for _, e := range m.Examples {
+			if !concerned[e.Class] {
+				other++
+			}
+		}
+	}
+	if want := full.result(); !reflect.DeepEqual(got, want) || got.Effects[0].Moved == 0 || other == 0 {
+		t.Errorf("%d of another class, previewed %+v\nlooking at everything %+v", other, got, want)
+	}
+}
+
 func TestPreviewRuleAhead(t *testing.T) {
 	a := holding(t, 3)
 	r := Rule{ID: "general-10y", Title: "Ab Mai", Trigger: OnClosure, Duration: Duration{Years: 30}, Base: YearEnd, LegalBasis: "neu", ValidFrom: day(t, "2026-05-01")}

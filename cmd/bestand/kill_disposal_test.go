@@ -38,8 +38,7 @@ func killDisposal(t *testing.T, rounds int) {
 	in := install(t, "--lock-mode", string(preservation.Governance), "--dispose-max-share", "1")
 	in.serve(t)
 	o := newOffice(in.admin(t))
-	// hurry has the next start not wait for what the dead process had taken. A job that
-	// is interrupted catalog.MaxAttempts times is left to people: here that is no fault of its own.
+	// hurry has the next start not wait for what the dead process had taken.
 	hurry := func() {
 		t.Helper()
 		in.endLeases(t)

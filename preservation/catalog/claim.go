@@ -12,8 +12,8 @@ import (
 	"bestand/preservation"
 )
 
-// MaxAttempts is how often a job is tried before it becomes a dead letter that
-// a person must look at. With the back-off of Fail that is about seven hours.
+// MaxAttempts is how often a job is tried without getting ahead before it becomes a dead
+// letter that a person must look at. With the back-off of Fail that is about seven hours.
 const MaxAttempts = 50
 
 // Claim takes up to n jobs that are ready, of the given kinds, for an owner,
@@ -71,7 +71,7 @@ func (x *tx) takeBack(kinds []string, now time.Time) error {
 	q := conditions{cond: "state = 'running' AND lease_ms < $1", args: []any{ms(now), MaxAttempts}}
 	in(&q, "kind", kinds)
 	_, err := x.exec(`UPDATE job SET owner = '', error = 'the program ended or lost the database during an attempt',
-		state = CASE WHEN attempt < $2 THEN 'queued' ELSE 'dead' END WHERE `+q.cond, q.args...)
+		state = CASE WHEN attempt - progressed < $2 THEN 'queued' ELSE 'dead' END WHERE `+q.cond, q.args...)
 	return err
 }
 
@@ -114,7 +114,7 @@ func (db *DB) Heartbeat(ctx context.Context, j Job, lease time.Duration) error {
 // whose work is done with it.
 func (db *DB) Finish(ctx context.Context, j Job) error {
 	return db.write(ctx, func(x *tx) error {
-		n, err := x.owned(j, `UPDATE job SET state = 'queued', again = 0, attempt = 0, failures = 0, owner = '', error = '', run_at_ms = $4`, `again = 1`, ms(db.now()))
+		n, err := x.owned(j, `UPDATE job SET state = 'queued', again = 0, attempt = 0, progressed = 0, failures = 0, owner = '', error = '', run_at_ms = $4`, `again = 1`, ms(db.now()))
 		if err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func (db *DB) Finish(ctx context.Context, j Job) error {
 // failures in a row, or becomes a dead letter after MaxAttempts or when final is
 // set.
 func (db *DB) Fail(ctx context.Context, j Job, cause error, final bool) error {
-	if !final && j.Attempt < MaxAttempts {
+	if !final && j.Attempt-j.progressed < MaxAttempts {
 		pause := min(time.Second<<min(j.failures, 10), 10*time.Minute)
 		return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', failures = failures + 1, error = $4, run_at_ms = $5`, short(cause), ms(db.now().Add(pause)))
 	}
@@ -170,7 +170,7 @@ func (db *DB) Fail(ctx context.Context, j Job, cause error, final bool) error {
 // Postpone gives a job back to run at a later time, as the work asks for. That
 // is no failure: attempts are counted anew.
 func (db *DB) Postpone(ctx context.Context, j Job, until time.Time, reason string) error {
-	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = 0, failures = 0, error = $4, run_at_ms = CASE WHEN again = 1 THEN CAST($5 AS BIGINT) ELSE $6 END, again = 0`,
+	return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', attempt = 0, progressed = 0, failures = 0, error = $4, run_at_ms = CASE WHEN again = 1 THEN CAST($5 AS BIGINT) ELSE $6 END, again = 0`,
 		reason, ms(db.now()), ms(until))
 }
 
@@ -227,6 +227,17 @@ func (t *Tenant) attempt(ctx context.Context, f func(*tx) error) error {
 		}
 		return f(x)
 	})
+}
+
+// Progressed notes that the work of the job in whose attempt it is called got ahead, with
+// what this transaction does: the attempts until now do not count against it any more, as
+// when the program was ended in many of them. Outside of an attempt it does nothing.
+func (x *Tx) Progressed() error {
+	if x.job == nil {
+		return nil
+	}
+	_, err := x.tx.owned(*x.job, `UPDATE job SET progressed = attempt`, `progressed < attempt`)
+	return err
 }
 
 func lost(err error, j Job) error {

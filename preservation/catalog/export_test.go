@@ -7,6 +7,9 @@ var FeedQueries = map[string][]any{
 	feedEnd:    {"a"},
 }
 
+// OfClassQuery is how SQLite is asked for the records of a class, with arguments.
+var OfClassQuery, OfClassArgs = ofClass, []any{"a", "63.10", 7, "b", 200}
+
 // StampQueries are how SQLite is asked for what waits and what ages, with arguments
 // and the way that each must take.
 var StampQueries = []struct {
@@ -30,3 +33,6 @@ func (f RetentionFilter) Where() (string, []any) {
 	q := f.where("a", "")
 	return q.cond, q.args
 }
+
+// During is the handle that a handler works with in the attempt at a job.
+func (t *Tenant) During(j Job) *Tenant { return t.during(j) }

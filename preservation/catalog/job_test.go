@@ -216,6 +216,43 @@ func TestEnqueueAgain(t *testing.T) {
 	})
 }
 
+// TestKilledJobThatGetsAhead: a program that is ended again and again in the middle of a
+// long work does not have it given up as long as it gets ahead.
+func TestKilledJobThatGetsAhead(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		enqueue(t, f, "a", "1")
+		ahead := func(j catalog.Job) {
+			t.Helper()
+			must(t, f.tenant.During(j).Update(t.Context(), func(x *catalog.Tx) error { return x.Progressed() }))
+		}
+		var stale catalog.Job
+		for n := range 2 * catalog.MaxAttempts {
+			j, ok := claim(t, f, "o", "a")
+			if !ok {
+				t.Fatalf("given up after %d attempts", n)
+			}
+			if n%(catalog.MaxAttempts-1) == 0 {
+				ahead(j)
+				stale = j
+			}
+			f.clock.advance(2 * lease)
+		}
+		ahead(stale) // another attempt's by now: it does not count
+		n := 0
+		for ; n < catalog.MaxAttempts; n++ {
+			j, ok := claim(t, f, "o", "a")
+			if !ok {
+				break
+			}
+			must(t, f.Fail(t.Context(), j, errors.New("no"), false))
+			f.clock.advance(time.Hour)
+		}
+		if n != catalog.MaxAttempts-1 {
+			t.Errorf("given up after %d further attempts", n)
+		}
+	})
+}
+
 func TestBackOff(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		enqueue(t, f, "a", "1")

@@ -57,6 +57,14 @@ func TestNightGoesByTheDay(t *testing.T) {
 	}
 }
 
+// TestClassGoesByItsIndex: a preview looks at a class, page by page.
+func TestClassGoesByItsIndex(t *testing.T) {
+	db := raw(t, open(t, "sqlite"))
+	if steps := plan(t, db, catalog.OfClassQuery, catalog.OfClassArgs); len(steps) != 1 || !strings.Contains(steps[0], "record_class (tenant=? AND class=? AND (archived_ms,id)>(?,?))") {
+		t.Error(strings.Join(steps, "\n"))
+	}
+}
+
 // plan says how SQLite would answer.
 func plan(t *testing.T, db *sql.DB, query string, args []any) (steps []string) {
 	t.Helper()

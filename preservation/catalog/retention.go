@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -71,7 +70,6 @@ type RetentionFilter struct {
 	Status     string
 	States     []string
 	Classes    []string
-	Parts      bool // with Classes: records within a file also when their own class is another
 	NotClasses []string
 	IDs        []preservation.RecordID
 	DueBy      preservation.Date // due on this day or before
@@ -85,15 +83,6 @@ func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.
 	q := conditions{cond: "tenant = $1 AND id > $2", args: []any{string(tenant), string(after)}}
 	if f.Status != "" {
 		q.and("status = %s", f.Status)
-	}
-	if len(f.Classes) > 0 && f.Parts {
-		marks := make([]string, len(f.Classes))
-		for i, c := range f.Classes {
-			marks[i] = q.mark(c)
-		}
-		// Expressions keep both databases from gathering and sorting all that match for each page.
-		q.cond += " AND (class || '' IN (" + strings.Join(marks, ", ") + ") OR parent || '' <> '')"
-		f.Classes = nil
 	}
 	f.kinds(&q, "retention_state")
 	if len(f.IDs) > 0 {
@@ -155,6 +144,54 @@ func (v View) Retentions(ctx context.Context, f RetentionFilter, after preservat
 	q := f.where(v.tenant, after)
 	rows, err := v.q.QueryContext(ctx, `SELECT `+retentionColumns+` FROM record WHERE `+q.cond+` ORDER BY id LIMIT `+q.mark(limit), q.args...)
 	return collect(rows, err, scanRetention)
+}
+
+// ClassPlace is where a list of the records of a class goes on.
+type ClassPlace struct {
+	archived int64
+	id       preservation.RecordID
+}
+
+// The order is that of an index, so that no page costs more than its records.
+const ofClass = `SELECT ` + retentionColumns + `, archived_ms FROM record WHERE tenant = $1 AND class = $2 AND (archived_ms, id) > ($3, $4) ORDER BY archived_ms, id LIMIT $5`
+
+// OfClass lists the records of a class in the order in which they were archived, after a
+// place, and says where it goes on. It costs what the class has.
+func (v View) OfClass(ctx context.Context, class string, after ClassPlace, limit int) ([]Retention, ClassPlace, error) {
+	rows, err := v.q.QueryContext(ctx, ofClass, string(v.tenant), class, after.archived, string(after.id), limit)
+	all, err := collect(rows, err, func(row scanner) (Retention, error) {
+		r, err := scanRetention(beside{row, &after.archived})
+		after.id = r.Record
+		return r, err
+	})
+	return all, after, err
+}
+
+// beside scans one column more than is asked for.
+type beside struct {
+	scanner
+	last any
+}
+
+func (b beside) Scan(dest ...any) error { return b.scanner.Scan(append(dest, b.last)...) }
+
+// Within says of the records whose parent is one of those given in which class they are.
+func (v View) Within(ctx context.Context, parents ...preservation.RecordID) (map[preservation.RecordID]string, error) {
+	parts := make(map[preservation.RecordID]string)
+	if len(parents) == 0 {
+		return parts, nil
+	}
+	q := conditions{cond: "tenant = $1 AND parent <> ''", args: []any{string(v.tenant)}}
+	in(&q, "parent", parents)
+	rows, err := v.q.QueryContext(ctx, `SELECT id, class FROM record WHERE `+q.cond, q.args...)
+	_, err = collect(rows, err, func(row scanner) (_ struct{}, err error) {
+		var id preservation.RecordID
+		var class string
+		err = row.Scan(&id, &class)
+		parts[id] = class
+		return struct{}{}, err
+	})
+	return parts, err
 }
 
 // Retention returns one record, or ErrNotFound, also when it was destroyed.

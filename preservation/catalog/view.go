@@ -26,13 +26,14 @@ func (t *Tenant) View() View { return View{q: t.db.reader, tenant: t.id} }
 type Tx struct {
 	tx     *tx
 	tenant preservation.TenantID
+	job    *Job // in whose attempt it is made, if in one
 }
 
 // Update runs fn in one transaction and returns when it is durable. On an error
 // nothing of it remains. fn may run more than once, so it must change nothing
 // but the catalog.
 func (t *Tenant) Update(ctx context.Context, fn func(*Tx) error) error {
-	return t.db.write(ctx, func(x *tx) error { return fn(&Tx{tx: x, tenant: t.id}) })
+	return t.db.write(ctx, func(x *tx) error { return fn(&Tx{tx: x, tenant: t.id, job: t.job}) })
 }
 
 // View reads within the transaction.
