@@ -188,7 +188,9 @@ func TestEvidence(t *testing.T) {
 	if r := a.do(reader, "GET", path+"?file=f0001", nil).want(t, 200); string(r.body) != "\x30\x00f0001" {
 		t.Errorf("one file: %q", r.body)
 	}
-	a.do(reader, "GET", path+"?file=f1", nil).want(t, 400)
+	for _, unlike := range []string{"?file=", "?file=f1", "?file=f0001&file=f0002"} { // never taken for the whole record
+		a.do(reader, "GET", path+unlike, nil).want(t, 400)
+	}
 	a.do(reader, "GET", path+"?file=f0001&format=pdf", nil).want(t, 400)
 	if got := decode[proof.Report](t, a.do(reader, "GET", path+"?format=json", nil).want(t, 200)); got.Record != e.ID || got.Version != 1 || !got.Passed {
 		t.Errorf("%+v", got)

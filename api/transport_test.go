@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -134,6 +135,36 @@ func TestTransport(t *testing.T) {
 	if want, _ := digest(strings.NewReader(content)); err != nil || len(sub.Files) != 1 || sub.Files[0].Digests != want {
 		t.Errorf("a file with boundaries inside: %+v %v", sub.Files, err)
 	}
+}
+
+// TestRefusedEarly: a sender that is still sending when the metadata are refused gets the
+// whole text of the refusal.
+func TestRefusedEarly(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t)
+	dms := a.token(ours, "dms", auth.Submitter)
+	body, contentType := formOf(metadataPart(metadata("1", "class", "77.77")), filePart("a.bin", "content"))
+	form, _, _ := strings.Cut(body.String(), "content\r\n")
+	conn := a.dial()
+	go func() { // until the archive has enough of it
+		fmt.Fprintf(conn, "POST /v1/submissions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", dms, contentType, 1<<30, form)
+		for some := make([]byte, 1<<10); ; time.Sleep(time.Millisecond) {
+			if _, err := conn.Write(some); err != nil {
+				return
+			}
+		}
+	}()
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var p Problem
+	if err := json.NewDecoder(res.Body).Decode(&p); err != nil || res.StatusCode != 422 || len(p.Errors) != 1 || p.Errors[0].Field != "class" ||
+		!strings.Contains(p.Errors[0].Detail, `class "77.77" is not in the classification`) {
+		t.Errorf("%d %+v, %v", res.StatusCode, p, err)
+	}
+	a.nothingStaged()
 }
 
 // TestConnections: whoever holds connections open keeps nobody out, and nobody

@@ -14,7 +14,7 @@ import (
 // sample plan: some with events, some parts of files, some under one of 50 holds.
 func BenchmarkEvaluateMillion(b *testing.B) {
 	const records = 1_000_000
-	s, err := Sample()
+	s, err := sampleSchedule()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := Sample()
+	s, err := sampleSchedule()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -30,12 +30,3 @@ func SampleData() (s Scheme, rules []Rule, err error) {
 	}
 	return s, rules, nil
 }
-
-// Sample returns the sample classification and rules ready for evaluation.
-func Sample() (*Schedule, error) {
-	s, rules, err := SampleData()
-	if err != nil {
-		return nil, err
-	}
-	return NewSchedule(s, rules)
-}

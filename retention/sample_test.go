@@ -27,7 +27,7 @@ func TestSampleIsSound(t *testing.T) {
 
 // TestSampleDates holds the shipped figures against dates worked out by hand.
 func TestSampleDates(t *testing.T) {
-	s, err := Sample()
+	s, err := sampleSchedule()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,4 +62,13 @@ func TestSampleDates(t *testing.T) {
 			t.Errorf("%s: %s, ends %s (%v); want %s, ends %s", c.class, e.State, e.End, e.Reasons, c.state, c.end)
 		}
 	}
+}
+
+// sampleSchedule returns the sample classification and rules ready for evaluation.
+func sampleSchedule() (*Schedule, error) {
+	s, rules, err := SampleData()
+	if err != nil {
+		return nil, err
+	}
+	return NewSchedule(s, rules)
 }

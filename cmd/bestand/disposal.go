@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	table "encoding/csv"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -125,7 +124,7 @@ func disposalCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	case "message":
 		return d.message(ctx, run, stdout)
 	case "export":
-		return d.export(ctx, fs.Arg(0), stdout)
+		return d.export(ctx, fs.Arg(0), stdout, stderr)
 	case "certificate":
 		return d.certificate(ctx, run, fs.Args()[1:], stdout)
 	}
@@ -221,7 +220,7 @@ func (d *disposalFlags) appraisals(list, field string) (map[string]any, error) {
 			return nil, err
 		}
 		defer f.Close()
-		if all, err = readAppraisals(f); err != nil {
+		if all, err = fileplan.ReadAppraisals(f); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.file, err)
 		}
 	}
@@ -233,67 +232,6 @@ func (d *disposalFlags) appraisals(list, field string) (map[string]any, error) {
 		}
 	}
 	return map[string]any{list: out}, nil
-}
-
-// readAppraisals reads decisions about single records from CSV with a comma or a
-// semicolon, and puts those together that are alike. Rows without a decision are
-// left out.
-func readAppraisals(r io.Reader) ([]retention.Appraisal, error) {
-	data, err := io.ReadAll(io.LimitReader(r, 1<<30))
-	if err != nil {
-		return nil, err
-	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	in := table.NewReader(bytes.NewReader(data))
-	if head, _, _ := bytes.Cut(data, []byte("\n")); bytes.ContainsRune(head, ';') {
-		in.Comma = ';'
-	}
-	head, err := in.Read()
-	if err != nil {
-		return nil, err
-	}
-	column := func(names ...string) int {
-		return slices.IndexFunc(head, func(h string) bool { return slices.Contains(names, strings.ToLower(strings.TrimSpace(h))) })
-	}
-	record, decision, until, note := column("datensatz", "record"), column("entscheidung", "decision"), column("bis", "until"), column("vermerk", "note")
-	if record < 0 || decision < 0 {
-		return nil, errors.New("the first line has to name the columns Datensatz and Entscheidung")
-	}
-	type alike struct {
-		decision, note string
-		until          preservation.Date
-	}
-	at := make(map[alike]int)
-	var all []retention.Appraisal
-	for {
-		row, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		cell := func(i int) string {
-			if i < 0 {
-				return ""
-			}
-			return fileplan.Plain(strings.TrimSpace(row[i]))
-		}
-		a := alike{decision: cell(decision), note: cell(note)}
-		if a.decision == "" {
-			continue
-		}
-		line, _ := in.FieldPos(0)
-		if a.until, err = fileplan.ParseDate(cell(until)); err != nil {
-			return nil, fmt.Errorf("line %d, column Bis: %w", line, err)
-		}
-		i, ok := at[a]
-		if !ok {
-			i, at[a] = len(all), len(all)
-			all = append(all, retention.Appraisal{Decision: a.decision, Note: a.note, Until: a.until})
-		}
-		all[i].Scope.Records = append(all[i].Scope.Records, preservation.RecordID(cell(record)))
-	}
 }
 
 // disposalAnswer is what the archive answers about a run.
@@ -426,35 +364,37 @@ func (d *disposalFlags) answerXdomea(ctx context.Context, run string, stdout io.
 }
 
 // export fetches the packages of what has decision A and waits to be handed over.
-func (d *disposalFlags) export(ctx context.Context, run string, stdout io.Writer) error {
+func (d *disposalFlags) export(ctx context.Context, run string, stdout, stderr io.Writer) error {
 	if _, ok := profiles[d.profile]; !ok {
 		return usageError{fmt.Errorf("--profile %q: want %s", d.profile, profileNames)}
 	}
 	if err := os.MkdirAll(d.out, 0o700); err != nil {
 		return err
 	}
-	var wrong error
+	refused := 0
 	for after := ""; ; {
 		var a disposalAnswer
 		if err := d.ask(ctx, http.MethodGet, "/v1/disposals/"+url.PathEscape(run)+"?state=open&decision=A&limit=200&after="+url.QueryEscape(after), "", nil, &a); err != nil {
-			return errors.Join(wrong, err)
+			return err
 		}
+		var ids []string
 		for _, i := range a.Items {
-			if i.Transfer != "" {
-				continue
-			}
-			path, err := d.fetchPackage(ctx, string(i.Record), d.profile, run, d.out)
-			if err != nil {
-				wrong = errors.Join(wrong, fmt.Errorf("record %s: %w", i.Record, err))
-				continue
-			}
-			if _, err := fmt.Fprintln(stdout, path); err != nil {
-				return err
+			if i.Transfer == "" {
+				ids = append(ids, string(i.Record))
 			}
 		}
-		if after = a.Next; after == "" {
-			return wrong
+		n, err := d.fetchPackages(ctx, ids, d.profile, run, d.out, stdout, stderr)
+		if err != nil {
+			return err
 		}
+		refused += n
+		if after = a.Next; after != "" {
+			continue
+		}
+		if refused > 0 {
+			return exitCode(1)
+		}
+		return nil
 	}
 }
 

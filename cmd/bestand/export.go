@@ -57,18 +57,36 @@ func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err := os.MkdirAll(*out, 0o700); err != nil {
 		return err
 	}
-	var wrong error
-	for _, id := range fs.Args() {
-		path, err := c.fetchPackage(ctx, id, *profile, "", *out)
-		if err != nil {
-			wrong = errors.Join(wrong, fmt.Errorf("record %s: %w", id, err))
-			continue
-		}
-		if _, err := fmt.Fprintln(stdout, path); err != nil {
-			return err
+	refused, err := c.fetchPackages(ctx, fs.Args(), *profile, "", *out, stdout, stderr)
+	if err == nil && refused > 0 {
+		return exitCode(1)
+	}
+	return err
+}
+
+// errCut: an answer ended before its time, as that about a damaged object does.
+var errCut = errors.New("the answer was cut off; ask again")
+
+// fetchPackages fetches the packages of records and tells where each is. It counts those
+// that the archive does not hand over, of which it tells at once, and ends where all
+// others would fare alike.
+func (c *client) fetchPackages(ctx context.Context, ids []string, profile, run, dir string, stdout, stderr io.Writer) (refused int, err error) {
+	for _, id := range ids {
+		path, err := c.fetchPackage(ctx, id, profile, run, dir)
+		var a *answerError
+		switch {
+		case err == nil:
+			if _, err := fmt.Fprintln(stdout, path); err != nil {
+				return refused, err
+			}
+		case errors.As(err, &a) && a.status != http.StatusUnauthorized, errors.Is(err, errCut) && ctx.Err() == nil:
+			refused++
+			fmt.Fprintf(stderr, "record %s: %s\n", id, legibleLines(err.Error()))
+		default:
+			return refused, fmt.Errorf("record %s: %w", id, err)
 		}
 	}
-	return wrong
+	return refused, nil
 }
 
 // fetchPackage fetches the package of a record into a folder, for a disposal run if it is
@@ -83,7 +101,9 @@ func (c *client) fetchPackage(ctx context.Context, id, profile, run, dir string)
 		query.Set("disposal", run)
 	}
 	if path, err = c.fetch(ctx, "/v1/records/"+id+"/package?"+query.Encode(), dir, name); err == nil && profile == "aip" {
-		err = errors.Join(c.fetchEvidence(ctx, id, dir), c.fetchStatements(ctx, id, dir))
+		if err = c.fetchEvidence(ctx, id, dir); err == nil {
+			err = c.fetchStatements(ctx, id, dir)
+		}
 	}
 	return path, err
 }
@@ -142,7 +162,7 @@ func (c *client) fetch(ctx context.Context, from, dir, name string) (path string
 	}
 	defer os.Remove(f.Name())
 	if _, err := io.Copy(f, resp.Body); err != nil {
-		return "", errors.Join(fmt.Errorf("the answer was cut off; ask again: %w", err), f.Close())
+		return "", errors.Join(fmt.Errorf("%w: %w", errCut, err), f.Close())
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return "", err

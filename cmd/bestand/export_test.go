@@ -25,7 +25,8 @@ func TestExport(t *testing.T) {
 		err := run(t.Context(), append([]string{"export", "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile), "--out", dir}, args...), &out, &out)
 		return out.String(), err
 	}
-	if said, err := export(r.ID); err == nil || !strings.Contains(err.Error(), "no evidence batch") {
+	// Each refusal is one line, told at once, and the others come all the same.
+	if said, err := export(r.ID, above.ID); err != exitCode(1) || strings.Count(said, "\n") != 2 || !strings.HasPrefix(said, "record "+r.ID+": ") || !strings.Contains(said, "no evidence batch") {
 		t.Errorf("before the first batch: %v %s", err, said)
 	}
 	for _, profile := range []string{"aip", "bagit", "ocfl", "xdomea"} {

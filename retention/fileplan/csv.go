@@ -109,7 +109,7 @@ func calculates(s string) bool { return s != "" && strings.ContainsRune("=+-@\t\
 // plan when rows could be read, in which others may find more. Without the
 // column Übergeordnet the codes themselves say what lies below what.
 func ReadCSV(r io.Reader) (*Plan, error) {
-	rows, err := readTable(r, MaxBytes, maxPlanRows)
+	rows, err := readTable(r, ';', MaxBytes, maxPlanRows)
 	if err != nil {
 		return nil, err
 	}
@@ -253,10 +253,10 @@ func enough(bad retention.Invalid, line int) retention.Invalid {
 	return append(bad, fault(fmt.Sprintf("line %d", line), "unread", fmt.Sprintf("was not looked at any more, nor was what follows, after %d faults: mend these first", len(bad))))
 }
 
-// readTable reads CSV of at most so many bytes and rows below the heading, as far as it
-// is the same for all tables. There is at least the heading; rows without any text are
+// readTable reads CSV whose columns a comma parts, of at most so many bytes and rows below
+// the heading, as far as it is the same for all tables. There is at least the heading; rows without any text are
 // left out.
-func readTable(r io.Reader, maxBytes int64, maxRows int) ([]line, error) {
+func readTable(r io.Reader, comma rune, maxBytes int64, maxRows int) ([]line, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, err
@@ -286,7 +286,7 @@ func readTable(r io.Reader, maxBytes int64, maxRows int) ([]line, error) {
 		return nil, retention.Invalid{fault(fmt.Sprintf("line %d", n), "too-many", fmt.Sprintf("at most %d columns: remove those that are empty", maxColumns))}
 	}
 	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte(bom))))
-	in.Comma, in.FieldsPerRecord = ';', -1
+	in.Comma, in.FieldsPerRecord = comma, -1
 	var rows []line
 	for {
 		fields, err := in.Read()

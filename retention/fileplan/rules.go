@@ -40,7 +40,7 @@ const maxRuleBytes = 16 << 20
 // version of each rule; a rule that there is no version of begins empty. Errors
 // as of ReadCSV.
 func ReadRules(in io.Reader, now []retention.Rule) (*Rules, error) {
-	rows, err := readTable(in, maxRuleBytes, retention.MaxRules)
+	rows, err := readTable(in, ';', maxRuleBytes, retention.MaxRules)
 	if err != nil {
 		return nil, err
 	}
