@@ -18,6 +18,7 @@ import (
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/fixity"
+	"bestand/preservation/ledger"
 	"bestand/preservation/replica"
 	"bestand/preservation/s3"
 )
@@ -346,5 +347,34 @@ func TestRoundEndsWithoutCopy(t *testing.T) {
 	s.Copies = open
 	if err := s.Run(t.Context(), d.tenant, catalog.Job{}); err != nil || s.Limit.Objects() == read {
 		t.Errorf("the second copy is not looked at: %v", err)
+	}
+}
+
+// TestCopySegment: a segment of the audit log that is damaged in the second copy is found by
+// the look at that, and written again.
+func TestCopySegment(t *testing.T) {
+	d := double(t)
+	lock := preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour)}
+	if err := errors.Join(d.tenant.Audit(t.Context(), catalog.AuditEntry{Actor: "anna", Action: "record.read", Object: "x"}),
+		ledger.StoreAudit(t.Context(), d.tenant, &replica.Store{Store: d.bucket, Tenant: d.tenant}, lock)); err != nil {
+		t.Fatal(err)
+	}
+	d.follow(t)
+	segment, err := d.tenant.View().NewestAuditSegment(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(t, filepath.Join(d.dir, filepath.FromSlash(segment.Key)), func(b []byte) []byte { return bytes.Replace(b, []byte("anna"), []byte("anne"), 1) })
+	var log bytes.Buffer
+	run(t, d.scrub(t, &log), d.archived)
+	o, err := d.copy.Stat(t.Context(), segment.Key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := preservation.StoredSHA256(t.Context(), d.copy, o); err != nil || sum != segment.SHA256 {
+		t.Errorf("SHA-256 of the second copy is %s, of the segment %s: %v", sum, segment.SHA256, err)
+	}
+	if entries, err := d.tenant.View().Audited(t.Context(), "fixity.repair", segment.Key); err != nil || len(entries) != 1 || entries[0].Detail["code"] != fixity.CodeCopyMended {
+		t.Errorf("%+v, %v\n%s", entries, err, &log)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // Codes of findings about the second copy. All of them begin with "copy-".
 const (
-	CodeCopyGone    = "copy-missing"
+	CodeCopyGone    = replica.CodeMissing
 	CodeCopyDigest  = "copy-digest"
 	CodeCopyUnread  = "copy-unreadable" // its store has it and does not give its bytes
 	CodeCopyLock    = "copy-lock"       // none is in force, or it is weaker or shorter, or the hold is missing

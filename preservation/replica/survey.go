@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -12,6 +13,10 @@ import (
 
 // surveyEvery is how often everything is looked for that the second copy lacks.
 const surveyEvery = 7 * 24 * time.Hour
+
+// overlap is how much older than the end of a survey an object has to be to have stood in
+// its listing.
+const overlap = 24 * time.Hour
 
 // survey notes what the second copy lacks and nobody has noted: once a week, and
 // when there is a new one. A survey that was broken off begins anew; what it has
@@ -27,7 +32,11 @@ func (r *run) survey(ctx context.Context) error {
 	if err := r.unseen(ctx); err != nil {
 		return err
 	}
-	if err := r.compare(ctx); err != nil {
+	var before time.Time
+	if last.Place == r.Place {
+		before = last.Ended
+	}
+	if err := r.compare(ctx, before); err != nil {
 		return err
 	}
 	return r.t.Update(ctx, func(x *catalog.Tx) error { return setSurvey(x, Survey{Place: r.Place, Ended: r.Now()}) })
@@ -46,46 +55,80 @@ func (r *run) unseen(ctx context.Context) error {
 }
 
 // compare goes through both listings, which are in the order of keys, and notes what
-// only the bucket has.
-func (r *run) compare(ctx context.Context) error {
-	next, stop := iter.Pull2(keysOf(ctx, r.to))
+// only the bucket has. What belongs to no record, and was there or noted at a survey
+// before, was lost by the second copy: that is told.
+func (r *run) compare(ctx context.Context, before time.Time) error {
+	next, stop := iter.Pull2(newestOf(ctx, r.to))
 	defer stop()
 	there, err, more := next()
 	if err != nil {
 		return err
 	}
-	var lacking []string
+	var lacking []preservation.Object
 	flush := func() error {
-		keys := lacking
+		objects := lacking
 		lacking = nil
-		return r.t.Update(ctx, func(x *catalog.Tx) error {
-			for _, key := range keys {
-				if err := x.NeedCopy(key); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return r.lacking(ctx, objects, before)
 	}
-	for key, err := range keysOf(ctx, r.from) {
+	for o, err := range newestOf(ctx, r.from) {
 		if err != nil {
 			return err
 		}
-		for more && there < key {
+		for more && there.Key < o.Key {
 			if there, err, more = next(); err != nil {
 				return err
 			}
 		}
-		if more && there == key {
+		if more && there.Key == o.Key {
 			continue
 		}
-		if lacking = append(lacking, key); len(lacking) == 1000 {
+		if lacking = append(lacking, o); len(lacking) == 1000 {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
 	}
 	return flush()
+}
+
+// lacking notes objects that the second copy has to get, and tells those that it has lost.
+func (r *run) lacking(ctx context.Context, objects []preservation.Object, before time.Time) error {
+	inner := context.WithoutCancel(ctx)
+	var lost []string
+	err := r.t.Update(ctx, func(x *catalog.Tx) error {
+		lost = nil
+		for _, o := range objects {
+			due, err := x.View().CopyIsDue(inner, o.Key)
+			if err != nil {
+				return err
+			}
+			if err := x.NeedCopy(o.Key); err != nil {
+				return err
+			}
+			if due || strings.HasPrefix(o.Key, "aip/") || strings.HasPrefix(o.Key, "evt/") || !o.Modified.Before(before.Add(-overlap)) {
+				continue
+			}
+			added, err := x.AddFinding("", preservation.Finding{Code: CodeMissing, Severity: preservation.Failed, Subject: o.Key,
+				Detail: "the second copy has lost it: something removes objects there; it is brought again"})
+			if err != nil {
+				return err
+			}
+			if !added {
+				continue
+			}
+			lost = append(lost, o.Key)
+			if err := x.Audit(catalog.AuditEntry{Actor: "system", Action: "fixity.finding", Object: o.Key, Detail: map[string]string{"code": CodeMissing}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, key := range lost {
+		if err == nil {
+			r.Log.ErrorContext(ctx, "the second copy has lost an object", "tenant", string(r.t.ID()), "key", key)
+		}
+	}
+	return err
 }
 
 // surveyName is the cursor of the last survey.
@@ -128,19 +171,19 @@ func SurveyAgain(ctx context.Context, t *catalog.Tenant) error {
 	})
 }
 
-// keysOf yields the keys of a bucket that have any bytes.
-func keysOf(ctx context.Context, s preservation.Store) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+// newestOf yields the newest version of each object of a bucket that has any bytes.
+func newestOf(ctx context.Context, s preservation.Store) iter.Seq2[preservation.Object, error] {
+	return func(yield func(preservation.Object, error) bool) {
 		last := ""
 		for o, err := range s.Versions(ctx, "") {
 			if err != nil {
-				yield("", err)
+				yield(o, err)
 				return
 			}
 			if o.Marker || o.Key == last {
 				continue
 			}
-			if last = o.Key; !yield(o.Key, nil) {
+			if last = o.Key; !yield(o, nil) {
 				return
 			}
 		}

@@ -12,6 +12,9 @@ import (
 	"bestand/preservation/ledger"
 )
 
+// CodeMissing is the finding about an object that the second copy had and has no more.
+const CodeMissing = "copy-missing"
+
 // Codes of findings about a record of which the second copy tells something that the
 // archive does not know, as after a restore from an older backup.
 const (
