@@ -49,6 +49,7 @@ func TestValidateASiC(t *testing.T) {
 		{"file added", "akte.asice", repack(t, both, "mehr.txt", "neu"), "signing-time-claimed container-partly-covered", "anlage.txt akte.xml"},
 		{"CMS signature of nothing added", "akte.asice", repack(t, both, "META-INF/signature.p7s", "?"), "signing-time-claimed signed-content-missing", "anlage.txt akte.xml"},
 		{"signature of another kind added", "akte.asice", repack(t, both, "META-INF/signature.pgp", "?"), "signing-time-claimed signature-unsupported container-partly-covered", "anlage.txt akte.xml"},
+		{"evidence record beside it", "akte.asice", repack(t, both, "META-INF/evidencerecord001.ers", "?"), "signing-time-claimed evidence-unsupported", "anlage.txt akte.xml"},
 		{"no signature", "akte.asice", repack(t, both, "META-INF/signatures001.xml", ""), "signature-missing", ""},
 		{"damaged", "akte.asice", spoil(t, both, "anlage.txt"), "signed-content-damaged signing-time-claimed container-partly-covered", "akte.xml"},
 		{"signature damaged", "akte.asice", spoil(t, both, "META-INF/signatures001.xml"), "container-damaged container-partly-covered", ""},

@@ -47,6 +47,9 @@ type submission struct {
 	Record   string                 `json:"record_id"`
 	Problems []preservation.Finding `json:"problems"`
 	Records  []part                 `json:"records"`
+	Waiting  struct {
+		Reason string `json:"reason"` // empty when it does not
+	} `json:"waiting"`
 }
 
 // part is one record of a package.
@@ -240,8 +243,9 @@ func digests(path string) (sha, sha2 string, err error) {
 	return hex.EncodeToString(a.Sum(nil)), hex.EncodeToString(b.Sum(nil)), nil
 }
 
-// await polls a submission until it has ended.
-func (c *client) await(ctx context.Context, id string) (submission, error) {
+// await polls a submission until it has ended. Each reason for which the archive itself
+// has to wait, such as a time-stamping service that is away, is told while that lasts.
+func (c *client) await(ctx context.Context, id string, tell func(reason string)) (submission, error) {
 	pause := 100 * time.Millisecond
 	for {
 		resp, err := c.call(ctx, http.MethodGet, "/v1/submissions/"+url.PathEscape(id), "", nil)
@@ -256,6 +260,9 @@ func (c *client) await(ctx context.Context, id string) (submission, error) {
 		}
 		if s.Status != "received" && s.Status != "processing" {
 			return s, nil
+		}
+		if s.Waiting.Reason != "" {
+			tell(s.Waiting.Reason)
 		}
 		select {
 		case <-ctx.Done():

@@ -94,11 +94,20 @@ func ingestCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	results := make([]outcome, len(all))
 	var mu sync.Mutex
+	told := make(map[string]bool)
+	tell := func(reason string) { // of the archive, not of one delivery: once for all
+		mu.Lock()
+		defer mu.Unlock()
+		if !told[reason] {
+			told[reason] = true
+			fmt.Fprintf(stderr, "the archive waits: %s\n", verdict.Legible(reason))
+		}
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, *parallel))
 	for i, d := range all {
 		g.Go(func() error {
-			results[i] = c.deliver(gctx, d, bar, *wait, *receipts)
+			results[i] = c.deliver(gctx, d, bar, *wait, *receipts, tell)
 			if *asJSON {
 				mu.Lock()
 				defer mu.Unlock()
@@ -272,7 +281,7 @@ func (d *delivery) order(path string) error {
 }
 
 // deliver sends one record and, when asked to, waits for its receipt.
-func (c *client) deliver(ctx context.Context, d *delivery, bar *progressbar.ProgressBar, wait bool, receipts string) outcome {
+func (c *client) deliver(ctx context.Context, d *delivery, bar *progressbar.ProgressBar, wait bool, receipts string, tell func(string)) outcome {
 	out := outcome{Path: d.path}
 	fail := func(err error) outcome {
 		out.Error = err.Error()
@@ -286,7 +295,7 @@ func (c *client) deliver(ctx context.Context, d *delivery, bar *progressbar.Prog
 	if !wait {
 		return out
 	}
-	if sub, err = c.await(ctx, sub.ID); err != nil {
+	if sub, err = c.await(ctx, sub.ID, tell); err != nil {
 		if ctx.Err() != nil {
 			err = errNotWaited
 		}
