@@ -43,7 +43,7 @@ func Archive(ctx context.Context, in, out string, o ArchiveOptions) (rep Report,
 	}
 	rep, err = replaceFile(fi, out, func(w *os.File) (Report, error) { return archive(ctx, f, fi.Size(), w, o) })
 	if err != nil {
-		err = fmt.Errorf("archive seal %s: %w", in, err)
+		err = fmt.Errorf("archive seal: %w", err) // the name would be that of a working copy
 	}
 	return rep, err
 }

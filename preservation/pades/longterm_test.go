@@ -180,6 +180,14 @@ func TestValidationDataNotToBeHad(t *testing.T) {
 			case c.level != "" && (err != nil || rep.Level != c.level || !strings.Contains(rep.Lower, "no revocation data")):
 				t.Errorf("%+v, %v", rep, err)
 			}
+			if c.level == "" {
+				return
+			}
+			// Whoever asks for a copy reads why there is none, and not where it was tried.
+			_, err = pades.Archive(t.Context(), out, filepath.Join(dir, "copy.pdf"), pades.ArchiveOptions{Stamper: o.Stamper, Revocation: o.Revocation, Roots: r.Roots(), Now: time.Now()})
+			if !errors.Is(err, revocation.ErrNone) || strings.Contains(err.Error(), dir) {
+				t.Errorf("copy: %v", err)
+			}
 		})
 	}
 }
