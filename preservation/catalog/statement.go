@@ -3,12 +3,14 @@ package catalog
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"sync"
 )
 
 // statements keeps what SQLite has made of the texts of statements, which takes
 // it nearly as long as to execute one. A text is prepared after the transaction
-// in which it was first used: there is one connection, and the transaction has it.
+// in which it was first used: there is one connection, and the transaction has it. One
+// that this uses again is prepared for it alone.
 type statements struct {
 	made   map[string]*sql.Stmt
 	wanted []string
@@ -25,12 +27,21 @@ func (p *statements) of(x *tx, query string) *sql.Stmt {
 	if s := x.bound[query]; s != nil {
 		return s
 	}
-	if s := p.made[query]; s != nil {
+	bind := func(s *sql.Stmt) *sql.Stmt {
 		if x.bound == nil {
 			x.bound = map[string]*sql.Stmt{}
 		}
-		x.bound[query] = x.StmtContext(x.ctx, s)
-		return x.bound[query]
+		x.bound[query] = s
+		return s
+	}
+	if s := p.made[query]; s != nil {
+		return bind(x.StmtContext(x.ctx, s))
+	}
+	if slices.Contains(p.wanted, query) {
+		if s, err := x.PrepareContext(x.ctx, query); err == nil { // it ends with the transaction
+			return bind(s)
+		}
+		return nil
 	}
 	if len(p.made)+len(p.wanted) < maxStatements {
 		p.wanted = append(p.wanted, query)
