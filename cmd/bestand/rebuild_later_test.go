@@ -93,6 +93,14 @@ func TestRebuildContentsLater(t *testing.T) {
 	if metrics := string(admin.get("/metrics").want(t, 200).body); !strings.Contains(metrics, "bestand_fixity_unread_records{tenant=\"musterstadt\"} 2\n") {
 		t.Error("the metrics do not tell of 2 unread records")
 	}
+	pages, _ := in.people(t)
+	pages.get("/akte/"+good.ID).want(200, "noch nicht gelesen", "Seit dem Neuaufbau des Katalogs nicht zurückgelesen")
+	pages.get("/bestandserhaltung").want(200, "2 Akten wurden seit dem Neuaufbau des Katalogs nicht zurückgelesen")
+	for _, claim := range []string{"geprüfte Kopie", "Keine Abweichung gefunden"} {
+		if strings.Contains(pages.get("/akte/"+good.ID).page+pages.get("/bestandserhaltung").page, claim) {
+			t.Errorf("the pages say %q", claim)
+		}
+	}
 	if log := text(admin.log()); !strings.Contains(log, `"contents":"later"`) {
 		t.Error("the audit log does not say how it was rebuilt")
 	}
