@@ -113,7 +113,8 @@ func (l *language) detail(text string) string {
 }
 
 // values writes what stands in a sentence of the archive as the language does: days,
-// instants, whole numbers and the words for one that is not known.
+// instants, whole numbers and the words for one that is not known, and who a certificate
+// names.
 func (l *language) values(texts []string) (all []any) {
 	for _, text := range texts {
 		if at, err := time.Parse(time.RFC3339, text); err == nil {
@@ -123,7 +124,7 @@ func (l *language) values(texts []string) (all []any) {
 		} else if text == "an unknown number" {
 			text = l.t("detail.unknown")
 		} else {
-			text = l.dayIn(text)
+			text = holder(l.dayIn(text))
 		}
 		all = append(all, text)
 	}

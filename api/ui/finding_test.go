@@ -15,6 +15,7 @@ func TestDetail(t *testing.T) {
 	for text, want := range map[string]string{
 		"2 files, 1038653 bytes received and durably staged":                        "Dateien: 2, zusammen 1.038.653 Byte; sicher gespeichert",
 		"Compared with the source: 1 pages of an unknown number, 28 letters of 28.": "Mit dem Original verglichen: Seiten 1 von unbekannt vielen, Buchstaben 28 von 28",
+		"PAdES B-LT, by CN=Archivsiegel,O=Stadt Muster,C=DE":                        "PAdES B-LT, Siegel von Archivsiegel (Stadt Muster)",
 		"Valid PDF/A-2b.": "Gültiges PDF/A-2b",
 		"SHA-256 and SHA-512 are those of the reception":                                           "SHA-256 und SHA-512",
 		"a/1.json was written, read back unchanged, and is locked until 2026-12-06 (COMPLIANCE).":  "a/1.json wurde geschrieben, unverändert zurückgelesen und ist bis 06.12.2026 geschützt (COMPLIANCE).",
@@ -43,6 +44,7 @@ func TestHolder(t *testing.T) {
 		`CN=Archivsiegel Bestand,OU=self-made\, not qualified,O=Bestand,C=DE`: "Archivsiegel Bestand (Bestand)",
 		`CN=Stadt Muster\, Siegel,O=Stadt Muster\, Siegel`:                    "Stadt Muster, Siegel",
 		`OU=a\,CN=b,O=Stadt`: `OU=a\,CN=b,O=Stadt`,
+		"failed for x,CN=y":  "failed for x,CN=y",
 		"":                   "",
 	} {
 		if got := holder(dn); got != want {

@@ -75,9 +75,13 @@ func (p setupView) Failed() (n int) {
 }
 
 // holder is who a certificate names (RFC 4514), as people call them: the name, and the
-// organisation where it is another word; the whole text where there is no name.
+// organisation where it is another word; the whole text where there is no name, or it
+// names nobody.
 func holder(dn string) string {
 	parts := map[string]string{}
+	if at := attribute.FindStringIndex(dn); at == nil || at[0] > 0 {
+		return dn
+	}
 	for _, m := range attribute.FindAllStringSubmatch(dn, -1) {
 		parts[m[1]] = escaped.ReplaceAllString(m[2], "$1")
 	}
