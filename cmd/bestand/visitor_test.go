@@ -179,7 +179,7 @@ func TestVisitors(t *testing.T) {
 	archivist.get("/suche?q=Kleingarten").want(200, "Zeitstempel folgt", ">Plain Text File</", "evidence=pending&amp;q=Kleingarten", "hold=false&amp;q=Kleingarten")
 	archivist.get("/suche?q=Kleingarten&evidence=pending&hold=false").want(200, "/akte/"+id, "Sperre: nicht gesperrt", `class="chip" href="/suche?evidence=pending&amp;q=Kleingarten"`)
 	archivist.get("/suche?q=Kleingarten&hold=true").want(200, "Keine Akte gefunden", `class="chip" href="/suche?q=Kleingarten"`)
-	archivist.get("/suche?q=Kleingarten&hold=maybe").want(200, "Eine Angabe der Suche stimmt nicht")
+	archivist.get("/suche?q=Kleingarten&hold=maybe").want(200, "Eine Angabe der Suche stimmt nicht", "Sperre: ")
 	archivist.get("/suche.csv?q=Kleingarten&evidence=pending").want(200, id, "Zeitstempel folgt")
 
 	// The officer sets a hold and proposes a permit; the second person approves it.
@@ -203,7 +203,7 @@ func TestVisitors(t *testing.T) {
 			t.Errorf("%s: the menu shows what is refused", path)
 		}
 	}
-	reader.get("/suche?q="+strings.Repeat("x", 5000)).want(200, "Eine Angabe der Suche stimmt nicht")
+	reader.get("/suche?q="+strings.Repeat("x", 5000)).want(200, "Eine Angabe der Suche stimmt nicht", "Suchtext: ist zu lang")
 
 	// A form that is sent when the session is over keeps what was typed.
 	officer.get("/aussonderung/sperren")
