@@ -158,7 +158,7 @@ func standing(l *language, h api.Holding) chart {
 		return c
 	}
 	waiting := min(h.Waiting, h.Records) // versions, of which a record may have several
-	c.Summary = l.t("standing.summary", h.Records-waiting, h.Records-h.Damaged, h.Records)
+	c.Summary = l.n("standing.summary", h.Records, h.Records-waiting, h.Records-h.Damaged)
 	for i, row := range []struct {
 		key  string
 		rest int64

@@ -7,6 +7,7 @@ import (
 
 	"bestand/api"
 	"bestand/preservation"
+	"bestand/retention"
 )
 
 // TestGrowth wants the forecast to go on as the last half year did, and none before
@@ -68,7 +69,20 @@ func TestStanding(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 	}
+	if c := standing(languages[0], api.Holding{Records: 1}); c.Summary != "1 Akte im Bestand: 1 durch Zeitstempel belegt, 1 unverändert." {
+		t.Error(c.Summary)
+	}
 	if c := standing(languages[0], api.Holding{Records: 5, Waiting: 9}); len(c.Bars) != 2 || c.Bars[0].Kind != "rest" {
 		t.Errorf("more versions wait than there are records: %+v", c.Bars)
+	}
+}
+
+// TestDueChart: one record is one.
+func TestDueChart(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
+	if c := dueChart(languages[0], []retention.DueRow{{Year: 2020, Records: 1}}, 2026, 10); !strings.HasPrefix(c.Summary, "1 Akte wird von 2026 bis 2036 fällig.") || c.Rows[0][1] != "1" {
+		t.Errorf("%+v", c)
 	}
 }

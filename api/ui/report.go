@@ -114,7 +114,7 @@ func dueChart(l *language, rows []retention.DueRow, from, years int) chart {
 	if all == 0 {
 		return c
 	}
-	c.Summary = l.t("reports.summary", all, strconv.Itoa(from), strconv.Itoa(from+years))
+	c.Summary = l.n("reports.summary", all, strconv.Itoa(from), strconv.Itoa(from+years))
 	year := func(i int) string { return strconv.Itoa(from + i) }
 	c.columns(due, year, func(n int64) string { return l.number(n) })
 	var sum int64
