@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/objectstore"
 	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
 )
@@ -400,6 +402,54 @@ func TestNothingOfDestroyed(t *testing.T) {
 	if err := s.run(t); err != nil || s.lag(t) != 1 || !strings.Contains(s.log.String(), errDestroyed.Error()) {
 		t.Errorf("%d behind: %v\n%s", s.lag(t), err, &s.log)
 	}
+}
+
+// TestLostPackage: what the second copy loses of a record that lives is told, and brought
+// again; not what leaves it with its record.
+func TestLostPackage(t *testing.T) {
+	s := newSite(t)
+	dir := ""
+	srv := storetest.Embedded(t, func(o *objectstore.Options) { dir = o.Dir })
+	var err error
+	if s.second, err = storetest.Client(t, srv).Bucket(t.Context(), "zweit"); err != nil {
+		t.Fatal(err)
+	}
+	s.between = &storetest.Fault{Store: s.second}
+	begin := time.Now()
+	ids := []preservation.RecordID{preservation.RecordID(preservation.NewID(begin)), preservation.RecordID(preservation.NewID(begin))}
+	for _, id := range ids {
+		r := preservation.Record{ID: id, Tenant: s.tenant.ID(), Version: 1, Submission: preservation.SubmissionID(preservation.NewID(begin)), Received: begin,
+			Metadata: preservation.Metadata{Producer: "dms", ProducerRecordID: string(id), Class: "63.10", Title: "Bauantrag"}}
+		o := s.put(t, s.one, preservation.PackageKey(id, 1), "a package", 60*24*time.Hour)
+		if err := errors.Join(s.tenant.CreateSubmission(t.Context(), catalog.Submission{ID: r.Submission, RecordID: id, Metadata: r.Metadata, Received: begin}),
+			s.tenant.BeginProcessing(t.Context(), r.Submission),
+			s.tenant.CommitRecord(t.Context(), catalog.Commit{Record: r, Lock: o.Lock,
+				Package: catalog.RecordObject{Key: o.Key, Kind: "package", Version: 1, VersionID: o.VersionID, Size: o.Size, SHA256: o.SHA256, Stored: o.Modified}})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.run(t); err != nil || s.lag(t) != 0 {
+		t.Fatal(err, s.lag(t))
+	}
+	if err := s.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+		return errors.Join(setSurvey(x, Survey{Place: s.Place, Ended: begin.Add(2 * overlap)}), x.BeginDisposal(catalog.Disposal{Record: ids[1], ID: preservation.NewID(begin), Key: "cfg/permit.json", Phase: "intended"}))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if err := os.Remove(filepath.Join(dir, "objects", "zweit", filepath.FromSlash(preservation.PackageKey(id, 1)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Now = func() time.Time { return begin.AddDate(0, 0, 10) }
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.tenant.View().Findings(t.Context(), "")
+	if err != nil || len(found) != 1 || found[0].Code != CodeMissing || found[0].Subject != preservation.PackageKey(ids[0], 1) {
+		t.Errorf("%+v, %v", found, err)
+	}
+	s.copied(t, preservation.PackageKey(ids[0], 1), "a package")
 }
 
 func TestRecordOf(t *testing.T) {

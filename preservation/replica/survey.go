@@ -3,8 +3,8 @@ package replica
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
-	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -55,8 +55,8 @@ func (r *run) unseen(ctx context.Context) error {
 }
 
 // compare goes through both listings, which are in the order of keys, and notes what
-// only the bucket has. What belongs to no record, and was there or noted at a survey
-// before, was lost by the second copy: that is told.
+// only the bucket has. What was there or noted at a survey before was lost by the second
+// copy: that is told.
 func (r *run) compare(ctx context.Context, before time.Time) error {
 	next, stop := iter.Pull2(newestOf(ctx, r.to))
 	defer stop()
@@ -94,6 +94,13 @@ func (r *run) compare(ctx context.Context, before time.Time) error {
 // lacking notes objects that the second copy has to get, and tells those that it has lost.
 func (r *run) lacking(ctx context.Context, objects []preservation.Object, before time.Time) error {
 	inner := context.WithoutCancel(ctx)
+	leaving := map[string]bool{} // read after both listings, which may have met a destruction
+	for _, o := range objects {
+		var err error
+		if leaving[o.Key], err = r.leaving(ctx, o.Key); err != nil {
+			return err
+		}
+	}
 	var lost []string
 	err := r.t.Update(ctx, func(x *catalog.Tx) error {
 		lost = nil
@@ -105,7 +112,7 @@ func (r *run) lacking(ctx context.Context, objects []preservation.Object, before
 			if err := x.NeedCopy(o.Key); err != nil {
 				return err
 			}
-			if due || strings.HasPrefix(o.Key, "aip/") || strings.HasPrefix(o.Key, "evt/") || !o.Modified.Before(before.Add(-overlap)) {
+			if due || leaving[o.Key] || !o.Modified.Before(before.Add(-overlap)) {
 				continue
 			}
 			added, err := x.AddFinding("", preservation.Finding{Code: CodeMissing, Severity: preservation.Failed, Subject: o.Key,
@@ -129,6 +136,24 @@ func (r *run) lacking(ctx context.Context, objects []preservation.Object, before
 		}
 	}
 	return err
+}
+
+// leaving reports whether the second copy may lack an object because its record is being
+// destroyed, or the catalog never saw it there.
+func (r *run) leaving(ctx context.Context, key string) (bool, error) {
+	id, ok := RecordOf(key)
+	if !ok {
+		return false, nil
+	}
+	entry, err := r.t.View().Retention(ctx, id)
+	var o catalog.RecordObject
+	if err == nil {
+		o, err = r.t.Object(ctx, id, key)
+	}
+	if errors.Is(err, catalog.ErrNotFound) {
+		return true, nil
+	}
+	return entry.Status != "live" || o.Copied.IsZero(), err
 }
 
 // surveyName is the cursor of the last survey.
