@@ -47,6 +47,7 @@ var (
 	sourceTaken     = kind{409, "source-taken", "The producer's identifier is in use by another submission"}
 	classInUse      = kind{409, "class-in-use", "There are records in a class that is left out"}
 	gone            = kind{410, "destroyed", "The record was lawfully destroyed"}
+	going           = kind{410, "destroyed", "The destruction of the record has begun"} // its tombstone says no day yet
 	tooLarge        = kind{413, "too-large", "The request is larger than permitted"}
 	wrongType       = kind{415, "unsupported-media-type", "The content type is not one of those accepted"}
 	badRange        = kind{416, "range-not-satisfiable", "The range lies outside"}
@@ -123,6 +124,8 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 	switch {
 	case errors.As(err, &f):
 		return f.kind, f.detail, f.fields
+	case errors.As(err, &d) && d.tombstone.Destroyed.IsZero():
+		return going, "nobody reads it any more; what the store still locks goes when the lock ends, unless something forbids it until then", nil
 	case errors.As(err, &d), errors.Is(err, catalog.ErrDestroyed):
 		return gone, "", nil
 	case errors.As(err, &findings):

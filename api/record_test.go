@@ -451,6 +451,9 @@ func TestDestroyed(t *testing.T) {
 		for _, pattern := range paths {
 			method, path := concrete(pattern, e.ID)
 			p := a.do(all, method, path, nil).want(t, 410).problem(t)
+			if begun := strings.Contains(p.Title, "has begun"); begun == stone {
+				t.Errorf("%s: %s", pattern, p.Title)
+			}
 			if p.Tombstone.RecordID != e.ID || p.Tombstone.Class != "63.10" || p.Tombstone.Destroyed.IsZero() == stone {
 				t.Errorf("%s: %+v", pattern, p.Tombstone)
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -207,6 +208,47 @@ func (in *installation) certified(t *testing.T, o office, run, gone, kept string
 		t.Errorf("%+v", h)
 	}
 	admin.verified(record)
+}
+
+// TestCertificateWaits: a run that ended while no class was for its certificate says so,
+// until somebody makes one: then the certificate is archived and nothing waits any more.
+func TestCertificateWaits(t *testing.T) {
+	t.Parallel()
+	in := install(t, "--lock-mode", string(preservation.Governance)).serve(t)
+	admin := in.admin(t)
+	var plan struct {
+		Title   string
+		Classes []map[string]any
+	}
+	admin.get("/v1/classification").want(t, 200).decode(t, &plan)
+	put := func(classes []map[string]any) {
+		t.Helper()
+		admin.post("/v1/classification", map[string]any{"title": plan.Title, "classes": classes}).want(t, 201)
+	}
+	put(slices.DeleteFunc(slices.Clone(plan.Classes), func(c map[string]any) bool { return c["rule"] == retention.CertificateRule }))
+	path := "/v1/disposals/" + approvedRun(t, admin)
+	admin.post(path+"/execution", map[string]any{"grace_days": 0}).want(t, 202)
+	type state struct {
+		Status, Certificate string
+		Waits               string `json:"certificate_waits"`
+	}
+	now := func() (s state) {
+		t.Helper()
+		admin.get(path).want(t, 200).decode(t, &s)
+		return s
+	}
+	eventually(t, "the run has ended", func() bool { return now().Status == string(retention.RunCompleted) })
+	if s := now(); s.Certificate != "" || !strings.Contains(s.Waits, retention.CertificateRule) || !strings.Contains(s.Waits, "add one") {
+		t.Errorf("%+v", s)
+	}
+	put(plan.Classes)
+	eventually(t, "the certificate is handed over", func() bool {
+		return in.count(t, `SELECT COUNT(*) FROM submission WHERE producer = $1`, certificateProducer) == 1
+	})
+	eventually(t, "the certificate is a record", func() bool { return now().Certificate != "" })
+	if s := now(); s.Waits != "" || admin.record(s.Certificate).Retention.State == retention.Unresolved {
+		t.Errorf("%+v", s)
+	}
 }
 
 // TestDisposalUsage is refused before anything is sent.

@@ -253,6 +253,33 @@ func TestKilledJobThatGetsAhead(t *testing.T) {
 	})
 }
 
+// TestHasten: whether a job waits already, or is about to say until when, it runs now.
+func TestHasten(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		hasten := func() {
+			t.Helper()
+			must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.Hasten("a") }))
+		}
+		tomorrow := f.Now().Add(24 * time.Hour)
+		enqueue(t, f, "a", "1")
+		j, _ := claim(t, f, "o", "a")
+		hasten()
+		must(t, f.Postpone(t.Context(), j, tomorrow, "no class"))
+		j, ok := claim(t, f, "o", "a")
+		if !ok {
+			t.Fatal("what was running when it was hastened waits")
+		}
+		must(t, f.Postpone(t.Context(), j, tomorrow, "no class"))
+		if _, ok := claim(t, f, "o", "a"); ok {
+			t.Fatal("it does not wait")
+		}
+		hasten()
+		if _, ok := claim(t, f, "o", "a"); !ok {
+			t.Error("what waited when it was hastened still does")
+		}
+	})
+}
+
 func TestBackOff(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		enqueue(t, f, "a", "1")

@@ -58,10 +58,11 @@ func (x *Tx) Audit(e AuditEntry) error { return x.tx.audit(x.tenant, e) }
 func (x *Tx) Enqueue(j Job) error { return x.tx.enqueue(x.tenant, j) }
 
 // Hasten has the jobs of a kind that wait done now, but for those that are being tried
-// again after a failure.
+// again after a failure. One that runs may have looked before: it runs once more.
 func (x *Tx) Hasten(kind string) error {
 	now := ms(x.tx.db.now())
-	_, err := x.tx.exec(`UPDATE job SET run_at_ms = $3 WHERE tenant = $1 AND kind = $2 AND state = 'queued' AND attempt = 0 AND run_at_ms > $3`, string(x.tenant), kind, now)
+	_, err := x.tx.exec(`UPDATE job SET again = CASE WHEN state = 'running' THEN 1 ELSE again END, run_at_ms = CASE WHEN state = 'running' THEN run_at_ms ELSE $3 END
+		WHERE tenant = $1 AND kind = $2 AND (state = 'running' OR state = 'queued' AND attempt = 0 AND run_at_ms > $3)`, string(x.tenant), kind, now)
 	if err != nil {
 		return fmt.Errorf("hasten %s: %w", kind, err)
 	}
