@@ -18,7 +18,8 @@ func (s *server) GetFixity(ctx context.Context, _ GetFixityRequestObject) (GetFi
 		return nil, err
 	}
 	v := Holding{Records: f.Records, Unread: f.Unread, Oldest: f.Oldest, Copy: f.Copy, Damaged: f.Damaged, Findings: f.Findings}
-	damaged, err := t.Damaged(ctx, s.now(), atOnce)
+	now := s.now()
+	damaged, err := t.Damaged(ctx, now, now, atOnce)
 	if err != nil {
 		return nil, err
 	}

@@ -16,10 +16,12 @@ func (t *Tenant) LeastChecked(ctx context.Context, before time.Time, limit int) 
 	return collect(rows, err, func(row scanner) (id preservation.RecordID, err error) { return id, row.Scan(&id) })
 }
 
-// Damaged lists records with findings that were last read back before an instant.
-func (t *Tenant) Damaged(ctx context.Context, before time.Time, limit int) ([]preservation.RecordID, error) {
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT id FROM record WHERE tenant = $1 AND checked_ms < $2 AND id IN (SELECT record_id FROM finding WHERE tenant = $1 AND record_id <> '')
-		ORDER BY id LIMIT $3`, string(t.id), ms(before), limit)
+// Damaged lists records with findings that were last read back before an instant, or
+// not since one of them came up, as by a verification on demand.
+func (t *Tenant) Damaged(ctx context.Context, before, now time.Time, limit int) ([]preservation.RecordID, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT id FROM record WHERE tenant = $1 AND id IN (SELECT record_id FROM finding WHERE tenant = $1 AND record_id <> '')
+		AND (checked_ms < $2 OR checked_ms < (SELECT MAX(found_ms) FROM finding WHERE finding.tenant = $1 AND record_id = record.id AND found_ms <= $3)) ORDER BY id LIMIT $4`,
+		string(t.id), ms(before), ms(now), limit)
 	return collect(rows, err, func(row scanner) (id preservation.RecordID, err error) { return id, row.Scan(&id) })
 }
 

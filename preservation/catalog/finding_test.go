@@ -47,9 +47,27 @@ func TestFindings(t *testing.T) {
 		if ids := waiting(now); len(ids) != 1 || ids[0] != second {
 			t.Errorf("waiting %v", ids)
 		}
-		if ids, err := f.tenant.Damaged(t.Context(), now.Add(time.Second), 10); err != nil || len(ids) != 1 || ids[0] != first {
-			t.Errorf("damaged %v %v", ids, err)
+		damaged := func(before, until time.Time) []preservation.RecordID {
+			ids, err := f.tenant.Damaged(t.Context(), before, until, 10)
+			must(t, err)
+			return ids
 		}
+		if ids := damaged(now.Add(time.Second), now); len(ids) != 1 || ids[0] != first {
+			t.Errorf("damaged %v", ids)
+		}
+		// Out of turn: found after the look that was last.
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetChecked(first, stored) }))
+		if ids := damaged(stored, now.Add(time.Hour)); len(ids) != 1 || ids[0] != first {
+			t.Errorf("found since %v", ids)
+		}
+		if ids := damaged(stored, stored); len(ids) != 0 {
+			t.Errorf("found in time to come %v", ids)
+		}
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetChecked(first, now.Add(time.Hour)) }))
+		if ids := damaged(now, now.Add(time.Hour)); len(ids) != 0 {
+			t.Errorf("looked at since %v", ids)
+		}
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetChecked(first, now) }))
 		c, err := f.tenant.View().Checked(t.Context(), first)
 		if err != nil || !c.At.Equal(now) || len(c.Findings) != 2 || c.Findings[0] != bad {
 			t.Errorf("%+v %v", c, err)

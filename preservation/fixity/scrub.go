@@ -104,8 +104,8 @@ type look struct {
 // page is how many records are taken from the catalog at a time.
 const page = 100
 
-// portion looks at the records whose turn it is, at those that are overdue, and once
-// a day at those that something is wrong with.
+// portion looks at the records whose turn it is, at those that are overdue, and at those
+// that something is wrong with: once a day, and when it was found out of turn.
 func (l *look) portion(ctx context.Context) error {
 	f, err := l.t.View().Fixity(ctx)
 	if err != nil {
@@ -123,7 +123,7 @@ func (l *look) portion(ctx context.Context) error {
 	}
 	for _, more := range []func() ([]preservation.RecordID, error){
 		func() ([]preservation.RecordID, error) { return l.t.LeastChecked(ctx, now.Add(-l.Period), page) },
-		func() ([]preservation.RecordID, error) { return l.t.Damaged(ctx, now.Add(-24*time.Hour), page) },
+		func() ([]preservation.RecordID, error) { return l.t.Damaged(ctx, now.Add(-24*time.Hour), now, page) },
 	} {
 		for {
 			ids, err := more()
@@ -235,7 +235,7 @@ func (l *look) record(ctx context.Context, id preservation.RecordID) error {
 
 // Report notes and tells what is wrong with a record that was found damaged out of its
 // turn, as by a verification on demand. The repair is left to the job, which mends one
-// record at a time: it takes up those with findings that it did not look at for a day.
+// record at a time, and takes it up next.
 func (s *Scrub) Report(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
 	if _, err := t.Head(ctx, id); err != nil {
 		return err

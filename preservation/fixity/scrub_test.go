@@ -193,6 +193,13 @@ func TestReport(t *testing.T) {
 	if n := a.audited(t, "fixity.finding"); n != len(check.Findings)-1 || n == 0 || strings.Count(log.String(), "\n") != n {
 		t.Errorf("%d entries of the audit log, %+v\n%s", n, check, &log)
 	}
+	s.Period = 1000 * time.Hour // it is not its turn
+	if err := s.Run(t.Context(), a.tenant, catalog.Job{}); err != nil {
+		t.Fatal(err)
+	}
+	if check, err := a.tenant.View().Checked(t.Context(), a.id); err != nil || !check.At.After(before.At) {
+		t.Errorf("not taken up: %+v %v", check, err)
+	}
 	if err := s.Report(t.Context(), a.tenant, preservation.RecordID(preservation.NewID(time.Now()))); !errors.Is(err, catalog.ErrNotFound) {
 		t.Error(err)
 	}
