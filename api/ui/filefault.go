@@ -79,7 +79,7 @@ func (l *language) wrong(f api.FieldError) fileFault {
 			w.Text = l.t("file.value", value, w.Text)
 		}
 	}
-	if f.Code == "required" {
+	if f.Code == "required" || f.Code == "required_unless" {
 		w.Detail = "" // says nothing else
 	}
 	return w

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -85,15 +89,26 @@ func TestPagesOffice(t *testing.T) {
 	eventually(t, "two records are evaluated", func() bool { return len(c.due()) == 1 })
 	b := browse(t, in.url)
 	b.logIn(t, in)
-	b.look([2]string{"reports", "/aussonderung/berichte"}, [2]string{"start-due", "/"}, [2]string{"rules-office", "/aussonderung/regeln"}, [2]string{"rule-new", "/aussonderung/regeln/neu"},
+	b.look([2]string{"reports", "/aussonderung/berichte"}, [2]string{"start-due", "/"}, [2]string{"rules-office", "/aussonderung/regeln"}, [2]string{"rule-new", "/aussonderung/regeln/neu"}, [2]string{"rule-file", "/aussonderung/regeln/datei"},
 		[2]string{"rule", "/aussonderung/regeln/leave-sickness/aenderung"}, [2]string{"reclassify", "/akte/" + r.ID + "/umsortierung"}, [2]string{"trigger", "/akte/" + r.ID + "/ereignis"},
 		[2]string{"restrict", "/akte/" + r.ID + "/einschraenkung"}, [2]string{"record-restricted", "/akte/" + r.ID}, [2]string{"persons", "/aussonderung/betroffene"},
 		[2]string{"person-new", "/aussonderung/betroffene/neu"}, [2]string{"person", "/aussonderung/betroffene/" + asked.Request.ID})
+	sheet, bad := filepath.Join(t.TempDir(), "regeln.csv"), filepath.Join(t.TempDir(), "falsch.csv")
+	rules := c.get("/v1/rules", "Accept", "text/csv").want(t, 200).body
+	if err := errors.Join(os.WriteFile(sheet, bytes.ReplaceAll(rules, []byte(";5 Jahre;"), []byte(";20 Jahre;")), 0o600), os.WriteFile(bad, []byte("Kurzname;Titel;Frist\nneu;;zehn\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	for _, l := range looks {
 		b.as(l)
 		b.open("/aussonderung/regeln/leave-sickness/aenderung")
 		b.run(chromedp.SetValue("#f-duration\\.years", "20"), chromedp.Click("form[action$=vorschau] button.kern-btn--primary"), chromedp.WaitVisible("#effect"))
 		b.check("rule-preview", l)
+		b.open("/aussonderung/regeln/datei")
+		b.run(chromedp.SetUploadFiles("#f-file", []string{sheet}), chromedp.Click("form[enctype] button.kern-btn--primary"), chromedp.WaitVisible("#effect"))
+		b.check("rule-file-preview", l)
+		b.open("/aussonderung/regeln/datei")
+		b.run(chromedp.SetUploadFiles("#f-file", []string{bad}), chromedp.Click("form[enctype] button.kern-btn--primary"), chromedp.WaitVisible("#f-file-e"))
+		b.check("rule-file-wrong", l)
 		b.open("/akte/" + r.ID + "/umsortierung")
 		b.run(chromedp.SetValue("#f-class", "05.10"), chromedp.SetValue("#f-reason", "falsch abgelegt"), chromedp.Click("button[formaction$=vorschau]"), chromedp.WaitVisible("#effect"))
 		b.check("reclassify-preview", l)
