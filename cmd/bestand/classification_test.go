@@ -193,6 +193,8 @@ func TestReportsAndSchedules(t *testing.T) {
 	if _, complaint := command(1, "schedule", "pause", "extend-locks"); !strings.Contains(complaint, "protects the records") {
 		t.Error(complaint)
 	}
-	command(1, "schedule", "run", "weather")
+	if _, complaint := command(1, "schedule", "run", "weather"); !strings.Contains(complaint, `no schedule "weather": bestand schedule list`) {
+		t.Error(complaint)
+	}
 	command(0, "schedule", "resume", "dispose")
 }

@@ -48,7 +48,12 @@ func scheduleCommand(ctx context.Context, args []string, stdout, stderr io.Write
 		return usageError{errors.New("name one schedule, as bestand schedule list does")}
 	}
 	var one api.Schedule
-	if err := r.ask(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(fs.Arg(0))+"/"+args[0], "", nil, &one); err != nil {
+	err := r.ask(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(fs.Arg(0))+"/"+args[0], "", nil, &one)
+	var refused *answerError
+	if errors.As(err, &refused) && refused.status == http.StatusNotFound {
+		return fmt.Errorf("there is no schedule %.60q: bestand schedule list names them", fs.Arg(0))
+	}
+	if err != nil {
 		return err
 	}
 	return tellSchedules(stdout, []api.Schedule{one})
