@@ -101,6 +101,9 @@ func TestPagesOffice(t *testing.T) {
 	for _, l := range looks {
 		b.as(l)
 		b.open("/aussonderung/regeln/leave-sickness/aenderung")
+		if eval[bool](b, `(() => { const r = document.querySelector("input[type=radio]:checked"); return getComputedStyle(r, "::before").backgroundColor === getComputedStyle(r).backgroundColor; })()`) {
+			t.Errorf("%s: what is chosen is not seen", l.name)
+		}
 		b.run(chromedp.SetValue("#f-duration\\.years", "20"), chromedp.Click("form[action$=vorschau] button.kern-btn--primary"), chromedp.WaitVisible("#effect"))
 		b.check("rule-preview", l)
 		b.open("/aussonderung/regeln/datei")
