@@ -71,11 +71,43 @@ func (p *Pipeline) Replicated(ctx context.Context, t *catalog.Tenant, id preserv
 		if known || !whole {
 			continue
 		}
+		if sound, err := p.readBack(ctx, t, id, objects); err != nil || !sound {
+			return err // what is wrong the checks say
+		}
 		if err := p.receiptAgain(ctx, t, id, sub); err != nil {
 			return fmt.Errorf("later receipt of %s: %w", sub.ID, err)
 		}
 	}
 	return nil
+}
+
+// readBack reports whether the objects of a record are what the catalog says of them. They
+// are read if nobody did since the catalog was made anew.
+func (p *Pipeline) readBack(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, objects []catalog.RecordObject) (bool, error) {
+	last, err := t.View().Checked(ctx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return false, nil // destroyed since
+	}
+	if err != nil || !last.At.IsZero() {
+		return err == nil, err
+	}
+	s, err := p.Store(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	for _, o := range objects {
+		have, err := s.Stat(ctx, o.Key, o.VersionID)
+		if errors.Is(err, preservation.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if sum, err := preservation.StoredSHA256(ctx, s, have); err != nil || sum != o.SHA256 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // receiptAgain signs the later receipt and keeps it as the event that the record was

@@ -192,6 +192,22 @@ func TestRebuildReportsProblems(t *testing.T) {
 }
 
 // A source that a living submission holds is not taken away from it.
+// A catalog that is there already does not keep a rebuild from telling what is not as it
+// was stored.
+func TestRebuildOverLiving(t *testing.T) {
+	a := newArchive(t)
+	key := preservation.PackageKey(a.simple("flipped").ID, 1)
+	a.flip(key, []byte("Inhalt von flipped"))
+	var codes []string
+	for _, p := range a.rebuild(a.Tenant).Problems {
+		codes = append(codes, p.Code+" "+p.Subject)
+	}
+	slices.Sort(codes)
+	if want := []string{"damaged-package " + key, "package-differs " + key}; !slices.Equal(slices.Compact(codes), want) {
+		t.Errorf("%q, want %q", codes, want)
+	}
+}
+
 func TestRebuildReportsTakenSource(t *testing.T) {
 	a := newArchive(t)
 	a.simple("1")

@@ -97,11 +97,32 @@ func (b *rebuild) readWhole(ctx context.Context, o preservation.Object) (c catal
 		b.problem(o.Key, "foreign-package", fmt.Sprintf("holds record %s version %d of tenant %s", c.Record.ID, c.Record.Version, c.Record.Tenant))
 		return c, false, nil
 	}
+	if known, err := b.known(ctx, c.Record.ID, o.Key); err != nil {
+		return c, false, err
+	} else if known != "" && known != sum {
+		b.problem(o.Key, "package-differs", fmt.Sprintf("SHA-256 is %s, the catalog says %s", sum, known))
+		if err := b.examine(ctx, o, at); err != nil {
+			return c, false, err
+		}
+	}
 	c.Package.SHA256 = sum
 	if o.Size > wholeBelow {
 		at = nil
 	}
 	return b.take(o, c, at), true, nil
+}
+
+// known is the digest of a package in a catalog that was there before; empty when it does
+// not say.
+func (b *rebuild) known(ctx context.Context, id preservation.RecordID, key string) (string, error) {
+	if b.opts.Anew {
+		return "", nil
+	}
+	o, err := b.tenant.Object(ctx, id, key)
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = nil
+	}
+	return o.SHA256, err
 }
 
 // belongs reports whether a package is the one that its key names.
