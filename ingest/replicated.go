@@ -71,25 +71,22 @@ func (p *Pipeline) Replicated(ctx context.Context, t *catalog.Tenant, id preserv
 		if known || !whole {
 			continue
 		}
-		if sound, err := p.readBack(ctx, t, id, objects); err != nil || !sound {
-			return err // what is wrong the checks say
-		}
-		if err := p.receiptAgain(ctx, t, id, sub); err != nil {
+		if err := p.receiptAgain(ctx, t, id, sub, objects); err != nil {
 			return fmt.Errorf("later receipt of %s: %w", sub.ID, err)
 		}
 	}
 	return nil
 }
 
-// readBack reports whether the objects of a record are what the catalog says of them. They
-// are read if nobody did since the catalog was made anew.
+// readBack reports whether the objects of a record are what the catalog says of them, as
+// the last check found. They are read if there was none since the catalog was made anew.
 func (p *Pipeline) readBack(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, objects []catalog.RecordObject) (bool, error) {
 	last, err := t.View().Checked(ctx, id)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return false, nil // destroyed since
 	}
 	if err != nil || !last.At.IsZero() {
-		return err == nil, err
+		return len(last.Findings) == 0, err
 	}
 	s, err := p.Store(ctx, t)
 	if err != nil {
@@ -111,8 +108,8 @@ func (p *Pipeline) readBack(ctx context.Context, t *catalog.Tenant, id preservat
 }
 
 // receiptAgain signs the later receipt and keeps it as the event that the record was
-// copied.
-func (p *Pipeline) receiptAgain(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, sub catalog.Submission) error {
+// copied. Of a record of which the checks found something wrong it says nothing: they do.
+func (p *Pipeline) receiptAgain(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, sub catalog.Submission, objects []catalog.RecordObject) error {
 	info, err := t.Info(ctx)
 	if err != nil {
 		return err
@@ -123,6 +120,9 @@ func (p *Pipeline) receiptAgain(ctx context.Context, t *catalog.Tenant, id prese
 	}
 	if r.SourceDeletion == "allowed" || unusable(r.Problems) || p.after(info.Settings) != afterReplicated {
 		return nil
+	}
+	if sound, err := p.readBack(ctx, t, id, objects); err != nil || !sound {
+		return err
 	}
 	record, err := t.View().Retention(ctx, id)
 	if errors.Is(err, catalog.ErrNotFound) {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path/filepath"
 	"testing"
@@ -25,8 +26,9 @@ func (c cut) Open(ctx context.Context, key, version string, off, n int64) (io.Re
 	}{io.LimitReader(r, 100), r}, nil
 }
 
-// TestLaterReceiptOfUnread: of a record that nobody read since the catalog was made anew
-// no receipt says that there are two copies before the first of them was read.
+// TestLaterReceiptOfUnread: no receipt says that there are two copies before the first of
+// them was read, by whoever made the catalog anew or since, and while something is wrong
+// with it.
 func TestLaterReceiptOfUnread(t *testing.T) {
 	w := newWorkshop(t)
 	w.equip(filepath.Join(t.TempDir(), "none"), "")
@@ -64,8 +66,17 @@ func TestLaterReceiptOfUnread(t *testing.T) {
 		return cut{s}, err
 	}, 0)
 	replicated(store, 1)
-	if err := w.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetChecked(sub.RecordID, w.Now()) }); err != nil {
-		t.Fatal(err)
+	checked := func(wrong ...preservation.Finding) {
+		t.Helper()
+		if err := w.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+			_, err := x.SetFindings(sub.RecordID, wrong)
+			return errors.Join(err, x.SetChecked(sub.RecordID, w.Now()))
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	checked(preservation.Finding{Code: "object-digest", Severity: preservation.Failed, Subject: objects[0].Key})
+	replicated(store, 1)
+	checked()
 	replicated(nil, 2) // nothing is read again
 }

@@ -133,7 +133,7 @@ func (a *archive) rebuild(ctx context.Context, complete []string, later bool, st
 func (a *archive) sayUnread(ctx context.Context, id preservation.TenantID, stdout io.Writer) error {
 	f, err := a.catalog.Tenant(id).View().Fixity(ctx)
 	if err == nil && f.Unread > 0 {
-		fmt.Fprintf(stdout, "%s: contents of %d records not read: the next fixity runs begin with them, bestand schedule run %s does it now\n", id, f.Unread, fixity.JobScrub)
+		fmt.Fprintf(stdout, "%s: contents of %d records not read: the next fixity runs begin with them, bestand schedule run %s begins at once\n", id, f.Unread, fixity.JobScrub)
 	}
 	return err
 }

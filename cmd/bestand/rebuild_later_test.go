@@ -66,7 +66,7 @@ func TestRebuildContentsLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, complaint, code := program(t, "rebuild", "--data", in.dir, "--contents-later")
-	if code != 0 || !strings.Contains(out, "musterstadt: contents of 2 records not read: the next fixity runs begin with them, bestand schedule run scrub does it now\n") {
+	if code != 0 || !strings.Contains(out, "musterstadt: contents of 2 records not read: the next fixity runs begin with them, bestand schedule run scrub begins at once\n") {
 		t.Fatalf("exit code %d\n%s%s", code, out, complaint)
 	}
 	in.serve(t)

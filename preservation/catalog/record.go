@@ -146,7 +146,7 @@ func (x *tx) unburied(tenant preservation.TenantID, id preservation.RecordID) er
 	return err
 }
 
-// commitKnown adds what may be missing of a version that is not the newest, as
+// commitKnown adds what may be missing of a version that is known or not the newest, as
 // when a rebuild could not read it at first.
 func (x *tx) commitKnown(tenant preservation.TenantID, c Commit) error {
 	var version int
@@ -156,6 +156,11 @@ func (x *tx) commitKnown(tenant preservation.TenantID, c Commit) error {
 	}
 	if version < c.Record.Version {
 		return fmt.Errorf("record %s: %w", c.Record.ID, ErrConflict) // being purged, or of another tenant
+	}
+	if c.Unread {
+		if _, err := x.exec(`UPDATE record SET checked_ms = 0 WHERE tenant = $1 AND id = $2`, string(tenant), string(c.Record.ID)); err != nil {
+			return err
+		}
 	}
 	for id, pos := range c.Pos {
 		if _, err := x.exec(`UPDATE file SET pos = $4 WHERE record_id = $1 AND id = $2 AND version = $3 AND pos < 0`,

@@ -104,8 +104,8 @@ type look struct {
 // page is how many records are taken from the catalog at a time.
 const page = 100
 
-// portion looks at the records whose turn it is, at those that are overdue, and at those
-// that something is wrong with: once a day, and when it was found out of turn.
+// portion looks at the records whose turn it is, at those that something is wrong with,
+// once a day and when it was found out of turn, and at those that are overdue.
 func (l *look) portion(ctx context.Context) error {
 	f, err := l.t.View().Fixity(ctx)
 	if err != nil {
@@ -121,24 +121,43 @@ func (l *look) portion(ctx context.Context) error {
 	if err := l.records(ctx, ids); err != nil {
 		return err
 	}
-	for _, more := range []func() ([]preservation.RecordID, error){
-		func() ([]preservation.RecordID, error) { return l.t.LeastChecked(ctx, now.Add(-l.Period), page) },
-		func() ([]preservation.RecordID, error) { return l.t.Damaged(ctx, now.Add(-24*time.Hour), now, page) },
-	} {
-		for {
-			ids, err := more()
-			if err != nil {
-				return err
-			}
-			if len(ids) == 0 {
-				break
-			}
-			if err := l.records(ctx, ids); err != nil {
-				return err
-			}
+	if err := l.damaged(ctx, now); err != nil {
+		return err
+	}
+	for l.Checker.Now().Sub(now) < scrubEvery { // the rest of the holding has its turn as well
+		ids, err := l.t.LeastChecked(ctx, now.Add(-l.Period), page)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			break
+		}
+		if err := l.records(ctx, ids); err != nil {
+			return err
 		}
 	}
 	return l.copies(ctx, now)
+}
+
+// damaged looks at each record that something is wrong with, once.
+func (l *look) damaged(ctx context.Context, now time.Time) error {
+	seen := map[preservation.RecordID]bool{} // a clock that steps back would bring them again
+	for {
+		ids, err := l.t.Damaged(ctx, now.Add(-24*time.Hour), now, page)
+		if err != nil {
+			return err
+		}
+		ids = slices.DeleteFunc(ids, func(id preservation.RecordID) bool { return seen[id] })
+		if len(ids) == 0 {
+			return nil
+		}
+		for _, id := range ids {
+			seen[id] = true
+		}
+		if err := l.records(ctx, ids); err != nil {
+			return err
+		}
+	}
 }
 
 // copies looks at records whose second copy is overdue, as after it was away.

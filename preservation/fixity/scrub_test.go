@@ -234,6 +234,30 @@ func over(t *testing.T, behind *minio.Client, bucket, key string) {
 
 // TestScrubRest: what belongs to no record is looked at too, and a look that was
 // broken off goes on where it was.
+// TestScrubClockBack: a clock that steps back during a run does not have what is damaged
+// looked at without end.
+func TestScrubClockBack(t *testing.T) {
+	a := archive(t)
+	edit(t, a.file, flipBit)
+	var log bytes.Buffer
+	s := a.scrub(t, &log, a.bucket)
+	run(t, s, a)
+	first := true
+	s.Checker.Now = func() time.Time {
+		if first {
+			first = false
+			return time.Now()
+		}
+		return time.Now().Add(-48 * time.Hour)
+	}
+	s.Period = 100 * 24 * time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.Run(ctx, a.tenant, catalog.Job{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestScrubRest(t *testing.T) {
 	a := archive(t)
 	doc := catalog.Document{Kind: "rule", Name: "bauakten", Version: 1, Key: preservation.ConfigKey("0001"), Body: []byte(`{}`), Actor: "anna", At: 1}

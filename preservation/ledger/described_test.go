@@ -234,3 +234,16 @@ func TestContentsLaterNeedsProof(t *testing.T) {
 		}
 	}
 }
+
+// A catalog that is there already says of what was not read now that it was not.
+func TestContentsLaterOverLiving(t *testing.T) {
+	a := newArchive(t)
+	a.large("gelesen")
+	o := options()
+	o.ContentsLater = true
+	report, err := ledger.Rebuild(t.Context(), a.Tenant, a.bucket, o)
+	a.must(err)
+	if f, err := a.View().Fixity(t.Context()); err != nil || len(report.Problems) > 0 || f.Unread != 1 {
+		t.Errorf("%+v %v %+v", report.Problems, err, f)
+	}
+}
