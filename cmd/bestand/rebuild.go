@@ -84,7 +84,15 @@ func (a *archive) rebuild(ctx context.Context, complete []string, later bool, st
 			if err != nil {
 				return problems, fmt.Errorf("bucket %s: %w", name, err)
 			}
-			if empty {
+			switch _, err := a.catalog.Tenant(preservation.TenantID(id)).Info(ctx); {
+			case empty && err == nil:
+				fmt.Fprintf(stdout, "bucket %s: empty, though the catalog knows its tenant: what the catalog has of it stays as it is; bring the objects back from the second copy or a backup\n", name)
+				tenants++
+				problems++
+				continue
+			case err != nil && !errors.Is(err, catalog.ErrNotFound):
+				return problems, fmt.Errorf("bucket %s: %w", name, err)
+			case empty:
 				fmt.Fprintf(stdout, "bucket %s: empty, left by a tenant that was not created; the next of this identifier gets it\n", name)
 				continue
 			}
