@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,12 +19,15 @@ const maxReason = 2000
 
 // acceptFork leads out of a forked audit log: it tells the segments of the bucket that do
 // not go with the log, and with a reason notes that a person accepts them as branches
-// beside it. The log goes on with what the catalog has.
+// beside it: those that a call before has told, by their digests, and no others. The log
+// goes on with what the catalog has.
 func acceptFork(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	set := flags("audit accept-fork", stderr)
 	tenant := set.String("tenant", "", "`tenant` whose log forked")
 	by := set.String("by", "", "`name` of the person who has looked at both branches and accepts it")
 	reason := set.String("reason", "", "`text`: what was found and why the branch is no part of the log; without it the branches are only told")
+	var branches csv
+	set.Var(&branches, "branch", "`digests` (SHA-256) of the branches that were looked at, separated by commas: all that are told without --reason")
 	cfg, err := loadConfig(set, args)
 	if err != nil {
 		return err
@@ -35,6 +39,8 @@ func acceptFork(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 		return usageError{errors.New("--tenant is needed, and no file")}
 	case accept && strings.TrimSpace(*by) == "":
 		return usageError{errors.New("--by is needed with --reason: the log names the person who accepts")}
+	case accept && len(branches) == 0:
+		return usageError{errors.New("--branch is needed with --reason: the digests that the call without it has told")}
 	case len(*reason) > maxReason || len(*by) > maxReason:
 		return usageError{fmt.Errorf("--reason and --by have at most %d bytes each", maxReason)}
 	}
@@ -51,18 +57,30 @@ func acceptFork(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 	if err != nil {
 		return err
 	}
-	forks, err := ledger.Forks(ctx, t, store, verdict.Seal(a.trust, time.Now))
+	forks, unread, err := ledger.Forks(ctx, t, store, verdict.Seal(a.trust, time.Now))
 	if err != nil {
 		return err
 	}
-	if len(forks) == 0 {
+	for _, f := range unread {
+		fmt.Fprintln(stdout, verdict.Legible(fmt.Sprintf("%s %s: %s", f.Code, f.Subject, f.Detail)))
+	}
+	var there []string
+	for _, b := range forks {
+		there = append(there, b.SHA256)
+	}
+	slices.Sort(there)
+	slices.Sort(branches)
+	if len(forks) == 0 && len(unread) == 0 {
 		fmt.Fprintln(stdout, "no fork that waits for a person: everything in the bucket goes with the log, or was accepted")
 	}
 	for _, b := range forks {
 		fmt.Fprintln(stdout, verdict.Legible(b.String()))
 	}
-	if len(forks) > 0 && !accept {
-		return fmt.Errorf("%d segments do not go with the log: look at them (bestand audit export) and say --by and --reason to leave them beside it; nothing was changed", len(forks))
+	switch {
+	case len(forks) > 0 && !accept:
+		return fmt.Errorf("%d segments do not go with the log: look at them (bestand audit export) and say --by, --reason and --branch %s to leave them beside it; nothing was changed", len(forks), strings.Join(there, ","))
+	case len(forks) > 0 && !slices.Equal(there, branches):
+		return fmt.Errorf("the %d segments that do not go with the log are not those that --branch names: look at these (bestand audit export) and say --branch %s; nothing was changed", len(forks), strings.Join(there, ","))
 	}
 	if len(forks) > 0 {
 		if err := ledger.AcceptForks(ctx, t, forks, "cli", *by, *reason); err != nil {
@@ -79,6 +97,9 @@ func acceptFork(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 	}
 	if len(forks) > 0 {
 		fmt.Fprintf(stdout, "%d branches are accepted and stay in the bucket; the log goes on, the service seals it and stamps it with the next evidence\n", len(forks))
+	}
+	if len(unread) > 0 {
+		return fmt.Errorf("%d segments could not be read, and nobody can tell whether they go with the log", len(unread))
 	}
 	return nil
 }

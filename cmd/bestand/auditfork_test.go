@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,10 +71,16 @@ func TestAuditFork(t *testing.T) {
 	bestand(1, "accept-fork", "audit", "verify")
 	bestand(1, "nothing was changed", "audit", "accept-fork", "--tenant", string(firstTenant))
 	bestand(2, "--by", "audit", "accept-fork", "--tenant", string(firstTenant), "--reason", "Versuch")
-	if out := bestand(0, "1 branches", "audit", "accept-fork", "--tenant", string(firstTenant), "--by", "Paula Prüfer", "--reason", "Versuch des Herstellers"); !strings.Contains(out, key) || !strings.Contains(out, forged.Hash) {
+	accept := func(branch ...string) []string {
+		return append([]string{"audit", "accept-fork", "--tenant", string(firstTenant), "--by", "Paula Prüfer", "--reason", "Versuch des Herstellers"}, branch...)
+	}
+	bestand(2, "--branch", accept()...)
+	bestand(1, "nothing was changed", accept("--branch", forged.Hash)...)
+	bestand(1, "nothing was changed", accept("--branch", hex256(data)+","+forged.Hash)...)
+	if out := bestand(0, "1 branches", accept("--branch", hex256(data))...); !strings.Contains(out, key) || !strings.Contains(out, forged.Hash) {
 		t.Error(out)
 	}
-	bestand(0, "no fork that waits", "audit", "accept-fork", "--tenant", string(firstTenant), "--by", "Paula Prüfer", "--reason", "noch einmal")
+	bestand(0, "no fork that waits", accept("--branch", hex256(data))...)
 	accepted := func() {
 		t.Helper()
 		for _, command := range [][]string{{"audit", "verify"}, {"check"}} {
@@ -95,6 +104,32 @@ func TestAuditFork(t *testing.T) {
 	if code != 0 || !strings.Contains(out, audit.CodeForkAccepted) || strings.Contains(out, audit.CodeUnproven) || strings.Contains(out, audit.CodeUnstamped) {
 		t.Errorf("at the auditor's: exit code %d\n%s%s", code, out, said)
 	}
+	// What has no seal sets none of the others aside, be it new.
+	segments, err := filepath.Glob(filepath.Join(dir, "audit", "*", "*.jsonl"))
+	if err != nil || len(segments) < 2 {
+		t.Fatal(segments, err)
+	}
+	slices.SortFunc(segments, func(a, b string) int { return cmp.Compare(filepath.Base(a), filepath.Base(b)) })
+	newest, err := os.ReadFile(segments[len(segments)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, entries, err := audit.Decode(newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim := audit.AcceptFork(audit.Branch{Segment: "x", SHA256: hex256(newest)}, "cli", "eva", "x")
+	claim.Seq, claim.At, claim.Prev = entries[0].Seq, time.Now(), entries[0].Prev
+	claim.Hash = claim.Sum(firstTenant)
+	if data, err = audit.Encode(firstTenant, []audit.Entry{claim}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(segments[len(segments)-1]), filepath.Base(audit.Key(claim.At, claim.Seq, claim.Seq))), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, said, code := program(t, "audit", "verify", "--trust", filepath.Join(in.dir, "keys", "ca.pem"), dir); code != 1 || !strings.Contains(out, audit.CodeChain) && !strings.Contains(out, audit.CodeRepeated) {
+		t.Errorf("with a claim that nothing proves: exit code %d\n%s%s", code, out, said)
+	}
 
 	found, err := filepath.Glob(filepath.Join(in.dir, "catalog.db*"))
 	if err != nil || len(found) == 0 {
@@ -107,4 +142,30 @@ func TestAuditFork(t *testing.T) {
 	}
 	bestand(0, "", "rebuild")
 	accepted()
+}
+
+// TestRebuildEmptyBucket: the empty bucket of a tenant that the catalog knows is a problem; that
+// of a tenant that was never created is none.
+func TestRebuildEmptyBucket(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	in.admin(t).archive(about("1", "63.10", "Bauantrag"), file("a.bin", blob("Gutachten")))
+	in.stop(t)
+	rebuilt := func(code int, want string) {
+		t.Helper()
+		if out, said, got := program(t, "rebuild", "--data", in.dir); got != code || !strings.Contains(out, want) {
+			t.Errorf("exit code %d\n%s%s", got, out, said)
+		}
+	}
+	a := in.opened(t)
+	_, err := a.bucket(t.Context(), "leerstadt")
+	if err := errors.Join(err, a.close()); err != nil {
+		t.Fatal(err)
+	}
+	rebuilt(0, "-leerstadt: empty, left by a tenant that was not created")
+	a = in.opened(t)
+	if err := errors.Join(a.catalog.RestoreTenant(t.Context(), catalog.TenantInfo{ID: "leerstadt", Name: "Leerstadt"}), a.close()); err != nil {
+		t.Fatal(err)
+	}
+	rebuilt(1, "-leerstadt: empty, though the catalog knows its tenant")
 }

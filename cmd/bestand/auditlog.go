@@ -156,42 +156,66 @@ func verifySegments(paths []string, check audit.Check, report func(string, []pre
 		if err != nil {
 			return err
 		}
-		for _, b := range audit.Branches(content) {
+		if len(audit.Branches(content)) == 0 {
+			continue
+		}
+		s, _, err := readSegment(p, content, records)
+		if err != nil {
+			return err
+		}
+		for _, b := range check.Accepted(s) {
 			beside[b.SHA256] = true
 		}
 	}
-	chain := audit.Chain{Check: check}
+	chain, used := audit.Chain{Check: check}, map[string]bool{}
 	for _, p := range files.segments {
-		s := audit.Segment{Name: p}
-		if s.Content, err = readUpTo(p, audit.MaxSegment); err != nil {
+		content, err := readUpTo(p, audit.MaxSegment)
+		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(s.Content)
+		s, proof, err := readSegment(p, content, records)
+		if err != nil {
+			return err
+		}
+		used[proof] = true
+		sum := sha256.Sum256(content)
 		s.Beside = beside[hex.EncodeToString(sum[:])]
-		if s.Seal, err = readUpTo(p+audit.SealSuffix, audit.MaxSegment); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		own := p + audit.EvidenceSuffix
-		if s.Evidence, err = readEvidence(own); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			s.Fault = err.Error()
-		}
-		delete(records, own)
-		for name, r := range records {
-			if s.Evidence == nil && audit.Covers(r, s.Content) {
-				s.Evidence = r
-				delete(records, name)
-			}
-		}
 		if err := report(p, chain.Add(s)); err != nil {
 			return err
 		}
 	}
 	for p := range records {
+		if used[p] {
+			continue
+		}
 		if err := report(p, []preservation.Finding{{Code: "evidence-unrelated", Severity: preservation.Failed, Detail: "covers none of the segments that were given: one of them was changed, or is missing", Clause: "RFC 4998, 4.3"}}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readSegment reads what lies beside a segment, or covers it among the evidence records that
+// were named, and says which record that is.
+func readSegment(path string, content []byte, records map[string]*evidence.Record) (s audit.Segment, proof string, err error) {
+	s.Name, s.Content = path, content
+	if s.Seal, err = readUpTo(path+audit.SealSuffix, audit.MaxSegment); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return s, "", err
+	}
+	proof = path + audit.EvidenceSuffix
+	if s.Evidence, err = readEvidence(proof); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.Fault = err.Error()
+	}
+	if s.Evidence != nil {
+		return s, proof, nil
+	}
+	for name, r := range records {
+		if audit.Covers(r, content) {
+			s.Evidence, proof = r, name
+			break
+		}
+	}
+	return s, proof, nil
 }
 
 func readEvidence(path string) (*evidence.Record, error) {

@@ -90,9 +90,10 @@ segments or folders of an export it needs no archive; seals (.p7s) and evidence 
 export writes the segments with both into a folder, from a running service with an
 auditor's token. accept-fork leads out where the bucket has segments that do not go with
 the log and that rebuild does not take up (audit-fork): with the service stopped it tells
-them, and with --by and --reason it notes in the log that a person has looked and leaves
-them beside it. Nothing is removed or changed; the log goes on with what the catalog has,
-and verify tells the fork from then on as one that was accepted. bestand audit verify --help shows the flags.`,
+them, and with --by, --reason and their digests (--branch) it notes in the log that a
+person has looked, and leaves them beside it. Nothing is removed or changed; the log goes
+on with what the catalog has, and verify tells the fork from then on as one that was
+accepted. bestand audit verify --help shows the flags.`,
 	"clock": `Says which time this machine has, which the archive believed last, and whether
 destructions have stopped for it. While the clock is in doubt nothing is destroyed
 and nothing is made that states its time for good. A person who knows that the

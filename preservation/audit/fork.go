@@ -3,7 +3,11 @@ package audit
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
+
+	"bestand/preservation"
 )
 
 const (
@@ -14,6 +18,11 @@ const (
 
 	// ActionAcceptFork is the action of that entry; its object is the key of the segment.
 	ActionAcceptFork = "audit.accept-fork"
+	// ActionPassBranch is that of an entry that lets the log go on (PassBranch).
+	ActionPassBranch = "audit.pass-branch"
+
+	// maxDetail is the most bytes of a text in that entry.
+	maxDetail = 2000
 )
 
 // Branch is a segment that does not go with the log: somebody put it into the bucket, or
@@ -22,7 +31,7 @@ const (
 type Branch struct {
 	Segment, SHA256 string // key and digest of the object
 	First, Last     int64  // entries
-	Head            string // Hash of the last entry
+	Head            string // Hash of the last entry; empty if the chain up to there does not hold
 	Common          int64  // the last entry that log and branch have both
 	CommonHash      string
 	LogLast         int64 // where the log ended when a person looked
@@ -33,7 +42,7 @@ type Branch struct {
 // AcceptFork is the entry by which a person, by name, accepts that a branch stays beside the log,
 // which goes on with what the catalog has.
 func AcceptFork(b Branch, actor, by, reason string) Entry {
-	d := map[string]string{"sha256": b.SHA256, "why": b.Why, "by": by, "reason": reason,
+	d := map[string]string{"sha256": b.SHA256, "why": text(b.Why), "by": text(by), "reason": text(reason),
 		"log_last": strconv.FormatInt(b.LogLast, 10), "log_head": b.LogHead}
 	if b.First > 0 {
 		d["branch_first"], d["branch_last"], d["branch_head"] = strconv.FormatInt(b.First, 10), strconv.FormatInt(b.Last, 10), b.Head
@@ -42,6 +51,27 @@ func AcceptFork(b Branch, actor, by, reason string) Entry {
 		d["common"], d["common_hash"] = strconv.FormatInt(b.Common, 10), b.CommonHash
 	}
 	return Entry{Actor: actor, Action: ActionAcceptFork, Object: b.Segment, Detail: d}
+}
+
+// text is a text as an entry keeps it: some of it comes from what anybody has written.
+func text(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxDetail)], "\uFFFD") }
+
+// PassBranch is the entry that lets the next segment end behind a branch that has its key.
+func PassBranch(key string) Entry {
+	return Entry{Actor: "system", Action: ActionPassBranch, Object: key}
+}
+
+// Head follows the chain of some entries of a tenant and returns the last hash. Where an
+// entry has another hash than it states, or does not follow the one before it, breaks is
+// its number, and there is none.
+func Head(tenant preservation.TenantID, entries []Entry) (head string, breaks int64) {
+	for n, e := range entries {
+		if e.Sum(tenant) != e.Hash || n > 0 && (e.Seq != entries[n-1].Seq+1 || e.Prev != entries[n-1].Hash) {
+			return "", e.Seq
+		}
+		head = e.Hash
+	}
+	return head, 0
 }
 
 // Branch returns the branch that an entry accepted.
@@ -53,15 +83,26 @@ func (e Entry) Branch() (b Branch, ok bool) {
 		n, _ := strconv.ParseInt(e.Detail[name], 10, 64) // 0 where there is none
 		return n
 	}
-	return Branch{Segment: e.Object, SHA256: e.Detail["sha256"], First: n("branch_first"), Last: n("branch_last"), Head: e.Detail["branch_head"],
-		Common: n("common"), CommonHash: e.Detail["common_hash"], LogLast: n("log_last"), LogHead: e.Detail["log_head"], Why: e.Detail["why"]}, true
+	hash := func(name string) string {
+		h := e.Detail[name]
+		if len(h) != 64 || strings.Trim(h, "0123456789abcdef") != "" {
+			return ""
+		}
+		return h
+	}
+	return Branch{Segment: e.Object, SHA256: hash("sha256"), First: n("branch_first"), Last: n("branch_last"), Head: hash("branch_head"),
+		Common: n("common"), CommonHash: hash("common_hash"), LogLast: n("log_last"), LogHead: hash("log_head"), Why: e.Detail["why"]}, true
 }
 
 // String tells a branch to a person, with all that the entry about it proves.
 func (b Branch) String() string {
 	s := fmt.Sprintf("%s (SHA-256 %s)", b.Segment, b.SHA256)
 	if b.First > 0 {
-		s += fmt.Sprintf(" holds entries %d to %d (%s)", b.First, b.Last, b.Head)
+		head := b.Head
+		if head == "" {
+			head = "their chain does not hold"
+		}
+		s += fmt.Sprintf(" holds entries %d to %d (%s)", b.First, b.Last, head)
 	}
 	if b.CommonHash == "" {
 		s += ", follows no entry of the log"
@@ -81,6 +122,22 @@ func Branches(content []byte) (all []Branch) {
 		if b, ok := e.Branch(); ok {
 			all = append(all, b)
 		}
+	}
+	return all
+}
+
+// Accepted returns the branches that entries of a segment accepted, if the archive has
+// sealed it and nothing is wrong with it: of any other anybody could have made them.
+func (c Check) Accepted(s Segment) []Branch {
+	all := Branches(s.Content)
+	if len(all) == 0 {
+		return nil
+	}
+	chain := Chain{Check: c}
+	found := chain.Add(s)
+	sealed := slices.ContainsFunc(found, func(f preservation.Finding) bool { return f.Code == CodeSealed })
+	if !sealed || failed(found) {
+		return nil
 	}
 	return all
 }

@@ -89,6 +89,47 @@ func TestAuditRestoredOverOthers(t *testing.T) {
 	})
 }
 
+// What comes into a gap of the log, or behind its end, goes with what stands beside it.
+func TestAuditRestoredIntoGap(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		log, err := f.tenant.AuditLog(t.Context(), 0, "", 10)
+		must(t, err)
+		last := log[len(log)-1]
+		follow := func(before catalog.AuditEntry, actor string) catalog.AuditEntry {
+			e := catalog.AuditEntry{Seq: before.Seq + 1, At: f.Now(), Actor: actor, Action: "record.read", Prev: before.Hash}
+			e.Hash = e.Sum("musterstadt")
+			return e
+		}
+		gap := follow(last, "b")
+		behind := follow(gap, "b")
+		key := fmt.Sprintf("audit/%d", behind.Seq)
+		restore := func(e catalog.AuditEntry) error {
+			return f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.RestoreAudit([]catalog.AuditEntry{e}, false) })
+		}
+		must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+			return errors.Join(x.AddAuditSegment(catalog.AuditSegment{Key: "audit/1", First: 1, Last: last.Seq, SHA256: "x"}), x.RestoreAudit([]catalog.AuditEntry{behind}, false),
+				x.AddAuditSegment(catalog.AuditSegment{Key: key, First: behind.Seq, Last: behind.Seq, SHA256: "x"}))
+		}))
+		var fork *catalog.AuditFork
+		if err := restore(follow(last, "c")); !errors.As(err, &fork) || fork.Seq != gap.Seq || !fork.Known {
+			t.Errorf("another one in the gap: %v", err)
+		}
+		must(t, restore(gap))
+		if err := restore(follow(catalog.AuditEntry{Seq: behind.Seq, Hash: gap.Hash}, "c")); !errors.As(err, &fork) || fork.Seq != behind.Seq+1 || fork.Known {
+			t.Errorf("one behind the end that follows another: %v", err)
+		}
+		if s, err := f.tenant.View().AuditSegmentOf(t.Context(), behind.Seq); err != nil || s.Key != key {
+			t.Errorf("%v: %+v", err, s)
+		}
+		if _, err := f.tenant.View().AuditSegmentOf(t.Context(), gap.Seq); !errors.Is(err, catalog.ErrNotFound) {
+			t.Error(err)
+		}
+		if found, err := f.tenant.VerifyAudit(t.Context()); err != nil || len(found) > 0 {
+			t.Errorf("%v: %+v", err, found)
+		}
+	})
+}
+
 func TestAuditLogIsPaged(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		audited(t, f.tenant, 30)

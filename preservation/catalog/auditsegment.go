@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -52,6 +53,13 @@ func (v View) NewestAuditSegment(ctx context.Context) (AuditSegment, error) {
 func (v View) AuditSegment(ctx context.Context, key string) (AuditSegment, error) {
 	s, err := scanSegment(v.q.QueryRowContext(ctx, `SELECT `+segmentColumns+` FROM audit_segment WHERE tenant = $1 AND key = $2`, string(v.tenant), key))
 	return s, found(err, "audit segment", key)
+}
+
+// AuditSegmentOf returns a segment that holds an entry, one that has a seal before others.
+func (v View) AuditSegmentOf(ctx context.Context, seq int64) (AuditSegment, error) {
+	s, err := scanSegment(v.q.QueryRowContext(ctx, `SELECT `+segmentColumns+` FROM audit_segment WHERE tenant = $1 AND first_seq <= $2 AND last_seq >= $2
+		ORDER BY CASE WHEN seal = '' THEN 1 ELSE 0 END, key LIMIT 1`, string(v.tenant), seq))
+	return s, found(err, "segment of audit entry", strconv.FormatInt(seq, 10))
 }
 
 // AuditKnown returns up to which entry the segments are known.

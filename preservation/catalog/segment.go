@@ -56,6 +56,7 @@ func (x *Tx) RestoreAudit(entries []AuditEntry, displace bool) error {
 	if err != nil {
 		return fmt.Errorf("restore audit: %w", err)
 	}
+	var fresh int64 // the first of those that came in and that none was there behind
 	for n, e := range entries {
 		added := int64(0)
 		if n > 0 { // it follows the one before
@@ -63,8 +64,13 @@ func (x *Tx) RestoreAudit(entries []AuditEntry, displace bool) error {
 		}
 		if err == nil && added == 0 {
 			if err = x.makeRoom(e, known, displace); err == nil {
-				_, err = x.addAudit(e)
+				added, err = x.addAudit(e)
 			}
+		}
+		if added == 0 {
+			fresh = 0
+		} else if fresh == 0 {
+			fresh = e.Seq
 		}
 		if err == nil {
 			_, err = x.tx.exec(`UPDATE audit_head SET seq = $2, hash = $3, stored = $2 WHERE tenant = $1 AND seq < $2`, string(x.tenant), e.Seq, e.Hash)
@@ -72,6 +78,16 @@ func (x *Tx) RestoreAudit(entries []AuditEntry, displace bool) error {
 		if err != nil {
 			return fmt.Errorf("restore audit: %w", err)
 		}
+	}
+	if fresh == 0 || displace {
+		return nil
+	}
+	last, next := entries[len(entries)-1], ""
+	if err := x.tx.queryRow(`SELECT COALESCE(MAX(prev), '') FROM audit WHERE tenant = $1 AND seq = $2`, string(x.tenant), last.Seq+1).Scan(&next); err != nil {
+		return fmt.Errorf("restore audit: %w", err)
+	}
+	if next != "" && next != last.Hash { // they fill a gap, and are others than were there
+		return fmt.Errorf("restore audit: %w", &AuditFork{Seq: fresh, Known: known > last.Seq})
 	}
 	return nil
 }
@@ -96,7 +112,7 @@ func (x *Tx) makeRoom(e AuditEntry, known int64, displace bool) error {
 	if err != nil || have == e.Hash || have == "" && follows {
 		return err
 	}
-	if have == "" {
+	if have == "" && before == "" {
 		var own int
 		err := x.tx.queryRow(`SELECT COUNT(*) FROM audit WHERE tenant = $1 AND seq > $2 AND seq < $3`, string(x.tenant), known, e.Seq).Scan(&own)
 		if err != nil || own == 0 {
@@ -137,6 +153,11 @@ func (t *Tenant) ResumeAudit(ctx context.Context) error {
 func (x *Tx) ResumeAudit() error { return x.tx.resumeAudit(x.tenant) }
 
 func (x *tx) resumeAudit(tenant preservation.TenantID) error {
+	// What came back with a segment of the bucket that was read later is in the log.
+	if _, err := x.exec(`DELETE FROM audit WHERE tenant = $1 AND seq < 0 AND EXISTS
+		(SELECT 1 FROM audit l WHERE l.tenant = audit.tenant AND l.seq = -audit.seq AND l.hash = audit.hash)`, string(tenant)); err != nil {
+		return err
+	}
 	rows, err := x.query(`SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit WHERE tenant = $1 AND seq < 0 ORDER BY seq DESC`, string(tenant))
 	aside, err := collect(rows, err, scanAudit)
 	if err != nil || len(aside) == 0 {

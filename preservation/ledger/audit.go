@@ -32,11 +32,16 @@ func StoreAudit(ctx context.Context, t *catalog.Tenant, s preservation.Store, lo
 		}
 		segment, branches, err := adopt(ctx, t, s, at, entries)
 		if errors.Is(err, preservation.ErrNotFound) {
-			// A branch that was accepted has its key for good: the segment ends before.
-			for len(entries) > 1 && slices.Contains(branches, segmentKey(entries)) {
-				entries = entries[:len(entries)-1]
+			var data []byte
+			if entries, data, err = fitting(t.ID(), entries, branches, audit.MaxSegment); err == nil && data == nil {
+				if err := t.Audit(ctx, audit.PassBranch(segmentKey(entries))); err != nil {
+					return err
+				}
+				continue
 			}
-			segment, err = storeSegment(ctx, t, s, entries, lock)
+			if err == nil {
+				segment, err = storeSegment(ctx, s, entries, data, lock)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("store audit segment: %w", err)
@@ -52,12 +57,35 @@ func segmentKey(entries []audit.Entry) string {
 	return audit.Key(first.At, first.Seq, last.Seq)
 }
 
-func storeSegment(ctx context.Context, t *catalog.Tenant, s preservation.Store, entries []audit.Entry, lock preservation.Lock) (catalog.AuditSegment, error) {
-	first, last := entries[0], entries[len(entries)-1]
-	data, err := audit.Encode(t.ID(), entries)
-	if err != nil {
-		return catalog.AuditSegment{}, err
+// fitting returns as many of some entries as go into a segment of so many bytes, and that
+// segment. A branch that was accepted has its key for good: the segment ends before. Where
+// the branches have all keys, data is nil: it can end behind them once there are more entries.
+func fitting(tenant preservation.TenantID, entries []audit.Entry, branches []string, most int) (some []audit.Entry, data []byte, err error) {
+	all := len(entries)
+	for some = entries; ; {
+		n := len(some)
+		switch taken := slices.Contains(branches, segmentKey(some)); {
+		case taken && n > 1:
+			n--
+		case taken && (data != nil || all == audit.MaxEntries):
+			return some, nil, fmt.Errorf("entry %d: accepted branches have the keys of all segments that can begin with it, the last is %s: %w", some[0].Seq, segmentKey(some), preservation.ErrExists)
+		case taken:
+			return some, nil, nil
+		default:
+			if data, err = audit.Encode(tenant, some); err != nil || len(data) <= most {
+				return some, data, err
+			}
+			if n == 1 {
+				return some, nil, fmt.Errorf("entry %d alone has %d bytes, and a segment has at most %d: %w", some[0].Seq, len(data), most, preservation.ErrUnreadable)
+			}
+			n /= 2
+		}
+		some = some[:n]
 	}
+}
+
+func storeSegment(ctx context.Context, s preservation.Store, entries []audit.Entry, data []byte, lock preservation.Lock) (catalog.AuditSegment, error) {
+	first, last := entries[0], entries[len(entries)-1]
 	segment := catalog.AuditSegment{Key: segmentKey(entries), First: first.Seq, Last: last.Seq, SHA256: hex256(data)}
 	o, err := s.Put(ctx, segment.Key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: segment.SHA256, Lock: lock, ContentType: "application/jsonl"})
 	segment.Stored = o.Modified
@@ -225,22 +253,10 @@ func (b *rebuild) restoreAudit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.besides = besides{claims: claims, heads: map[string]string{}}
-	for _, o := range segments {
-		var seal []byte
-		if s, ok := seals[o.Key]; ok {
-			var err error
-			if seal, _, err = b.small(ctx, s, maxSeal); err != nil {
-				return err
-			}
-		}
-		if err := b.restoreSegment(ctx, o, seal); err != nil {
-			return err
-		}
-		if seal == nil {
-			continue
-		}
-		if err := b.tenant.Update(ctx, func(x *catalog.Tx) error { return x.SealAudit(o.Key, hex256(seal)) }); err != nil {
+	b.besides = besides{claims: claims, fresh: map[string][]claim{}, heads: map[string]string{}}
+	// What the archive has sealed comes first: anybody can write what lies before it.
+	for _, proven := range []bool{true, false} {
+		if segments, err = b.restoreSegments(ctx, segments, seals, proven); err != nil {
 			return err
 		}
 	}
@@ -273,21 +289,59 @@ func Anew(ctx context.Context, t *catalog.Tenant) (bool, error) {
 	return err == nil && (len(newest) == 0 || newest[0].Seq == known), err
 }
 
-// restoreSegment reads a segment back. Only one that the archive has sealed displaces
+// restoreSegments reads segments back: those that the archive has sealed alone, and
+// returns the others, or all.
+func (b *rebuild) restoreSegments(ctx context.Context, segments []preservation.Object, seals map[string]preservation.Object, sealed bool) (rest []preservation.Object, err error) {
+	for _, o := range segments {
+		var seal []byte
+		if s, ok := seals[o.Key]; ok {
+			if seal, ok, err = b.small(ctx, s, maxSeal); err != nil {
+				return nil, err
+			}
+			if !ok { // which is told
+				delete(seals, o.Key)
+			}
+		}
+		done := false
+		if seal != nil || !sealed {
+			if done, err = b.restoreSegment(ctx, o, seal, sealed); err != nil {
+				return nil, err
+			}
+		}
+		if !done {
+			rest = append(rest, o)
+			continue
+		}
+		if seal == nil {
+			continue
+		}
+		if err := b.tenant.Update(ctx, func(x *catalog.Tx) error { return x.SealAudit(o.Key, hex256(seal)) }); err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
+}
+
+// restoreSegment reads a segment back; of those that the archive has not sealed, done is
+// false and nothing is done if sealed is wanted. Only one that it has sealed displaces
 // what the catalog has noted: anybody who may write to the bucket can chain entries.
 // What a person accepted as a branch is left beside.
-func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, seal []byte) error {
+func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, seal []byte, sealed bool) (done bool, err error) {
 	branch, accepted, maybe, err := b.beside(ctx, o)
+	var unreadable *unreadableError
 	switch {
+	case errors.As(err, &unreadable):
+		b.problem(o.Key, "unreadable-object", unreadable.Error())
+		return true, nil
 	case err != nil:
-		return b.unreadable(ctx, o, err)
+		return false, err
 	case accepted:
 		b.leave(o, branch)
-		return nil
+		return true, nil
 	}
 	data, ok, err := b.small(ctx, o, audit.MaxSegment)
 	if err != nil || !ok {
-		return err
+		return true, err
 	}
 	_, entries, err := audit.Decode(data)
 	switch {
@@ -296,19 +350,32 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 	case err == nil && slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Seq < 1 }):
 		err = errors.New("an entry has a number below 1")
 	}
-	if maybe && (err != nil || unproven(b.tenant.ID(), data, entries, seal, b.opts.Seal) != "") {
-		b.leave(o, branch)
-		return nil
+	why := ""
+	if err == nil {
+		why = unproven(b.tenant.ID(), data, entries, seal, b.opts.Seal)
 	}
-	if err != nil {
+	head, _ := audit.Head(b.tenant.ID(), entries)
+	switch {
+	case sealed && (err != nil || why != ""):
+		return false, nil
+	case !sealed && maybe != nil:
+		maybe.Head = head
+		b.leave(o, maybe.Branch)
+		b.problem(o.Key, "audit-fork", fmt.Sprintf("it was left beside the log because an entry of %s says that a person accepted that, which nothing proves: %s. Ask whom the entry names before the service seals it: anybody who can write to the bucket can have made both", maybe.in, maybe.unproven))
+		return true, nil
+	case err != nil:
 		b.problem(o.Key, "unreadable-audit", fmt.Sprintf("no segment of an audit log: %v", err))
-		return nil
+		return true, nil
+	}
+	if before := b.besides.heads[entries[0].Prev]; before != "" {
+		if follows, err := continues(ctx, b.tenant, entries[0]); err != nil {
+			return false, err
+		} else if !follows {
+			b.fork(o.Key, entries[0].Seq, head, "it follows "+before)
+			return true, nil
+		}
 	}
 	last := entries[len(entries)-1]
-	if before := b.besides.heads[entries[0].Prev]; before != "" {
-		b.fork(o.Key, entries[0].Seq, last, "it follows "+before)
-		return nil
-	}
 	segment := catalog.AuditSegment{Key: o.Key, First: entries[0].Seq, Last: last.Seq, SHA256: hex256(data), Stored: o.Modified}
 	restore := func(displace bool) error {
 		return b.tenant.Update(ctx, func(x *catalog.Tx) error {
@@ -318,23 +385,33 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 			return x.AddAuditSegment(segment)
 		})
 	}
-	var fork *catalog.AuditFork
-	if err = restore(false); !errors.As(err, &fork) {
-		return err
-	}
-	why := otherKnown
-	if !fork.Known {
-		if why = unproven(b.tenant.ID(), data, entries, seal, b.opts.Seal); why == "" {
-			return restore(true)
+	if why != "" {
+		if err := b.doubted(ctx, o.Key, entries, why); err != nil {
+			return false, err
 		}
 	}
-	b.fork(o.Key, fork.Seq, last, why)
-	return nil
+	var fork *catalog.AuditFork
+	if err = restore(false); !errors.As(err, &fork) {
+		return true, err
+	}
+	switch {
+	case fork.Known:
+		if why, err = otherKnown(ctx, b.tenant, b.store, fork.Seq, why, b.opts.Seal); err != nil {
+			return false, err
+		}
+	case why == "":
+		return true, restore(true)
+	}
+	b.fork(o.Key, fork.Seq, head, why)
+	return true, nil
 }
 
 // fork tells a segment that is no part of the log from one entry on, and why.
-func (b *rebuild) fork(key string, from int64, last audit.Entry, why string) {
-	b.besides.heads[last.Hash] = key
+// head is its last hash, if its chain holds.
+func (b *rebuild) fork(key string, from int64, head, why string) {
+	if head != "" {
+		b.besides.heads[head] = key
+	}
 	b.problem(key, "audit-fork", fmt.Sprintf("from entry %d on it does not go with what the catalog has noted, and displaces none of that: %s. When a person has looked at both, bestand audit accept-fork leaves it beside the log, which goes on", from, why))
 }
 

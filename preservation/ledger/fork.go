@@ -22,27 +22,38 @@ var errTrial = errors.New("tried")
 
 // Forks returns the segments of the bucket that the catalog does not know, that do not go
 // with its log, and that nobody has accepted yet, in the order of their entries. judge
-// checks seals. Those that the archive has sealed and that displace nothing known are an
-// error: a rebuild takes them up.
-func Forks(ctx context.Context, t *catalog.Tenant, s preservation.Store, judge func(content io.Reader, seal []byte) []preservation.Finding) (forks []audit.Branch, err error) {
+// checks seals. What cannot be read is told as well, and keeps nobody from the others.
+// Segments that the archive has sealed and that displace nothing known are an error: a
+// rebuild takes them up.
+func Forks(ctx context.Context, t *catalog.Tenant, s preservation.Store, judge func(content io.Reader, seal []byte) []preservation.Finding) (forks []audit.Branch, unread []preservation.Finding, err error) {
+	skip := func(o preservation.Object, cause error) error {
+		var fault *unreadableError
+		if !errors.As(cause, &fault) {
+			return fmt.Errorf("%s: %w", o.Key, cause)
+		}
+		unread = append(unread, preservation.Finding{Code: "unreadable-object", Severity: preservation.Failed, Subject: o.Key, Detail: fault.Error()})
+		return nil
+	}
 	var unknown []preservation.Object
 	heads := map[string]audit.Branch{} // by the hashes of their last entries
 	for o, err := range s.Versions(ctx, audit.Prefix) {
 		if err != nil {
-			return nil, err
+			return nil, unread, err
 		}
 		if strings.HasSuffix(o.Key, audit.SealSuffix) || o.Marker {
 			continue
 		}
 		if _, err := t.View().AuditSegment(ctx, o.Key); !errors.Is(err, catalog.ErrNotFound) {
 			if err != nil {
-				return nil, err
+				return nil, unread, err
 			}
 			continue
 		}
 		switch b, accepted, err := acceptedBranch(ctx, t, s, o); {
 		case err != nil:
-			return nil, err
+			if err := skip(o, err); err != nil {
+				return nil, unread, err
+			}
 		case accepted:
 			heads[b.Head] = b
 		default:
@@ -52,12 +63,15 @@ func Forks(ctx context.Context, t *catalog.Tenant, s preservation.Store, judge f
 	slices.SortStableFunc(unknown, func(a, b preservation.Object) int { return cmp.Compare(firstEntry(a.Key), firstEntry(b.Key)) })
 	end, err := t.AuditLatest(ctx, 0, "", 1)
 	if err != nil {
-		return nil, err
+		return nil, unread, err
 	}
 	for _, o := range unknown {
 		b, ok, err := forked(ctx, t, s, o, heads, judge)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", o.Key, err)
+			if err := skip(o, err); err != nil {
+				return nil, unread, err
+			}
+			continue
 		}
 		if !ok {
 			continue
@@ -68,13 +82,13 @@ func Forks(ctx context.Context, t *catalog.Tenant, s preservation.Store, judge f
 		forks = append(forks, b)
 		heads[b.Head] = b
 	}
-	return forks, nil
+	return forks, unread, nil
 }
 
 // forked compares a segment that the catalog does not know with its log. ok is false where
 // it goes with that. Of one that follows another branch the last common entry is that one's.
 func forked(ctx context.Context, t *catalog.Tenant, s preservation.Store, o preservation.Object, heads map[string]audit.Branch, judge func(io.Reader, []byte) []preservation.Finding) (b audit.Branch, ok bool, err error) {
-	if b.SHA256, err = preservation.StoredSHA256(ctx, s, o); err != nil {
+	if b.SHA256, err = storedSHA256(ctx, s, o); err != nil {
 		return b, false, err
 	}
 	b.Segment = o.Key
@@ -83,17 +97,21 @@ func forked(ctx context.Context, t *catalog.Tenant, s preservation.Store, o pres
 	if err == nil {
 		_, entries, err = audit.Decode(data)
 	} else if !errors.Is(err, preservation.ErrUnreadable) {
-		return b, false, err
+		return b, false, ofOne(ctx, s, o, err)
 	}
 	if err != nil || len(entries) == 0 || entries[0].Seq < 1 {
 		b.Why = "it cannot be read as a segment"
 		return b, true, nil
 	}
-	last := entries[len(entries)-1]
-	b.First, b.Last, b.Head = entries[0].Seq, last.Seq, last.Hash
-	if before, follows := heads[entries[0].Prev]; follows && entries[0].Prev != "" {
-		b.Common, b.CommonHash, b.Why = before.Common, before.CommonHash, "it follows "+before.Segment
-		return b, true, nil
+	b.First, b.Last = entries[0].Seq, entries[len(entries)-1].Seq
+	b.Head, _ = audit.Head(t.ID(), entries)
+	if before, ok := heads[entries[0].Prev]; ok && entries[0].Prev != "" {
+		if follows, err := continues(ctx, t, entries[0]); err != nil {
+			return b, false, err
+		} else if !follows {
+			b.Common, b.CommonHash, b.Why = before.Common, before.CommonHash, "it follows "+before.Segment
+			return b, true, nil
+		}
 	}
 	fork := new(catalog.AuditFork)
 	err = t.Update(ctx, func(x *catalog.Tx) error { return cmp.Or(x.RestoreAudit(entries, false), errTrial) })
@@ -103,14 +121,18 @@ func forked(ctx context.Context, t *catalog.Tenant, s preservation.Store, o pres
 	if !errors.As(err, &fork) {
 		return b, false, err
 	}
-	if b.Why = otherKnown; !fork.Known {
-		seal, _, err := read(ctx, s, o.Key+audit.SealSuffix, maxSeal)
-		if err != nil && !errors.Is(err, preservation.ErrNotFound) && !errors.Is(err, preservation.ErrUnreadable) {
+	seal, _, err := read(ctx, s, o.Key+audit.SealSuffix, maxSeal)
+	if err != nil && !errors.Is(err, preservation.ErrNotFound) && !errors.Is(err, preservation.ErrUnreadable) {
+		return b, false, ofOne(ctx, s, o, fmt.Errorf("its seal: %w", err))
+	}
+	b.Why = unproven(t.ID(), data, entries, seal, judge)
+	switch {
+	case fork.Known:
+		if b.Why, err = otherKnown(ctx, t, s, fork.Seq, b.Why, judge); err != nil {
 			return b, false, err
 		}
-		if b.Why = unproven(t.ID(), data, entries, seal, judge); b.Why == "" {
-			return b, false, errors.New("stands under a seal of the archive: bestand rebuild takes it up, and goes on behind it with what the catalog has; do that first")
-		}
+	case b.Why == "":
+		return b, false, errors.New("stands under a seal of the archive: bestand rebuild takes it up, and goes on behind it with what the catalog has; do that first")
 	}
 	common, err := t.AuditLog(ctx, fork.Seq-2, "", 1)
 	if err != nil {
@@ -139,7 +161,35 @@ func AcceptForks(ctx context.Context, t *catalog.Tenant, forks []audit.Branch, a
 
 // acceptedBranch returns the branch that a version of a segment is by the log of the catalog.
 func acceptedBranch(ctx context.Context, t *catalog.Tenant, s preservation.Store, o preservation.Object) (b audit.Branch, ok bool, err error) {
-	return t.View().AcceptedBranch(ctx, o.Key, func() (string, error) { return preservation.StoredSHA256(ctx, s, o) })
+	return t.View().AcceptedBranch(ctx, o.Key, func() (string, error) { return storedSHA256(ctx, s, o) })
+}
+
+// unreadableError is why one object cannot be read while its store answers.
+type unreadableError struct{ error }
+
+func (e *unreadableError) Unwrap() error { return e.error }
+
+// ofOne tells an object that cannot be read, which is an unreadableError, from a store that
+// does not answer.
+func ofOne(ctx context.Context, s preservation.Store, o preservation.Object, cause error) error {
+	if _, err := s.Stat(ctx, o.Key, o.VersionID); err != nil && !errors.Is(err, preservation.ErrNotFound) {
+		return errors.Join(cause, err)
+	}
+	return &unreadableError{cause}
+}
+
+func storedSHA256(ctx context.Context, s preservation.Store, o preservation.Object) (string, error) {
+	sum, err := preservation.StoredSHA256(ctx, s, o)
+	if err != nil {
+		return "", ofOne(ctx, s, o, err)
+	}
+	return sum, nil
+}
+
+// continues reports whether an entry comes right behind one that the catalog has.
+func continues(ctx context.Context, t *catalog.Tenant, e audit.Entry) (bool, error) {
+	before, err := t.AuditLog(ctx, e.Seq-2, "", 1)
+	return err == nil && len(before) > 0 && before[0].Seq == e.Seq-1 && before[0].Hash == e.Prev, err
 }
 
 // firstEntry is the number of the first entry of a segment by its key; behind all others
@@ -152,16 +202,43 @@ func firstEntry(key string) int64 {
 	return first
 }
 
-// otherKnown says why a segment is no part of the log.
-const otherKnown = "a segment that is known holds others"
+// otherKnown says that a segment is no part of the log because one that is known holds
+// another entry of a number, and what proves either. why is why nothing proves the former.
+func otherKnown(ctx context.Context, t *catalog.Tenant, s preservation.Store, seq int64, why string, judge func(io.Reader, []byte) []preservation.Finding) (string, error) {
+	told := func(why string) string { return cmp.Or(why, "it stands under a seal of the archive") }
+	known, err := t.View().AuditSegmentOf(ctx, seq)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return fmt.Sprintf("a segment that is known goes another way; of this one: %s", told(why)), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var entries []audit.Entry
+	var seal []byte
+	data, _, err := read(ctx, s, known.Key, audit.MaxSegment)
+	if err == nil {
+		_, entries, err = audit.Decode(data)
+	}
+	if err == nil {
+		if seal, _, err = read(ctx, s, known.Key+audit.SealSuffix, maxSeal); errors.Is(err, preservation.ErrNotFound) {
+			err = nil
+		}
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	theirs := fmt.Sprintf("it cannot be read: %v", err)
+	if err == nil {
+		theirs = unproven(t.ID(), data, entries, seal, judge)
+	}
+	return fmt.Sprintf("%s is known and holds others: of that one: %s; of this one: %s", known.Key, told(theirs), told(why)), nil
+}
 
 // unproven says why a segment is not proven to be of a tenant's log as the archive
 // wrote it; empty if it is.
 func unproven(tenant preservation.TenantID, data []byte, entries []audit.Entry, seal []byte, judge func(io.Reader, []byte) []preservation.Finding) string {
-	for n, e := range entries {
-		if e.Sum(tenant) != e.Hash || n > 0 && (e.Seq != entries[n-1].Seq+1 || e.Prev != entries[n-1].Hash) {
-			return fmt.Sprintf("entry %d breaks its chain", e.Seq)
-		}
+	if _, breaks := audit.Head(tenant, entries); breaks != 0 {
+		return fmt.Sprintf("entry %d breaks its chain", breaks)
 	}
 	switch {
 	case seal == nil:
@@ -180,14 +257,16 @@ func unproven(tenant preservation.TenantID, data []byte, entries []audit.Entry, 
 // claim is an entry in the bucket by which a person accepted a branch.
 type claim struct {
 	audit.Branch
-	proven bool // the archive has sealed the entry
+	in       string // key of its segment
+	unproven string // why nothing proves that; empty if the archive has sealed it
 }
 
 // besides are the branches that stand beside a log, for the rebuild that reads it.
 type besides struct {
 	claims map[string][]claim    // by the keys of branches
+	fresh  map[string][]claim    // those of segments that nothing proves and that were just taken up
 	left   []preservation.Object // branches that were accepted
-	heads  map[string]string     // keys of all branches, by the hashes of their last entries
+	heads  map[string]string     // keys of the branches whose chain holds, by the hashes of their last entries
 }
 
 // findClaims reads which branches of the bucket a person accepted, before any segment is
@@ -227,28 +306,52 @@ func (b *rebuild) findClaims(ctx context.Context, segments []preservation.Object
 			}
 		}
 		_, entries, _ := audit.Decode(data)
-		proven := unproven(b.tenant.ID(), data, entries, seal, b.opts.Seal) == ""
+		why := unproven(b.tenant.ID(), data, entries, seal, b.opts.Seal)
 		for _, branch := range branches {
-			found[branch.Segment] = append(found[branch.Segment], claim{branch, proven})
+			found[branch.Segment] = append(found[branch.Segment], claim{branch, o.Key, why})
 		}
 	}
 	return found, nil
 }
 
 // beside returns the branch that a segment is because a person accepted it as one. Where no
-// seal proves that yet, maybe is set: it counts if nothing proves the segment either.
-func (b *rebuild) beside(ctx context.Context, o preservation.Object) (branch audit.Branch, accepted, maybe bool, err error) {
+// seal proves that yet, maybe is what says so: it counts if nothing proves the segment either.
+func (b *rebuild) beside(ctx context.Context, o preservation.Object) (branch audit.Branch, accepted bool, maybe *claim, err error) {
 	branch, accepted, err = acceptedBranch(ctx, b.tenant, b.store, o)
 	claims := b.besides.claims[o.Key]
-	if err != nil || accepted || len(claims) == 0 {
-		return branch, accepted, false, err
+	if accepted {
+		claims = b.besides.fresh[o.Key]
 	}
-	sum, err := preservation.StoredSHA256(ctx, b.store, o)
+	if err != nil || len(claims) == 0 {
+		return branch, accepted, nil, err
+	}
+	sum, err := storedSHA256(ctx, b.store, o)
 	for _, c := range claims {
-		if c.SHA256 == sum {
-			branch, maybe = c.Branch, true
-			accepted = accepted || c.proven
+		switch {
+		case c.SHA256 != sum:
+		case c.unproven == "":
+			return c.Branch, true, nil, err
+		default:
+			maybe = &c
 		}
 	}
-	return branch, accepted, maybe, err
+	return branch, accepted && maybe == nil, maybe, err
+}
+
+// doubted notes the branches that entries of a segment accepted which nothing proves, unless
+// the catalog has that already, and before they come into it.
+func (b *rebuild) doubted(ctx context.Context, key string, entries []audit.Entry, why string) error {
+	for _, e := range entries {
+		branch, ok := e.Branch()
+		if !ok {
+			continue
+		}
+		switch _, known, err := b.tenant.View().AcceptedBranch(ctx, branch.Segment, func() (string, error) { return branch.SHA256, nil }); {
+		case err != nil:
+			return err
+		case !known:
+			b.besides.fresh[branch.Segment] = append(b.besides.fresh[branch.Segment], claim{branch, key, why})
+		}
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/audit"
@@ -18,8 +19,11 @@ import (
 // forks lists what of the bucket does not go with the log of a catalog.
 func (a *archive) forks(t *catalog.Tenant) []audit.Branch {
 	a.Helper()
-	forks, err := ledger.Forks(a.Context(), t, a.bucket, options().Seal)
+	forks, unread, err := ledger.Forks(a.Context(), t, a.bucket, options().Seal)
 	a.must(err)
+	if len(unread) > 0 {
+		a.Errorf("%+v", unread)
+	}
 	return forks
 }
 
@@ -163,7 +167,16 @@ func TestAcceptFork(t *testing.T) {
 				}
 				whole(t, a.Tenant)
 				if !c.known { // two that are sealed tell nobody which counts, until the entry has a seal
-					whole(t, newCatalog(t))
+					early := newCatalog(t)
+					report := a.rebuild(early)
+					if len(report.Problems) != len(keys) || !slices.Equal(a.said(early), want) {
+						t.Errorf("%+v: %q, wanted %q", report.Problems, a.said(early), want)
+					}
+					for _, p := range report.Problems { // anybody could have made the entry
+						if p.Code != "audit-fork" || !slices.Contains(keys, p.Subject) || !strings.Contains(p.Detail, "nothing proves") {
+							t.Errorf("%+v", p)
+						}
+					}
 				}
 				a.sealed(a.Tenant)
 				anew := newCatalog(t)
@@ -192,7 +205,7 @@ func TestForksSealed(t *testing.T) {
 	a.must(a.Audit(t.Context(), catalog.AuditEntry{Actor: "berta", Action: "record.read", Object: "x"}))
 	a.putSegment(now(), following(log[0], "anna", 2), "seal")
 	said := a.said(a.Tenant)
-	if forks, err := ledger.Forks(t.Context(), a.Tenant, a.bucket, options().Seal); err == nil || !strings.Contains(err.Error(), "bestand rebuild") {
+	if forks, _, err := ledger.Forks(t.Context(), a.Tenant, a.bucket, options().Seal); err == nil || !strings.Contains(err.Error(), "bestand rebuild") {
 		t.Errorf("%v: %+v", err, forks)
 	}
 	if !reflect.DeepEqual(said, a.said(a.Tenant)) {
@@ -218,5 +231,214 @@ func TestAcceptForkForged(t *testing.T) {
 	anew := newCatalog(t)
 	if report := a.rebuild(anew); len(report.Problems) != 1 || report.Problems[0].Subject != forged || !slices.Equal(a.said(anew), a.said(a.Tenant)) {
 		t.Errorf("%+v: %q", report.Problems, a.said(anew))
+	}
+}
+
+// chained makes entries follow each other behind another one, with the hashes that they should have.
+func chained(prev audit.Entry, entries ...audit.Entry) []audit.Entry {
+	for i := range entries {
+		e := &entries[i]
+		e.Seq, e.At, e.Prev = prev.Seq+1, now(), prev.Hash
+		e.Hash = e.Sum(tenant)
+		prev = *e
+	}
+	return entries
+}
+
+// TestForgedHead: a segment that states the hash of a genuine entry as its last makes
+// no branch of what follows that one.
+func TestForgedHead(t *testing.T) {
+	a := newArchive(t)
+	for range 4 {
+		a.must(a.note(a.Tenant, "anna"))
+	}
+	a.sealed(a.Tenant)
+	a.must(a.note(a.Tenant, "anna")) // not sealed yet
+	log, err := a.AuditLog(t.Context(), 0, "", 10)
+	a.must(err)
+	forged := following(log[0], "eva", 2)
+	forged[1].Hash = log[2].Hash // what 4 follows
+	key := a.putSegment(now(), forged, "")
+	late := following(log[0], "eva", 3)
+	late[2].Hash = log[3].Hash // what 5 follows
+	other := a.putSegment(now(), late, "forged")
+	for name, into := range map[string]*catalog.Tenant{"over it": a.Tenant, "anew": newCatalog(t)} {
+		report := a.rebuild(into)
+		if len(report.Problems) != 2 || report.Problems[0].Subject == report.Problems[1].Subject || !slices.Equal(a.said(into), []string{"1 anna", "2 anna", "3 anna", "4 anna", "5 anna"}) {
+			t.Errorf("%s: %+v: %q", name, report.Problems, a.said(into))
+		}
+		forks := a.forks(into)
+		if len(forks) != 2 || forks[0].Segment != key || forks[1].Segment != other || forks[0].Head != "" || forks[1].Head != "" || strings.Contains(forks[1].Why, "follows") {
+			t.Errorf("%s: %+v", name, forks)
+		}
+	}
+}
+
+// TestFollowsLog: what follows an entry of the log is no branch, even if a branch that was
+// accepted ends with that entry as well.
+func TestFollowsLog(t *testing.T) {
+	a := newArchive(t)
+	for range 3 {
+		a.must(a.note(a.Tenant, "anna"))
+	}
+	log, err := a.AuditLog(t.Context(), 0, "", 10)
+	a.must(err)
+	b := audit.Branch{Segment: a.putSegment(now(), following(log[0], "eva", 7), ""), First: 2, Last: 8, Head: log[2].Hash}
+	for _, f := range a.forks(a.Tenant) {
+		b.SHA256 = f.SHA256
+	}
+	a.must(ledger.AcceptForks(t.Context(), a.Tenant, []audit.Branch{b}, "cli", "Paula Prüfer", "none"))
+	a.must(a.note(a.Tenant, "anna"))
+	a.sealed(a.Tenant)
+	for name, into := range map[string]*catalog.Tenant{"over it": a.Tenant, "anew": newCatalog(t)} {
+		if report := a.rebuild(into); len(report.Problems) > 0 || len(a.said(into)) != 5 || len(a.forks(into)) > 0 {
+			t.Errorf("%s: %+v: %q, %+v", name, report.Problems, a.said(into), a.forks(into))
+		}
+	}
+}
+
+// TestSealedFirst: where nobody knows either of two segments that do not go together, the one
+// that the archive has sealed is the log, wherever the other lies; what is told names what
+// proves each.
+func TestSealedFirst(t *testing.T) {
+	for name, seal := range map[string]string{"no seal": "", "a seal of somebody": "forged"} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t)
+			a.must(a.note(a.Tenant, "anna"))
+			first, err := a.AuditLog(t.Context(), 0, "", 1)
+			a.must(err)
+			for range 2 {
+				a.must(a.Audit(t.Context(), catalog.AuditEntry{Actor: "anna", Action: "record.read", Object: "x"}))
+			}
+			a.must(ledger.StoreAudit(t.Context(), a.Tenant, a.bucket, a.lock)) // 2 to 3
+			a.must(a.note(a.Tenant, "anna"))
+			a.sealed(a.Tenant)
+			forged := a.putSegment(now(), following(first[0], "eva", 1), seal) // 2 to 2, before 2 to 3
+			beyond := a.putSegment(now(), following(first[0], "eva", 5)[2:], seal)
+			anew := newCatalog(t)
+			report := a.rebuild(anew)
+			if !slices.Equal(a.said(anew), []string{"1 anna", "2 anna", "3 anna", "4 anna"}) {
+				t.Errorf("%q", a.said(anew))
+			}
+			told := map[string]string{}
+			for _, p := range report.Problems {
+				told[p.Subject] = p.Detail
+			}
+			for _, f := range a.forks(anew) {
+				for _, said := range []string{told[f.Segment], f.Why} {
+					if f.Segment != forged && f.Segment != beyond || !strings.Contains(said, "of that one: it stands under a seal of the archive") || !strings.Contains(said, "of this one: it") {
+						t.Errorf("%s: %s", f.Segment, said)
+					}
+				}
+			}
+			if len(told) != 2 {
+				t.Errorf("%+v", report.Problems)
+			}
+		})
+	}
+}
+
+// TestForgedGap: what fills a gap between segments that are sealed goes with both.
+func TestForgedGap(t *testing.T) {
+	a := newArchive(t)
+	log := following(audit.Entry{}, "anna", 4)
+	a.putSegment(now(), log[:1], "seal")
+	forged := a.putSegment(now().AddDate(-1, 0, 0), following(log[0], "eva", 2), "")
+	genuine := a.putSegment(now(), log[1:3], "")
+	a.putSegment(now(), log[3:], "seal")
+	report := a.rebuild(a.Tenant)
+	if len(report.Problems) != 1 || report.Problems[0].Subject != forged || !slices.Equal(a.said(a.Tenant), []string{"1 anna", "2 anna", "3 anna", "4 anna"}) {
+		t.Errorf("%+v: %q, without a seal is %s", report.Problems, a.said(a.Tenant), genuine)
+	}
+}
+
+// TestAcceptForkUnproven: an acceptance that nothing proves is told where it sets segments aside.
+func TestAcceptForkUnproven(t *testing.T) {
+	a := newArchive(t)
+	a.must(a.note(a.Tenant, "anna"))
+	a.sealed(a.Tenant)
+	a.must(a.note(a.Tenant, "anna"))
+	segments, err := a.View().AuditSegments(t.Context(), "", 10)
+	a.must(err)
+	log, err := a.AuditLog(t.Context(), 0, "", 10)
+	a.must(err)
+	e := audit.AcceptFork(audit.Branch{Segment: segments[1].Key, SHA256: segments[1].SHA256}, "cli", "eva", "none")
+	forged := chained(log[0], e, audit.Entry{Actor: "eva"})
+	for _, at := range []time.Time{now(), now().AddDate(-1, 0, 0)} { // behind that segment, and before it
+		key := a.putSegment(at, forged, "")
+		report := a.rebuild(newCatalog(t))
+		if i := slices.IndexFunc(report.Problems, func(f preservation.Finding) bool { return f.Subject == segments[1].Key }); i < 0 || report.Problems[i].Code != "audit-fork" || !strings.Contains(report.Problems[i].Detail, key) {
+			t.Errorf("%+v", report.Problems)
+		}
+	}
+}
+
+// TestAcceptForkNextKey: accepted branches have the keys of all segments that the log could go on
+// with, and it goes on.
+func TestAcceptForkNextKey(t *testing.T) {
+	for name, next := range map[string]int64{"one": 1, "three": 3} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t)
+			a.must(a.note(a.Tenant, "anna"))
+			a.sealed(a.Tenant)
+			for n := range next {
+				a.put(audit.Key(now(), 2, 2+n), []byte("no segment\n"))
+			}
+			forks := a.forks(a.Tenant)
+			a.must(ledger.AcceptForks(t.Context(), a.Tenant, forks, "cli", "Paula Prüfer", "garbage"))
+			a.must(ledger.StoreAudit(t.Context(), a.Tenant, a.bucket, a.lock))
+			a.must(a.note(a.Tenant, "anna"))
+			a.sealed(a.Tenant)
+			anew := newCatalog(t)
+			if report := a.rebuild(anew); len(report.Problems) > 0 || int64(len(forks)) != next || int64(len(a.said(anew))) != next+3 || !slices.Equal(a.said(anew), a.said(a.Tenant)) {
+				t.Errorf("%+v: %q, wanted %q", report.Problems, a.said(anew), a.said(a.Tenant))
+			}
+			if failed, _ := a.verdicts(); len(failed) > 0 {
+				t.Error(failed)
+			}
+		})
+	}
+}
+
+// TestForksUnreadable: a segment that cannot be read is told and hides no other.
+func TestForksUnreadable(t *testing.T) {
+	a := newArchive(t)
+	a.must(a.note(a.Tenant, "anna"))
+	a.sealed(a.Tenant)
+	log, err := a.AuditLog(t.Context(), 0, "", 1)
+	a.must(err)
+	a.must(a.Audit(t.Context(), catalog.AuditEntry{Actor: "berta", Action: "record.read", Object: "x"}))
+	damaged, other := a.putSegment(now(), following(log[0], "eva", 1), ""), a.putSegment(now(), following(log[0], "eva", 2), "")
+	broken := &storetest.Fault{Store: a.bucket}
+	broken.Add(storetest.Plan{Op: storetest.OpOpen, Nth: 1, Err: storetest.ErrInjected})
+	forks, unread, err := ledger.Forks(t.Context(), a.Tenant, broken, options().Seal)
+	if err != nil || len(unread) != 1 || unread[0].Subject != damaged || len(forks) != 1 || forks[0].Segment != other {
+		t.Errorf("%v: %+v, %+v", err, forks, unread)
+	}
+	broken.Add(storetest.Plan{Op: storetest.OpOpen, Err: storetest.ErrInjected}, storetest.Plan{Op: storetest.OpStat, Err: storetest.ErrInjected})
+	if _, _, err := ledger.Forks(t.Context(), a.Tenant, broken, options().Seal); !errors.Is(err, storetest.ErrInjected) {
+		t.Error(err)
+	}
+}
+
+// TestSealedFirstKnown: what an older catalog has as the bucket has it is not noted again because a
+// segment behind it was read before.
+func TestSealedFirstKnown(t *testing.T) {
+	a := newArchive(t)
+	a.must(a.note(a.Tenant, "anna"))
+	a.sealed(a.Tenant)
+	for _, actor := range []string{"anna", "berta"} {
+		a.must(a.Audit(t.Context(), catalog.AuditEntry{Actor: actor, Action: "record.read", Object: "x"}))
+	}
+	log, err := a.AuditLog(t.Context(), 0, "", 10)
+	a.must(err)
+	bucket := append(log[1:2:2], following(log[1], "anna", 2)...)
+	a.putSegment(now(), bucket[:2], "")
+	a.putSegment(now(), bucket[2:], "seal")
+	if report := a.rebuild(a.Tenant); len(report.Problems) > 0 || !slices.Equal(a.said(a.Tenant), []string{"1 anna", "2 anna", "3 anna", "4 anna", "5 system", "6 berta 3"}) {
+		t.Errorf("%+v: %q", report.Problems, a.said(a.Tenant))
+	}
+	if found, err := a.VerifyAudit(t.Context()); err != nil || len(found) > 0 {
+		t.Errorf("%v: %+v", err, found)
 	}
 }
