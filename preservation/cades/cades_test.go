@@ -312,6 +312,7 @@ func TestOtherTimeStampsAreNamed(t *testing.T) {
 	for name, oid := range map[string]asn1.ObjectIdentifier{
 		"archive":    {0, 4, 0, 1733, 2, 4},
 		"archive v2": {1, 2, 840, 113549, 1, 9, 16, 2, 48},
+		"long term":  {0, 4, 0, 1733, 2, 2},
 		"references": {1, 2, 840, 113549, 1, 9, 16, 2, 26},
 		"evidence":   {1, 2, 840, 113549, 1, 9, 16, 2, 49},
 		"content":    {1, 2, 840, 113549, 1, 9, 16, 2, 20},
@@ -332,6 +333,27 @@ func TestOtherTimeStampsAreNamed(t *testing.T) {
 				t.Errorf("failed %q, notices %q", failed, notices)
 			}
 		})
+	}
+}
+
+// A kind of which there are many is named once.
+func TestManyOtherTimeStamps(t *testing.T) {
+	p, _ := keys(t, pki.ECP256)
+	h := sha256.Sum256(content)
+	archive := cms.Attribute{Type: asn1.ObjectIdentifier{0, 4, 0, 1733, 2, 4}, Values: [][]byte{{0x30, 0}}}
+	sig, err := cms.Sign(cms.Signing{ContentType: cms.OIDData, Digest: h[:], Hash: crypto.SHA256, Signer: p.Seal.Signer, Certificate: p.Seal.Chain[0], Certificates: p.Seal.Chain,
+		Unsigned: func([]byte) ([]cms.Attribute, error) { return slices.Repeat([]cms.Attribute{archive}, 50), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, f := range cades.Verify(sig, bytes.NewReader(content), cades.Trust{Roots: p.Roots(), At: time.Now()}) {
+		if f.Code == "timestamp-unsupported" {
+			named++
+		}
+	}
+	if named != 1 {
+		t.Errorf("named %d times", named)
 	}
 }
 

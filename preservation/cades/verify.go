@@ -122,8 +122,10 @@ func check(sd *cms.SignedData, s *cms.Signer, digest []byte, t Trust, subject st
 		found = append(found, preservation.Finding{Code: "signing-time-claimed", Severity: preservation.Notice, Subject: subject,
 			Detail: "the signer claims " + at.UTC().Format(time.RFC3339), Clause: "RFC 5652, 11.3"})
 	}
+	var named []string // each once, however many of its kind there are
 	for _, a := range slices.Concat(s.Signed, s.Unsigned) {
-		if name := unvalidated(a.Type); name != "" {
+		if name := unvalidated(a.Type); name != "" && !slices.Contains(named, name) {
+			named = append(named, name)
 			found = append(found, preservation.Finding{Code: "timestamp-unsupported", Severity: preservation.Notice, Subject: subject,
 				Detail: "not supported: " + name + " is present and was not validated: check it with another verifier", Clause: "EN 319 122-1, 5.5"})
 		}
@@ -166,7 +168,8 @@ func unvalidated(attribute asn1.ObjectIdentifier) string {
 		return "the time-stamp over signature and references"
 	case attribute.Equal(oidReferencesTimeStamp):
 		return "the time-stamp over references"
-	case attribute.Equal(oidArchiveTimeStamp), attribute.Equal(oidArchiveTimeStampV2), attribute.Equal(oidArchiveTimeStampV3):
+	case attribute.Equal(oidArchiveTimeStamp), attribute.Equal(oidArchiveTimeStampV2), attribute.Equal(oidArchiveTimeStampV3),
+		attribute.Equal(oidLongTermValidation):
 		return "the archive time-stamp"
 	case attribute.Equal(oidInternalEvidence), attribute.Equal(oidExternalEvidence):
 		return "the evidence record"
@@ -185,6 +188,7 @@ var (
 	oidInternalEvidence    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 49}
 	oidExternalEvidence    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 50}
 	oidArchiveTimeStampV3  = asn1.ObjectIdentifier{0, 4, 0, 1733, 2, 4}
+	oidLongTermValidation  = asn1.ObjectIdentifier{0, 4, 0, 1733, 2, 2} // encloses one of the archive (TS 101 733)
 )
 
 // CheckCertificate judges where the certificate of a signature in another form than

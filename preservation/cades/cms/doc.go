@@ -20,6 +20,7 @@ const (
 	maxDepth        = 64  // of nested BER elements
 	maxCertificates = 256 // in one SignedData
 	maxSigners      = 32
+	maxAttributes   = 1000 // and their values, of one signer, signed or not
 )
 
 var (

@@ -192,20 +192,25 @@ func readSigner(s cryptobyte.String) (*Signer, error) {
 	return si, err
 }
 
+// readAttributes reads a set of at most maxAttributes attributes and values together.
 func readAttributes(s cryptobyte.String) (attrs []Attribute, err error) {
+	n := 0
 	for !s.Empty() {
 		var one, values cryptobyte.String
 		var a Attribute
 		if !s.ReadASN1(&one, tag.SEQUENCE) || !one.ReadASN1ObjectIdentifier(&a.Type) || !one.ReadASN1(&values, tag.SET) {
 			return nil, fmt.Errorf("%w: attribute", ErrMalformed)
 		}
-		for !values.Empty() {
+		for n++; !values.Empty() && n <= maxAttributes; n++ {
 			var v cryptobyte.String
 			var t tag.Tag
 			if !values.ReadAnyASN1Element(&v, &t) {
 				return nil, fmt.Errorf("%w: attribute value", ErrMalformed)
 			}
 			a.Values = append(a.Values, v)
+		}
+		if n > maxAttributes {
+			return nil, fmt.Errorf("%w: more than %d attributes", ErrMalformed, maxAttributes)
 		}
 		attrs = append(attrs, a)
 	}
