@@ -138,18 +138,22 @@ func (db *DB) Finish(ctx context.Context, j Job) error {
 // failures in a row, or becomes a dead letter after MaxAttempts or when final is
 // set.
 func (db *DB) Fail(ctx context.Context, j Job, cause error, final bool) error {
-	if !final && j.Attempt-j.progressed < MaxAttempts {
-		pause := min(time.Second<<min(j.failures, 10), 10*time.Minute)
-		return db.settle(ctx, j, `UPDATE job SET state = 'queued', owner = '', failures = failures + 1, error = $4, run_at_ms = $5`, short(cause), ms(db.now().Add(pause)))
-	}
 	return db.write(ctx, func(x *tx) error {
-		var again int64
-		err := x.queryRow(`SELECT again FROM job WHERE id = $1`, j.ID).Scan(&again)
+		var again, progressed int // this attempt may have got ahead
+		err := x.queryRow(`SELECT again, progressed FROM job WHERE id = $1`, j.ID).Scan(&again, &progressed)
 		if errors.Is(err, sql.ErrNoRows) {
 			return lost(nil, j)
 		}
 		if err != nil {
 			return err
+		}
+		if !final && j.Attempt-progressed < MaxAttempts {
+			pause := min(time.Second<<min(j.failures, 10), 10*time.Minute)
+			n, err := x.owned(j, `UPDATE job SET state = 'queued', owner = '', failures = failures + 1, error = $4, run_at_ms = $5`, ``, short(cause), ms(db.now().Add(pause)))
+			if err != nil || n == 0 {
+				return lost(err, j)
+			}
+			return nil
 		}
 		n, err := x.owned(j, `UPDATE job SET state = 'dead', owner = '', again = 0, error = $4`, ``, short(cause))
 		if err != nil || n == 0 {

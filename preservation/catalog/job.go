@@ -24,9 +24,8 @@ type Job struct {
 	Dead    bool
 	Running bool
 
-	owner      string
-	failures   int // in a row; interrupted attempts are none
-	progressed int // the last attempt that got ahead, as it was when this one began
+	owner    string
+	failures int // in a row; interrupted attempts are none
 }
 
 // Enqueue promises work. When a job of that kind and key waits already, it runs
@@ -56,12 +55,12 @@ func (x *Tx) DropJob(kind, key string) error {
 	return err
 }
 
-const jobColumns = `id, tenant, kind, key, payload, attempt, failures, progressed, run_at_ms, error, created_ms, state`
+const jobColumns = `id, tenant, kind, key, payload, attempt, failures, run_at_ms, error, created_ms, state`
 
 func scanJob(row scanner) (j Job, err error) {
 	var payload, state string
 	var run, created int64
-	err = row.Scan(&j.ID, &j.Tenant, &j.Kind, &j.Key, &payload, &j.Attempt, &j.failures, &j.progressed, &run, &j.Error, &created, &state)
+	err = row.Scan(&j.ID, &j.Tenant, &j.Kind, &j.Key, &payload, &j.Attempt, &j.failures, &run, &j.Error, &created, &state)
 	if payload != "" {
 		j.Payload = json.RawMessage(payload)
 	}

@@ -253,6 +253,28 @@ func TestKilledJobThatGetsAhead(t *testing.T) {
 	})
 }
 
+// TestFailedJobThatGotAhead: what an attempt did before it failed counts for it, also when
+// it is the last one.
+func TestFailedJobThatGotAhead(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		enqueue(t, f, "a", "1")
+		for n := range catalog.MaxAttempts {
+			j, ok := claim(t, f, "o", "a")
+			if !ok {
+				t.Fatalf("given up after %d attempts", n)
+			}
+			if n == catalog.MaxAttempts-1 {
+				must(t, f.tenant.During(j).Update(t.Context(), func(x *catalog.Tx) error { return x.Progressed() }))
+			}
+			must(t, f.Fail(t.Context(), j, errors.New("no"), false))
+			f.clock.advance(time.Hour)
+		}
+		if _, ok := claim(t, f, "o", "a"); !ok {
+			t.Error("given up although it got ahead")
+		}
+	})
+}
+
 // TestHasten: whether a job waits already, or is about to say until when, it runs now.
 func TestHasten(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
