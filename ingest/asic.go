@@ -93,7 +93,11 @@ func (a *asic) validate(ctx context.Context, e *container.Entry) error {
 	stamp := path.Ext(name) == ".tst" && strings.Contains(name, "timestamp")
 	switch {
 	case inside && strings.Contains(name, "evidencerecord") && !strings.Contains(name, "manifest"):
-		a.note("evidence-unsupported", finding.Printable(e.Name), "not supported: the evidence record is present and was not validated: unpack the container and check it with bestand verify")
+		how := "unpack the container and check it with bestand verify"
+		if path.Ext(name) == ".xml" {
+			how = "check it with a verifier of evidence records in XML (RFC 6283)"
+		}
+		a.note("evidence-unsupported", finding.Printable(e.Name), "not supported: the evidence record is present and was not validated: "+how)
 		return nil
 	case !inside || !stamp && !strings.Contains(name, "signature"):
 		return nil

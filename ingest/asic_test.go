@@ -50,6 +50,7 @@ func TestValidateASiC(t *testing.T) {
 		{"CMS signature of nothing added", "akte.asice", repack(t, both, "META-INF/signature.p7s", "?"), "signing-time-claimed signed-content-missing", "anlage.txt akte.xml"},
 		{"signature of another kind added", "akte.asice", repack(t, both, "META-INF/signature.pgp", "?"), "signing-time-claimed signature-unsupported container-partly-covered", "anlage.txt akte.xml"},
 		{"evidence record beside it", "akte.asice", repack(t, both, "META-INF/evidencerecord001.ers", "?"), "signing-time-claimed evidence-unsupported", "anlage.txt akte.xml"},
+		{"evidence record in XML", "akte.asice", repack(t, both, "META-INF/evidencerecord001.xml", "<EvidenceRecord/>"), "signing-time-claimed evidence-unsupported", "anlage.txt akte.xml"},
 		{"no signature", "akte.asice", repack(t, both, "META-INF/signatures001.xml", ""), "signature-missing", ""},
 		{"damaged", "akte.asice", spoil(t, both, "anlage.txt"), "signed-content-damaged signing-time-claimed container-partly-covered", "akte.xml"},
 		{"signature damaged", "akte.asice", spoil(t, both, "META-INF/signatures001.xml"), "container-damaged container-partly-covered", ""},
@@ -58,6 +59,22 @@ func TestValidateASiC(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s.finds(t, c.file, c.content, c.codes, "signed", c.signed)
 		})
+	}
+}
+
+// TestValidateASiCEvidence: an evidence record in XML is for other verifiers.
+func TestValidateASiCEvidence(t *testing.T) {
+	s := newNotary(t)
+	for name, want := range map[string]string{"evidencerecord001.ers": "bestand verify", "EvidenceRecord001.XML": "RFC 6283"} {
+		said := ""
+		for _, e := range s.validateAll(s.file("akte.asice", repack(t, emptyZIP(t), "META-INF/"+name, "?"))) {
+			if e.Code == "evidence-unsupported" {
+				said += e.Detail
+			}
+		}
+		if !strings.Contains(said, want) {
+			t.Errorf("%s: %q, want %q", name, said, want)
+		}
 	}
 }
 
