@@ -176,7 +176,11 @@ func parse(fs *flag.FlagSet, args []string) error {
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		return usageError{err}
 	}
-	if late := slices.IndexFunc(fs.Args(), func(a string) bool { return strings.HasPrefix(a, "--") }); late >= 0 && !slices.Contains(args, "--") {
+	late := slices.IndexFunc(fs.Args(), func(a string) bool {
+		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")
+		return strings.HasPrefix(a, "--") || name != a && fs.Lookup(name) != nil // one hyphen does for a flag, too
+	})
+	if late >= 0 && !slices.Contains(args, "--") {
 		return usageError{fmt.Errorf("%s: flags come before %s", verdict.Legible(fs.Arg(late)), verdict.Legible(fs.Arg(0)))}
 	}
 	return err

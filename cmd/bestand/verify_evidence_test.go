@@ -88,6 +88,7 @@ func TestVerifyEvidence(t *testing.T) {
 		{"another", []string{"--trust", anchor, record, other}, false, "not-covered"},
 		{"nothing", []string{"--trust", anchor, record}, false, "behind an evidence record come the package or the files"},
 		{"flag behind", []string{record, document, "--trust", anchor}, false, "--trust: flags come before"},
+		{"flag with one hyphen behind", []string{record, document, "-trust=" + anchor}, false, "flags come before"},
 		{"without trust", []string{record, document}, true, "anybody could have made it"},
 		{"a package", []string{whole, zip}, true, "group-complete"},
 		{"documents swapped in a package", []string{whole, write("vertauscht.zip", swapped)}, false, "digest-mismatch"},

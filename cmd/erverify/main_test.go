@@ -111,6 +111,7 @@ func TestErverify(t *testing.T) {
 		{"record alone", []string{"--trust", ca, record}, 2, "behind an evidence record come the package or the files"},
 		{"record behind the package", []string{"--trust", ca, zip, record}, 2, "an evidence record comes first"},
 		{"flag behind", []string{record, zip, "--trust", ca}, 2, "flags come before files"},
+		{"flag with one hyphen behind", []string{record, zip, "-trust", ca}, 2, "flags come before files"},
 		{"nothing", nil, 2, "which evidence record"},
 		{"no anchor", []string{"--trust", zip, record, zip}, 2, "no certificate"},
 	} {

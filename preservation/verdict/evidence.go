@@ -29,8 +29,8 @@ func IsEvidence(path string) bool {
 // Order refuses arguments of which nothing could be said, or not what was meant.
 func Order(files []string) error {
 	switch {
-	case slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, "--") }):
-		return errors.New("flags come before files")
+	case slices.ContainsFunc(files, func(f string) bool { return len(f) > 1 && f[0] == '-' }):
+		return errors.New("flags come before files; a file whose name begins with a hyphen is named with its folder: ./-name")
 	case slices.ContainsFunc(files[min(1, len(files)):], IsEvidence):
 		return errors.New("an evidence record comes first, and behind it the files that it is about; one record at a time")
 	case len(files) == 1 && IsEvidence(files[0]):
