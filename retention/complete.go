@@ -159,10 +159,8 @@ func announced(ctx context.Context, s preservation.Store, id preservation.Record
 	}
 	for _, key := range keys {
 		e, _, err := readEvent(ctx, s, key)
-		for _, lost := range []error{preservation.ErrUnreadable, preservation.ErrCorrupt, preservation.ErrNotFound} {
-			if errors.Is(err, lost) {
-				return w, i, &Refusal{id, key + " may say that its destruction was called off, and cannot be read: " + err.Error()}
-			}
+		if illegible(err) {
+			return w, i, &Refusal{id, key + " may say that its destruction was called off, and cannot be read: " + err.Error()}
 		}
 		if err != nil {
 			return w, i, err
@@ -231,8 +229,13 @@ func (e *edit) unfinished(ctx context.Context, r *attempt, left []string) (reaso
 		j, err := judgeRow(ctx, e.v, e.plan, r.policy, e.now, row, r.w)
 		return j.reason, err
 	}
-	if r.intent.Files == nil && e.plan.holds.onRecords(e.now) {
-		return "a former release began its destruction and did not say to which file it belonged, and there are holds on records, of which one may be that file", nil
+	if r.intent.Files == nil && (e.plan.holds.onRecords(e.now) || e.plan.holds.onClasses(e.now)) {
+		return "a former release began its destruction and did not say to which file it belonged, and there are holds on records or classes, of which one may be on that file", nil
+	}
+	for file := facts.File; file != nil; file = file.File {
+		if file.Class == "" && e.plan.holds.onClasses(e.now) {
+			return fmt.Sprintf("the catalog does not know of which class the file %s was that it belonged to, and there are holds on classes, of which one may be on it", file.ID), nil
+		}
 	}
 	parts, err := e.v.Children(ctx, id)
 	if err == nil && len(parts) > 0 {

@@ -364,6 +364,27 @@ func TestCompleteOfFile(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a class of a file that is gone", func(t *testing.T) {
+		a, file, part := begun(t)
+		h := a.hold(Scope{Classes: []string{sickness}})
+		a.behind(`DELETE FROM record WHERE id = $1`, file) // the outer one
+		a.refuses(part, nil, "of which class the file "+string(file)+" was")
+		a.behind(`DELETE FROM record`)
+		a.refuses(part, nil, "of which class the file")
+		if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.gate.Complete(t.Context(), a.tenant, part, nil, "cli"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("another class than that of its files", func(t *testing.T) {
+		a, _, part := begun(t)
+		a.hold(Scope{Classes: []string{sickness}})
+		if err := a.gate.Complete(t.Context(), a.tenant, part, nil, "cli"); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("a former release", func(t *testing.T) {
 		a, file, part := begun(t)
 		for _, k := range a.vault.objects {
@@ -372,10 +393,12 @@ func TestCompleteOfFile(t *testing.T) {
 				k.Size = int64(len(k.data))
 			}
 		}
-		h := a.hold(Scope{Records: []preservation.RecordID{file}})
-		a.refuses(part, nil, "did not say to which file it belonged")
-		if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
-			t.Fatal(err)
+		for _, s := range []Scope{{Records: []preservation.RecordID{file}}, {Classes: []string{sickness}}} {
+			h := a.hold(s)
+			a.refuses(part, nil, "did not say to which file it belonged")
+			if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := a.gate.Complete(t.Context(), a.tenant, part, nil, "cli"); err != nil {
 			t.Error(err)

@@ -98,11 +98,13 @@ func (x *Holds) On(s *Schedule, f *Facts, now time.Time) (ids []string) {
 }
 
 // onRecords reports whether a hold stands on any single record.
-func (x *Holds) onRecords(now time.Time) bool {
-	if x == nil {
-		return false
-	}
-	for _, holds := range x.byRecord {
+func (x *Holds) onRecords(now time.Time) bool { return x != nil && stands(x.byRecord, now) }
+
+// onClasses reports whether a hold stands on any class.
+func (x *Holds) onClasses(now time.Time) bool { return x != nil && stands(x.byClass, now) }
+
+func stands[K comparable](by map[K][]*Hold, now time.Time) bool {
+	for _, holds := range by {
 		if slices.ContainsFunc(holds, func(h *Hold) bool { return h.Active(now) }) {
 			return true
 		}

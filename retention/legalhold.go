@@ -94,6 +94,25 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, s preservati
 			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(r.Record))
 		}
 	}
+	apply := func() error {
+		packages = false
+		for _, v := range versions {
+			switch err := s.SetHold(ctx, v.Key, v.VersionID, a.held); {
+			case err == nil:
+				packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(r.Record))
+			case !errors.Is(err, preservation.ErrNotFound): // purged since
+				return err
+			}
+		}
+		return nil
+	}
+	// A hold is done before anything is asked, so that nothing that cannot be read keeps it
+	// away. A release is told before it is done: the second copy lets go of nothing without.
+	if a.held {
+		if err := apply(); err != nil {
+			return a, err
+		}
+	}
 	last, err := o.told(ctx, t, s, &a, versions)
 	if err != nil {
 		return a, err
@@ -105,29 +124,16 @@ func (o *Officer) applyHold(ctx context.Context, t *catalog.Tenant, s preservati
 			return a, err
 		}
 	}
-	note := func() error {
+	if tell {
 		n, err := o.noteHold(ctx, s, r.Record, a.held, last.At, eventLock(*e, o.Now(), policy, *r))
 		n.row.Version = r.Version
 		a.news = append(a.news, n)
-		return err
-	}
-	// A release is told before it is done: the second copy lets go of nothing without.
-	if tell && !a.held {
-		if err := note(); err != nil {
+		if err != nil {
 			return a, err
 		}
 	}
-	packages = false
-	for _, v := range versions {
-		switch err := s.SetHold(ctx, v.Key, v.VersionID, a.held); {
-		case err == nil:
-			packages = packages || strings.HasPrefix(v.Key, preservation.PackagePrefix(r.Record))
-		case !errors.Is(err, preservation.ErrNotFound): // purged since
-			return a, err
-		}
-	}
-	if tell && a.held && packages {
-		return a, note()
+	if !a.held {
+		return a, apply()
 	}
 	return a, nil
 }
@@ -199,8 +205,8 @@ func (o *Officer) told(ctx context.Context, t *catalog.Tenant, s preservation.St
 		}
 		e, row, err := readEvent(ctx, s, v.Key)
 		switch {
-		case errors.Is(err, preservation.ErrUnreadable), errors.Is(err, preservation.ErrNotFound):
-			continue
+		case illegible(err), err == nil && (e.Record != a.id || v.Key != preservation.EventKey(a.id, e.Event.ID)):
+			continue // nor does a rebuild take it up
 		case err != nil:
 			return last, err
 		}
@@ -280,7 +286,7 @@ func (o *Officer) letGo(ctx context.Context, t *catalog.Tenant, stone catalog.To
 		if err == nil && (e.Event.Type == preservation.EventHold || IsProof(stone, v.Key)) {
 			err = s.SetHold(ctx, v.Key, v.VersionID, false)
 		}
-		if err != nil && !errors.Is(err, preservation.ErrNotFound) && !errors.Is(err, preservation.ErrUnreadable) {
+		if err != nil && !illegible(err) {
 			return err
 		}
 	}

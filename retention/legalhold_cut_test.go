@@ -182,3 +182,64 @@ func TestHoldUntoldStays(t *testing.T) {
 		t.Errorf("told %q", told)
 	}
 }
+
+// TestHoldBesideUnreadable: an event object that nobody can read, that tells of another
+// record, or that the store does not hand out keeps no legal hold away, and only the last of
+// them what is told.
+func TestHoldBesideUnreadable(t *testing.T) {
+	for name, c := range map[string]struct {
+		event func(a *archive, id preservation.RecordID) []byte
+		away  bool
+	}{
+		"damaged": {event: func(*archive, preservation.RecordID) []byte { return []byte("?") }},
+		"too large": {event: func(*archive, preservation.RecordID) []byte {
+			return make([]byte, preservation.MaxEventObject+1)
+		}},
+		"of another record": {event: func(a *archive, _ preservation.RecordID) []byte {
+			event := preservation.Event{ID: string(a.id()), Type: preservation.EventHold, At: a.now.AddDate(1, 0, 0).UTC(), Outcome: preservation.Success, Detail: preservation.HoldSet, Agent: agent}
+			data, _, err := preservation.EventObject{Record: a.id(), Event: event}.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return data
+		}},
+		"away": {event: func(*archive, preservation.RecordID) []byte { return []byte("?") }, away: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t, "2026-02-01")
+			id := a.keep(a.metadata(sickness, "2025-07-31"))
+			a.evaluate()
+			stranger := preservation.EventKey(id, string(a.id()))
+			a.vault.add(stranger, c.event(a, id), preservation.Lock{})
+			a.hold(Scope{Records: []preservation.RecordID{id}})
+			if !c.away {
+				a.evaluate()
+				a.wantHold(id, true)
+				return
+			}
+			a.officer.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) {
+				return &unopened{a.vault, stranger}, nil
+			}
+			if err := a.officer.EvaluateDue(t.Context(), a.tenant, catalog.Job{Key: keyStale}); !errors.Is(err, errKilled) {
+				t.Error(err)
+			}
+			o, err := a.vault.Stat(t.Context(), preservation.PackageKey(id, 1), "")
+			if err != nil || !o.Hold {
+				t.Errorf("%+v, %v", o, err)
+			}
+		})
+	}
+}
+
+// unopened does not hand out one object.
+type unopened struct {
+	*vault
+	key string
+}
+
+func (u *unopened) Open(ctx context.Context, key, version string, offset, length int64) (io.ReadCloser, error) {
+	if key == u.key {
+		return nil, errKilled
+	}
+	return u.vault.Open(ctx, key, version, offset, length)
+}

@@ -163,6 +163,12 @@ func readEvent(ctx context.Context, s preservation.Store, key string) (e preserv
 	return e, eventRow(o, sum), nil
 }
 
+// illegible reports whether an object is gone, or its bytes are none that readEvent takes:
+// another try changes nothing.
+func illegible(err error) bool {
+	return errors.Is(err, preservation.ErrUnreadable) || errors.Is(err, preservation.ErrCorrupt) || errors.Is(err, preservation.ErrNotFound)
+}
+
 // read returns a small object whole.
 func read(ctx context.Context, s preservation.Store, o preservation.Object, most int64) ([]byte, error) {
 	if o.Size > most {
