@@ -61,7 +61,7 @@ func ReadAppraisals(r io.Reader) ([]retention.Appraisal, error) {
 		wrong := func(column, code, detail string) {
 			bad = append(bad, fault(fmt.Sprintf("line %d, column %s", row.line, column), code, detail))
 		}
-		bad = append(bad, row.surplus(rows[0])...)
+		bad = append(bad, row.surplus(rows[0], comma)...)
 		a := alike{decision: cell(decision), note: cell(note)}
 		if a.decision == "" {
 			continue

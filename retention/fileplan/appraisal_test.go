@@ -28,6 +28,9 @@ func TestReadAppraisals(t *testing.T) {
 	if got, err := ReadAppraisals(strings.NewReader("record,decision\n" + one + ",A\n")); err != nil || len(got) != 1 || got[0].Decision != "A" {
 		t.Errorf("with commas: %+v %v", got, err)
 	}
+	if got, err := ReadAppraisals(strings.NewReader("record,decision,note\n" + one + ",A," + strings.Repeat(";", 200) + "\n")); err != nil || len(got) != 1 || len(got[0].Note) != 200 {
+		t.Errorf("with commas around semicolons: %+v %v", got, err)
+	}
 	for text, want := range map[string][]string{
 		"":              {"line 1: the file is empty"},
 		"record,note\n": {"line 1: has to name the columns Datensatz and Entscheidung"},
@@ -39,6 +42,10 @@ func TestReadAppraisals(t *testing.T) {
 		"record;decision;note\n" + one + ";V;ge\xf6ffnet\n":   {"line 2, column 3: is not UTF-8"},
 		"record;decision\n\"" + one + ";V\n" + two + ";V\n":   {"the quotes that begin in line 2 do not fit"},
 		"record;decision" + strings.Repeat(";", 200) + "\n\n": {"at most 100 columns"},
+		"record,decision" + strings.Repeat(",", 200) + "\n\n": {"at most 100 columns"},
+		"record,decision\n" + one + ",V,x\n":                  {"line 2, column 3: there are more columns than the heading has: put text with a comma into quotes"},
+		"record,decision,note\n" + one + ",V,ge\xf6ffnet\n":   {"line 2, column 3: is not UTF-8"},
+		"record\tdecision\n" + one + "\tV\n":                  {"the heading has no comma: columns have to be parted by commas"},
 	} {
 		_, err := ReadAppraisals(strings.NewReader(text))
 		for _, part := range want {

@@ -135,7 +135,7 @@ func ReadCSV(r io.Reader) (*Plan, error) {
 			}
 			return ""
 		}
-		bad = append(bad, row.surplus(rows[0])...)
+		bad = append(bad, row.surplus(rows[0], ';')...)
 		if next := field(successor); next != "" {
 			if p.Successors == nil {
 				p.Successors = make(map[string]string)
@@ -227,13 +227,16 @@ type line struct {
 	fields []string
 }
 
+// separator names what parts columns.
+var separator = map[rune]string{';': "semicolon", ',': "comma"}
+
 // surplus is the fault of a row with text behind the last column of the heading.
-func (l line) surplus(head line) retention.Invalid {
+func (l line) surplus(head line, comma rune) retention.Invalid {
 	n := len(head.fields)
 	if len(l.fields) <= n || empty(l.fields[n:]) {
 		return nil
 	}
-	return retention.Invalid{fault(fmt.Sprintf("line %d, column %d", l.line, n+1), "surplus", "there are more columns than the heading has: put text with a semicolon into quotes")}
+	return retention.Invalid{fault(fmt.Sprintf("line %d, column %d", l.line, n+1), "surplus", "there are more columns than the heading has: put text with a "+separator[comma]+" into quotes")}
 }
 
 // empty reports whether there is no text in any of the fields.
@@ -253,9 +256,9 @@ func enough(bad retention.Invalid, line int) retention.Invalid {
 	return append(bad, fault(fmt.Sprintf("line %d", line), "unread", fmt.Sprintf("was not looked at any more, nor was what follows, after %d faults: mend these first", len(bad))))
 }
 
-// readTable reads CSV whose columns a comma parts, of at most so many bytes and rows below
-// the heading, as far as it is the same for all tables. There is at least the heading; rows without any text are
-// left out.
+// readTable reads CSV whose columns a comma parts, one of those that have a name as
+// separator, of at most so many bytes and rows below the heading, as far as it is the same
+// for all tables. There is at least the heading; rows without any text are left out.
 func readTable(r io.Reader, comma rune, maxBytes int64, maxRows int) ([]line, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
@@ -278,11 +281,11 @@ func readTable(r io.Reader, comma rune, maxBytes int64, maxRows int) ([]line, er
 			i += n
 		}
 		lineNo := bytes.Count(good, []byte("\n")) + 1
-		column := bytes.Count(good[bytes.LastIndexByte(good, '\n')+1:], []byte(";")) + 1
+		column := bytes.Count(good[bytes.LastIndexByte(good, '\n')+1:], []byte(string(comma))) + 1
 		return nil, retention.Invalid{fault(fmt.Sprintf("line %d, column %d", lineNo, column), "encoding",
 			"is not UTF-8, but perhaps Windows-1252 (ANSI): umlauts would be lost. Save it as CSV UTF-8")}
 	}
-	if n := wide(data); n > 0 {
+	if n := wide(data, comma); n > 0 {
 		return nil, retention.Invalid{fault(fmt.Sprintf("line %d", n), "too-many", fmt.Sprintf("at most %d columns: remove those that are empty", maxColumns))}
 	}
 	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte(bom))))
@@ -316,20 +319,20 @@ func readTable(r io.Reader, comma rune, maxBytes int64, maxRows int) ([]line, er
 	case len(rows) == 0:
 		return nil, retention.Invalid{fault("line 1", "empty", "the file is empty: it has to begin with a heading")}
 	case len(rows[0].fields) == 1 && strings.ContainsAny(rows[0].fields[0], ",\t"):
-		return nil, retention.Invalid{fault("line 1", "separator", "the heading has no semicolon: columns have to be parted by semicolons")}
+		return nil, retention.Invalid{fault("line 1", "separator", fmt.Sprintf("the heading has no %[1]s: columns have to be parted by %[1]ss", separator[comma]))}
 	}
 	return rows, nil
 }
 
 // wide returns the first line with more than maxColumns columns, or 0. The CSV reader
 // would take many times the memory of the text for a row of nothing but separators.
-func wide(data []byte) int {
+func wide(data []byte, comma rune) int {
 	line, columns, quoted := 1, 1, false
 	for _, b := range data {
 		switch {
 		case b == '"':
 			quoted = !quoted
-		case b == ';' && !quoted:
+		case rune(b) == comma && !quoted:
 			if columns++; columns > maxColumns {
 				return line
 			}

@@ -67,7 +67,7 @@ func ReadRules(in io.Reader, now []retention.Rule) (*Rules, error) {
 		if len(bad) >= maxFaults {
 			return nil, enough(bad, row.line)
 		}
-		bad = append(bad, row.surplus(rows[0])...)
+		bad = append(bad, row.surplus(rows[0], ';')...)
 		cell := func(column int) (text string, there bool) {
 			i, there := where[column]
 			if there && i < len(row.fields) {
