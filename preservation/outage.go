@@ -3,6 +3,7 @@ package preservation
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 // ErrUnavailable: a part of the archive cannot do its work now. Nothing lies with
@@ -24,6 +25,11 @@ const (
 	PartMachine    Part = "this machine" // too busy, or out of processes
 )
 
+const (
+	unavailable = " is not available"
+	full        = " has no room"
+)
+
 // Outage is the error of a part that cannot do its work now. It is an
 // ErrUnavailable, and what Err is: ErrFull for want of room.
 type Outage struct {
@@ -41,11 +47,22 @@ func Down(p Part, err error) error {
 }
 
 func (o *Outage) Error() string {
-	state := " is not available: "
+	state := unavailable
 	if errors.Is(o.Err, ErrFull) {
-		state = " has no room: "
+		state = full
 	}
-	return string(o.Part) + state + o.Err.Error()
+	return string(o.Part) + state + ": " + o.Err.Error()
+}
+
+// TellsOutage reports whether a text is that of an Outage, or begins with it, as it was
+// stored or sent.
+func TellsOutage(text string) bool {
+	for _, p := range []Part{PartStore, PartCatalog, PartDisk, PartScanner, PartTSA, PartRevocation, PartKey, PartMachine} {
+		if state, of := strings.CutPrefix(text, string(p)); of && (strings.HasPrefix(state, unavailable) || strings.HasPrefix(state, full)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Unwrap gives the sentinel and the cause.

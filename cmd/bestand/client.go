@@ -243,8 +243,8 @@ func digests(path string) (sha, sha2 string, err error) {
 	return hex.EncodeToString(a.Sum(nil)), hex.EncodeToString(b.Sum(nil)), nil
 }
 
-// await polls a submission until it has ended. Each reason for which the archive itself
-// has to wait, such as a time-stamping service that is away, is told while that lasts.
+// await polls a submission until it has ended. Each reason for which it has to wait is told
+// while that lasts: a part of the archive that is away, or the next attempt after a fault.
 func (c *client) await(ctx context.Context, id string, tell func(reason string)) (submission, error) {
 	pause := 100 * time.Millisecond
 	for {

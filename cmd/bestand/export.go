@@ -161,12 +161,37 @@ func (c *client) fetch(ctx context.Context, from, dir, name string) (path string
 		return "", err
 	}
 	defer os.Remove(f.Name())
-	if _, err := io.Copy(f, resp.Body); err != nil {
-		return "", errors.Join(fmt.Errorf("%w: %w", errCut, err), f.Close())
+	if err := receive(f, resp.Body); err != nil {
+		return "", errors.Join(err, f.Close())
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return "", err
 	}
 	path = filepath.Join(dir, name)
 	return path, os.Rename(f.Name(), path)
+}
+
+// receive copies the body of an answer. An error is errCut when it is of the answer, and not
+// of where it is written to.
+func receive(to io.Writer, body io.Reader) error {
+	from := answered{Reader: body}
+	_, err := io.Copy(to, &from)
+	if from.err != nil {
+		return fmt.Errorf("%w: %w", errCut, from.err)
+	}
+	return err
+}
+
+// answered keeps the error that ended a body before its time.
+type answered struct {
+	io.Reader
+	err error
+}
+
+func (a *answered) Read(p []byte) (int, error) {
+	n, err := a.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		a.err = err
+	}
+	return n, err
 }

@@ -2,14 +2,38 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"bestand/preservation/evidence/judge"
 )
+
+// TestReceive tells what is wrong with an answer from what is wrong with the disk here: only
+// behind the first do the other records come.
+func TestReceive(t *testing.T) {
+	cut := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if err := receive(io.Discard, cut); !errors.Is(err, errCut) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	if err := receive(full, strings.NewReader("whole")); errors.Is(err, errCut) || !errors.Is(err, syscall.ENOSPC) {
+		t.Error(err)
+	}
+	if err := receive(io.Discard, strings.NewReader("whole")); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestExport fetches a record in every form and has each judged by tools that know
 // nothing of the archive.

@@ -94,20 +94,12 @@ func ingestCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	results := make([]outcome, len(all))
 	var mu sync.Mutex
-	told := make(map[string]bool)
-	tell := func(reason string) { // of the archive, not of one delivery: once for all
-		mu.Lock()
-		defer mu.Unlock()
-		if !told[reason] {
-			told[reason] = true
-			fmt.Fprintf(stderr, "the archive waits: %s\n", verdict.Legible(reason))
-		}
-	}
+	waits := waits{to: stderr, told: make(map[string]bool)}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, *parallel))
 	for i, d := range all {
 		g.Go(func() error {
-			results[i] = c.deliver(gctx, d, bar, *wait, *receipts, tell)
+			results[i] = c.deliver(gctx, d, bar, *wait, *receipts, func(reason string) { waits.tell(d.path, reason) })
 			if *asJSON {
 				mu.Lock()
 				defer mu.Unlock()
@@ -278,6 +270,28 @@ func (d *delivery) order(path string) error {
 	}
 	sort.SliceStable(d.files, func(i, j int) bool { return rank[d.files[i].name] < rank[d.files[j].name] })
 	return nil
+}
+
+// waits tells what deliveries wait for, each time once.
+type waits struct {
+	to   io.Writer
+	mu   sync.Mutex
+	told map[string]bool
+}
+
+// tell says why the delivery from a path does not go on. For a part of the archive that is
+// away all wait: that is no fault of the one, and told once for all.
+func (w *waits) tell(path, reason string) {
+	line := fmt.Sprintf("%s waits: %s\n", verdict.Legible(path), verdict.Legible(reason))
+	if preservation.TellsOutage(reason) {
+		line = fmt.Sprintf("the archive waits: %s\n", verdict.Legible(reason))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.told[line] {
+		w.told[line] = true
+		io.WriteString(w.to, line)
+	}
 }
 
 // deliver sends one record and, when asked to, waits for its receipt.
