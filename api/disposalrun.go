@@ -235,13 +235,13 @@ func (s *server) disposalRun(ctx context.Context, r retention.Run) (DisposalRun,
 	if err != nil {
 		return DisposalRun{}, err
 	}
-	resumes, err := s.config.Officer.Resumes(ctx, t, r)
+	resumes, fault, err := s.config.Officer.Resumes(ctx, t, r)
 	if err != nil {
 		return DisposalRun{}, err
 	}
 	counts, err := t.View().CountItems(ctx, r.ID)
 	return DisposalRun{ID: r.ID, Revision: r.Revision, Title: r.Title, Selection: r.Selection, Collecting: r.Collecting, Status: string(r.Status),
-		Proposer: r.Proposer, Proposed: r.Proposed, Deciders: r.Deciders, Offer: r.Offer, Approval: r.Approval, Execution: r.Execution, Resumes: resumes, Stop: r.Stop,
+		Proposer: r.Proposer, Proposed: r.Proposed, Deciders: r.Deciders, Offer: r.Offer, Approval: r.Approval, Execution: r.Execution, Resumes: resumes, ResumesAfter: fault, Stop: r.Stop,
 		Ended: r.Ended, Certificate: string(r.Certificate), CertificateWaits: waits, Counts: retention.Count(counts), History: r.History, Links: runLinks(r)}, err
 }
 

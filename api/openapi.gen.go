@@ -627,8 +627,11 @@ type DisposalRun struct {
 	Proposed time.Time       `json:"proposed"`
 	Proposer string          `json:"proposer"`
 
-	// Resumes When it goes on by itself. Until then what is open is still locked in the store, or waits for its parts.
+	// Resumes When it goes on by itself. Until then what is open is still locked in the store, or waits for its parts, unless `resumes_after` names a fault.
 	Resumes time.Time `json:"resumes,omitempty,omitzero"`
+
+	// ResumesAfter The fault that ended the last attempt, such as a part of the archive that is away; `resumes` is when it is tried again.
+	ResumesAfter string `json:"resumes_after,omitempty,omitzero"`
 
 	// Revision Rises with everything that is done to it.
 	Revision  int                 `json:"revision"`

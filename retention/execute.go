@@ -57,19 +57,21 @@ func (e *edit) goOn(r *Run) error {
 
 // Resumes says when a run that is being carried out goes on by itself; its zero value
 // says that it does so now, or not at all. Until then what is open is locked in the store,
-// or waits for its parts.
-func (o *Officer) Resumes(ctx context.Context, t *catalog.Tenant, r Run) (time.Time, error) {
+// or waits for its parts, unless there is a fault that ended the last attempt.
+func (o *Officer) Resumes(ctx context.Context, t *catalog.Tenant, r Run) (at time.Time, fault string, err error) {
 	if r.Status != RunExecuting || r.Execution.Begun.IsZero() {
-		return time.Time{}, nil
+		return at, "", nil
 	}
 	j, err := t.JobOf(ctx, JobRun, r.ID)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
-		return time.Time{}, nil // what waits for the archive goes on when it acknowledged
+		return at, "", nil // what waits for the archive goes on when it acknowledged
 	case err != nil, j.Dead, j.Running, !o.Now().Before(j.RunAt):
-		return time.Time{}, err
+		return at, "", err
+	case j.Failing():
+		fault = j.Error
 	}
-	return j.RunAt, nil
+	return j.RunAt, fault, nil
 }
 
 // wakeRuns has the runs that are being carried out go on whose job was given up.

@@ -394,9 +394,14 @@ func TestRunWaits(t *testing.T) {
 	until := a.now.AddDate(0, 0, 14).UTC().Truncate(time.Millisecond)
 	a.behind(`UPDATE job SET run_at_ms = $1 WHERE kind = $2`, until.UnixMilli(), JobRun) // as the queue does with what ExecuteRun asks for
 	running, _ := a.run(r.ID)
-	if resumes, err := a.officer.Resumes(t.Context(), a.tenant, running); err != nil || !resumes.Equal(until) {
-		t.Errorf("goes on at %v, %v, want %v", resumes, err, until)
+	if resumes, fault, err := a.officer.Resumes(t.Context(), a.tenant, running); err != nil || !resumes.Equal(until) || fault != "" {
+		t.Errorf("goes on at %v, %q, %v, want %v", resumes, fault, err, until)
 	}
+	a.behind(`UPDATE job SET failures = 1, error = 'the object store is not available: refused' WHERE kind = $1`, JobRun)
+	if resumes, fault, err := a.officer.Resumes(t.Context(), a.tenant, running); err != nil || !resumes.Equal(until) || fault != "the object store is not available: refused" {
+		t.Errorf("goes on at %v, %q, %v, want %v", resumes, fault, err, until)
+	}
+	a.behind(`UPDATE job SET failures = 0, error = '' WHERE kind = $1`, JobRun)
 	if _, err := a.officer.CancelRun(t.Context(), a.tenant, r.ID, "doch nicht", "dora"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("cancelled in the middle: %v", err)
 	}

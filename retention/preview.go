@@ -130,7 +130,8 @@ func (o *Officer) PreviewScheme(ctx context.Context, t *catalog.Tenant, s Scheme
 }
 
 // comparison evaluates the records of some classes by the plan in force and by
-// others, in memory that does not grow with their number.
+// others, in memory that does not grow with their number, but with that of the parts of
+// as many files as are looked at together.
 type comparison struct {
 	plan     *plan
 	codes    []string // of the classes in question

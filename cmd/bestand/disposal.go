@@ -244,6 +244,7 @@ type disposalAnswer struct {
 	Proposed  time.Time
 	Execution retention.Execution
 	Resumes   time.Time
+	Fault     string `json:"resumes_after"`
 	Offer     retention.Offer
 	Stop      retention.Stop
 	Counts    retention.RunCounts
@@ -285,6 +286,8 @@ func (a *disposalAnswer) tell(w io.Writer) {
 	fmt.Fprintf(w, "open %d: not assessed %d, to be destroyed %d, to be archived %d, kept longer %d\n", n.Open, n.Undecided, n.Destroy, n.Archive, n.Keep)
 	fmt.Fprintf(w, "destroyed %d, taken over %d, left %d, refused %d\n", n.Destroyed, n.Transferred, n.Left, n.Refused)
 	switch {
+	case a.Fault != "":
+		fmt.Fprintf(w, "it goes on by itself at %s: the last attempt failed: %s\n", a.Resumes.Local().Format(zoned), legibleLines(a.Fault))
 	case !a.Resumes.IsZero():
 		fmt.Fprintf(w, "it goes on by itself at %s: until then what is open is still locked in the store, or waits for its parts\n", a.Resumes.Local().Format(zoned))
 	case a.Status == string(retention.RunExecuting) && a.Execution.Begun.IsZero():

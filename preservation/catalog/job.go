@@ -28,6 +28,10 @@ type Job struct {
 	failures int // in a row; interrupted attempts are none
 }
 
+// Failing reports whether the last attempt failed, or a part of the archive was away: RunAt
+// is then the end of its pause, and Error says why.
+func (j *Job) Failing() bool { return j.failures > 0 }
+
 // Enqueue promises work. When a job of that kind and key waits already, it runs
 // no later than asked for, unless it is being tried again after a failure: its
 // pause remains. When one is running, it runs once more afterwards.

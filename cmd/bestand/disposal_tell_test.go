@@ -1,0 +1,25 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// What is open in a run is said to be locked only when no fault keeps it.
+func TestDisposalTellsWhyItWaits(t *testing.T) {
+	const run = `{"id":"r1","title":"Lauf","status":"executing","execution":{"begun":"2026-11-01T08:00:00Z"},"resumes":"2026-11-01T09:00:00Z"`
+	for answer, want := range map[string]string{
+		run + `}`: "still locked in the store",
+		run + `,"resumes_after":"the object store is not available"}`: "the last attempt failed: the object store is not available",
+	} {
+		var a disposalAnswer
+		if err := json.Unmarshal([]byte(answer), &a); err != nil {
+			t.Fatal(err)
+		}
+		var said strings.Builder
+		if a.tell(&said); !strings.Contains(said.String(), want) || strings.Count(said.String(), "goes on by itself") != 1 {
+			t.Errorf("%s, want %q", &said, want)
+		}
+	}
+}
