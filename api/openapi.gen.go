@@ -1399,6 +1399,8 @@ type SubjectSought struct {
 
 // Submission defines model for Submission.
 type Submission struct {
+	// Files Names of the first 100 files, as they were handed over; not in lists, and not when there is a record.
+	Files            []string     `json:"files,omitempty,omitzero"`
 	ID               SubmissionID `json:"id"`
 	Links            Links        `json:"links"`
 	Problems         []Finding    `json:"problems"`
@@ -1415,7 +1417,7 @@ type Submission struct {
 	Steps       []Step `json:"steps,omitempty,omitzero"`
 	SubmittedBy string `json:"submitted_by,omitempty,omitzero"`
 
-	// Title Of that record, in lists; none while its processing is restricted, when it may not be read, and when it was destroyed.
+	// Title Of that record, or as its sender gave it as long as there is none; none while its processing is restricted, when it may not be read, and when it was destroyed.
 	Title   string    `json:"title,omitempty,omitzero"`
 	Updated time.Time `json:"updated"`
 

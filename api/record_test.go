@@ -52,7 +52,7 @@ func TestRecord(t *testing.T) {
 		a.do(a.token(ours, "a", auth.Archivist), "GET", link, nil).want(t, 200)
 	}
 	sub := decode[Submission](t, a.do(a.token(ours, "dms", auth.Submitter), "GET", "/v1/submissions/"+string(e.Submission), nil).want(t, 200))
-	if sub.RecordID != e.ID || len(sub.Records) != 1 || sub.Links["receipt"] == "" {
+	if sub.RecordID != e.ID || len(sub.Records) != 1 || sub.Links["receipt"] == "" || sub.Title != r.Title || sub.Files != nil {
 		t.Errorf("%+v", sub)
 	}
 	submitter := a.token(ours, "dms", auth.Submitter)

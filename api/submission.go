@@ -36,6 +36,7 @@ func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsReq
 // addTitles says what the records are called that came of submissions, to those who see
 // more than their outline. Of a record that the caller may not read, or whose processing
 // is restricted, it says nothing, nor is there anything to say of one that was destroyed.
+// As long as there is no record its sender's title stands, which submission has put there.
 func (s *server) addTitles(ctx context.Context, subs []catalog.Submission, all []Submission) error {
 	var ids []preservation.RecordID
 	for i, v := range all {
@@ -57,7 +58,9 @@ func (s *server) addTitles(ctx context.Context, subs []catalog.Submission, all [
 	}
 	titles, err := t.Titles(ctx, ids)
 	for i := range all {
-		all[i].Title = titles[all[i].RecordID]
+		if all[i].RecordID != "" {
+			all[i].Title = titles[all[i].RecordID]
+		}
 	}
 	return err
 }
@@ -73,7 +76,16 @@ func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequest
 	if err != nil {
 		return nil, err
 	}
-	v := submission(sub, events, sightOf(ctx, sub))
+	one := []Submission{submission(sub, events, sightOf(ctx, sub))}
+	if err := s.addTitles(ctx, []catalog.Submission{sub}, one); err != nil {
+		return nil, err
+	}
+	v := one[0]
+	if sightOf(ctx, sub) == whole && underway(sub) {
+		if v.Files, err = t.StagedNames(ctx, request.ID, filesNamed); err != nil {
+			return nil, err
+		}
+	}
 	if v.Waiting, err = s.waiting(ctx, sub); err != nil {
 		return nil, err
 	}
@@ -84,6 +96,9 @@ func (s *server) GetSubmission(ctx context.Context, request GetSubmissionRequest
 	}
 	return GetSubmission200JSONResponse(v), nil
 }
+
+// filesNamed is how many files of a submission are named, which has no record yet.
+const filesNamed = 100
 
 // waiting tells what the processing of a submission waits for: a part of the
 // archive that is away, or the next attempt after a fault. The sender learns
@@ -217,10 +232,19 @@ func submission(sub catalog.Submission, events []preservation.Event, how sight) 
 			v.Problems[i].Subject, v.Problems[i].Detail = "", ""
 		}
 	}
+	if how == whole && underway(sub) {
+		v.Title = sub.Metadata.Title
+	}
 	if v.RecordID != "" {
 		v.Records = []SubmittedRecord{{RecordID: v.RecordID, Status: v.Status, Problems: v.Problems}}
 	}
 	return v
+}
+
+// underway reports whether there is no record that has what a submission brought, nor one
+// of which it is to be a version: then it says itself what it brought.
+func underway(sub catalog.Submission) bool {
+	return sub.Status != catalog.Archived && sub.Status != catalog.Partial && sub.Revision == nil
 }
 
 // archivedRecord names the record that came of a submission. The identifier is

@@ -151,30 +151,52 @@ func throughput(l *language, days []api.StoredOnDay, today preservation.Date) ch
 	return c
 }
 
-// standing draws which part of the holding is stamped, and which was found unchanged.
+// standing draws which part of the holding is stamped, and which was found unchanged when
+// it was read: what was not read yet is neither that nor damaged.
 func standing(l *language, h api.Holding) chart {
-	c := chart{ID: "zustand", Title: l.t("standing.title"), Columns: []string{l.t("standing.what"), l.t("standing.good"), l.t("standing.rest")}, Width: chartWidth, Height: 108}
+	c := chart{ID: "zustand", Title: l.t("standing.title"), Columns: []string{l.t("standing.what"), l.t("standing.good"), l.t("standing.rest"), l.t("standing.bad")}, Width: chartWidth, Height: 108}
 	if h.Records == 0 {
 		return c
 	}
 	waiting := min(h.Waiting, h.Records) // versions, of which a record may have several
-	c.Summary = l.n("standing.summary", h.Records, h.Records-waiting, h.Records-h.Damaged)
+	damaged := min(h.Damaged, h.Records)
+	unread := min(h.Unread, h.Records-damaged) // one that is damaged may be among them
+	c.Summary = l.n("standing.summary", h.Records, h.Records-waiting, h.Records-damaged-unread)
+	if unread > 0 {
+		c.Summary += " " + l.n("standing.unread", unread)
+	}
+	if damaged > 0 {
+		c.Summary += " " + l.n("standing.damaged", damaged)
+	}
 	for i, row := range []struct {
-		key  string
-		rest int64
-		kind string
-	}{{"standing.stamped", waiting, "rest"}, {"standing.intact", h.Damaged, "bad"}} {
-		good := h.Records - row.rest
-		c.Rows = append(c.Rows, []string{l.t(row.key), l.number(good), l.number(row.rest)})
+		key       string
+		rest, bad int64
+		worst     string // what the table says of damage
+	}{{"standing.stamped", waiting, 0, "–"}, {"standing.intact", unread, damaged, l.number(damaged)}} {
+		good := h.Records - row.rest - row.bad
+		c.Rows = append(c.Rows, []string{l.t(row.key), l.number(good), l.number(row.rest), row.worst})
 		y := 22 + i*54
 		c.Ticks = append(c.Ticks, tick{y - 8, l.t(row.key) + ": " + l.t("standing.of", good, h.Records)})
-		w := int(float64(good) / float64(h.Records) * chartWidth)
-		if row.rest > 0 {
-			w = min(w, chartWidth-4) // what is missing is seen, however little
-			c.Bars = append(c.Bars, bar{X: w + 1, Y: y, W: chartWidth - w - 2, H: 22, Kind: row.kind})
+		right := chartWidth
+		for _, part := range []struct {
+			n    int64
+			kind string
+		}{{row.bad, "bad"}, {row.rest, "rest"}} {
+			if part.n > 0 { // it is seen, however little, and so is what is left of it
+				room := 0
+				if good > 0 {
+					room += 4
+				}
+				if part.kind == "bad" && row.rest > 0 {
+					room += 4
+				}
+				w := min(max(int(float64(part.n)/float64(h.Records)*chartWidth), 4), right-room)
+				right -= w
+				c.Bars = append(c.Bars, bar{X: right + 1, Y: y, W: w - 2, H: 22, Kind: part.kind})
+			}
 		}
 		if good > 0 {
-			c.Bars = append(c.Bars, bar{X: 0, Y: y, W: max(w, 2), H: 22})
+			c.Bars = append(c.Bars, bar{X: 0, Y: y, W: right, H: 22})
 		}
 	}
 	return c

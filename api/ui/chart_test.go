@@ -77,6 +77,41 @@ func TestStanding(t *testing.T) {
 	}
 }
 
+// TestStandingUnread: what was not read yet is not said to be unchanged, nor to be damaged.
+func TestStandingUnread(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		holding api.Holding
+		says    string
+		row     string // of what was read: unchanged, not read, damaged
+		kinds   string // of its bars
+	}{
+		{api.Holding{Records: 100_000, Unread: 1, Damaged: 2}, "99.997 unverändert. 1 wurde noch nicht zurückgelesen. 2 sind beschädigt.", "[99.997 1 2]", "[bad rest ]"},
+		{api.Holding{Records: 10, Unread: 10}, "0 unverändert. 10 wurden noch nicht zurückgelesen.", "[0 10 0]", "[rest]"},
+		{api.Holding{Records: 10, Unread: 9, Damaged: 3}, "0 unverändert. 7 wurden noch nicht zurückgelesen. 3 sind beschädigt.", "[0 7 3]", "[bad rest]"},
+		{api.Holding{Records: 100_000, Unread: 99_998, Damaged: 1}, "1 unverändert.", "[1 99.998 1]", "[bad rest ]"},
+		{api.Holding{Records: 100_000, Unread: 1, Damaged: 99_998}, "1 unverändert.", "[1 1 99.998]", "[bad rest ]"},
+		{api.Holding{Records: 2, Damaged: 2}, "0 unverändert. 2 sind beschädigt.", "[0 0 2]", "[bad]"},
+	} {
+		got := standing(languages[0], c.holding)
+		if !strings.Contains(got.Summary, c.says) || fmt.Sprint(got.Rows[1][1:]) != c.row || len(got.Rows[0]) != len(got.Columns) {
+			t.Errorf("%+v: %s %q", c.holding, got.Summary, got.Rows)
+		}
+		var kinds []string
+		for _, b := range got.Bars[1:] { // behind that of the time-stamps
+			kinds = append(kinds, b.Kind)
+			if b.W < 2 || b.X < 0 || b.X+b.W > chartWidth {
+				t.Errorf("%+v: %+v", c.holding, b)
+			}
+		}
+		if fmt.Sprint(kinds) != c.kinds {
+			t.Errorf("%+v: bars %q", c.holding, kinds)
+		}
+	}
+}
+
 // TestDueChart: one record is one.
 func TestDueChart(t *testing.T) {
 	if err := loadTexts(); err != nil {

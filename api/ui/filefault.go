@@ -45,9 +45,6 @@ func (v *visit) sendFile(path, media string, text []byte, into any) error {
 	return v.send(r, into)
 }
 
-// wrongShown is how many faults of a file a page names.
-const wrongShown = 20
-
 // wrongIn are the faults of a file that the interface refused, and the status it gave;
 // nil where it was not the file.
 func wrongIn(err error) (wrong []api.FieldError, status int) {
@@ -55,10 +52,33 @@ func wrongIn(err error) (wrong []api.FieldError, status int) {
 	if !errors.As(err, &e) || faults(err) == nil {
 		return nil, 0
 	}
-	if len(e.problem.Errors) == 0 {
-		return []api.FieldError{{Code: e.code, Detail: e.problem.Detail}}, e.status
+	if len(e.problem.Errors) > 0 {
+		return e.problem.Errors, e.status
 	}
-	return e.problem.Errors[:min(len(e.problem.Errors), wrongShown)], e.status
+	one := api.FieldError{Field: "file", Code: e.code, Detail: e.problem.Detail}
+	if e.status == http.StatusConflict {
+		one.Field = "" // it is about what is in force
+	}
+	return []api.FieldError{one}, e.status
+}
+
+// wrongShown is how many faults of a file a page names.
+const wrongShown = 20
+
+// fileFaults are the faults of a file for people: the first ones, and how many more there
+// are.
+type fileFaults struct {
+	Shown []fileFault
+	More  int
+}
+
+// wrong says what is wrong with a file in the language.
+func (l *language) wrong(all []api.FieldError) (w fileFaults) {
+	w.More = max(len(all)-wrongShown, 0)
+	for _, f := range all[:len(all)-w.More] {
+		w.Shown = append(w.Shown, l.fileFault(f))
+	}
+	return w
 }
 
 // fileFault is a fault of a file for people.
@@ -68,10 +88,10 @@ type fileFault struct {
 	Detail string // what the program says beyond that, in English
 }
 
-// wrong says a fault of a file in the language.
-func (l *language) wrong(f api.FieldError) fileFault {
+// fileFault says a fault of a file in the language.
+func (l *language) fileFault(f api.FieldError) fileFault {
 	w := fileFault{Place: l.place(f.Field), Text: l.coded("filefault", f.Code), Detail: f.Detail}
-	if l.tag == xlanguage.BritishEnglish {
+	if l.tag == xlanguage.BritishEnglish && f.Detail != "" {
 		return fileFault{Place: w.Place, Text: f.Detail}
 	}
 	if quote, err := strconv.QuotedPrefix(f.Detail); err == nil {

@@ -124,7 +124,7 @@ func (l *language) values(texts []string) (all []any) {
 		} else if text == "an unknown number" {
 			text = l.t("detail.unknown")
 		} else {
-			text = holder(l.dayIn(text))
+			text = l.holder(l.dayIn(text))
 		}
 		all = append(all, text)
 	}

@@ -38,17 +38,26 @@ func TestDetail(t *testing.T) {
 	}
 }
 
-// TestHolder: a certificate is called by the name in it.
+// TestHolder: a certificate is called by the name in it, and one that the archive made
+// itself says so in the reader's language.
 func TestHolder(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
 	for dn, want := range map[string]string{
-		`CN=Archivsiegel Bestand,OU=self-made\, not qualified,O=Bestand,C=DE`: "Archivsiegel Bestand (Bestand)",
+		`CN=Archivsiegel Bestand,OU=self-made\, not qualified,O=Bestand,C=DE`: "Archivsiegel Bestand (Bestand; selbst erzeugt, nicht qualifiziert)",
+		`CN=Bestand,OU=self-made\, not qualified,O=Bestand`:                   "Bestand (selbst erzeugt, nicht qualifiziert)",
+		`CN=Archivsiegel,OU=Hauptamt,O=Stadt Muster`:                          "Archivsiegel (Stadt Muster)",
 		`CN=Stadt Muster\, Siegel,O=Stadt Muster\, Siegel`:                    "Stadt Muster, Siegel",
 		`OU=a\,CN=b,O=Stadt`: `OU=a\,CN=b,O=Stadt`,
 		"failed for x,CN=y":  "failed for x,CN=y",
 		"":                   "",
 	} {
-		if got := holder(dn); got != want {
+		if got := languages[0].holder(dn); got != want {
 			t.Errorf("%q: %q, want %q", dn, got, want)
 		}
+	}
+	if got := languages[1].holder(`CN=a,OU=self-made\, not qualified`); got != "a (self-made, not qualified)" {
+		t.Error(got)
 	}
 }

@@ -132,6 +132,9 @@ func saveRule(v *visit) error {
 	if made.ApprovedBy == "" {
 		return v.redirect("/aussonderung/regeln", "rule-proposed")
 	}
+	if v.today().Before(made.ValidFrom) {
+		return v.redirect("/aussonderung/regeln", "rule-later")
+	}
 	return v.redirect("/aussonderung/regeln", "rule-saved")
 }
 
@@ -159,8 +162,12 @@ func approveRule(v *visit) error {
 	if v.r.PostForm.Get("bestaetigt") != "1" {
 		return v.redirect("/aussonderung/regeln", "")
 	}
-	if err := v.post(joinPath("/v1/rules/", id, "/versions/", version, "/approval"), nil, nil); err != nil {
+	var made retention.Rule
+	if err := v.post(joinPath("/v1/rules/", id, "/versions/", version, "/approval"), nil, &made); err != nil {
 		return err
+	}
+	if v.today().Before(made.ValidFrom) {
+		return v.redirect("/aussonderung/regeln", "rule-approved-later")
 	}
 	return v.redirect("/aussonderung/regeln", "rule-approved")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"bestand/api"
 	"bestand/retention"
@@ -71,11 +72,21 @@ func importRules(v *visit) error {
 	if err := v.sendFile("/v1/rules/import", "text/csv", text, &c); err != nil {
 		return v.refusedRules(err)
 	}
-	notice := "rules-saved"
-	if len(c.Rules) > 0 && c.Rules[0].ApprovedBy == "" {
-		notice = "rules-proposed"
+	return v.redirect("/aussonderung/regeln", v.rulesNotice(c.Rules))
+}
+
+// rulesNotice says what became of the next versions that a file made.
+func (v *visit) rulesNotice(made []retention.Rule) string {
+	ahead := func(r retention.Rule) bool { return v.today().Before(r.ValidFrom) }
+	switch {
+	case len(made) == 0:
+		return "rules-same"
+	case made[0].ApprovedBy == "":
+		return "rules-proposed"
+	case slices.ContainsFunc(made, ahead):
+		return "rules-later"
 	}
-	return v.redirect("/aussonderung/regeln", notice)
+	return "rules-saved"
 }
 
 // refusedRules says what is wrong with a file of rules, by its lines and columns.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -148,6 +149,10 @@ func readAnswer(v *visit) error {
 		media = dip.XdomeaType
 	}
 	err = v.sendFile(joinPath("/v1/disposals/", v.r.PathValue("id"), "/xdomea"), media, message, nil)
+	var e *refusal
+	if errors.As(err, &e) && e.status == http.StatusConflict { // not the file: the run takes no answer now
+		return v.refusedRun(faults(err))
+	}
 	if wrong, status := wrongIn(err); wrong != nil {
 		return v.refusedAnswer(status, "plan", wrong)
 	}
@@ -163,7 +168,11 @@ func (v *visit) refusedAnswer(status int, code string, wrong []api.FieldError) e
 	if err != nil {
 		return err
 	}
-	p.Path, p.Wrong, p.Fields = p.at(url.Values{}), wrong, map[string]api.FieldError{"file": {Code: code}}
+	field := "file"
+	if !p.Appraising() { // no form to lead to
+		field, code = "", "conflict"
+	}
+	p.Path, p.Wrong, p.Fields = p.at(url.Values{}), wrong, map[string]api.FieldError{field: {Code: code}}
 	return v.showRun(status, p)
 }
 

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -167,13 +168,26 @@ func (v *visit) askToLogIn() error {
 	}
 	p := loginView{Next: v.r.URL.Path}
 	if strings.HasPrefix(v.r.Header.Get("Content-Type"), "multipart/") {
-		p.Problem, p.Next = "login.files-lost", strings.TrimSuffix(v.r.URL.Path, "/")
+		p.Problem = "login.files-lost"
 	} else if err := v.parseForm(); err != nil {
 		return err
 	} else {
 		p.Problem, p.Kept = "login.expired", kept(v.r.PostForm)
 	}
+	if len(p.Kept) == 0 { // nothing to send there: to the page that has the form
+		p.Next = v.ui.pageOf(p.Next)
+	}
 	return v.showLogin(http.StatusUnauthorized, p)
+}
+
+// pageOf is the page at the path of a form, or the nearest above it that there is.
+func (u *UI) pageOf(at string) string {
+	for ; at != "/"; at = path.Dir(at) {
+		if _, pattern := u.mux.Handler(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: at}}); pattern != "/" {
+			return at
+		}
+	}
+	return at
 }
 
 // loginView is the page that asks for name and password.
@@ -192,6 +206,13 @@ type loginView struct {
 }
 
 type keptField struct{ Name, Value string }
+
+// Typed reports whether the value is one that people know: what pages give forms to carry
+// is nothing to read.
+func (f keptField) Typed() bool { return !slices.Contains(carried, f.Name) }
+
+// carried are hidden fields whose values are for programs.
+var carried = []string{"blatt", "revision", "seite", "suche", "version", "weiter"}
 
 // kept are the fields of a form that are worth keeping: no passwords.
 func kept(form url.Values) (fields []keptField) {

@@ -15,6 +15,7 @@ import (
 	"bestand/api/auth"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/preservation/pki"
 	"bestand/retention"
 )
 
@@ -75,9 +76,9 @@ func (p setupView) Failed() (n int) {
 }
 
 // holder is who a certificate names (RFC 4514), as people call them: the name, and the
-// organisation where it is another word; the whole text where there is no name, or it
-// names nobody.
-func holder(dn string) string {
+// organisation where it is another word, and that the archive made it itself; the whole
+// text where there is no name, or it names nobody.
+func (l *language) holder(dn string) string {
 	parts := map[string]string{}
 	if at := attribute.FindStringIndex(dn); at == nil || at[0] > 0 {
 		return dn
@@ -85,13 +86,20 @@ func holder(dn string) string {
 	for _, m := range attribute.FindAllStringSubmatch(dn, -1) {
 		parts[m[1]] = escaped.ReplaceAllString(m[2], "$1")
 	}
-	switch {
-	case parts["CN"] == "":
+	if parts["CN"] == "" {
 		return dn
-	case parts["O"] == "" || parts["O"] == parts["CN"]:
+	}
+	var more []string
+	if parts["O"] != "" && parts["O"] != parts["CN"] {
+		more = append(more, parts["O"])
+	}
+	if parts["OU"] == pki.SelfMade {
+		more = append(more, l.t("setup.self-made"))
+	}
+	if more == nil {
 		return parts["CN"]
 	}
-	return parts["CN"] + " (" + parts["O"] + ")"
+	return parts["CN"] + " (" + strings.Join(more, "; ") + ")"
 }
 
 var (

@@ -3,6 +3,7 @@ package ui
 import (
 	"net/url"
 	"path"
+	"strings"
 	"time"
 
 	"bestand/api"
@@ -78,6 +79,20 @@ type submissionView struct {
 	Reason  string
 }
 
+// filesNamed is how many files of a submission a page names.
+const filesNamed = 10
+
+// FileNames are the files that were handed over, as long as there is no record that has
+// them.
+func (p submissionView) FileNames() string {
+	names := p.Files[:min(len(p.Files), filesNamed)]
+	all := strings.Join(names, ", ")
+	if len(names) < len(p.Files) {
+		all += " …"
+	}
+	return all
+}
+
 // stage is a step with the time that it took.
 type stage struct {
 	api.Step
@@ -93,8 +108,11 @@ func submissionPage(v *visit) error {
 }
 
 func (v *visit) showSubmission(p submissionView) error {
-	title := path.Base(p.ProducerRecordID) // of a file's path at the sender, its name
-	if p.ProducerRecordID == "" {
+	title := p.Title
+	if title == "" && p.ProducerRecordID != "" {
+		title = path.Base(p.ProducerRecordID) // of a file's path at the sender, its name
+	}
+	if title == "" {
 		title = string(p.ID)
 	}
 	return v.show("submission", v.lang.t("submission.title", title), p, crumb{v.lang.t("submissions.title"), "/uebernahme"})

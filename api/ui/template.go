@@ -128,7 +128,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"detail":   l.detail,
 		"audited":  l.audited,
 		"base":     path.Base,
-		"holder":   holder,
+		"holder":   l.holder,
 		"wrong":    l.wrong,
 	}
 }

@@ -124,6 +124,9 @@ func (v *visit) fail(err error) {
 		v.ui.Log.ErrorContext(v.r.Context(), "page failed", slog.String("route", v.r.Pattern), slog.Any("err", err))
 	}
 	title := v.lang.coded("problem", fmt.Sprint(p.Status))
+	if p.Tombstone.RecordID != "" && p.Tombstone.Destroyed.IsZero() { // it has only begun
+		p.Code, title = "going", v.lang.t("error.going")
+	}
 	if err := v.showStatus(p.Status, "error", title, p); err != nil {
 		v.ui.Log.ErrorContext(v.r.Context(), "error page failed", slog.Any("err", err))
 	}

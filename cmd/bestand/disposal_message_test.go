@@ -61,7 +61,22 @@ func TestDisposalMessages(t *testing.T) {
 	if said := disposal(0, "answer", "--xdomea", answer, run.ID); !strings.Contains(said, "to be archived 1") {
 		t.Error(said)
 	}
+	stale := otto.get(at).want(200, at+"/antwort").page
 	o.head.post("/v1/disposals/"+run.ID+"/approval", nil).want(t, 200)
+	// Whoever still has the form learns why it comes too late.
+	for file, says := range map[string][]string{answer: {"Der Zustand erlaubt das nicht", "approved"}, offer: {"Der Zustand erlaubt das nicht", "Diese Antwort passt nicht"}} {
+		message, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		otto.page = stale
+		otto.file(at+"/antwort", filepath.Base(file), string(message)).want(422, says...).wantNot("Laden Sie die Datei neu herunter", `href="#f-file"`)
+	}
+	// Who was logged out meanwhile comes back to the run.
+	otto.page = stale
+	delete(otto.cookies, "__Host-bestand")
+	otto.file(at+"/antwort", "answer.xml", "<x/>").want(401, "Dateien können nicht behalten werden", `name="weiter" value="`+at+`"`)
+	otto.fill("/anmelden", "name", "otto", "kennwort", password).want(200, "Kreisarchiv")
 	transfer := []string{"--receiver", "Kreisarchiv", "--reference", "Ü 3/26", "--own-copy", "keep", run.ID}
 	if said := disposal(1, "transfer", transfer...); !strings.Contains(said, "bestand disposal export") {
 		t.Errorf("acknowledged before it was fetched: %s", said)

@@ -78,7 +78,7 @@ func TestVisitorsSetup(t *testing.T) {
 	}
 	plan("keep", "", "").want(200, "Siegel und Zeitstempel", "nicht qualifiziert", "--tsa-url")
 
-	admin.fill("/einrichtung/siegel").want(200, "Alles funktioniert", "Zeitstempel erhalten", "Siegel nicht qualifiziert", "Archivsiegel Bestand (Bestand)").wantNot("<code>time-stamp</code>", "Meldung des Programms")
+	admin.fill("/einrichtung/siegel").want(200, "Alles funktioniert", "Zeitstempel erhalten", "Siegel nicht qualifiziert", "Archivsiegel Bestand (Bestand; selbst erzeugt, nicht qualifiziert)").wantNot("<code>time-stamp</code>", "Meldung des Programms")
 	admin.fill("/einrichtung/siegel/weiter").want(200, "Behälter dieses Mandanten", "bestand-musterstadt")
 	admin.fill("/einrichtung/speicher").want(200, "Alles funktioniert", "Behälter des Mandanten schreibt", "Zweite Kopie: keine eingerichtet", "Der Speicher hält dieses Versprechen").wantNot("Meldung des Programms")
 	admin.fill("/einrichtung/speicher/weiter").want(200, "So ist das Archiv eingerichtet", "Eine weitere Person darf zustimmen")

@@ -51,6 +51,18 @@ func TestVisitorsOffice(t *testing.T) {
 	otto.fill(sheet+"/uebernahme").want(200, "Die neuen Fassungen sind in Kraft", "Neue Regel", "3 Jahre 6 Monate")
 	otto.get("/aussonderung/regeln.csv").want(200, "neu;1;Neue Regel")
 
+	// What begins later is not said to be in force, and a session that is over meanwhile
+	// keeps the file without showing it.
+	otto.get(sheet).file(sheet, "regeln.csv", rules+strings.ReplaceAll(row, "neu;;Neue", "spaeter;;Spätere")).want(200)
+	delete(otto.cookies, "__Host-bestand")
+	otto.fill(sheet+"/uebernahme").want(401, "bleiben erhalten")
+	otto.fill("/anmelden", "name", "otto", "kennwort", password).want(200, "Datei mit Regeln", "wird unverändert mitgesandt").wantNot("blatt</dt>")
+	otto.fill(sheet+"/uebernahme").want(200, "Die neuen Fassungen sind in Kraft", "Spätere Regel")
+	later := rule("9")
+	later[len(later)-1] = "2999-01-01"
+	otto.get("/aussonderung/regeln/spaeter/aenderung").fill(preview, later...).want(200)
+	otto.fill("/aussonderung/regeln", "applies", "new").want(200, "Die neue Fassung gilt ab ihrem Tag")
+
 	// Where the policy asks for it a second person has to agree.
 	c.do("PUT", "/v1/rules/policy", strings.NewReader(`{"approve_rules":true}`), "Content-Type", "application/json").want(t, 200)
 	olga.get(edit).fill(preview, rule("8")...).want(200, "muss eine zweite Person zustimmen")

@@ -171,7 +171,10 @@ func TestVisitorsDispose(t *testing.T) {
 
 	// Its class was taken out of the plan: the page says what to do, and that is enough.
 	const waits = "Der Nachweis kann noch nicht archiviert werden"
-	otto.want(200, waits, "nennt die Regel "+retention.CertificateRule).wantNot("Der Nachweis wird archiviert")
+	const toPlan = `href="/einrichtung/aktenplan"`
+	otto.want(200, waits, "nennt die Regel "+retention.CertificateRule).wantNot("Der Nachweis wird archiviert", toPlan)
+	otto.get("/einrichtung/aktenplan").want(403)
+	people.admin.get(at).want(200, waits, toPlan).get("/einrichtung/aktenplan").want(200)
 	c.do("POST", "/v1/classification", strings.NewReader(plan), "Content-Type", "text/csv").want(t, 201)
 	otto.get(at).want(200).wantNot(waits)
 	paula.get(at+"/nachweis").want(200, "Vernichtungsnachweis", gone, "otto", "paula", "Kreisarchiv", "30 Tage", "Eine Sperre hält sie fest").wantNot("Urlaub")

@@ -151,6 +151,16 @@ func (t *Tenant) Submission(ctx context.Context, id preservation.SubmissionID) (
 	return s, err
 }
 
+// StagedNames are the names of the first files of a submission, n at most.
+func (t *Tenant) StagedNames(ctx context.Context, id preservation.SubmissionID, n int) ([]string, error) {
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT f.name FROM submission_file f JOIN submission s ON s.id = f.submission WHERE s.tenant = $1 AND s.id = $2 ORDER BY f.n LIMIT $3`, string(t.id), string(id), n)
+	return collect(rows, err, func(row scanner) (string, error) {
+		var name []byte
+		err := row.Scan(&name)
+		return string(name), err
+	})
+}
+
 // SubmissionBySource returns the live or archived submission of a producer's
 // record, without files, or ErrNotFound.
 func (t *Tenant) SubmissionBySource(ctx context.Context, producer, recordID string) (Submission, error) {

@@ -53,6 +53,14 @@ func TestSubmissionIsKept(t *testing.T) {
 			!got.Received.Equal(s.Received) || len(got.Files) != 2 || got.Files[1] != s.Files[1] || got.Fingerprint != s.Fingerprint {
 			t.Errorf("got %+v", got)
 		}
+		for n, want := range []string{"[]", `["antrag.docx"]`, `["antrag.docx" "pl\xe4ne.tif"]`} {
+			if names, err := f.tenant.StagedNames(t.Context(), s.ID, n); err != nil || fmt.Sprintf("%q", names) != want {
+				t.Errorf("%d: %q %v", n, names, err)
+			}
+		}
+		if names, err := f.other.StagedNames(t.Context(), s.ID, 2); err != nil || len(names) != 0 {
+			t.Errorf("another tenant sees its files: %q %v", names, err)
+		}
 		if _, err := f.tenant.JobOf(t.Context(), "process", string(s.ID)); err != nil {
 			t.Error(err)
 		}

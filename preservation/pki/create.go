@@ -145,6 +145,9 @@ func issue(ca Identity, now time.Time, o Options, name string, use func(*x509.Ce
 	return Identity{Signer: key, Chain: []*x509.Certificate{cert, ca.Chain[0]}}, err
 }
 
+// SelfMade is the organisational unit of every certificate that is made here.
+const SelfMade = "self-made, not qualified"
+
 func template(now time.Time, years int, o Options, name string) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))
 	if err != nil {
@@ -154,7 +157,7 @@ func template(now time.Time, years int, o Options, name string) (*x509.Certifica
 		SerialNumber: serial.Add(serial, big.NewInt(1)),
 		Subject: pkix.Name{
 			Country: []string{"DE"}, Organization: []string{o.Organization},
-			OrganizationalUnit: []string{"self-made, not qualified"}, CommonName: name,
+			OrganizationalUnit: []string{SelfMade}, CommonName: name,
 		},
 		NotBefore: now.Add(-backdate).UTC(),
 		NotAfter:  now.AddDate(years, 0, 0).UTC(),

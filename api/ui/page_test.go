@@ -1,0 +1,181 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/api"
+	"bestand/preservation"
+	"bestand/retention"
+)
+
+// stranger is a visit of somebody who has not logged in, with the page that it gets.
+func stranger(t *testing.T, path string) (*visit, *httptest.ResponseRecorder) {
+	t.Helper()
+	u, err := New(Config{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	return u.visit(w, httptest.NewRequest(http.MethodGet, path, nil)), w
+}
+
+// says fails unless a page says some things and others not.
+func says(t *testing.T, page string, these, not []string) {
+	t.Helper()
+	for _, text := range these {
+		if !strings.Contains(page, text) {
+			t.Errorf("does not say %q:\n%s", text, page)
+		}
+	}
+	for _, text := range not {
+		if strings.Contains(page, text) {
+			t.Errorf("says %q:\n%s", text, page)
+		}
+	}
+}
+
+// TestGoing: of a record whose destruction has only begun nobody is told that it was
+// destroyed.
+func TestGoing(t *testing.T) {
+	stone := api.Tombstone{RecordID: "01jq2m9cfp2y8r0v6k3c5t7n4e", Class: "02.20"}
+	show := func() string {
+		v, w := stranger(t, "/akte/"+string(stone.RecordID))
+		v.fail(&refusal{status: http.StatusGone, code: "destroyed", problem: api.Problem{Tombstone: stone}})
+		if w.Code != http.StatusGone {
+			t.Errorf("status %d", w.Code)
+		}
+		return w.Body.String()
+	}
+	const begun, destroyed, day = "Die Vernichtung dieser Akte hat begonnen", "rechtmäßig vernichtet", "<dt class=\"kern-description-list-item__key\">Vernichtet"
+	says(t, show(), []string{begun, "noch aufgehalten werden", "02.20"}, []string{destroyed, "Nur dieser Nachweis bleibt", day, "Rechtsgrundlage", "value\"></dd>"})
+	stone.Destroyed, stone.LegalBasis = time.Date(2025, 5, 4, 10, 0, 0, 0, time.UTC), "SächsBG §117"
+	says(t, show(), []string{destroyed, "Nur dieser Nachweis bleibt", day, "04.05.2025", "SächsBG §117"}, []string{begun})
+}
+
+// TestPageOf: where a form has no page of its own, whoever logs in again is led to the
+// nearest one above it.
+func TestPageOf(t *testing.T) {
+	v, _ := stranger(t, "/")
+	for at, want := range map[string]string{
+		"/aussonderung/laeufe/01jq/antwort":           "/aussonderung/laeufe/01jq",
+		"/aussonderung/regeln/datei":                  "/aussonderung/regeln/datei",
+		"/aussonderung/regeln/a/fassung/2/zustimmung": "/aussonderung/regeln",
+		"/einrichtung/aktenplan":                      "/einrichtung/aktenplan",
+		"/uebernahme/neu":                             "/uebernahme/neu",
+		"/uebernahme/01jq/wiederholung":               "/uebernahme/01jq",
+		"/abmelden":                                   "/",
+		"/":                                           "/",
+	} {
+		if got := v.ui.pageOf(at); got != want {
+			t.Errorf("%s: %s, want %s", at, got, want)
+		}
+	}
+}
+
+// TestKept: what people typed is shown before it is sent; what a form only carries is
+// sent without being read to them.
+func TestKept(t *testing.T) {
+	v, w := stranger(t, "/anmelden")
+	sheet := strings.Repeat("QmFzaXM", 1000)
+	if err := v.resume(loginView{Next: "/aussonderung/regeln/datei/uebernahme", Kept: []keptField{{"blatt", sheet}, {"reason", "lange getippt"}, {"weiter", "/irgendwo"}}}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{">lange getippt</dd>", "Datei mit Regeln", "wird unverändert mitgesandt", `<input type="hidden" name="blatt" value="` + sheet + `">`, `name="weiter" value="/irgendwo"`},
+		[]string{">" + sheet, ">/irgendwo<", ">blatt<", ">weiter<"})
+}
+
+// TestRulesNotice: rules from a file are said to be in force when they are.
+func TestRulesNotice(t *testing.T) {
+	v, _ := stranger(t, "/")
+	now := retention.Rule{ApprovedBy: "otto", ValidFrom: v.today()}
+	later, draft := now, now
+	later.ValidFrom, draft.ApprovedBy = v.today().AddDays(1), ""
+	for _, c := range []struct {
+		made []retention.Rule
+		want string
+	}{
+		{nil, "rules-same"}, {[]retention.Rule{now}, "rules-saved"}, {[]retention.Rule{{ApprovedBy: "otto"}}, "rules-saved"},
+		{[]retention.Rule{now, later}, "rules-later"}, {[]retention.Rule{draft, draft}, "rules-proposed"},
+	} {
+		got := v.rulesNotice(c.made)
+		if got != c.want || v.lang.t("notice."+got) == "notice."+got {
+			t.Errorf("%+v: %s, want %s", c.made, got, c.want)
+		}
+	}
+}
+
+// TestWrongFile: a page names the first faults of a file and how many more there are, and
+// what each is about.
+func TestWrongFile(t *testing.T) {
+	many := &refusal{status: http.StatusUnprocessableEntity, code: "invalid"}
+	for i := range wrongShown + 3 {
+		many.problem.Errors = append(many.problem.Errors, api.FieldError{Field: fmt.Sprintf("line %d", i+2), Code: "duplicate", Detail: "is there twice"})
+	}
+	last, over := fmt.Sprintf("Zeile %d:", wrongShown+1), fmt.Sprintf("Zeile %d:", wrongShown+2)
+	unreadable := &refusal{status: http.StatusBadRequest, code: "malformed", problem: api.Problem{Detail: "the container is no ZIP that can be read"}}
+	for _, c := range []struct {
+		err        error
+		these, not []string
+	}{
+		{many, []string{"Zeile 2:", last, "und 3 weitere Fehler"}, []string{over}},
+		{&refusal{status: many.status, problem: api.Problem{Errors: many.problem.Errors[:wrongShown+1]}}, []string{last, "und 1 weiterer Fehler"}, []string{over}},
+		{&refusal{status: many.status, problem: api.Problem{Errors: many.problem.Errors[:wrongShown]}}, []string{last}, []string{"weitere Fehler", "weiterer Fehler"}},
+		{unreadable, []string{"<li>Die Datei: ist nicht zu lesen"}, nil},
+		{&refusal{status: http.StatusConflict, code: "conflict"}, []string{"<li>Jemand anderes hat"}, nil},
+	} {
+		v, w := stranger(t, "/aussonderung/regeln/datei")
+		if err := v.refusedRules(c.err); err != nil {
+			t.Fatal(err)
+		}
+		says(t, w.Body.String(), c.these, c.not)
+	}
+	v, _ := stranger(t, "/")
+	if err := v.refusedRules(errNotFound); !errors.Is(err, errNotFound) {
+		t.Errorf("no fault of the file: %v", err)
+	}
+	if got := languages[1].wrong([]api.FieldError{{Field: "file", Code: "malformed", Detail: unreadable.problem.Detail}, {Field: "file", Code: "empty"}}); got.Shown[0].Text != unreadable.problem.Detail || got.Shown[1].Text == "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestRunWrong: what is wrong with an answer of the archive is said although the run takes
+// none any more.
+func TestRunWrong(t *testing.T) {
+	v, w := stranger(t, "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4e")
+	p := runView{DisposalRun: api.DisposalRun{ID: "01jq2m9cfp2y8r0v6k3c5t7n4e", Status: "approved"}, View: "all", Wrong: []api.FieldError{{Field: "line 3", Code: "malformed"}}}
+	if err := v.showRun(http.StatusUnprocessableEntity, p); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Diese Antwort passt nicht", "<li>Zeile 3: ist nicht zu lesen"}, nil)
+}
+
+// TestSubmissionTitle: a submission is called by its title while it is processed, and its
+// page names the files.
+func TestSubmissionTitle(t *testing.T) {
+	id := preservation.SubmissionID("01jq2m9cfp2y8r0v6k3c5t7n4e")
+	files := make([]string, filesNamed+1)
+	for i := range files {
+		files[i] = fmt.Sprintf("anlage-%d.pdf", i+1)
+	}
+	for _, c := range []struct {
+		sub        api.Submission
+		these, not []string
+	}{
+		{api.Submission{ID: id, ProducerRecordID: "01jq2m9cfp2y8r0v6k3c5t7n4f", Title: "Kleingarten Süd", Files: files[:2]}, []string{"Übernahme Kleingarten Süd</h1>", ">anlage-1.pdf, anlage-2.pdf</dd>"}, nil},
+		{api.Submission{ID: id, ProducerRecordID: "eingang/rechnung.pdf"}, []string{"Übernahme rechnung.pdf</h1>"}, []string{"Dateien</dt>"}},
+		{api.Submission{ID: id, Files: files}, []string{"Übernahme " + string(id) + "</h1>", "anlage-10.pdf …</dd>"}, []string{"anlage-11.pdf"}},
+	} {
+		v, w := stranger(t, "/uebernahme/"+string(id))
+		if err := v.showSubmission(submissionView{Submission: c.sub}); err != nil {
+			t.Fatal(err)
+		}
+		says(t, w.Body.String(), c.these, c.not)
+	}
+}
