@@ -229,6 +229,8 @@ func (p *Provider) redeem(ctx context.Context, a Attempt, answer url.Values, red
 	tokens, err := p.oauth(e, redirect).Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(a.Verifier))
 	var said *oauth2.RetrieveError
 	switch {
+	case errors.As(err, &said) && said.Response.StatusCode == http.StatusUnauthorized: // RFC 6749 §5.2
+		return Person{}, &Refused{ReasonToken, fmt.Errorf("the provider does not accept the client ID with its secret: %d %.100q", said.Response.StatusCode, said.ErrorCode)}
 	case errors.As(err, &said) && said.Response.StatusCode < 500:
 		return Person{}, &Refused{ReasonToken, fmt.Errorf("the provider gives no token: %d %.100q", said.Response.StatusCode, said.ErrorCode)}
 	case err != nil:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -83,5 +84,31 @@ func TestUsed(t *testing.T) {
 	now = now.Add(LoginTime + time.Second)
 	if !p.first("other") || len(p.used) != 1 {
 		t.Errorf("%d states are remembered longer than they are good", len(p.used))
+	}
+}
+
+// TestSecret: who reads the log learns that it is the client's secret that is wrong.
+func TestSecret(t *testing.T) {
+	mux := http.NewServeMux()
+	at := httptest.NewServer(mux)
+	defer at.Close()
+	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"issuer":%[1]q,"authorization_endpoint":"%[2]s/a","token_endpoint":"%[2]s/t","jwks_uri":"%[2]s/k"}`, at.URL, at.URL)
+	})
+	mux.HandleFunc("/t", func(w http.ResponseWriter, _ *http.Request) { // as Keycloak 25 answers
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, `{"error":"unauthorized_client","error_description":"Invalid client or Invalid client credentials"}`)
+	})
+	p := New(Config{Issuer: at.URL, ClientID: "c", Secret: "wrong", Now: time.Now})
+	a, _, err := p.Begin(t.Context(), at.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Redeem(t.Context(), a, url.Values{"state": {a.State}, "code": {"c"}}, at.URL)
+	var no *Refused
+	if !errors.As(err, &no) || no.Reason != ReasonToken || !strings.Contains(no.Err.Error(), "client ID with its secret: 401 \"unauthorized_client\"") {
+		t.Errorf("%v", err)
 	}
 }
