@@ -38,7 +38,7 @@ func (s *server) CreateUser(ctx context.Context, request CreateUserRequestObject
 	}
 	made, err := s.tenant(ctx).CreateUser(ctx, catalog.User{Name: b.Name, Label: b.Label, Roles: names(b.Roles), Password: hash, MustChange: true}, principal(ctx).Actor)
 	if errors.Is(err, catalog.ErrConflict) {
-		return nil, conflict.because("there is a user %s already", b.Name)
+		return nil, conflict.in(fieldError("name", "taken", "there is a user of this name already: choose another"))
 	}
 	if err != nil {
 		return nil, err

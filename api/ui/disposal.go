@@ -102,7 +102,12 @@ func setHold(v *visit) error {
 		body["review"] = p.Values["review"]
 	}
 	err := v.post("/v1/holds", body, nil)
-	if p.Fields = faults(err); p.Fields != nil {
+	if fields := faults(err); fields != nil {
+		p.Fields = map[string]api.FieldError{}
+		for at, f := range fields { // such as scope.records[0]
+			name, _, _ := strings.Cut(strings.TrimPrefix(at, "scope."), "[")
+			p.Fields[name] = f
+		}
 		return v.showHolds(p)
 	}
 	if err != nil {
@@ -114,7 +119,12 @@ func setHold(v *visit) error {
 func releaseHold(v *visit) error {
 	err := v.post(joinPath("/v1/holds/", v.r.PathValue("id"), "/release"), api.Reason{Reason: v.r.PostForm.Get("reason")}, nil)
 	if fields := faults(err); fields != nil {
-		return v.showHolds(holdsView{Fields: map[string]api.FieldError{"release-" + v.r.PathValue("id"): {Code: "required"}}})
+		if f, missing := fields["reason"]; missing {
+			fields = map[string]api.FieldError{"release-" + v.r.PathValue("id"): f}
+		} else {
+			fields = map[string]api.FieldError{"": {Code: "hold-released"}} // by somebody else meanwhile
+		}
+		return v.showHolds(holdsView{Fields: fields})
 	}
 	if err != nil {
 		return err

@@ -203,6 +203,7 @@ func (v *visit) admit(a attempt, who oidc.Person) error {
 		return v.show("entered", v.lang.t("entered.title"), p)
 	}
 	v.ui.Log.InfoContext(ctx, "login refused", slog.String("tenant", string(tenant)), slog.String("reason", reason), slog.String("user", u.ID))
+	p.Leave = v.ui.Provider.LogoutURL(ctx, who.IDToken, v.base()+"/anmelden")
 	u.Issuer, u.Subject = who.Issuer, who.Subject
 	if err := v.auditRefusal(string(tenant), u, reason); err != nil {
 		return err

@@ -96,13 +96,17 @@ func (v *visit) enter() error {
 	if err != nil {
 		return err
 	}
-	who := v.session.User
-	v.csrf = csrfToken(c.Value)
-	v.who = auth.Principal{Tenant: who.Tenant, Actor: who.Name, Installation: who.Installation, Token: "session " + v.session.ID, Session: true}
-	for _, r := range who.Roles {
-		v.who.Roles = append(v.who.Roles, auth.Role(r))
-	}
+	v.csrf, v.who = csrfToken(c.Value), principal(v.session)
 	return nil
+}
+
+// principal is who acts in a session.
+func principal(s catalog.Session) auth.Principal {
+	p := auth.Principal{Tenant: s.User.Tenant, Actor: s.User.Name, Installation: s.User.Installation, Token: "session " + s.ID, Session: true}
+	for _, r := range s.User.Roles {
+		p.Roles = append(p.Roles, auth.Role(r))
+	}
+	return p
 }
 
 // csrfToken is what forms of a session carry: nobody else can make it.
@@ -167,7 +171,13 @@ func (v *visit) askToLogIn() error {
 		return nil
 	}
 	p := loginView{Next: v.r.URL.Path}
-	if strings.HasPrefix(v.r.Header.Get("Content-Type"), "multipart/") {
+	if v.r.Pattern == uploadPattern {
+		values, err := v.abandonedUpload()
+		if err != nil {
+			return err
+		}
+		p.Problem, p.Kept = "login.files-lost", kept(values)
+	} else if strings.HasPrefix(v.r.Header.Get("Content-Type"), "multipart/") {
 		p.Problem = "login.files-lost"
 	} else if err := v.parseForm(); err != nil {
 		return err
@@ -203,6 +213,7 @@ type loginView struct {
 	Choose   []catalog.TenantInfo // the person has roles in several and says in which
 	Claim    string               // that tells the roles, with the values that it had
 	Values   []string
+	Leave    string // where the session at the provider ends, for who needs another account there
 }
 
 type keptField struct{ Name, Value string }
@@ -297,7 +308,11 @@ func login(v *visit) error {
 			}
 		}
 	}
-	if v.session.Hash != "" && form.Has("angemeldet") { // in another window, by the OpenID provider
+	if form.Has("angemeldet") { // in another window, by the OpenID provider
+		if v.session.Hash == "" {
+			p.Problem = "login.provider-not-yet"
+			return v.showLogin(http.StatusUnauthorized, p)
+		}
 		return v.resume(p)
 	}
 	addr := v.ui.API.ClientAddr(v.r)
@@ -362,6 +377,8 @@ func (v *visit) begin(t *catalog.Tenant, u catalog.User, idToken string) error {
 // sent.
 func (v *visit) resume(p loginView) error {
 	switch {
+	case len(p.Kept) > 0 && p.Next == uploadPath:
+		return v.resumeUpload(p)
 	case len(p.Kept) > 0 && p.Next != "":
 		return v.show("kept", v.lang.t("kept.title"), p)
 	case p.Next != "":

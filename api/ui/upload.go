@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,10 @@ import (
 
 // uploadPattern is the one form that comes with files: they are passed on while they
 // arrive.
-const uploadPattern = "POST /uebernahme/neu"
+const (
+	uploadPath    = "/uebernahme/neu"
+	uploadPattern = "POST " + uploadPath
+)
 
 // uploadView is the form to hand a record over by hand.
 type uploadView struct {
@@ -111,6 +115,38 @@ func upload(v *visit) error {
 		return err
 	}
 	return v.redirect(joinPath("/uebernahme/", string(taken.ID)), "handed-over")
+}
+
+// abandonedUpload returns what was typed into the form of somebody whose session is
+// over. The files are not read.
+func (v *visit) abandonedUpload() (url.Values, error) {
+	in, err := v.r.MultipartReader()
+	if err != nil {
+		return nil, &refusal{status: http.StatusUnsupportedMediaType, code: "malformed"}
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, formBytes)
+	values, _, err := fieldsBefore(in)
+	if err != nil {
+		return nil, err
+	}
+	form := url.Values{}
+	for name, value := range values {
+		form.Set(name, value)
+	}
+	return form, nil
+}
+
+// resumeUpload shows the form again as it was typed, but for the files.
+func (v *visit) resumeUpload(p loginView) error {
+	v.who = principal(v.session) // which has only begun
+	if !v.may("POST /v1/submissions") {
+		return &refusal{status: http.StatusForbidden, code: "forbidden"}
+	}
+	again := uploadView{Values: map[string]string{}, Fields: map[string]api.FieldError{"file": {Field: "file", Code: "required"}}}
+	for _, f := range p.Kept {
+		again.Values[f.Name] = f.Value
+	}
+	return v.showUpload(http.StatusOK, again)
 }
 
 // uploadFaults are what is wrong with the fields, and with the files as a whole.

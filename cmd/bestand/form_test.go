@@ -112,3 +112,25 @@ func TestForeign(t *testing.T) {
 		v.get("/anmelden").fill("/anmelden", "name", "admin", "kennwort", password, "mandant", said).want(status)
 	}
 }
+
+// TestFormLate sends forms of pages that are no longer true, or never were: it is told
+// in words, and leads to the field.
+func TestFormLate(t *testing.T) {
+	in := install(t).serve(t)
+	admin, _ := in.people(t)
+	const holds, people = "/aussonderung/sperren", "/verwaltung/benutzer"
+
+	admin.get(holds).fill(holds, "records", "06h0dtc6tjnrrs41zrs856tkx8", "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(200, `href="#f-records"`, "Akten: gibt es nicht", ">Klage<")
+	admin.get(holds).fill(holds, "classes", "63.10", "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(200, "Die Sperre ist gesetzt")
+	release := regexp.MustCompile(`action="(/aussonderung/sperren/[^/]+/aufhebung)"`).FindStringSubmatch(admin.page)[1]
+	late := &visitor{TB: t, url: in.url, cookies: map[string]string{"__Host-bestand": admin.cookies["__Host-bestand"]}}
+	late.get(holds).want(200)
+	admin.fill(release, "reason", "").want(200, "fehlt")
+	admin.fill(release, "reason", "Urteil").want(200, "Die Sperre ist aufgehoben")
+	if late.fill(release, "reason", "Vergleich").want(200, "Diese Sperre ist inzwischen aufgehoben"); strings.Contains(late.page, "fehlt") {
+		t.Error("a reason that was given is said to be missing")
+	}
+
+	admin.get("/verwaltung").fill(people, "name", "anna", "label", "Anna", "roles", "reader").want(200, "nur jetzt gezeigt")
+	admin.get("/verwaltung").fill(people, "name", "anna", "label", "Anna Zwei", "roles", "reader").want(422, `href="#f-name"`, "ist schon vergeben", `value="Anna Zwei"`)
+}

@@ -176,7 +176,7 @@ func TestProvider(t *testing.T) {
 		visit(t, in.url).logInAt(p, begin).entered().get("/uebernahme/neu").want(403)
 		old.get("/uebernahme/neu").want(403) // the other browser's session has them no more
 		p.as("s-rolf", "rolf", "Kantine <b>")
-		visit(t, in.url).logInAt(p, begin).want(403, "hat im Archiv aber keine Rolle", "realm_access.roles", "Kantine &lt;b&gt;")
+		visit(t, in.url).logInAt(p, begin).want(403, "hat im Archiv aber keine Rolle", "realm_access.roles", "Kantine &lt;b&gt;", "ein anderes Konto", "/logout?client_id=")
 		old.get("/suche").want(200, "Benutzername") // nor is there a session any more
 		p.as("s-rolf", "rolf")
 		visit(t, in.url).logInAt(p, begin).want(403, "keine Gruppe")
@@ -255,9 +255,17 @@ func TestProvider(t *testing.T) {
 		if kept.Get("behalten.authority") != "lange getippt" || kept.Get("angemeldet") == "" {
 			t.Fatalf("not kept: %v", kept)
 		}
-		v.send("POST", "/anmelden", "application/x-www-form-urlencoded", strings.NewReader(kept.Encode())).want(401, "lange getippt") // too early
-		v.logInAt(p, begin).entered()                                                                                                 // in the other window
+		v.send("POST", "/anmelden", "application/x-www-form-urlencoded", strings.NewReader(kept.Encode())).want(401, "noch nicht angemeldet", "lange getippt") // too early
+		v.logInAt(p, begin).entered()                                                                                                                          // in the other window
 		v.send("POST", "/anmelden", "application/x-www-form-urlencoded", strings.NewReader(kept.Encode())).want(200, "Ihre Eingaben sind noch da", "lange getippt")
+
+		form = v.get("/uebernahme/neu").form("/uebernahme/neu")
+		delete(v.cookies, "__Host-bestand")
+		v.upload(form, map[string]string{"title": "lange getippt", "class": "63.10 Bauanträge"}, "a.txt").want(401, "Dateien können nicht behalten werden", `target="_blank"`)
+		kept = v.form("/anmelden")
+		v.logInAt(p, begin).entered()
+		v.send("POST", "/anmelden", "application/x-www-form-urlencoded", strings.NewReader(kept.Encode())).want(200, "Dateien: fehlt", `value="lange getippt"`, `value="63.10 Bauanträge"`)
+		v.upload(v.form("/uebernahme/neu"), map[string]string{"title": "lange getippt", "class": "63.10 Bauanträge", "producer": "hand", "producer_record_id": "spaet-1"}, "a.txt").want(200, "Übergeben.")
 	})
 
 	t.Run("audit", func(t *testing.T) {

@@ -14,7 +14,7 @@ func TestSavedSearchPages(t *testing.T) {
 	_, add := in.people(t)
 	archivist, reader := add("anna", "archivist"), add("rosa", "reader")
 	archivist.get("/suche?q=Kleingarten&kind=file").fill("/suche/gemerkt", "name", "<i>Gärten</i>").want(200, "Die Suche ist gemerkt", "&lt;i&gt;Gärten&lt;/i&gt;")
-	archivist.fill("/suche/gemerkt", "name", "<i>Gärten</i>").want(422, "hat schon eine andere", `value="&lt;i&gt;Gärten`)
+	archivist.fill("/suche/gemerkt", "name", "<i>Gärten</i>").want(422, "ist schon vergeben", `value="&lt;i&gt;Gärten`)
 	saved := regexp.MustCompile(`href="/suche\?([^"]*)">&lt;i&gt;Gärten`).FindStringSubmatch(archivist.get("/").want(200, "Gemerkte Suchen").page)
 	if saved == nil {
 		t.Fatalf("the start page does not lead to the search:\n%s", archivist.page)
