@@ -87,7 +87,7 @@ func some(value string) []string {
 func (s *server) DecideDisposal(ctx context.Context, request DecideDisposalRequestObject) (DecideDisposalResponseObject, error) {
 	var decisions []retention.Appraisal
 	for _, d := range request.Body.Decisions {
-		decisions = append(decisions, retention.Appraisal{Scope: d.Scope, Decision: d.Decision, Until: d.Until, Note: d.Note})
+		decisions = append(decisions, retention.Appraisal{Scope: d.Scope, Decision: d.Decision, Until: d.Until, Note: d.Note, Seen: request.Body.Revision})
 	}
 	r, err := s.config.Officer.DecideRun(ctx, s.tenant(ctx), request.ID, decisions, principal(ctx).Actor)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *server) OfferDisposal(ctx context.Context, request OfferDisposalRequest
 func (s *server) AnswerDisposal(ctx context.Context, request AnswerDisposalRequestObject) (AnswerDisposalResponseObject, error) {
 	var answers []retention.Appraisal
 	for _, a := range request.Body.Answers {
-		answers = append(answers, retention.Appraisal{Scope: a.Scope, Decision: a.Answer, Note: a.Note})
+		answers = append(answers, retention.Appraisal{Scope: a.Scope, Decision: a.Answer, Note: a.Note, Seen: request.Body.Revision})
 	}
 	r, err := s.config.Officer.AnswerRun(ctx, s.tenant(ctx), request.ID, answers, principal(ctx).Actor)
 	if err != nil {

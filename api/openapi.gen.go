@@ -537,6 +537,9 @@ type DisposalAnswer struct {
 // DisposalAnswers defines model for DisposalAnswers.
 type DisposalAnswers struct {
 	Answers []DisposalAnswer `json:"answers" validate:"required,min=1,max=100000,dive"`
+
+	// Revision As for decisions.
+	Revision int `json:"revision,omitempty,omitzero" validate:"omitempty,min=1"`
 }
 
 // DisposalApproval defines model for DisposalApproval.
@@ -564,6 +567,9 @@ type DisposalDecision struct {
 // DisposalDecisions defines model for DisposalDecisions.
 type DisposalDecisions struct {
 	Decisions []DisposalDecision `json:"decisions" validate:"required,min=1,max=100000,dive"`
+
+	// Revision The one that was looked at: what somebody else decided about the same records since is not taken back, but told (409).
+	Revision int `json:"revision,omitempty,omitzero" validate:"omitempty,min=1"`
 }
 
 // DisposalExecution defines model for DisposalExecution.

@@ -2,8 +2,10 @@ package retention
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -18,11 +20,12 @@ type Appraisal struct {
 	Decision string            `json:"decision" validate:"required,oneof=A B V K none"`
 	Until    preservation.Date `json:"until,omitzero"`
 	Note     string            `json:"note,omitempty" validate:"max=2000"`
+	Seen     int               `json:"-"` // revision of the run that was looked at; 0: any
 }
 
 // DecideRun assesses records of a run. ErrConflict once it is approved: the approval
-// has to be withdrawn first. What the archive has claimed (A) cannot be decided
-// otherwise.
+// has to be withdrawn first, and where somebody else has decided since what was Seen.
+// What the archive has claimed (A) cannot be decided otherwise.
 func (o *Officer) DecideRun(ctx context.Context, t *catalog.Tenant, id string, decisions []Appraisal, actor string) (Run, error) {
 	policy, err := o.policy(ctx, t)
 	if err != nil {
@@ -77,6 +80,9 @@ func (o *Officer) appraise(ctx context.Context, t *catalog.Tenant, id, actor, ac
 		for i, d := range decisions {
 			scope, err := e.scope(ctx, among, d.Scope, fmt.Sprintf("%s[%d].scope", list, i))
 			if err != nil {
+				return err
+			}
+			if err := e.unchanged(ctx, r, d.Seen, scope); err != nil {
 				return err
 			}
 			if act == actDecided && d.Decision == string(Archive) {
@@ -232,6 +238,40 @@ func (o *Officer) OfferRun(ctx context.Context, t *catalog.Tenant, id string, f 
 		}
 		return e.enter(ctx, r, Entry{Act: actOffered, Offer: &f})
 	})
+}
+
+// unchanged refuses what would take back what somebody else decided about the same records
+// since a revision of the run, that was looked at; 0 asks for nothing.
+func (e *edit) unchanged(ctx context.Context, r *Run, seen int, scope Scope) error {
+	for seen > 0 {
+		entries, err := e.v.Versions(ctx, KindRun, r.ID, seen, 100)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for _, d := range entries {
+			var n Entry
+			if err := json.Unmarshal(d.Body, &n); err != nil {
+				return fmt.Errorf("revision %d: %w", d.Version, err)
+			}
+			if (n.Act == actDecided || n.Act == actAnswered) && !strings.EqualFold(d.Actor, e.actor) && n.Scope.meets(scope) {
+				return fmt.Errorf("%s decided about the same records in revision %d, later than revision %d: look at it again: %w", d.Actor, d.Version, seen, catalog.ErrConflict)
+			}
+			seen = d.Version
+		}
+	}
+	return nil
+}
+
+// meets reports whether two scopes may have a record in common.
+func (s *Scope) meets(other Scope) bool {
+	if len(s.Records) == 0 || len(other.Records) == 0 || len(s.Classes) > 0 || len(other.Classes) > 0 || s.All || other.All {
+		return true
+	}
+	of := map[preservation.RecordID]bool{}
+	for _, id := range s.Records {
+		of[id] = true
+	}
+	return slices.ContainsFunc(other.Records, func(id preservation.RecordID) bool { return of[id] })
 }
 
 // AnswerRun notes what the archive answered: A and V become the decision, and B, that it

@@ -101,16 +101,20 @@ func decideRun(v *visit) error {
 	if len(wrong) > 0 {
 		return v.refusedRun(wrong)
 	}
-	one := map[string]any{"scope": scope, "note": form["note"]}
+	one, body := map[string]any{"scope": scope, "note": form["note"]}, map[string]any{}
+	if seen, err := strconv.Atoi(form["revision"]); err == nil && seen > 0 {
+		body["revision"] = seen
+	}
 	if form["by"] == "archive" {
-		one["answer"] = form["decision"]
-		return v.act("answers", map[string]any{"answers": []any{one}}, "run-answered")
+		one["answer"], body["answers"] = form["decision"], []any{one}
+		return v.act("answers", body, "run-answered")
 	}
 	one["decision"] = form["decision"]
 	if form["until"] != "" {
 		one["until"] = form["until"]
 	}
-	return v.act("decisions", map[string]any{"decisions": []any{one}}, "run-assessed")
+	body["decisions"] = []any{one}
+	return v.act("decisions", body, "run-assessed")
 }
 
 func offerRun(v *visit) error {

@@ -104,8 +104,14 @@ func TestVisitorsDispose(t *testing.T) {
 	otto.fill(decide, "scope", "marked", "decision", "V").want(422, "keine Akte ist markiert", `href="#f-scope"`)
 	otto.fill(decide, "scope", "all", "note", "bleibt stehen").want(422, "Bewertung: fehlt", "bleibt stehen")
 	otto.fill(decide, "scope", "marked", "akte", kept, "decision", "K", "until", "2099-12-31").want(422, "Begründung: fehlt", `id="a-`+kept+`" name="akte" value="`+kept+`" checked`)
+	colleague := people.add(t, "olga", "records_officer")
+	overtaken := colleague.get(at).want(200).form(decide)
 	otto.fill(decide, "scope", "class", "class", leave, "decision", "V", "note", "ohne Wert").want(200, "Die Bewertung ist eingetragen", "V – vernichten", "5 Akten zur Vernichtung sind dem Archiv noch anzubieten")
 	otto.fill(decide, "scope", "marked", "akte", kept, "akte", extra, "decision", "K", "until", "2099-12-31", "note", "Klage angekündigt").want(200, "K – länger behalten bis 31.12.2099")
+	for name, value := range map[string]string{"scope": "all", "decision": "A", "note": "anders gesehen"} {
+		overtaken.Set(name, value)
+	}
+	colleague.send("POST", decide, "application/x-www-form-urlencoded", strings.NewReader(overtaken.Encode())).want(422, "Die Liste hat sich geändert", "anders gesehen")
 	otto.get(at+"?ansicht=keep").want(200, "vier", "fuenf").wantNot("Urlaub eins")
 
 	// The offer runs for six months, which are over here.
