@@ -207,7 +207,16 @@ func away(err error) string {
 	if errors.As(err, &o) {
 		part = string(o.Part)
 	}
-	return part + " is not available now: try again later. A delivery that was taken in all the same is recognised when it is sent again"
+	return part + " is not available now: try again later"
+}
+
+// recognised is what a sender wants to know besides when a delivery got no answer.
+const recognised = ". A delivery that was taken in all the same is recognised when it is sent again"
+
+// delivers reports whether a request hands files over.
+func delivers(r *http.Request) bool {
+	return r.Method == http.MethodPost && (r.URL.Path == "/v1/submissions" ||
+		strings.HasPrefix(r.URL.Path, "/v1/records/") && strings.HasSuffix(r.URL.Path, "/versions"))
 }
 
 // roomless reports whether the disk of the archive is full.
@@ -236,6 +245,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	if p.Status >= 500 && ctx.Err() != nil { // whatever was broken off was broken off by the client
 		p = problemOf(malformed.because("the connection ended before the answer"))
+	}
+	if p.Detail == away(err) && delivers(r) {
+		p.Detail += recognised
 	}
 	p.Instance = "urn:request:" + requestID(ctx)
 	if p.Status >= 500 {
