@@ -72,8 +72,10 @@ func evidenceCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	if err := json.NewDecoder(answer).Decode(&a); err != nil {
 		return err
 	}
+	ready := false
 	for _, d := range a.Items {
 		fmt.Fprintln(stdout, renewal(d))
+		ready = ready || d.Waits == ""
 		if d.Waits != "" {
 			fmt.Fprintln(stdout, "  it waits:", d.Waits)
 		}
@@ -81,6 +83,8 @@ func evidenceCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	switch {
 	case len(a.Items) == 0:
 		fmt.Fprintln(stdout, "nothing has to be renewed")
+	case args[0] == "renew" && !ready:
+		fmt.Fprintln(stdout, "nothing can be renewed now; the archive does it as soon as it can")
 	case args[0] == "renew":
 		fmt.Fprintln(stdout, "the archive does it now; bestand evidence due tells how far it is")
 	}

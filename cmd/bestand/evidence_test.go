@@ -252,6 +252,9 @@ func TestHashTreeRenewal(t *testing.T) {
 	if said := evidenceOf("due"); !strings.Contains(said, "under SHA-512") || !strings.Contains(said, "it waits: the time-stamping authority") {
 		t.Error(said)
 	}
+	if said := evidenceOf("renew"); !strings.Contains(said, "nothing can be renewed now") || strings.Contains(said, "does it now") {
+		t.Error(said)
+	}
 	proved := func() {
 		t.Helper()
 		admin := in.admin(t)
