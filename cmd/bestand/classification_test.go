@@ -177,6 +177,12 @@ func TestReportsAndSchedules(t *testing.T) {
 	if data, err := os.ReadFile(sheet); err != nil || !strings.Contains(string(data), ";'=Gericht;Klage;") || !strings.HasSuffix(string(data), ";"+today+";ja;1;1\r\n") {
 		t.Errorf("%s, %v", data, err)
 	}
+	named := filepath.Join(t.TempDir(), "holds.json") // its name says its form
+	command(0, "report", "holds", named)
+	if data, err := os.ReadFile(named); err != nil || !json.Valid(data) {
+		t.Errorf("%s, %v", data, err)
+	}
+	command(2, "report", "holds", named+".pdf")
 	if out := string(admin.get("/metrics").want(t, 200).body); !strings.Contains(out, `bestand_holds_past_review{tenant="musterstadt"} 1`) {
 		t.Error("no metric of holds past review")
 	}

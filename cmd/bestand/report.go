@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // reports are those that a running archive makes.
@@ -21,7 +23,7 @@ func reportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	fs := flags("report "+args[0], stderr)
 	r := remoteFlags(fs)
-	form := fs.String("format", "csv", "`form`: csv or json")
+	form := fs.String("format", "", "`form`: csv or json; csv unless the file's name says otherwise")
 	years := 30
 	if args[0] == "due" {
 		fs.IntVar(&years, "years", years, "how many `years` after this one")
@@ -31,6 +33,9 @@ func reportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	if err := r.open(fs); err != nil {
 		return err
+	}
+	if *form == "" {
+		*form = map[string]string{".json": "json", ".csv": "csv", "": "csv"}[strings.ToLower(filepath.Ext(fs.Arg(0)))]
 	}
 	if fs.NArg() > 1 || *form != "csv" && *form != "json" {
 		fs.Usage()
