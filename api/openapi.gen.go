@@ -979,6 +979,9 @@ type OwnTenant struct {
 	ID      TenantID  `json:"id"`
 	Name    string    `json:"name"`
 
+	// Settings The choices of one tenant; what is left out is as the installation has it.
+	Settings TenantSettings `json:"settings"`
+
 	// Setup The step of the guided set-up that comes next; done or skipped when it has ended.
 	Setup SetupStep `json:"setup"`
 }
@@ -1498,6 +1501,21 @@ type TenantRequest struct {
 	Admin string   `json:"admin" validate:"required,filled,max=200,text"`
 	ID    TenantID `json:"id" validate:"required,tenant"`
 	Name  string   `json:"name" validate:"required,filled,max=200,text"`
+}
+
+// TenantSettings The choices of one tenant; what is left out is as the installation has it.
+type TenantSettings struct {
+	// NoRendition A record with a file that cannot be converted: archive (default) keeps the original and says so, quarantine waits for a person.
+	NoRendition string `json:"no_rendition,omitempty,omitzero" validate:"omitempty,oneof=archive quarantine"`
+
+	// ReceiptAfter When a receipt lets the source be deleted: stored, or replicated once the second copy was read back, which is the default where there is one.
+	ReceiptAfter string `json:"receipt_after,omitempty,omitzero" validate:"omitempty,oneof=stored replicated"`
+
+	// Seal Level of the seals, CAdES and PAdES; PDF files alone reach B-LT (default).
+	Seal string `json:"seal,omitempty,omitzero" validate:"omitempty,oneof=B-B B-T B-LT"`
+
+	// Zone Time zone of schedules and retention (IANA); Europe/Berlin by default.
+	Zone string `json:"zone,omitempty,omitzero" validate:"omitempty,max=64,timezone"`
 }
 
 // Token defines model for Token.
@@ -2041,6 +2059,9 @@ type ReleaseSubmissionJSONRequestBody = Reason
 // RenameTenantJSONRequestBody defines body for RenameTenant for application/json ContentType.
 type RenameTenantJSONRequestBody = TenantNameRequest
 
+// SetTenantSettingsJSONRequestBody defines body for SetTenantSettings for application/json ContentType.
+type SetTenantSettingsJSONRequestBody = TenantSettings
+
 // SetSetupJSONRequestBody defines body for SetSetup for application/json ContentType.
 type SetSetupJSONRequestBody = SetupRequest
 
@@ -2319,6 +2340,9 @@ type ServerInterface interface {
 	// RenameTenant Change the name by which people know this tenant. Its identifier, and what is stored already, stay.
 	// (POST /v1/tenant/rename)
 	RenameTenant(w http.ResponseWriter, r *http.Request)
+	// SetTenantSettings Choose how this tenant's records are treated from now on. What is left out is as the installation has it; what is stored already stays.
+	// (POST /v1/tenant/settings)
+	SetTenantSettings(w http.ResponseWriter, r *http.Request)
 	// SetSetup Note which step of the guided set-up comes next, or that it is done or not wanted.
 	// (POST /v1/tenant/setup)
 	SetSetup(w http.ResponseWriter, r *http.Request)
@@ -5079,6 +5103,20 @@ func (siw *ServerInterfaceWrapper) RenameTenant(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// SetTenantSettings operation middleware
+func (siw *ServerInterfaceWrapper) SetTenantSettings(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetTenantSettings(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SetSetup operation middleware
 func (siw *ServerInterfaceWrapper) SetSetup(w http.ResponseWriter, r *http.Request) {
 
@@ -5637,6 +5675,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tenant", wrapper.GetTenant)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tenant/rename", wrapper.RenameTenant)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tenant/setup", wrapper.SetSetup)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tenant/settings", wrapper.SetTenantSettings)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/equipment", wrapper.GetEquipment)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/equipment/seal/trial", wrapper.TrySeal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/equipment/store/trial", wrapper.TryStore)
@@ -9847,6 +9886,45 @@ func (response RenameTenantdefaultApplicationProblemPlusJSONResponse) VisitRenam
 	return err
 }
 
+type SetTenantSettingsRequestObject struct {
+	Body *SetTenantSettingsJSONRequestBody
+}
+
+type SetTenantSettingsResponseObject interface {
+	VisitSetTenantSettingsResponse(w http.ResponseWriter) error
+}
+
+type SetTenantSettings200JSONResponse OwnTenant
+
+func (response SetTenantSettings200JSONResponse) VisitSetTenantSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetTenantSettingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetTenantSettingsdefaultApplicationProblemPlusJSONResponse) VisitSetTenantSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SetSetupRequestObject struct {
 	Body *SetSetupJSONRequestBody
 }
@@ -10658,6 +10736,9 @@ type StrictServerInterface interface {
 	// RenameTenant Change the name by which people know this tenant. Its identifier, and what is stored already, stay.
 	// (POST /v1/tenant/rename)
 	RenameTenant(ctx context.Context, request RenameTenantRequestObject) (RenameTenantResponseObject, error)
+	// SetTenantSettings Choose how this tenant's records are treated from now on. What is left out is as the installation has it; what is stored already stays.
+	// (POST /v1/tenant/settings)
+	SetTenantSettings(ctx context.Context, request SetTenantSettingsRequestObject) (SetTenantSettingsResponseObject, error)
 	// SetSetup Note which step of the guided set-up comes next, or that it is done or not wanted.
 	// (POST /v1/tenant/setup)
 	SetSetup(ctx context.Context, request SetSetupRequestObject) (SetSetupResponseObject, error)
@@ -13150,6 +13231,37 @@ func (sh *strictHandler) RenameTenant(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RenameTenantResponseObject); ok {
 		if err := validResponse.VisitRenameTenantResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetTenantSettings operation middleware
+func (sh *strictHandler) SetTenantSettings(w http.ResponseWriter, r *http.Request) {
+	var request SetTenantSettingsRequestObject
+
+	var body SetTenantSettingsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetTenantSettings(ctx, request.(SetTenantSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetTenantSettings")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetTenantSettingsResponseObject); ok {
+		if err := validResponse.VisitSetTenantSettingsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

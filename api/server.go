@@ -148,6 +148,7 @@ var routes = []route{
 	{"GET /v1/tenant", roles(auth.Admin), none},
 	{"POST /v1/tenant/rename", roles(auth.Admin), small},
 	{"POST /v1/tenant/setup", roles(auth.Admin), small},
+	{"POST /v1/tenant/settings", roles(auth.Admin), small},
 	{"GET /v1/equipment", roles(auth.Auditor, auth.Operator, auth.Admin), none},
 	{"POST /v1/equipment/seal/trial", roles(auth.Operator, auth.Admin), none},
 	{"POST /v1/equipment/store/trial", roles(auth.Operator, auth.Admin), none},

@@ -58,9 +58,20 @@ func (s *server) SetSetup(ctx context.Context, request SetSetupRequestObject) (S
 	return SetSetup200JSONResponse(ownTenant(info)), err
 }
 
+// SetTenantSettings puts the choices of a tenant in the place of those that it had.
+func (s *server) SetTenantSettings(ctx context.Context, request SetTenantSettingsRequestObject) (SetTenantSettingsResponseObject, error) {
+	b := *request.Body
+	info, err := s.tenant(ctx).AmendTenant(ctx, principal(ctx).Actor, func(i *catalog.TenantInfo) {
+		i.Settings.Seal, i.Settings.NoRendition, i.Settings.ReceiptAfter, i.Settings.Zone = b.Seal, b.NoRendition, b.ReceiptAfter, b.Zone
+	})
+	return SetTenantSettings200JSONResponse(ownTenant(info)), err
+}
+
 // firstStep is where the guided set-up begins.
 const firstStep = "name"
 
 func ownTenant(i catalog.TenantInfo) OwnTenant {
-	return OwnTenant{ID: i.ID, Name: i.Name, Created: i.Created, Setup: cmp.Or(i.Settings.Setup, firstStep)}
+	set := i.Settings
+	return OwnTenant{ID: i.ID, Name: i.Name, Created: i.Created, Setup: cmp.Or(set.Setup, firstStep),
+		Settings: TenantSettings{Seal: set.Seal, NoRendition: set.NoRendition, ReceiptAfter: set.ReceiptAfter, Zone: set.Zone}}
 }

@@ -36,6 +36,18 @@ func TestOwnTenant(t *testing.T) {
 	if v := a.do(admin, "POST", "/v1/tenant/setup", `{"step":"nowhere"}`).want(t, 422); v.field(t, "step") == "" {
 		t.Errorf("%s", v.body)
 	}
+	if v := decode[OwnTenant](t, a.do(admin, "POST", "/v1/tenant/settings", `{"seal":"B-T","zone":"Europe/Vienna"}`).want(t, 200)); v.Settings != (TenantSettings{Seal: "B-T", Zone: "Europe/Vienna"}) || v.Setup != "people" {
+		t.Errorf("%+v", v)
+	}
+	for body, field := range map[string]string{`{"seal":"B-LTA"}`: "seal", `{"zone":"../etc/passwd"}`: "zone", `{"zone":"Local"}`: "zone", `{"receipt_after":"never"}`: "receipt_after", `{"no_rendition":"x"}`: "no_rendition"} {
+		if v := a.do(admin, "POST", "/v1/tenant/settings", body).want(t, 422); v.field(t, field) == "" {
+			t.Errorf("%s: %s", body, v.body)
+		}
+	}
+	a.do(admin, "POST", "/v1/tenant/settings", `{"lock_mode":"GOVERNANCE"}`).want(t, 422)
+	if v := decode[OwnTenant](t, a.do(admin, "POST", "/v1/tenant/settings", `{}`).want(t, 200)); v.Settings != (TenantSettings{}) {
+		t.Errorf("%+v", v)
+	}
 	for _, r := range auth.Roles {
 		if r == auth.Admin {
 			continue
@@ -44,6 +56,7 @@ func TestOwnTenant(t *testing.T) {
 		a.do(token, "GET", "/v1/tenant", nil).want(t, 403)
 		a.do(token, "POST", "/v1/tenant/rename", `{"name":"x"}`).want(t, 403)
 		a.do(token, "POST", "/v1/tenant/setup", `{"step":"done"}`).want(t, 403)
+		a.do(token, "POST", "/v1/tenant/settings", `{"seal":"B-B"}`).want(t, 403)
 	}
 	tenant := a.db.Tenant(ours)
 	log, err := tenant.AuditLog(t.Context(), 0, string(ours), 100)
@@ -53,15 +66,15 @@ func TestOwnTenant(t *testing.T) {
 	var told []string
 	for _, e := range log {
 		if e.Action == "tenant.describe" && e.Actor == "anna" {
-			told = append(told, e.Detail["name"]+e.Detail["setup"])
+			told = append(told, e.Detail["name"]+e.Detail["setup"]+e.Detail["seal"]+e.Detail["zone"])
 		}
 	}
-	if strings.Join(told, ", ") != "Große Kreisstadt Musterstadt, people" {
+	if strings.Join(told, ", ") != "Große Kreisstadt Musterstadt, people, B-TEurope/Vienna, defaultdefault" {
 		t.Errorf("the audit log tells of %q", told)
 	}
 	// The newest document is what a rebuild goes by.
 	d, err := tenant.View().Document(t.Context(), catalog.KindTenant, catalog.KindTenant, 0)
-	if err != nil || d.Version != 2 || !strings.Contains(string(d.Body), `"name":"Große Kreisstadt Musterstadt"`) || !strings.Contains(string(d.Body), `"setup":"people"`) {
+	if err != nil || d.Version != 4 || !strings.Contains(string(d.Body), `"name":"Große Kreisstadt Musterstadt"`) || !strings.Contains(string(d.Body), `"setup":"people"`) {
 		t.Errorf("%+v %s %v", d.Version, d.Body, err)
 	}
 }

@@ -179,6 +179,8 @@ func needs(e validator.FieldError) string {
 		return "must be lower-case letters, digits, dots, hyphens, underscores and @, and begin with a letter or a digit"
 	case "tenant":
 		return "must be lower-case letters, digits and hyphens, at most 40"
+	case "timezone":
+		return "must be a time zone of the IANA database, such as Europe/Berlin"
 	case "role":
 		return "must be one of " + fmt.Sprint(auth.Roles)
 	}

@@ -196,6 +196,7 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "GET /v1/tenant", nil)
 	call(all, "POST /v1/tenant/rename", `{"name":"Stadt Musterstadt"}`)
 	call(all, "POST /v1/tenant/setup", `{"step":"people"}`)
+	call(all, "POST /v1/tenant/settings", `{"seal":"B-T"}`)
 	call(all, "GET /v1/equipment", nil)
 	call(all, "POST /v1/equipment/seal/trial", nil)
 	call(all, "POST /v1/equipment/store/trial", nil)

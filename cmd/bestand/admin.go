@@ -50,7 +50,10 @@ func openTenant(ctx context.Context, cfg *Config, id string) (*catalog.Tenant, e
 
 func tenantCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return usageError{errors.New("want: bestand tenant create|list")}
+		return usageError{errors.New("want: bestand tenant create|list|settings")}
+	}
+	if args[0] == "settings" {
+		return tenantSettings(ctx, args[1:], stdout, stderr)
 	}
 	fs := flags("tenant "+args[0], stderr)
 	var id, name string
@@ -62,7 +65,7 @@ func tenantCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	case "list":
 		fs.BoolVar(&asJSON, "json", false, "JSON lines")
 	default:
-		return usageError{fmt.Errorf("bestand tenant %s: want create or list", args[0])}
+		return usageError{fmt.Errorf("bestand tenant %s: want create, list or settings", args[0])}
 	}
 	cfg, err := loadConfig(fs, args[1:])
 	if err != nil {

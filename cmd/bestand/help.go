@@ -131,7 +131,9 @@ nothing is held: neither the record nor the files that it belonged to.`,
 here, what is lost without it and how to have it. Changes nothing, and may be
 used beside a running service.`,
 	"tenant": `create makes a tenant with its bucket; the service must be
-stopped, a running one is asked by POST /v1/tenants. list shows them.
+stopped, a running one is asked by POST /v1/tenants. list shows them. settings shows
+and changes, in a running archive and with the token of an administrator, how the records
+of a tenant are treated from then on; the value default is that of the installation.
 bestand tenant create --help shows the flags.`,
 	"token": `create makes a token for a person or a program and prints it once; list shows
 what there is of all, without the secrets; revoke ends one at once. It may be used

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"bestand/api"
 )
 
 // TestTenantRefused: a tenant that is refused for its name leaves no bucket. Of several that
@@ -78,4 +80,55 @@ func TestTenantRefused(t *testing.T) {
 	if out, said, code := program(t, "rebuild", "--data", in.dir); code != 0 || !strings.Contains(out, "bestand-verlierer: empty") {
 		t.Errorf("rebuild: exit code %d\n%s%s", code, out, said)
 	}
+}
+
+// TestTenantSettings: what a tenant chooses holds from then on, is told by the audit log and
+// comes back from the bucket.
+func TestTenantSettings(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	admin := in.admin(t)
+	settings := func(want string, args ...string) {
+		t.Helper()
+		out, complaint, code := program(t, append([]string{"tenant", "settings", "--server", in.url, "--token-file", filepath.Join(in.dir, tokenFile)}, args...)...)
+		if said := out + complaint; (code == 0) != (complaint == "") || !strings.Contains(strings.Join(strings.Fields(said), " "), want) {
+			t.Errorf("%q: exit code %d\n%s", args, code, said)
+		}
+	}
+	settings("no-rendition default receipt-after default seal default zone default")
+	settings("seal B-B zone default", "--seal", "B-B")
+	settings("no-rendition default receipt-after default seal B-B zone Atlantic/Azores", "--zone", "Atlantic/Azores")
+	settings("must be a time zone", "--zone", "Europe/Musterstadt")
+	settings("must be one of B-B, B-T, B-LT", "--seal", "B-X")
+	settings("is no flag", "B-B")
+	var all struct{ Items []api.Schedule }
+	if admin.get("/v1/schedules").want(t, 200).decode(t, &all); all.Items[0].Zone != "Atlantic/Azores" {
+		t.Errorf("%+v", all.Items[0])
+	}
+	_, r := admin.archive(about("1", "63.10", "Bauantrag"), file("a.txt", "Die Baugenehmigung wird erteilt."))
+	if events := string(admin.get("/v1/records/"+r.ID+"/events").want(t, 200).body); !strings.Contains(events, "PAdES B-B") {
+		t.Errorf("the seal: %s", events)
+	}
+	for _, detail := range []string{`"seal":"B-B"`, `"zone":"Atlantic/Azores"`} {
+		if log := text(admin.log()); !strings.Contains(log, detail) {
+			t.Errorf("the audit log does not tell of %s", detail)
+		}
+	}
+	settings("seal default zone Atlantic/Azores", "--seal", "default")
+	in.settled(t, admin)
+	in.stop(t)
+	lost, err := filepath.Glob(filepath.Join(in.dir, "catalog.db*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(lost, filepath.Join(in.dir, "index"), filepath.Join(in.dir, tokenFile)) {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, complaint, code := program(t, "rebuild", "--data", in.dir); code != 0 {
+		t.Fatalf("exit code %d\n%s%s", code, out, complaint)
+	}
+	in.serve(t)
+	settings("seal default zone Atlantic/Azores")
 }

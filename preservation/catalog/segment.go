@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -229,8 +230,16 @@ func (t *Tenant) AmendTenant(ctx context.Context, actor string, change func(*Ten
 			}
 			detail["name"] = info.Name
 		}
-		if info.Settings.Setup != was.Settings.Setup {
-			detail["setup"] = info.Settings.Setup
+		for name, of := range map[string]func(Settings) string{
+			"setup":         func(s Settings) string { return s.Setup },
+			"seal":          func(s Settings) string { return s.Seal },
+			"no_rendition":  func(s Settings) string { return s.NoRendition },
+			"receipt_after": func(s Settings) string { return s.ReceiptAfter },
+			"zone":          func(s Settings) string { return s.Zone },
+		} {
+			if now := of(info.Settings); now != of(was.Settings) {
+				detail[name] = cmp.Or(now, "default")
+			}
 		}
 		return x.describe(info, actor, detail)
 	})
