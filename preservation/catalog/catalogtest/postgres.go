@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,12 +29,13 @@ type Server struct {
 	bin, dir string
 	as       *syscall.Credential
 	process  *exec.Cmd
+	ended    chan struct{}
 	log      *os.File
 }
 
 // Start starts a server. It ends with Stop, and with the test binary.
 func Start() (s *Server, err error) {
-	s = &Server{}
+	s = &Server{ended: make(chan struct{})}
 	if s.bin, err = binaries(); err != nil {
 		return nil, err
 	}
@@ -60,7 +62,18 @@ func Start() (s *Server, err error) {
 	}
 	s.process = s.Command("postgres", "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=400")
 	s.process.Stdout, s.process.Stderr = s.log, s.log
-	if err := s.process.Start(); err != nil {
+	s.process.SysProcAttr.Pdeathsig = syscall.SIGQUIT
+	started := make(chan error)
+	go func() {
+		// The server ends with the thread that started it, which others would end.
+		runtime.LockOSThread()
+		defer close(s.ended)
+		err := s.process.Start()
+		if started <- err; err == nil {
+			s.process.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)
 	}
 	s.URL = &url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(s.dir)}
@@ -87,7 +100,7 @@ func Start() (s *Server, err error) {
 func (s *Server) Command(name string, args ...string) *exec.Cmd {
 	c := exec.Command(filepath.Join(s.bin, name), args...)
 	c.Dir = s.dir
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
 	return c
 }
 
@@ -104,7 +117,7 @@ func (s *Server) Dir() string { return s.dir }
 // Stop ends the server at once and removes what it had.
 func (s *Server) Stop() {
 	s.process.Process.Signal(syscall.SIGQUIT)
-	s.process.Wait()
+	<-s.ended
 	s.log.Close()
 	os.RemoveAll(s.dir)
 }
