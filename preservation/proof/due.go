@@ -1,8 +1,10 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"crypto"
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -73,29 +75,79 @@ func (n *Notary) Due(ctx context.Context, t *catalog.Tenant, at time.Time) ([]Du
 		return nil, nil
 	}
 	newest, err := t.View().NewestStamp(ctx)
+	if err != nil || at.Sub(n.Now()) > recent { // what an authority will give then nobody knows
+		return all, err
+	}
 	for i, d := range all {
-		if !n.gains(newest, d, at) {
-			all[i].Waits = "the time-stamping authority still gives time-stamps that end as early: it has to change its keys or algorithms first"
+		if n.waits(ctx, newest, d, at) {
+			all[i].Waits = "the time-stamping authority still gives time-stamps that end as early: it has to change its keys or algorithms first, or another one has to be named (--tsa-url)"
 		}
 	}
-	return all, err
+	return all, ctx.Err()
 }
 
 const (
-	gain  = 30 * 24 * time.Hour // by how much later a new token has to end
-	again = 30 * 24 * time.Hour // after how long without one an authority is asked in spite of that
+	gain   = 30 * 24 * time.Hour // by how much later a new token has to end
+	recent = 24 * time.Hour      // so old a token still shows what the authority gives
 )
 
-// gains reports whether the authority gives tokens by now that last longer than
-// those which are due, as its newest one shows.
-func (n *Notary) gains(newest catalog.Stamp, d Due, at time.Time) bool {
-	end, _ := n.ends(newest.Expires, newest.Rests, d.Digest)
+// waits reports whether a renewal has to wait for tokens that last longer than those which
+// are due. The newest token shows what the authority gives by now; where that is old, as
+// another one may be in use since, a token that is asked for on trial does. An authority
+// that gives none is no reason to wait: the renewal itself says so, and is ended later.
+func (n *Notary) waits(ctx context.Context, newest catalog.Stamp, d Due, at time.Time) bool {
+	if n.gains(newest.Expires, newest.Rests, d, at) {
+		return false
+	}
+	if at.Sub(newest.Stamped) <= recent {
+		return true
+	}
+	t, err := n.tried(ctx, d)
+	return err == nil && !n.gains(t.Expires(), t.Algorithms(), d, at)
+}
+
+// gains reports whether a token that ends then and rests on these lasts longer than those
+// which are due.
+func (n *Notary) gains(expires time.Time, rests []timestamp.Algorithm, d Due, at time.Time) bool {
+	end, _ := n.ends(expires, rests, d.Digest)
 	wanted := max(0, min(gain, d.End.Sub(at)/2)) // the nearer the end, the less will do
-	return end.IsZero() || end.After(d.End.Add(wanted)) || at.Sub(newest.Stamped) > again
+	return end.IsZero() || end.After(d.End.Add(wanted))
+}
+
+// trial is a token over nothing, or why there is none.
+type trial struct {
+	at    time.Time
+	token *timestamp.Token
+	err   error
+}
+
+// trialLife is for how long a trial is not made again: time-stamps may cost money.
+const trialLife = time.Hour
+
+// tried asks for a token of which nothing is kept.
+func (n *Notary) tried(ctx context.Context, d Due) (*timestamp.Token, error) {
+	h, err := hashOf(cmp.Or(d.To, d.Digest))
+	if err != nil {
+		return nil, err
+	}
+	if last, ok := n.trials.Load(h); ok {
+		if t := last.(trial); n.Now().Sub(t.at).Abs() < trialLife {
+			return t.token, t.err
+		}
+	}
+	digest := make([]byte, h.Size())
+	rand.Read(digest) // never fails
+	t := trial{at: n.Now()}
+	t.token, t.err = n.fresh(ctx, h, digest)
+	if ctx.Err() == nil {
+		n.trials.Store(h, t)
+	}
+	return t.token, t.err
 }
 
 // dueNow says what is to be renewed now in one way, and tells of what waits.
 func (n *Notary) dueNow(ctx context.Context, t *catalog.Tenant, way Renewal) (ready []Due, err error) {
+	n.trials.Clear() // the authority may have got other keys since
 	due, err := n.Due(ctx, t, n.Now())
 	for _, d := range due {
 		switch {

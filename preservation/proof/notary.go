@@ -43,7 +43,8 @@ type Notary struct {
 	Log        *slog.Logger
 	Most       int // leaves of one stamp; 1,000,000 when 0
 
-	busy sync.Map // of channels with the turns of a tenant's work
+	busy   sync.Map // of channels with the turns of a tenant's work
+	trials sync.Map // of trial by crypto.Hash
 }
 
 // JobStamp is the kind of the job that Batch does.

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -348,7 +349,7 @@ func TestRenew(t *testing.T) {
 		}
 		a.newKeys()
 		asked := a.tsa.asked
-		if got, err := a.notary.Renew(t.Context(), a.Tenant); got != want || err != nil || a.tsa.asked != asked+1 {
+		if got, err := a.notary.Renew(t.Context(), a.Tenant); got != want || err != nil || a.tsa.asked != asked+2 { // one of them on trial
 			t.Fatalf("renewal %d: %d tokens with %d requests, %v", n, got, a.tsa.asked-asked, err)
 		}
 		for id, pkg := range packages {
@@ -485,4 +486,43 @@ func TestRenewalThatWouldNotHelp(t *testing.T) {
 	if n, err := a.notary.Renew(t.Context(), a.Tenant); n != 3 || err != nil {
 		t.Errorf("%d renewed, %v", n, err)
 	}
+}
+
+// TestRenewalByAnotherAuthority: nothing new is stamped, and the time-stamps of an authority
+// that ends are renewed by those of another one all the same, once that is the one in use.
+func TestRenewalByAnotherAuthority(t *testing.T) {
+	a := newArchive(t)
+	a.now = time.Now()
+	c, pkg := a.archived(1)
+	a.now = a.now.AddDate(4, 9, 0) // the authority has a quarter of a year left
+	if n, err := a.notary.Batch(t.Context(), a.Tenant); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	a.now = a.now.AddDate(0, 0, 2)
+	for range 3 {
+		if n, err := a.notary.Renew(t.Context(), a.Tenant); n != 0 || err != nil {
+			t.Fatalf("%d renewed by the authority that ends, %v", n, err)
+		}
+	}
+	due, err := a.notary.Due(t.Context(), a.Tenant, a.now)
+	if err != nil || len(due) != 1 || !strings.Contains(due[0].Waits, "--tsa-url") {
+		t.Errorf("%+v, %v", due, err)
+	}
+	if open, err := a.View().OpenStamps(t.Context()); err != nil || len(open) > 0 {
+		t.Errorf("a trial left %d stamps, %v", len(open), err)
+	}
+	asked := a.tsa.asked
+	for range 3 {
+		if _, err := a.notary.Due(t.Context(), a.Tenant, a.now); err != nil || a.tsa.asked != asked {
+			t.Errorf("to ask what is due costs %d time-stamps, %v", a.tsa.asked-asked, err)
+		}
+	}
+	a.newKeys()
+	if n, err := a.notary.Renew(t.Context(), a.Tenant); n != 1 || err != nil {
+		t.Errorf("%d renewed by another authority, %v", n, err)
+	}
+	if due, err := a.notary.Due(t.Context(), a.Tenant, a.now); err != nil || len(due) > 0 {
+		t.Errorf("still due: %+v, %v", due, err)
+	}
+	a.proves(a.Tenant, c.Record.ID, pkg)
 }
