@@ -1514,6 +1514,9 @@ type TenantSettings struct {
 	// Seal Level of the seals, CAdES and PAdES; PDF files alone reach B-LT (default).
 	Seal string `json:"seal,omitempty,omitzero" validate:"omitempty,oneof=B-B B-T B-LT"`
 
+	// Tag Tells these settings from others. Sent back with new ones, it keeps them from being put in the place of what somebody else chose in the meantime (409).
+	Tag string `json:"tag,omitempty,omitzero" validate:"omitempty,max=64,text"`
+
 	// Zone Time zone of schedules and retention (IANA); Europe/Berlin by default.
 	Zone string `json:"zone,omitempty,omitzero" validate:"omitempty,max=64,timezone"`
 }

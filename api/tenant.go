@@ -3,7 +3,9 @@ package api
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 
 	"bestand/api/auth"
 	"bestand/preservation/catalog"
@@ -58,12 +60,18 @@ func (s *server) SetSetup(ctx context.Context, request SetSetupRequestObject) (S
 	return SetSetup200JSONResponse(ownTenant(info)), err
 }
 
-// SetTenantSettings puts the choices of a tenant in the place of those that it had.
+// SetTenantSettings puts the choices of a tenant in the place of those that it had, if
+// these are still the ones that the caller has seen.
 func (s *server) SetTenantSettings(ctx context.Context, request SetTenantSettingsRequestObject) (SetTenantSettingsResponseObject, error) {
-	b := *request.Body
+	b, stale := *request.Body, false
 	info, err := s.tenant(ctx).AmendTenant(ctx, principal(ctx).Actor, func(i *catalog.TenantInfo) {
-		i.Settings.Seal, i.Settings.NoRendition, i.Settings.ReceiptAfter, i.Settings.Zone = b.Seal, b.NoRendition, b.ReceiptAfter, b.Zone
+		if stale = b.Tag != "" && b.Tag != settingsOf(*i).Tag; !stale {
+			i.Settings.Seal, i.Settings.NoRendition, i.Settings.ReceiptAfter, i.Settings.Zone = b.Seal, b.NoRendition, b.ReceiptAfter, b.Zone
+		}
 	})
+	if stale {
+		return nil, conflict.because("somebody changed the settings in the meantime: look at them again, and send their tag")
+	}
 	return SetTenantSettings200JSONResponse(ownTenant(info)), err
 }
 
@@ -71,7 +79,11 @@ func (s *server) SetTenantSettings(ctx context.Context, request SetTenantSetting
 const firstStep = "name"
 
 func ownTenant(i catalog.TenantInfo) OwnTenant {
-	set := i.Settings
-	return OwnTenant{ID: i.ID, Name: i.Name, Created: i.Created, Setup: cmp.Or(set.Setup, firstStep),
-		Settings: TenantSettings{Seal: set.Seal, NoRendition: set.NoRendition, ReceiptAfter: set.ReceiptAfter, Zone: set.Zone}}
+	return OwnTenant{ID: i.ID, Name: i.Name, Created: i.Created, Setup: cmp.Or(i.Settings.Setup, firstStep), Settings: settingsOf(i)}
+}
+
+func settingsOf(i catalog.TenantInfo) TenantSettings {
+	s := TenantSettings{Seal: i.Settings.Seal, NoRendition: i.Settings.NoRendition, ReceiptAfter: i.Settings.ReceiptAfter, Zone: i.Settings.Zone}
+	s.Tag = fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q", s)))[:16]
+	return s
 }

@@ -36,8 +36,19 @@ func TestOwnTenant(t *testing.T) {
 	if v := a.do(admin, "POST", "/v1/tenant/setup", `{"step":"nowhere"}`).want(t, 422); v.field(t, "step") == "" {
 		t.Errorf("%s", v.body)
 	}
-	if v := decode[OwnTenant](t, a.do(admin, "POST", "/v1/tenant/settings", `{"seal":"B-T","zone":"Europe/Vienna"}`).want(t, 200)); v.Settings != (TenantSettings{Seal: "B-T", Zone: "Europe/Vienna"}) || v.Setup != "people" {
+	if v := decode[OwnTenant](t, a.do(admin, "POST", "/v1/tenant/settings", `{"seal":"B-T","zone":"Europe/Vienna"}`).want(t, 200)); v.Settings != (TenantSettings{Seal: "B-T", Zone: "Europe/Vienna", Tag: v.Settings.Tag}) || v.Setup != "people" {
 		t.Errorf("%+v", v)
+	} else if first := v.Settings.Tag; first == "" {
+		t.Error("nothing tells the settings from others")
+	} else {
+		// Of two who saw the same, the second does not undo what the first chose.
+		second := `{"seal":"B-B","zone":"Europe/Vienna","tag":"` + first + `"}`
+		chosen := decode[OwnTenant](t, a.do(admin, "POST", "/v1/tenant/settings", `{"seal":"B-T","zone":"Europe/Madrid","tag":"`+first+`"}`).want(t, 200))
+		a.do(admin, "POST", "/v1/tenant/settings", second).want(t, 409)
+		if now := decode[OwnTenant](t, a.do(admin, "GET", "/v1/tenant", nil).want(t, 200)); now != chosen {
+			t.Errorf("%+v", now)
+		}
+		a.do(admin, "POST", "/v1/tenant/settings", `{"seal":"B-T","zone":"Europe/Vienna","tag":"`+chosen.Settings.Tag+`"}`).want(t, 200)
 	}
 	for body, field := range map[string]string{`{"seal":"B-LTA"}`: "seal", `{"zone":"../etc/passwd"}`: "zone", `{"zone":"Local"}`: "zone", `{"receipt_after":"never"}`: "receipt_after", `{"no_rendition":"x"}`: "no_rendition"} {
 		if v := a.do(admin, "POST", "/v1/tenant/settings", body).want(t, 422); v.field(t, field) == "" {
@@ -45,7 +56,7 @@ func TestOwnTenant(t *testing.T) {
 		}
 	}
 	a.do(admin, "POST", "/v1/tenant/settings", `{"lock_mode":"GOVERNANCE"}`).want(t, 422)
-	if v := decode[OwnTenant](t, a.do(admin, "POST", "/v1/tenant/settings", `{}`).want(t, 200)); v.Settings != (TenantSettings{}) {
+	if v := decode[OwnTenant](t, a.do(admin, "POST", "/v1/tenant/settings", `{}`).want(t, 200)); v.Settings != (TenantSettings{Tag: v.Settings.Tag}) {
 		t.Errorf("%+v", v)
 	}
 	for _, r := range auth.Roles {
@@ -69,12 +80,12 @@ func TestOwnTenant(t *testing.T) {
 			told = append(told, e.Detail["name"]+e.Detail["setup"]+e.Detail["seal"]+e.Detail["zone"])
 		}
 	}
-	if strings.Join(told, ", ") != "Große Kreisstadt Musterstadt, people, B-TEurope/Vienna, defaultdefault" {
+	if strings.Join(told, ", ") != "Große Kreisstadt Musterstadt, people, B-TEurope/Vienna, Europe/Madrid, Europe/Vienna, defaultdefault" {
 		t.Errorf("the audit log tells of %q", told)
 	}
 	// The newest document is what a rebuild goes by.
 	d, err := tenant.View().Document(t.Context(), catalog.KindTenant, catalog.KindTenant, 0)
-	if err != nil || d.Version != 4 || !strings.Contains(string(d.Body), `"name":"Große Kreisstadt Musterstadt"`) || !strings.Contains(string(d.Body), `"setup":"people"`) {
+	if err != nil || d.Version != 6 || !strings.Contains(string(d.Body), `"name":"Große Kreisstadt Musterstadt"`) || !strings.Contains(string(d.Body), `"setup":"people"`) {
 		t.Errorf("%+v %s %v", d.Version, d.Body, err)
 	}
 }

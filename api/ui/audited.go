@@ -14,6 +14,7 @@ var auditedCodes = map[string]string{
 	"subject-request.add kind": "request", "subject-request.decide outcome": "requestoutcome",
 	"job.retry kind": "job", "user.login.refused reason": "loginrefusal",
 	"evidence.stamped kind": "stampkind", "evidence.dropped kind": "stampkind", "record.access.grant kind": "accessgrant",
+	"tenant.describe setup": "setupstep", "tenant.describe seal": "sealchoice", "tenant.describe no_rendition": "renditionchoice", "tenant.describe receipt_after": "receiptchoice",
 	"record.verify outcome": "verification", "evidence.report passed": "yesno", "record.restrict ended": "yesno",
 }
 

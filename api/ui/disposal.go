@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -67,10 +68,10 @@ type holdsView struct {
 
 func holdsPage(v *visit) error {
 	q := v.r.URL.Query()
-	return v.showHolds(holdsView{Values: map[string]string{"records": q.Get("akte"), "classes": q.Get("klasse")}})
+	return v.showHolds(http.StatusOK, holdsView{Values: map[string]string{"records": q.Get("akte"), "classes": q.Get("klasse")}})
 }
 
-func (v *visit) showHolds(p holdsView) error {
+func (v *visit) showHolds(status int, p holdsView) error {
 	after := v.r.URL.Query().Get("after")
 	var page struct {
 		Items []api.Hold
@@ -83,7 +84,7 @@ func (v *visit) showHolds(p holdsView) error {
 	if page.Next != "" {
 		p.Next = "/aussonderung/sperren?after=" + url.QueryEscape(page.Next)
 	}
-	return v.show("holds", v.lang.t("holds.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
+	return v.showStatus(status, "holds", v.lang.t("holds.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
 }
 
 func setHold(v *visit) error {
@@ -104,11 +105,14 @@ func setHold(v *visit) error {
 	err := v.post("/v1/holds", body, nil)
 	if fields := faults(err); fields != nil {
 		p.Fields = map[string]api.FieldError{}
-		for at, f := range fields { // such as scope.records[0]
-			name, _, _ := strings.Cut(strings.TrimPrefix(at, "scope."), "[")
-			p.Fields[name] = f
+		for name, f := range fields {
+			p.Fields[strings.TrimPrefix(name, "scope.")] = f
 		}
-		return v.showHolds(p)
+		if _, missing := p.Fields["scope"]; missing { // which is two inputs
+			delete(p.Fields, "scope")
+			p.Fields["classes"] = api.FieldError{Code: "hold-scope"}
+		}
+		return v.showHolds(http.StatusUnprocessableEntity, p)
 	}
 	if err != nil {
 		return err
@@ -124,7 +128,7 @@ func releaseHold(v *visit) error {
 		} else {
 			fields = map[string]api.FieldError{"": {Code: "hold-released"}} // by somebody else meanwhile
 		}
-		return v.showHolds(holdsView{Fields: fields})
+		return v.showHolds(http.StatusUnprocessableEntity, holdsView{Fields: fields})
 	}
 	if err != nil {
 		return err
@@ -176,9 +180,9 @@ type permitsView struct {
 	Fields map[string]api.FieldError
 }
 
-func permitsPage(v *visit) error { return v.showPermits(permitsView{}) }
+func permitsPage(v *visit) error { return v.showPermits(http.StatusOK, permitsView{}) }
 
-func (v *visit) showPermits(p permitsView) error {
+func (v *visit) showPermits(status int, p permitsView) error {
 	var page struct{ Items []api.Permit }
 	if err := v.get("/v1/permits", &page); err != nil {
 		return err
@@ -188,7 +192,7 @@ func (v *visit) showPermits(p permitsView) error {
 	if p.Me, err = v.accounts(); err != nil {
 		return err
 	}
-	return v.show("permits", v.lang.t("permits.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
+	return v.showStatus(status, "permits", v.lang.t("permits.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
 }
 
 func proposePermit(v *visit) error {
@@ -201,7 +205,7 @@ func proposePermit(v *visit) error {
 	}
 	err := v.post("/v1/permits", body, nil)
 	if p.Fields = faults(err); p.Fields != nil {
-		return v.showPermits(p)
+		return v.showPermits(http.StatusUnprocessableEntity, p)
 	}
 	if err != nil {
 		return err
@@ -211,7 +215,7 @@ func proposePermit(v *visit) error {
 
 func approvePermit(v *visit) error {
 	if v.r.PostForm.Get("bestaetigt") != "1" {
-		return v.showPermits(permitsView{Fields: map[string]api.FieldError{"approve-" + v.r.PathValue("id"): {Code: "required"}}})
+		return v.showPermits(http.StatusUnprocessableEntity, permitsView{Fields: map[string]api.FieldError{"approve-" + v.r.PathValue("id"): {Code: "required"}}})
 	}
 	if err := v.post(joinPath("/v1/permits/", v.r.PathValue("id"), "/approval"), nil, nil); err != nil {
 		return err

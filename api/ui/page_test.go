@@ -68,6 +68,8 @@ func TestPageOf(t *testing.T) {
 		"/aussonderung/regeln/datei":                  "/aussonderung/regeln/datei",
 		"/aussonderung/regeln/a/fassung/2/zustimmung": "/aussonderung/regeln",
 		"/einrichtung/aktenplan":                      "/einrichtung/aktenplan",
+		"/einrichtung/siegel/weiter":                  "/einrichtung/siegel",
+		"/einrichtung/verzicht":                       "/einrichtung",
 		"/uebernahme/neu":                             "/uebernahme/neu",
 		"/uebernahme/01jq/wiederholung":               "/uebernahme/01jq",
 		"/abmelden":                                   "/",
@@ -75,6 +77,30 @@ func TestPageOf(t *testing.T) {
 	} {
 		if got := v.ui.pageOf(at); got != want {
 			t.Errorf("%s: %s, want %s", at, got, want)
+		}
+	}
+}
+
+// TestPageOfForms: the page that whoever sent a form too late is led to is one of those that
+// lead to the form: what stands for something in the address of the page stands for the
+// same in that of the form.
+func TestPageOfForms(t *testing.T) {
+	v, _ := stranger(t, "/")
+	for _, p := range pages {
+		form, ok := strings.CutPrefix(p.pattern, "POST ")
+		if !ok {
+			continue
+		}
+		to := v.ui.pageOf(strings.NewReplacer("{", "", "}", "").Replace(form))
+		_, pattern := v.ui.mux.Handler(httptest.NewRequest(http.MethodGet, to, nil))
+		page, ok := strings.CutPrefix(pattern, "GET ")
+		if !ok {
+			t.Errorf("%s leads to %s, where there is no page", form, to)
+		}
+		for i, part := range strings.Split(page, "/") {
+			if was := strings.Split(form, "/")[i]; part != was && part != "{$}" {
+				t.Errorf("%s leads to %s, which takes %q for %s", form, page, was, part)
+			}
 		}
 	}
 }

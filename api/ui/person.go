@@ -53,7 +53,7 @@ func createPerson(v *visit) error {
 	}
 	var made api.FoundSubjectRequest
 	err := v.post("/v1/subject-requests", body, &made)
-	if p.Fields = faults(err); p.Fields != nil {
+	if p.Fields = renamed(faults(err), "subject", "subject.name"); p.Fields != nil {
 		return v.showPersonForm(http.StatusUnprocessableEntity, p)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -137,7 +138,7 @@ func (v *visit) checkToken(token string) error {
 
 func (v *visit) parseForm() error {
 	var most int64 = formBytes
-	parse := v.r.ParseForm
+	parse := v.parseFields
 	if bytes := fileForms[v.r.Pattern]; bytes > 0 { // stays in memory, file and all
 		most, parse = bytes, func() error { return v.r.ParseMultipartForm(bytes) }
 	}
@@ -151,6 +152,25 @@ func (v *visit) parseForm() error {
 		return &refusal{status: http.StatusRequestEntityTooLarge, code: "too-large"}
 	case err != nil:
 		return &refusal{status: http.StatusBadRequest, code: "malformed"}
+	}
+	return nil
+}
+
+// parseFields reads a form without files, and in which order it was sent.
+func (v *visit) parseFields() error {
+	text, err := io.ReadAll(v.r.Body) // which parseForm bounds
+	if err != nil {
+		return err
+	}
+	v.r.Body = io.NopCloser(bytes.NewReader(text))
+	if err := v.r.ParseForm(); err != nil {
+		return err
+	}
+	for pair := range strings.SplitSeq(string(text), "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, _ = url.QueryUnescape(name) // what cannot be read ParseForm has refused
+		value, _ = url.QueryUnescape(value)
+		v.sent = append(v.sent, keptField{name, value})
 	}
 	return nil
 }
@@ -172,17 +192,17 @@ func (v *visit) askToLogIn() error {
 	}
 	p := loginView{Next: v.r.URL.Path}
 	if v.r.Pattern == uploadPattern {
-		values, err := v.abandonedUpload()
+		sent, err := v.abandonedUpload()
 		if err != nil {
 			return err
 		}
-		p.Problem, p.Kept = "login.files-lost", kept(values)
+		p.Problem, p.Kept = "login.files-lost", kept(sent)
 	} else if strings.HasPrefix(v.r.Header.Get("Content-Type"), "multipart/") {
 		p.Problem = "login.files-lost"
 	} else if err := v.parseForm(); err != nil {
 		return err
 	} else {
-		p.Problem, p.Kept = "login.expired", kept(v.r.PostForm)
+		p.Problem, p.Kept = "login.expired", kept(v.sent)
 	}
 	if len(p.Kept) == 0 { // nothing to send there: to the page that has the form
 		p.Next = v.ui.pageOf(p.Next)
@@ -223,19 +243,13 @@ type keptField struct{ Name, Value string }
 func (f keptField) Typed() bool { return !slices.Contains(carried, f.Name) }
 
 // carried are hidden fields whose values are for programs.
-var carried = []string{"blatt", "revision", "seite", "suche", "version", "weiter"}
+var carried = []string{"blatt", "revision", "seite", "suche", "tag", "version", "weiter"}
 
-// kept are the fields of a form that are worth keeping: no passwords.
-func kept(form url.Values) (fields []keptField) {
-	for name, values := range form {
-		if name == csrfField || name == onceField || strings.Contains(name, "kennwort") {
-			continue
-		}
-		for _, value := range values {
-			fields = append(fields, keptField{name, value})
-		}
-	}
-	return fields
+// kept are the fields of a form that are worth keeping, in its order: no passwords.
+func kept(sent []keptField) []keptField {
+	return slices.DeleteFunc(sent, func(f keptField) bool {
+		return f.Name == "" || f.Name == csrfField || f.Name == onceField || strings.Contains(f.Name, "kennwort")
+	})
 }
 
 func (v *visit) showLogin(status int, p loginView) error {
@@ -301,11 +315,9 @@ func (v *visit) tenantNamed(said string) (preservation.TenantID, error) {
 func login(v *visit) error {
 	ctx, form, now := v.r.Context(), v.r.PostForm, v.ui.Now()
 	p := loginView{Name: strings.ToLower(strings.TrimSpace(form.Get("name"))), Tenant: strings.TrimSpace(form.Get("mandant")), Next: here(form.Get("weiter"))}
-	for name, values := range form {
-		if field, ok := strings.CutPrefix(name, "behalten."); ok {
-			for _, value := range values {
-				p.Kept = append(p.Kept, keptField{field, value})
-			}
+	for _, f := range v.sent {
+		if name, ok := strings.CutPrefix(f.Name, "behalten."); ok {
+			p.Kept = append(p.Kept, keptField{name, f.Value})
 		}
 	}
 	if form.Has("angemeldet") { // in another window, by the OpenID provider

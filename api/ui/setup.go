@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -128,11 +129,7 @@ func setupPage(v *visit) error {
 }
 
 func setupStepPage(v *visit) error {
-	at := slices.IndexFunc(setupSteps, func(s struct{ key, path string }) bool { return s.path == v.r.PathValue("step") })
-	if at < 0 {
-		return errNotFound
-	}
-	return v.showSetup(http.StatusOK, setupView{Key: setupSteps[at].key})
+	return v.showSetup(http.StatusOK, setupView{Key: setupSteps[stepAt(path.Base(v.r.URL.Path))].key})
 }
 
 // showSetup fills in what the page of a step shows.

@@ -65,6 +65,14 @@ var sections = []struct{ key, path, needs string }{
 // May reports whether the interface permits a route, to leave out what would be refused.
 func (f frame) May(pattern string) bool { return f.v.may(pattern) }
 
+// Page is what an address is followed by to come back to this page of a list.
+func (f frame) Page() string {
+	if after := f.v.r.URL.Query().Get("after"); after != "" {
+		return "?" + url.Values{"after": {after}}.Encode()
+	}
+	return ""
+}
+
 // With is the frame for a part that is about something else than the page.
 func (f frame) With(data any) frame {
 	f.Data = data

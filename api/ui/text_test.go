@@ -115,7 +115,7 @@ func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1
 
 // byCode are the areas whose keys end in a code.
 var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fault", "field", "filefault", "finding", "fixity", "granted", "hold", "item",
-	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
+	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "receiptchoice", "renditionchoice", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealchoice", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
 	"theme", "token", "trigger", "user", "verdict", "verification", "why", "yesno"}
 
 // codes are keys of codes that the packages below list.

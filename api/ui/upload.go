@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,7 +119,7 @@ func upload(v *visit) error {
 
 // abandonedUpload returns what was typed into the form of somebody whose session is
 // over. The files are not read.
-func (v *visit) abandonedUpload() (url.Values, error) {
+func (v *visit) abandonedUpload() (sent []keptField, err error) {
 	in, err := v.r.MultipartReader()
 	if err != nil {
 		return nil, &refusal{status: http.StatusUnsupportedMediaType, code: "malformed"}
@@ -129,11 +129,10 @@ func (v *visit) abandonedUpload() (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	form := url.Values{}
-	for name, value := range values {
-		form.Set(name, value)
+	for _, name := range slices.Sorted(maps.Keys(values)) { // the form itself shows them again
+		sent = append(sent, keptField{name, values[name]})
 	}
-	return form, nil
+	return sent, nil
 }
 
 // resumeUpload shows the form again as it was typed, but for the files.

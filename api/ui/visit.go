@@ -28,6 +28,7 @@ type visit struct {
 	session catalog.Session
 	who     auth.Principal
 	csrf    string
+	sent    []keptField // the fields of a form without files, as the browser sent them
 }
 
 func (u *UI) visit(w http.ResponseWriter, r *http.Request) *visit {
@@ -288,7 +289,8 @@ func (v *visit) redirect(to, notice string) error {
 	return nil
 }
 
-// faults are what the interface found wrong with the fields of a form, by field.
+// faults are what the interface found wrong with the fields of a form, by field; what is
+// wrong with an item of a list, such as classes[0], is wrong with its field.
 func faults(err error) map[string]api.FieldError {
 	var e *refusal
 	if !errors.As(err, &e) || e.status != http.StatusUnprocessableEntity && e.status != http.StatusBadRequest && e.status != http.StatusConflict {
@@ -296,7 +298,8 @@ func faults(err error) map[string]api.FieldError {
 	}
 	all := map[string]api.FieldError{}
 	for _, f := range e.problem.Errors {
-		all[f.Field] = f
+		name, _, _ := strings.Cut(f.Field, "[")
+		all[name] = f
 	}
 	if len(all) == 0 {
 		all[""] = api.FieldError{Code: e.code, Detail: e.problem.Detail}

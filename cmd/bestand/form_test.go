@@ -1,6 +1,7 @@
 package main
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -44,7 +45,7 @@ func TestFormTwice(t *testing.T) {
 	for name, value := range map[string]string{"classes": "63.10", "legal_basis": "SächsArchivG §5(9)", "granted": "2020-01-01", "valid_from": "2020-01-01"} {
 		permit.Set(name, value)
 	}
-	send(admin, permits, permit).want(200, "fehlt")
+	send(admin, permits, permit).want(422, "fehlt")
 	permit.Set("authority", "Stadtarchiv")
 	var both sync.WaitGroup
 	for range 4 {
@@ -118,18 +119,27 @@ func TestForeign(t *testing.T) {
 func TestFormLate(t *testing.T) {
 	in := install(t).serve(t)
 	admin, _ := in.people(t)
+	api := in.admin(t)
 	const holds, people = "/aussonderung/sperren", "/verwaltung/benutzer"
 
-	admin.get(holds).fill(holds, "records", "06h0dtc6tjnrrs41zrs856tkx8", "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(200, `href="#f-records"`, "Akten: gibt es nicht", ">Klage<")
+	admin.get(holds).fill(holds, "records", "06h0dtc6tjnrrs41zrs856tkx8", "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(422, `href="#f-records"`, "Akten: gibt es nicht", ">Klage<")
 	admin.get(holds).fill(holds, "classes", "63.10", "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(200, "Die Sperre ist gesetzt")
 	release := regexp.MustCompile(`action="(/aussonderung/sperren/[^/]+/aufhebung)"`).FindStringSubmatch(admin.page)[1]
 	late := &visitor{TB: t, url: in.url, cookies: map[string]string{"__Host-bestand": admin.cookies["__Host-bestand"]}}
 	late.get(holds).want(200)
-	admin.fill(release, "reason", "").want(200, "fehlt")
+	admin.fill(release, "reason", "").want(422, "fehlt")
 	admin.fill(release, "reason", "Urteil").want(200, "Die Sperre ist aufgehoben")
-	if late.fill(release, "reason", "Vergleich").want(200, "Diese Sperre ist inzwischen aufgehoben"); strings.Contains(late.page, "fehlt") {
+	if late.fill(release, "reason", "Vergleich").want(422, "Diese Sperre ist inzwischen aufgehoben"); strings.Contains(late.page, "fehlt") {
 		t.Error("a reason that was given is said to be missing")
 	}
+
+	// What is wrong with a thing on a later page of a list is told there.
+	for range 31 {
+		api.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"63.10"}}, "authority": "Gericht", "reason": "Klage", "review": "2099-01-01"}).want(t, 201)
+	}
+	second := html.UnescapeString(regexp.MustCompile(`href="(/aussonderung/sperren\?after=[^"]*)"`).FindStringSubmatch(admin.get(holds).page)[1])
+	release = regexp.MustCompile(`action="(/aussonderung/sperren/[^/]+/aufhebung[^"]*)"`).FindStringSubmatch(admin.get(second).page)[1]
+	admin.fill(release, "reason", "").want(422, "fehlt", `action="`+release+`"`)
 
 	admin.get("/verwaltung").fill(people, "name", "anna", "label", "Anna", "roles", "reader").want(200, "nur jetzt gezeigt")
 	admin.get("/verwaltung").fill(people, "name", "anna", "label", "Anna Zwei", "roles", "reader").want(422, `href="#f-name"`, "ist schon vergeben", `value="Anna Zwei"`)

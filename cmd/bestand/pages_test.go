@@ -66,6 +66,7 @@ func (b *tab) gallery(t *testing.T, record, scan, submission string) {
 		{"tokens", "/verwaltung/zugaenge"},
 		{"audit", "/verwaltung/protokoll"},
 		{"tenants", "/verwaltung/mandanten"},
+		{"settings", "/verwaltung/einstellungen"},
 		{"profile", "/profil"},
 		{"help", "/hilfe/akte"},
 		{"interface", "/schnittstelle"},

@@ -91,7 +91,9 @@ func TestVisitorsSetup(t *testing.T) {
 	}
 	officer.get("/einrichtung").want(403)
 	officer.get("/einrichtung/siegel").want(403)
-	admin.get("/einrichtung/gibtsnicht").want(404)
+	for _, path := range []string{"/einrichtung/gibtsnicht", "/einrichtung/verzicht"} {
+		admin.get(path).want(404)
+	}
 	visit(t, in.url).get("/einrichtung").want(200, "Anmelden")
 	in.stop(t)
 	in.serve(t)

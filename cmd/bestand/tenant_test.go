@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -131,4 +134,56 @@ func TestTenantSettings(t *testing.T) {
 	}
 	in.serve(t)
 	settings("seal default zone Atlantic/Azores")
+}
+
+// TestVisitorsSettings has an administrator choose for a tenant by the pages, without
+// scripts, and what people and others do wrong.
+func TestVisitorsSettings(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	admin, add := in.people(t)
+	const settings = "/verwaltung/einstellungen"
+	chosen := regexp.MustCompile(`name="([a-z_]+)" value="([^"]*)" checked`)
+	shows := func(v *visitor, want ...string) {
+		t.Helper()
+		var got []string
+		for _, m := range chosen.FindAllStringSubmatch(v.page, -1) {
+			got = append(got, m[1]+"="+m[2])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("chosen are %q, want %q", got, want)
+		}
+	}
+	choose := func(v *visitor, seal, zone string) *visitor {
+		t.Helper()
+		return v.fill(settings, "seal", seal, "no_rendition", "quarantine", "receipt_after", "stored", "zone", zone)
+	}
+	shows(admin.get("/verwaltung").want(200, `href="`+settings+`"`).get(settings).want(200, "keine zweite Kopie", `value="Europe/Berlin"`), "seal=default", "no_rendition=default", "receipt_after=default")
+	colleague := add("ada", "admin")
+	colleague.get(settings).want(200)
+
+	admin.get(settings)
+	choose(admin, "B-T", "Europe/Musterstadt").want(422, `href="#f-zone"`, "Zeitzone: gibt es nicht", `value="Europe/Musterstadt"`)
+	shows(admin, "seal=B-T", "no_rendition=quarantine", "receipt_after=stored")
+	admin.fill(settings, "seal", "B-LTA", "zone", "").want(422, "Stufe der Siegel: ist keiner der möglichen Werte", `href="#f-seal"`)
+	choose(admin, "B-T", "Atlantic/Azores").want(200, "Die Einstellungen sind gespeichert", `value="Atlantic/Azores"`)
+	shows(admin, "seal=B-T", "no_rendition=quarantine", "receipt_after=stored")
+
+	// Who opened the form before that is told, keeps what was chosen, and may go on.
+	choose(colleague, "B-B", "Europe/Berlin").want(409, "Jemand anderes hat die Einstellungen inzwischen geändert", "Atlantic/Azores", "B-T: Siegel und Zeitstempel", `value="Europe/Berlin"`)
+	shows(colleague, "seal=B-B", "no_rendition=quarantine", "receipt_after=stored")
+	shows(admin.get(settings).want(200, `value="Atlantic/Azores"`), "seal=B-T", "no_rendition=quarantine", "receipt_after=stored")
+	choose(colleague, "default", "Europe/Berlin").want(200, "Die Einstellungen sind gespeichert")
+	shows(admin.get(settings).want(200, `value="Europe/Berlin"`), "seal=default", "no_rendition=quarantine", "receipt_after=stored")
+	admin.get("/verwaltung/protokoll").want(200, "Zeitzone: Atlantic/Azores", "Siegel: B-T: Siegel und Zeitstempel", "Quittung erlaubt das Löschen: Sobald die Akte gespeichert")
+
+	// It is nobody else's business, and so is it in the other language.
+	forged := admin.get(settings).form(settings)
+	auditor := add("rita", "auditor")
+	auditor.get(settings).want(403)
+	forged.Set("_csrf", auditor.get("/").form("/abmelden").Get("_csrf"))
+	auditor.send(http.MethodPost, settings, "application/x-www-form-urlencoded", strings.NewReader(forged.Encode())).want(403)
+	visit(t, in.url).get(settings).want(200, "Anmelden")
+	admin.get("/").fill("/ansicht", "sprache", "en").get(settings).want(200, "Level of the seals", "seal and time-stamp", "no second copy").wantNot("Siegel")
+	admin.get("/hilfe/verwaltung").want(200, "Settings of the tenant")
 }

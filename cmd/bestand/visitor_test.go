@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"html"
 	"io"
 	"mime/multipart"
@@ -70,6 +71,7 @@ func (v *visitor) send(method, path, media string, body io.Reader) *visitor {
 		}
 		v.page, v.status, v.header, v.at = string(b), a.StatusCode, a.Header, path
 		if v.status != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/") {
+			v.pointing()
 			return v
 		}
 		method, path, media, body = http.MethodGet, a.Header.Get("Location"), "", nil
@@ -184,7 +186,8 @@ func TestVisitors(t *testing.T) {
 
 	// The officer sets a hold and proposes a permit; the second person approves it.
 	officer.get("/aussonderung/sperren?akte="+id).want(200, id)
-	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "").want(200, "fehlt")
+	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "").want(422, "fehlt")
+	officer.fill("/aussonderung/sperren", "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(422, `href="#f-classes"`, "Nennen Sie Aktenplaneinheiten oder Akten")
 	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(200, "Die Sperre ist gesetzt", "Klage")
 	officer.get("/akte/"+id).want(200, "gesperrt", "Klage")
 	eventually(t, "the hold is found", func() bool { return strings.Contains(officer.get("/suche?hold=true").page, "/akte/"+id) })
@@ -214,13 +217,35 @@ func TestVisitors(t *testing.T) {
 	gone.Set("review", "2099-12-31")
 	cookie := officer.cookies["__Host-bestand"]
 	officer.fill("/abmelden").want(200, "abgemeldet")
+	const urlencoded = "application/x-www-form-urlencoded"
 	send := func(values url.Values) *visitor {
-		return officer.send(http.MethodPost, "/aussonderung/sperren", "application/x-www-form-urlencoded", strings.NewReader(values.Encode()))
+		return officer.send(http.MethodPost, "/aussonderung/sperren", urlencoded, strings.NewReader(values.Encode()))
 	}
 	officer.cookies["__Host-bestand"] = cookie
-	send(gone).want(401, "bleiben erhalten")
-	officer.fill("/anmelden", "name", "otto", "kennwort", password).want(200, "lange getippt")
+	var body strings.Builder // in the order of the form
+	for _, name := range []string{"_csrf", "_einmal", "reason", "authority", "classes", "records", "review"} {
+		fmt.Fprintf(&body, "&%s=%s", name, url.QueryEscape(gone.Get(name)))
+	}
+	officer.send(http.MethodPost, "/aussonderung/sperren", urlencoded, strings.NewReader(body.String()[1:])).want(401, "bleiben erhalten")
+	body.Reset()
+	for _, h := range hidden.FindAllStringSubmatch(officer.page, -1) {
+		fmt.Fprintf(&body, "%s=%s&", h[1], url.QueryEscape(html.UnescapeString(h[2])))
+	}
+	officer.send(http.MethodPost, "/anmelden", urlencoded, strings.NewReader(body.String()+"name=otto&kennwort="+url.QueryEscape(password))).want(200, "lange getippt")
+	order := regexp.MustCompile(`(?s)<dt[^>]*>([^<]*)</dt>`).FindAllStringSubmatch(officer.page, -1)
+	if len(order) != 5 || order[0][1] != "Begründung" || order[1][1] != "Anordnende Stelle" || order[2][1] != "Aktenplaneinheiten" || order[3][1] != "Akten" || order[4][1] != "Wiedervorlage" {
+		t.Errorf("what was typed is shown as %q", order)
+	}
 	officer.fill("/aussonderung/sperren").want(200, "Die Sperre ist gesetzt", "lange getippt")
+
+	// One that has nothing to keep leads back to a page.
+	admin.get("/")
+	skip := admin.form("/einrichtung/verzicht")
+	again := admin.cookies["__Host-bestand"]
+	admin.fill("/abmelden").want(200, "abgemeldet")
+	admin.cookies["__Host-bestand"] = again
+	admin.send(http.MethodPost, "/einrichtung/verzicht", urlencoded, strings.NewReader(skip.Encode())).want(401, "bleiben erhalten")
+	admin.fill("/anmelden", "name", "admin", "kennwort", password).want(200, "Name der Verwaltung")
 
 	// A form of another session, of none, or of another site does nothing.
 	officer.get("/aussonderung/sperren")
