@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"mime"
@@ -91,7 +90,7 @@ func upload(v *visit) error {
 	out := multipart.NewWriter(w)
 	passed := make(chan error, 1)
 	go func() {
-		err := passOn(out, metadata, in, first)
+		err := passOn(out, metadata, in, first, values[exactName])
 		w.CloseWithError(err) // nil: the form is whole
 		passed <- err
 	}()
@@ -228,8 +227,14 @@ func metadataOf(values map[string]string) ([]byte, error) {
 	return json.Marshal(m)
 }
 
-// passOn writes the form of the interface: metadata first, then each file.
-func passOn(out *multipart.Writer, metadata []byte, in *multipart.Reader, p *multipart.Part) error {
+// exactName is the field before a file whose name a browser would change on its way: it
+// writes %22 for a quotation mark and %0A for a line feed (WHATWG HTML, multipart form
+// data), and a name may hold these signs itself. It holds the name percent-encoded.
+const exactName = "name"
+
+// passOn writes the form of the interface: metadata first, then each file. The first one
+// comes with its exact name, where there was one.
+func passOn(out *multipart.Writer, metadata []byte, in *multipart.Reader, p *multipart.Part, exact string) error {
 	w, err := out.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="metadata"`}, "Content-Type": {"application/json"}})
 	if err != nil {
 		return err
@@ -244,11 +249,23 @@ func passOn(out *multipart.Writer, metadata []byte, in *multipart.Reader, p *mul
 		if err != nil {
 			return err
 		}
+		if p.FormName() == exactName {
+			b, err := io.ReadAll(io.LimitReader(p, fieldBytes))
+			if err != nil {
+				return err
+			}
+			exact = string(b)
+			continue
+		}
 		name := fileName(p)
 		if p.FormName() != "file" || name == "" {
 			continue
 		}
-		disposition := fmt.Sprintf(`form-data; name="file"; filename="%s"`, browserEscape.Replace(name))
+		if given, err := url.PathUnescape(exact); err == nil && given != "" {
+			name = given
+		}
+		exact = ""
+		disposition := "form-data; name=\"file\"; filename*=UTF-8''" + url.PathEscape(name) // RFC 8187
 		w, err := out.CreatePart(textproto.MIMEHeader{"Content-Disposition": {disposition}, "Content-Type": {"application/octet-stream"}})
 		if err != nil {
 			return err
@@ -258,6 +275,3 @@ func passOn(out *multipart.Writer, metadata []byte, in *multipart.Reader, p *mul
 		}
 	}
 }
-
-// browserEscape writes a name as browsers do (WHATWG HTML, multipart form data).
-var browserEscape = strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A", `\`, `\\`)

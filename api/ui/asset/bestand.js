@@ -28,6 +28,9 @@ if (watched()) {
 	addEventListener("pagehide", () => stream.close());
 }
 
+// A character that reverses the direction of writing makes an .exe look like a .txt.
+const straight = (name) => name.replace(/[\u202A-\u202E\u2066-\u2069]/g, "\uFFFD");
+
 // Files that were chosen or dropped one after the other, with the folders they are in.
 const upload = (form, picked) => {
 	const words = form.dataset, list = form.querySelector(".drop__list"), zone = form.querySelector("[data-drop]"), note = form.querySelector(".upload-note");
@@ -38,9 +41,9 @@ const upload = (form, picked) => {
 	const say = (text) => { note.hidden = !text; note.querySelector(".kern-title").textContent = text ?? ""; if (text) note.focus(); };
 	const show = () => {
 		list.replaceChildren(...picked.slice(0, 100).map((entry) => {
-			const name = Object.assign(document.createElement("span"), { textContent: `${entry.path} (${size(entry.file.size)})` });
+			const name = Object.assign(document.createElement("span"), { textContent: `${straight(entry.path)} (${size(entry.file.size)})` });
 			const button = Object.assign(document.createElement("button"), { type: "button", className: "kern-btn kern-btn--tertiary", textContent: words.remove });
-			button.setAttribute("aria-label", `${words.remove}: ${entry.path}`);
+			button.setAttribute("aria-label", `${words.remove}: ${straight(entry.path)}`);
 			button.addEventListener("click", () => { picked.splice(picked.indexOf(entry), 1); show(); form.querySelector("#f-file").focus(); });
 			const item = document.createElement("li");
 			item.append(name, button);
@@ -98,7 +101,10 @@ const upload = (form, picked) => {
 		} catch { return stop(words.broken); }
 		const data = new FormData(form);
 		data.delete("file");
-		for (const entry of picked) data.append("file", entry.file, entry.path);
+		for (const entry of picked) {
+			if (/["\\\r\n]/.test(entry.path)) data.append("name", encodeURIComponent(entry.path)); // the browser would change it
+			data.append("file", entry.file, entry.path);
+		}
 		const request = new XMLHttpRequest(), label = progress.querySelector("label");
 		request.open("POST", form.action);
 		label.textContent = words.sending;
