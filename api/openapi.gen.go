@@ -1341,10 +1341,13 @@ type Statement = retention.Statement
 
 // Step defines model for Step.
 type Step struct {
-	At      time.Time            `json:"at"`
-	Code    string               `json:"code,omitempty,omitzero"`
-	Detail  string               `json:"detail,omitempty,omitzero"`
-	Event   string               `json:"event"`
+	At     time.Time `json:"at"`
+	Code   string    `json:"code,omitempty,omitzero"`
+	Detail string    `json:"detail,omitempty,omitzero"`
+	Event  string    `json:"event"`
+
+	// Files Those that it concerns, numbered in the order in which they were handed over; none where it is all or many.
+	Files   []FileID             `json:"files,omitempty,omitzero"`
 	Outcome preservation.Outcome `json:"outcome"`
 }
 

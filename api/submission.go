@@ -220,7 +220,7 @@ func submission(sub catalog.Submission, events []preservation.Event, how sight) 
 		Steps: make([]Step, len(events)), Problems: list(sub.Problems), Records: []SubmittedRecord{},
 	}
 	for i, e := range events {
-		v.Steps[i] = Step{Event: string(e.Type), Outcome: e.Outcome, At: e.At, Code: e.Code, Detail: e.Detail}
+		v.Steps[i] = Step{Event: string(e.Type), Outcome: e.Outcome, At: e.At, Code: e.Code, Detail: e.Detail, Files: e.Files}
 	}
 	if how != whole {
 		v.ProducerRecordID = ""

@@ -17,6 +17,7 @@ import (
 type fileView struct {
 	Record api.Record
 	File   api.File
+	From   string // the document that this one was taken out of
 	Panes  []pane
 	// Findings are what the archive found wrong with the original.
 	Findings []preservation.Event
@@ -24,15 +25,16 @@ type fileView struct {
 
 // pane is one file and how it can be looked at.
 type pane struct {
-	File api.File
-	How  string // pdf, image, text, or none
-	Text string
-	Cut  bool // there is more text than is shown
+	File  api.File
+	Taken bool   // out of another document: neither an original nor a rendition
+	How   string // pdf, image, text, or none
+	Text  string
+	Cut   bool // there is more text than is shown
 }
 
 // HasRendition reports whether a rendition is shown beside the original.
 func (p fileView) HasRendition() bool {
-	return slices.ContainsFunc(p.Panes, func(o pane) bool { return o.File.Representation == preservation.Preservation })
+	return slices.ContainsFunc(p.Panes, func(o pane) bool { return o.File.Representation == preservation.Preservation && !o.Taken })
 }
 
 // textShown is how many bytes of a text are shown on a page.
@@ -52,22 +54,23 @@ func filePage(v *visit) error {
 	if p.File.ID == "" {
 		return errNotFound
 	}
-	for _, f := range p.Record.Files {
-		if f.ID == p.File.ID || f.DerivedFrom == p.File.ID && f.Representation != preservation.Original || f.ID == p.File.DerivedFrom && p.File.Representation != preservation.Original {
-			shown, err := v.pane(id, f)
-			if err != nil {
-				return err
-			}
-			p.Panes = append(p.Panes, shown)
-		}
-	}
 	events, err := v.events(id)
 	if err != nil {
 		return err
 	}
-	for _, pair := range pairs(p.Record.Files) {
-		if pair.Original.ID == p.File.ID || pair.Original.ID == p.File.DerivedFrom {
-			p.Findings = findingsOf(events, pair.Original.ID, pair.Renditions)
+	for _, pair := range pairs(p.Record.Files, events) {
+		shown := append([]api.File{pair.Original}, pair.Renditions...)
+		if !slices.ContainsFunc(shown, func(f api.File) bool { return f.ID == p.File.ID }) {
+			continue
+		}
+		p.From, p.Findings = pair.From, findingsOf(events, pair.Original.ID, pair.Renditions)
+		for _, f := range shown {
+			one, err := v.pane(id, f)
+			if err != nil {
+				return err
+			}
+			one.Taken = pair.From != "" && f.ID == pair.Original.ID
+			p.Panes = append(p.Panes, one)
 		}
 	}
 	return v.show("file", p.File.Name, p, crumb{v.lang.t("search.title"), "/suche"}, crumb{p.Record.Title, joinPath("/akte/", id)})
@@ -114,7 +117,7 @@ func legible(b []byte, params string) string {
 		}
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 {
+		if r < ' ' && r != '\n' && r != '\t' || reverses(r) {
 			return '\uFFFD' // what would change how the rest is read
 		}
 		return r

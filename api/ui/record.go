@@ -22,11 +22,14 @@ type recordView struct {
 	Verified   *api.Verification // when it was just verified
 	Extra      []extra
 	Reported   map[string]catalog.Trigger // by the event that tells of it
+	Names      documents
+	Findings   []preservation.Event // what the archive found wrong with every document
 }
 
-// pair is an original and what was made of it.
+// pair is a document, as it was received or taken out of another, and what was made of it.
 type pair struct {
 	Original   api.File
+	From       string // the name of the document that it was taken out of; "" for one received
 	Renditions []api.File
 	Findings   []preservation.Event // what the archive found wrong with it
 }
@@ -66,10 +69,12 @@ func (v *visit) record(verified *api.Verification) error {
 	if p.Events, err = v.events(id); err != nil {
 		return err
 	}
-	p.Pairs = pairs(p.Files)
+	p.Pairs = pairs(p.Files, p.Events)
 	for i := range p.Pairs {
 		p.Pairs[i].Findings = findingsOf(p.Events, p.Pairs[i].Original.ID, p.Pairs[i].Renditions)
 	}
+	p.Findings = shared(p.Pairs)
+	p.Names = documentsIn(v.lang, p.Pairs)
 	p.Events = p.Events[:min(len(p.Events), eventsShown)]
 	if p.Reported, err = v.reported(id); err != nil {
 		return err
@@ -82,26 +87,113 @@ func (v *visit) record(verified *api.Verification) error {
 	return v.show("record", p.Title, p, crumb{v.lang.t("search.title"), "/suche"})
 }
 
-// pairs puts each rendition beside the file that it was made from.
-func pairs(files []api.File) (all []pair) {
-	at := map[preservation.FileID]int{}
-	for _, f := range files {
-		if f.Representation == preservation.Original {
-			at[f.ID] = len(all)
-			all = append(all, pair{Original: f})
+// pairs puts what was made of a document beside it: renditions, and the text of these. A
+// file that was taken out of another, such as the attachment of a message, is a document
+// of its own after that one; the events tell which ones were.
+func pairs(files []api.File, events []preservation.Event) (all []pair) {
+	taken := map[preservation.FileID]bool{}
+	for _, e := range events {
+		if e.Type == preservation.EventExtract && len(e.Files) > 1 {
+			for _, f := range e.Files[1:] {
+				taken[f] = true
+			}
 		}
 	}
+	known, made := map[preservation.FileID]bool{}, map[preservation.FileID][]api.File{}
 	for _, f := range files {
-		if f.Representation == preservation.Original {
-			continue
-		}
-		if i, ok := at[f.DerivedFrom]; ok {
-			all[i].Renditions = append(all[i].Renditions, f)
+		known[f.ID] = true
+	}
+	var documents []api.File
+	for _, f := range files {
+		if f.Representation == preservation.Original || !known[f.DerivedFrom] {
+			documents = append(documents, f)
 		} else {
-			all = append(all, pair{Original: f})
+			made[f.DerivedFrom] = append(made[f.DerivedFrom], f)
 		}
+	}
+	var add func(document api.File, from string)
+	add = func(document api.File, from string) {
+		p := pair{Original: document, From: from}
+		var inner []api.File
+		var beside func(of preservation.FileID)
+		beside = func(of preservation.FileID) {
+			for _, f := range made[of] {
+				if taken[f.ID] {
+					inner = append(inner, f)
+					continue
+				}
+				p.Renditions = append(p.Renditions, f)
+				beside(f.ID)
+			}
+		}
+		beside(document.ID)
+		all = append(all, p)
+		for _, f := range inner {
+			add(f, document.Name)
+		}
+	}
+	for _, f := range documents {
+		add(f, "")
 	}
 	return all
+}
+
+// shared takes the findings that are the same for each of several documents away from
+// them, to be told once.
+func shared(all []pair) (common []preservation.Event) {
+	if len(all) < 2 {
+		return nil
+	}
+	for _, e := range all[0].Findings {
+		same := func(f preservation.Event) bool { return f.Code == e.Code && f.Detail == e.Detail }
+		if slices.ContainsFunc(all, func(p pair) bool { return !slices.ContainsFunc(p.Findings, same) }) {
+			continue
+		}
+		common = append(common, e)
+		for i := range all {
+			all[i].Findings = slices.DeleteFunc(slices.Clone(all[i].Findings), same)
+		}
+	}
+	return common
+}
+
+// documents are the names of the documents of a record, by each file of theirs.
+type documents struct {
+	lang  *language
+	names map[preservation.FileID]string
+	all   int
+}
+
+func documentsIn(l *language, all []pair) documents {
+	d := documents{lang: l, names: map[preservation.FileID]string{}, all: len(all)}
+	for _, p := range all {
+		d.names[p.Original.ID] = p.Original.Name
+		for _, f := range p.Renditions {
+			d.names[f.ID] = p.Original.Name
+		}
+	}
+	return d
+}
+
+// namesShown is how many documents an event names.
+const namesShown = 3
+
+// Of names the documents that files belong to, or says how many more there are; it says
+// nothing where it is all of them.
+func (d documents) Of(files []preservation.FileID) string {
+	var names []string
+	for _, f := range files {
+		if name := d.names[f]; name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) >= d.all {
+		return ""
+	}
+	if more := len(names) - namesShown; more > 0 {
+		return d.lang.n("history.more", more, strings.Join(names[:namesShown], ", "))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (v *visit) holdsOn(ids []string) ([]api.Hold, error) {
@@ -150,6 +242,7 @@ type historyView struct {
 	ID       string
 	Events   []preservation.Event
 	Reported map[string]catalog.Trigger
+	Names    documents
 }
 
 func historyPage(v *visit) error {
@@ -161,6 +254,11 @@ func historyPage(v *visit) error {
 	if p.Reported, err = v.reported(p.ID); err != nil {
 		return err
 	}
+	var record api.Record
+	if err := v.get(joinPath("/v1/records/", p.ID), &record); err != nil {
+		return err
+	}
+	p.Names = documentsIn(v.lang, pairs(record.Files, p.Events))
 	return v.show("history", v.lang.t("history.title"), p, crumb{v.lang.t("search.title"), "/suche"}, crumb{v.lang.t("record.record"), joinPath("/akte/", p.ID)})
 }
 

@@ -47,7 +47,7 @@ func (u *UI) inside(p page) http.HandlerFunc {
 				return err
 			}
 			if v.session.User.MustChange && !strings.Contains(p.pattern, " /profil") && !strings.Contains(p.pattern, " /abmelden") {
-				return v.redirect("/profil", "must-change")
+				return v.redirect("/profil", "")
 			}
 			if p.needs != "" && !v.may(p.needs) {
 				return &refusal{status: http.StatusForbidden, code: "forbidden"}
@@ -364,7 +364,7 @@ func (v *visit) open(t *catalog.Tenant, u catalog.User, p loginView) error {
 		return err
 	}
 	if u.MustChange {
-		return v.redirect("/profil", "must-change")
+		return v.redirect("/profil", "")
 	}
 	return v.resume(p)
 }

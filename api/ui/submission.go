@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net/url"
 	"path"
 	"strings"
@@ -74,6 +75,7 @@ func (v *visit) submissions() (submissionsView, error) {
 type submissionView struct {
 	api.Submission
 	Stages  []stage
+	Names   documents
 	Running bool
 	Fields  map[string]api.FieldError
 	Reason  string
@@ -137,7 +139,33 @@ func (v *visit) submission() (p submissionView, err error) {
 		before = s.At
 	}
 	p.Running = p.Status == "received" || p.Status == "processing"
-	return p, nil
+	p.Names, err = v.documentsOf(p.Submission)
+	return p, err
+}
+
+// documentsOf are the names of the documents that a submission brought: those of the
+// record that came of it, where the visitor may read it, and before there is one those of
+// the files that were handed over, which the pipeline numbers in their order.
+func (v *visit) documentsOf(sub api.Submission) (documents, error) {
+	if sub.RecordID == "" {
+		all := make([]pair, len(sub.Files))
+		for i, name := range sub.Files {
+			all[i].Original = api.File{ID: preservation.NewFileID(i + 1), Name: name}
+		}
+		return documentsIn(v.lang, all), nil
+	}
+	var record api.Record
+	var refused *refusal
+	if err := v.get(joinPath("/v1/records/", sub.RecordID), &record); errors.As(err, &refused) {
+		return documents{}, nil
+	} else if err != nil {
+		return documents{}, err
+	}
+	events, err := v.events(string(sub.RecordID))
+	if err != nil {
+		return documents{}, err
+	}
+	return documentsIn(v.lang, pairs(record.Files, events)), nil
 }
 
 func receiptContent(v *visit) error {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"bestand/api"
 	"bestand/api/auth"
@@ -225,7 +226,7 @@ func (v *visit) write(status int, name, block string, f frame) error {
 	h := v.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Vary", "Accept-Encoding, Cookie")
-	body := b.Bytes()
+	body := straight(b.Bytes())
 	if takesGzip(v.r) && len(body) > 1400 {
 		h.Set("Content-Encoding", "gzip")
 		body = squeeze(body)
@@ -234,3 +235,40 @@ func (v *visit) write(status int, name, block string, f frame) error {
 	v.w.Write(body) // where the browser is gone, nobody can be told
 	return nil
 }
+
+// straight replaces the characters that reverse the direction of writing (UAX #9:
+// embeddings, overrides, isolates) in the text of a page. Names of files come byte for
+// byte: one of these makes an .exe look like a .txt and writes what follows it backwards.
+// Within a tag and a text area they stay, for what stands there is sent back.
+func straight(page []byte) []byte {
+	out, from, tag, area := page, 0, false, false
+	for at := 0; ; {
+		i := bytes.IndexByte(page[at:], 0xE2)
+		if i < 0 {
+			return out
+		}
+		at += i
+		r, size := utf8.DecodeRune(page[at:])
+		if reverses(r) {
+			tag = last(page[from:at], tag, "<", ">")
+			area = last(page[from:at], area, "<textarea", "</textarea")
+			from = at
+			if !tag && !area {
+				if &out[0] == &page[0] {
+					out = bytes.Clone(page)
+				}
+				copy(out[at:], "\uFFFD") // as long as what it replaces
+			}
+		}
+		at += size
+	}
+}
+
+// last reports which of two marks stands last in a text; before it was the first or not.
+func last(text []byte, before bool, first, second string) bool {
+	a, b := bytes.LastIndex(text, []byte(first)), bytes.LastIndex(text, []byte(second))
+	return a > b || a == b && before
+}
+
+// reverses reports whether a character changes the direction of what follows it.
+func reverses(r rune) bool { return r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 }

@@ -50,10 +50,10 @@ func (t *Tenant) Reception(ctx context.Context, id preservation.SubmissionID) ([
 	return collect(rows, err, scanEvent)
 }
 
-// Progress returns the events of a submission without the files that they concern,
-// of which there may be very many.
+// Progress returns the events of a submission, with the files that each concerns where
+// these are few: there may be very many.
 func (t *Tenant) Progress(ctx context.Context, id preservation.SubmissionID) ([]preservation.Event, error) {
-	const columns = `id, type, at_ms, outcome, code, detail, agent_type, agent_name, agent_version, ''`
+	const columns = `id, type, at_ms, outcome, code, detail, agent_type, agent_name, agent_version, CASE WHEN length(files) <= 200 THEN files ELSE '' END`
 	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+columns+` FROM event WHERE tenant = $1 AND submission = $2 AND submission <> '' ORDER BY at_ms, id`, string(t.id), string(id))
 	return collect(rows, err, scanEvent)
 }

@@ -42,6 +42,30 @@ func create(t *testing.T, tn *catalog.Tenant, source string) catalog.Submission 
 	return s
 }
 
+// TestProgressNamesFiles: an event tells the files that it concerns as long as these are
+// few.
+func TestProgressNamesFiles(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := create(t, f.tenant, "1")
+		few, many := event(preservation.EventConvert, f.Now()), event(preservation.EventFixity, f.Now())
+		for n := range 50_000 {
+			many.Files = append(many.Files, preservation.NewFileID(n+2))
+		}
+		if err := f.tenant.AddSteps(t.Context(), s.ID, few, many); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.tenant.Progress(t.Context(), s.ID)
+		if err != nil || len(got) != 3 {
+			t.Fatalf("%+v %v", got, err)
+		}
+		for _, e := range got {
+			if want := map[bool]int{true: 0, false: 1}[e.Type == preservation.EventFixity]; len(e.Files) != want {
+				t.Errorf("%s is about %v", e.Type, e.Files)
+			}
+		}
+	})
+}
+
 func TestSubmissionIsKept(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := create(t, f.tenant, "1")
