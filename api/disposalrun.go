@@ -187,12 +187,13 @@ func (s *server) CancelDisposal(ctx context.Context, request CancelDisposalReque
 // TransferDisposal notes that an archive took records over.
 func (s *server) TransferDisposal(ctx context.Context, request TransferDisposalRequestObject) (TransferDisposalResponseObject, error) {
 	b := request.Body
-	r, err := s.config.Officer.HandOver(ctx, s.tenant(ctx), request.ID, b.Scope,
+	r, left, err := s.config.Officer.HandOver(ctx, s.tenant(ctx), request.ID, b.Scope,
 		retention.Handover{Receiver: b.Receiver, Reference: b.Reference, Acknowledged: b.Acknowledged, OwnCopy: b.OwnCopy}, principal(ctx).Actor)
 	if err != nil {
 		return nil, err
 	}
 	v, err := s.disposalRun(ctx, r)
+	v.LeftOut = left
 	return TransferDisposal200JSONResponse(v), err
 }
 

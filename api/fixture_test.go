@@ -155,7 +155,7 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 				return nil, 0, err
 			}
 			var text bytes.Buffer
-			err = c.Write(&text, retention.CertifiedRecords(ctx, t, run))
+			err = c.Write(&text, officer.CertifiedRecords(ctx, t, run))
 			return io.NopCloser(&text), int64(text.Len()), err
 		},
 		CertificatePDF: func(context.Context, *catalog.Tenant, string) (io.ReadCloser, int64, error) {

@@ -528,7 +528,9 @@ type Disposal struct {
 // DisposalAnswer defines model for DisposalAnswer.
 type DisposalAnswer struct {
 	Answer string `json:"answer" validate:"required,oneof=A B V none"`
-	Note   string `json:"note,omitempty,omitzero" validate:"omitempty,max=2000,text"`
+
+	// Note Without one that of before stays.
+	Note string `json:"note,omitempty,omitzero" validate:"omitempty,max=2000,text"`
 
 	// Scope Each list adds to the others.
 	Scope Scope `json:"scope" validate:"required"`
@@ -554,7 +556,7 @@ type DisposalApproval struct {
 type DisposalDecision struct {
 	Decision string `json:"decision" validate:"required,oneof=A B V K"`
 
-	// Note Why; needed for K.
+	// Note Why; needed for K. Without one that of before stays.
 	Note string `json:"note,omitempty,omitzero" validate:"omitempty,max=2000,text"`
 
 	// Scope Each list adds to the others.
@@ -625,7 +627,10 @@ type DisposalRun struct {
 	History    []DisposalStep      `json:"history,omitempty,omitzero"`
 	ID         string              `json:"id"`
 	Items      []DisposalItem      `json:"items,omitempty,omitzero"`
-	Links      Links               `json:"links,omitempty,omitzero"`
+
+	// LeftOut In the answer to a transfer of all records or of classes: of how many open ones it was not noted.
+	LeftOut retention.LeftOut `json:"left_out,omitempty,omitzero"`
+	Links   Links             `json:"links,omitempty,omitzero"`
 
 	// Next Absent at the end.
 	Next     Cursor          `json:"next,omitempty,omitzero"`
@@ -1556,7 +1561,8 @@ type TokenRequest struct {
 
 // Tombstone defines model for Tombstone.
 type Tombstone struct {
-	Class string `json:"class,omitempty,omitzero"`
+	Class  string `json:"class,omitempty,omitzero"`
+	Closed Date   `json:"closed,omitempty,omitzero"`
 
 	// Destroyed Absent while its destruction is under way.
 	Destroyed  time.Time `json:"destroyed,omitempty,omitzero"`
@@ -1565,7 +1571,10 @@ type Tombstone struct {
 	// Permit The standing permit it was destroyed under.
 	Permit   string   `json:"permit,omitempty,omitzero"`
 	RecordID RecordID `json:"record_id"`
-	Rule     string   `json:"rule,omitempty,omitzero"`
+
+	// RetentionEnd Last day of retention.
+	RetentionEnd Date   `json:"retention_end,omitempty,omitzero"`
+	Rule         string `json:"rule,omitempty,omitzero"`
 
 	// Run The disposal run in which it was destroyed.
 	Run string `json:"run,omitempty,omitzero"`

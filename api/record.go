@@ -132,7 +132,7 @@ func (s *server) orDestroyed(ctx context.Context, id preservation.RecordID, err 
 }
 
 func tombstone(t catalog.Tombstone) Tombstone {
-	return Tombstone{RecordID: t.Record, Class: t.Class, Destroyed: t.Destroyed, Rule: t.Rule, LegalBasis: t.LegalBasis, Permit: t.Permit, Run: t.Run}
+	return Tombstone{RecordID: t.Record, Class: t.Class, Destroyed: t.Destroyed, Rule: t.Rule, LegalBasis: t.LegalBasis, Closed: t.Closed, RetentionEnd: t.End, Permit: t.Permit, Run: t.Run}
 }
 
 // storedPackage finds the package of a version, the newest for version 0.

@@ -454,7 +454,7 @@ func TestDestroyed(t *testing.T) {
 			if begun := strings.Contains(p.Title, "has begun"); begun == stone {
 				t.Errorf("%s: %s", pattern, p.Title)
 			}
-			if p.Tombstone.RecordID != e.ID || p.Tombstone.Class != "63.10" || p.Tombstone.Destroyed.IsZero() == stone {
+			if p.Tombstone.RecordID != e.ID || p.Tombstone.Class != "63.10" || p.Tombstone.Destroyed.IsZero() == stone || p.Tombstone.RetentionEnd.IsZero() == stone || stone != strings.Contains(p.Detail, "nothing of its content is left") {
 				t.Errorf("%s: %+v", pattern, p.Tombstone)
 			}
 		}
@@ -470,7 +470,7 @@ func TestDestroyed(t *testing.T) {
 	}
 	gone(false)
 	if err := tenant.Update(ctx, func(x *catalog.Tx) error {
-		return x.Destroy(catalog.Tombstone{Record: e.ID, Class: "63.10", Rule: "building@1", Permit: "p", Destroyed: now})
+		return x.Destroy(catalog.Tombstone{Record: e.ID, Class: "63.10", Rule: "building@1", End: preservation.Date{Year: 2020, Month: 12, Day: 31}, Permit: "p", Destroyed: now})
 	}); err != nil {
 		t.Fatal(err)
 	}

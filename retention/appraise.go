@@ -14,7 +14,7 @@ import (
 
 // Appraisal decides about some records of a run: A, B, V, or K to keep them until a
 // day. B leaves them to be assessed. As the archive's answer to an offer it is A, B, V
-// or NoAnswer.
+// or NoAnswer. Without a note that of before stays.
 type Appraisal struct {
 	Scope    Scope             `json:"scope"`
 	Decision string            `json:"decision" validate:"required,oneof=A B V K none"`

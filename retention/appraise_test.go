@@ -36,3 +36,58 @@ func TestTwoDecide(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNotesStay keeps the note of a record, with who wrote it, until somebody writes another
+// one; the audit log has all of them.
+func TestNotesStay(t *testing.T) {
+	a, ids := dueRecords(t, 2, sickness)
+	r := a.propose(ids...)
+	one := Scope{Records: ids[:1]}
+	want := func(note, by, decidedBy string) {
+		t.Helper()
+		if i := a.item(r, ids[0]); i.Note != note || i.NotedBy != by || i.DecidedBy != decidedBy {
+			t.Errorf("%+v, want %q by %q", i, note, by)
+		}
+	}
+	decide := func(who, decision, note string) {
+		t.Helper()
+		if _, err := a.officer.DecideRun(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: one, Decision: decision, Note: note}}, who); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := func(decision, note string) {
+		t.Helper()
+		if _, err := a.officer.AnswerRun(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: one, Decision: decision, Note: note}}, "carla"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decide("anna", "V", "ohne Wert")
+	want("ohne Wert", "anna", "anna")
+	decide("dora", "B", "")
+	want("ohne Wert", "anna", "dora")
+	if _, err := a.officer.OfferRun(t.Context(), a.tenant, r.ID, Offer{Authority: "Kreisarchiv", Offered: preservation.DateOf(a.now)}, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	answer("V", "")
+	want("ohne Wert", "anna", "carla")
+	answer("A", "Bauakte eines Denkmals")
+	want("Bauakte eines Denkmals", "carla", "carla")
+	a.now = a.now.AddDate(0, 7, 0)
+	answer(NoAnswer, "nicht geantwortet")
+	want("nicht geantwortet", "carla", "carla")
+	a.restored(r)
+
+	entries, err := a.tenant.AuditLog(t.Context(), 0, r.ID, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var noted []string
+	for _, e := range entries {
+		if note := e.Detail["note"]; note != "" && e.Detail["record"] == string(ids[0]) {
+			noted = append(noted, e.Actor+" "+e.Detail["decision"]+": "+note)
+		}
+	}
+	if got := strings.Join(noted, "; "); got != "anna V: ohne Wert; carla A: Bauakte eines Denkmals; carla none: nicht geantwortet" {
+		t.Errorf("the audit log has %q", got)
+	}
+}

@@ -127,7 +127,8 @@ func (e *edit) stopRun(ctx context.Context, r *Run, s Stop) error {
 
 // listDigest is the digest of what was decided about the records of a run: SHA-256
 // over one line of JSON for each, in the order of their identifiers. What happened
-// to them since is not part of it.
+// to them since is not part of it, nor is what items did not say from the beginning: an
+// approval outlives an update.
 func listDigest(ctx context.Context, v catalog.View, run string) (digest string, records int64, err error) {
 	sum := sha256.New()
 	f := catalog.ItemFilter{Run: run, States: []string{catalog.ItemOpen, catalog.ItemDestroyed, catalog.ItemTransferred, catalog.ItemLeft}}
@@ -140,6 +141,7 @@ func listDigest(ctx context.Context, v catalog.View, run string) (digest string,
 		for _, i := range items {
 			after = i.Record
 			i.State, i.Transfer, i.OwnCopy, i.Reason = "", "", "", ""
+			i.Opened, i.Closed, i.Sampled, i.NotedBy = preservation.Date{}, preservation.Date{}, "", ""
 			line, err := json.Marshal(i)
 			if err != nil {
 				return "", 0, err

@@ -113,20 +113,25 @@ func (o *Officer) Certificate(ctx context.Context, t *catalog.Tenant, id string,
 }
 
 // CertifiedRecords yields the records of a run in their order, but for those that were
-// never taken into it.
-func CertifiedRecords(ctx context.Context, t *catalog.Tenant, run string) iter.Seq2[CertifiedRecord, error] {
+// never taken into it. Of those that are left or taken over it says what they were when
+// they were listed.
+func (o *Officer) CertifiedRecords(ctx context.Context, t *catalog.Tenant, run string) iter.Seq2[CertifiedRecord, error] {
 	f := catalog.ItemFilter{Run: run, States: []string{catalog.ItemOpen, catalog.ItemDestroyed, catalog.ItemTransferred, catalog.ItemLeft}}
 	return func(yield func(CertifiedRecord, error) bool) {
 		var after preservation.RecordID
+		rules, err := o.Schedule(ctx, t)
 		for {
-			items, err := t.View().RunItems(ctx, f, after, page)
+			var items []catalog.RunItem
+			if err == nil {
+				items, err = t.View().RunItems(ctx, f, after, page)
+			}
 			if err != nil {
 				yield(CertifiedRecord{}, err)
 				return
 			}
 			for _, i := range items {
 				after = i.Record
-				c, err := certified(ctx, t, &i)
+				c, err := certified(ctx, t, rules, &i)
 				if !yield(c, err) || err != nil {
 					return
 				}
@@ -138,10 +143,11 @@ func CertifiedRecords(ctx context.Context, t *catalog.Tenant, run string) iter.S
 	}
 }
 
-func certified(ctx context.Context, t *catalog.Tenant, i *catalog.RunItem) (CertifiedRecord, error) {
-	c := CertifiedRecord{Record: i.Record, Class: i.Class, Rule: i.Rule, End: i.Ended, Decision: i.Decision, DecidedBy: i.DecidedBy, Answer: i.Answer,
+func certified(ctx context.Context, t *catalog.Tenant, rules *Schedule, i *catalog.RunItem) (CertifiedRecord, error) {
+	c := CertifiedRecord{Record: i.Record, Class: i.Class, Rule: i.Rule, Opened: i.Opened, Closed: i.Closed, End: i.Ended, Decision: i.Decision, DecidedBy: i.DecidedBy, Answer: i.Answer,
 		Transfer: i.Transfer, Outcome: i.State, Versions: i.Version, Reason: i.Reason}
 	if i.State != catalog.ItemDestroyed {
+		c.LegalBasis = rules.basis(i.Rule)
 		return c, nil
 	}
 	g, err := t.Tombstone(ctx, i.Record)

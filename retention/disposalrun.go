@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,6 +162,7 @@ type Entry struct {
 	Execution *Execution              `json:"execution,omitempty"`
 	Stop      *Stop                   `json:"stop,omitempty"`
 	Handover  *Handover               `json:"handover,omitempty"`
+	Rest      bool                    `json:"rest,omitempty"`    // of handed-over: what was before stays as it was
 	Records   []preservation.RecordID `json:"records,omitempty"` // of taken-over
 	Record    preservation.RecordID   `json:"record,omitempty"`  // of certified
 }
@@ -244,7 +246,35 @@ func (e *edit) enter(ctx context.Context, r *Run, n Entry) error {
 	if err := errors.Join(e.AddDocument(d), e.setRun(r)); err != nil || n.Act == actListed {
 		return err
 	}
-	return e.Audit(catalog.AuditEntry{Actor: e.actor, Action: "disposal." + n.Act, Object: r.ID, Detail: map[string]string{"revision": fmt.Sprint(r.Revision)}})
+	return e.Audit(catalog.AuditEntry{Actor: e.actor, Action: "disposal." + n.Act, Object: r.ID, Detail: n.audited(r.Revision)})
+}
+
+// auditedClasses is how many classes of a decision the audit log names.
+const auditedClasses = 20
+
+// audited is what the audit log says of an entry: of a decision also about what, where that
+// is not all, and its note, of which the list knows the newest only.
+func (n *Entry) audited(revision int) map[string]string {
+	detail := map[string]string{"revision": strconv.Itoa(revision)}
+	if n.Act != actDecided && n.Act != actAnswered {
+		return detail
+	}
+	detail["decision"] = n.Decision
+	if n.Note != "" {
+		detail["note"] = n.Note
+	}
+	if n := len(n.Scope.Records); n > 1 {
+		detail["records"] = strconv.Itoa(n)
+	}
+	if len(n.Scope.Records) == 1 {
+		detail["record"] = string(n.Scope.Records[0])
+	}
+	if classes := n.Scope.Classes; len(classes) > auditedClasses {
+		detail["class"] = strings.Join(classes[:auditedClasses], ", ") + " …"
+	} else if len(classes) > 0 {
+		detail["class"] = strings.Join(classes, ", ")
+	}
+	return detail
 }
 
 func (e *edit) setRun(r *Run) error {
@@ -306,7 +336,7 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 		}
 	case actDecided:
 		r.decides(actor)
-		return r.set(x, n.Scope, open, catalog.ItemChange{Decision: n.Decision, Until: &n.Until, Note: &n.Note, DecidedBy: actor})
+		return r.set(x, n.Scope, open, n.noted(actor, catalog.ItemChange{Decision: n.Decision, Until: &n.Until, DecidedBy: actor}))
 	case actOffered:
 		r.decides(actor)
 		r.Offer = *n.Offer
@@ -314,9 +344,9 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 		r.decides(actor)
 		c := catalog.ItemChange{Answer: n.Decision}
 		if n.Decision != NoAnswer {
-			c = catalog.ItemChange{Answer: n.Decision, Decision: n.Decision, Note: &n.Note, DecidedBy: actor}
+			c.Decision, c.DecidedBy = n.Decision, actor
 		}
-		return r.set(x, n.Scope, Offerable(r.ID), c)
+		return r.set(x, n.Scope, Offerable(r.ID), n.noted(actor, c))
 	case actApproved:
 		r.Approval, r.Status = *n.Approval, RunApproved
 	case actWithdrawn:
@@ -332,7 +362,7 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 			r.Handovers = make(map[string]Handover)
 		}
 		r.Handovers[n.Handover.text()] = *n.Handover
-		open.Decisions = []string{string(Archive)}
+		open.Decisions, open.Waiting = []string{string(Archive)}, n.Rest
 		return r.set(x, n.Scope, open, catalog.ItemChange{Transfer: n.Handover.text(), OwnCopy: n.Handover.OwnCopy})
 	case actLeft:
 		for _, i := range n.Items {
@@ -355,6 +385,15 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 		r.Certificate = n.Record
 	}
 	return nil
+}
+
+// noted adds the note of an entry to a change of items. Without one what was noted before
+// stays, with who did.
+func (n *Entry) noted(actor string, c catalog.ItemChange) catalog.ItemChange {
+	if n.Note != "" {
+		c.Note, c.NotedBy = n.Note, actor
+	}
+	return c
 }
 
 // entryOf is what a version of a run's document says.

@@ -240,7 +240,7 @@ func TestRunLifecycle(t *testing.T) {
 	hand := func(id preservation.RecordID, own string) {
 		t.Helper()
 		a.export(r, id)
-		_, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, Scope{Records: []preservation.RecordID{id}},
+		_, _, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, Scope{Records: []preservation.RecordID{id}},
 			Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
 		if err != nil {
 			t.Fatal(err)

@@ -33,10 +33,10 @@ var reasons = []struct {
 	{regexp.MustCompile(`^the run was cancelled: (.*)$`), "cancelled", "Der Lauf wurde abgebrochen: %s"},
 	{regexp.MustCompile(`^(\d+) records to be destroyed$`), "many", "Zu vernichtende Akten: %s."},
 	{regexp.MustCompile(`^(.+), (.+), acknowledged on (\S+)$`), "acknowledged", "%s, %s, bestätigt am %s"},
-	{regexp.MustCompile(`^sample: one of (\d+)$`), "every", "Stichprobe: eine von %s"},
-	{regexp.MustCompile(`^sample: (\d+) of 1000$`), "share", "Stichprobe: %s von 1000"},
-	{regexp.MustCompile(`^sample: name with (\S+)$`), "letter", "Stichprobe: Name mit %s"},
-	{regexp.MustCompile(`^sample: born on a day (\d+)$`), "birthday", "Stichprobe: geboren an einem %s."},
+	{regexp.MustCompile(`^one of (\d+)$`), "every", "Stichprobe: eine von %s"},
+	{regexp.MustCompile(`^(\d+) of 1000$`), "share", "Stichprobe: %s von 1000"},
+	{regexp.MustCompile(`^name with (\S+)$`), "letter", "Stichprobe: Name mit %s"},
+	{regexp.MustCompile(`^born on a day (\d+)$`), "birthday", "Stichprobe: geboren an einem %s."},
 }
 
 // ReasonKey returns the key of a reason that a record of a run has, and what it names:

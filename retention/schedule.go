@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"bestand/preservation"
 )
@@ -117,6 +119,17 @@ func (s *Schedule) Rule(ref RuleRef) (Rule, bool) {
 		}
 	}
 	return Rule{}, false
+}
+
+// basis is the legal basis of a version of a rule by its name, see [RuleRef.String].
+func (s *Schedule) basis(name string) string {
+	id, version, _ := strings.Cut(name, "@")
+	n, err := strconv.Atoi(version)
+	if err != nil {
+		return ""
+	}
+	r, _ := s.Rule(RuleRef{ID: id, Version: n})
+	return r.LegalBasis
 }
 
 // Governs returns the version of the rule that holds for a class on a day, of

@@ -180,7 +180,8 @@ func (e *edit) candidates(ctx context.Context, ids []preservation.RecordID, poli
 			continue
 		}
 		ev := Evaluate(e.plan.schedule, *known[id], e.plan.holds, e.now, policy.zone())
-		i.Version, i.Class, i.Ended, i.Proposed, i.Depth = row.Version, row.Class, ev.End, string(ev.Disposition), depthOf(known[id])
+		i.Version, i.Class, i.Opened, i.Closed, i.Ended = row.Version, row.Class, row.Opened, row.Closed, ev.End
+		i.Proposed, i.Depth = string(ev.Disposition), depthOf(known[id])
 		if ev.Rule.ID != "" {
 			i.Rule = ev.Rule.String()
 		}
@@ -205,7 +206,7 @@ func (e *edit) candidates(ctx context.Context, ids []preservation.RecordID, poli
 			i.Offer = !rule.NoOffer && !permitted
 			for _, why := range ev.Reasons {
 				if why.Code == Sampled {
-					i.Note = "sample: " + why.Subject
+					i.Sampled = why.Subject
 				}
 			}
 		}

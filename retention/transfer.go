@@ -2,6 +2,7 @@ package retention
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -65,14 +66,23 @@ func (o *Officer) Exported(ctx context.Context, t *catalog.Tenant, run string, i
 		Detail: map[string]string{"run": run, "version": strconv.Itoa(version), "profile": profile}})
 }
 
+// LeftOut is how many open records of a scope a transfer was not noted for, and why.
+type LeftOut struct {
+	Kept      int64 `json:"kept,omitempty"`      // acknowledged before: the own copy is kept
+	Destroyed int64 `json:"destroyed,omitempty"` // likewise: it is destroyed
+	Other     int64 `json:"other,omitempty"`     // the decision is not A
+}
+
 // HandOver notes an acknowledged transfer of records whose decision is A, in a run that
 // was approved. Only from then on the own copies may go, or are kept for the archive.
-// NotReady when the newest version of one was not sent for this run: nobody can have
+// Of a whole run, or of classes, it is noted for what still waits for it; the rest is left
+// out. NotReady when the newest version of one was not sent for this run: nobody can have
 // acknowledged that.
-func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s Scope, h Handover, actor string) (Run, error) {
+func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s Scope, h Handover, actor string) (Run, LeftOut, error) {
+	var left LeftOut
 	policy, err := o.policy(ctx, t)
 	if err != nil {
-		return Run{}, err
+		return Run{}, left, err
 	}
 	bad := Invalid(fields("", h))
 	if s.Empty() {
@@ -82,9 +92,9 @@ func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s 
 		bad = append(bad, fault("acknowledged", "future", "lies ahead"))
 	}
 	if len(bad) > 0 {
-		return Run{}, bad
+		return Run{}, left, bad
 	}
-	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
+	r, err := o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
 		if err := r.handing(); err != nil {
 			return err
 		}
@@ -92,17 +102,67 @@ func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s 
 		if err != nil {
 			return err
 		}
-		if err := e.wasExported(ctx, r, scope); err != nil {
+		rest := scope.All || len(scope.Classes) > 0
+		if rest {
+			left, err = e.leftOut(ctx, r, scope)
+		} else {
+			err = errors.Join(e.forArchive(ctx, r, scope), e.mayLose(ctx, r, scope, h))
+		}
+		if err != nil {
 			return err
 		}
-		if err := e.mayLose(ctx, r, scope, h); err != nil {
+		if err := e.wasExported(ctx, r, scope, rest, left); err != nil {
 			return err
 		}
-		if err := e.enter(ctx, r, Entry{Act: actHandedOver, Scope: scope, Handover: &h}); err != nil {
+		if err := e.enter(ctx, r, Entry{Act: actHandedOver, Scope: scope, Handover: &h, Rest: rest}); err != nil {
 			return err
 		}
 		return e.goOn(r)
 	})
+	return r, left, err
+}
+
+// leftOut counts what a transfer of all, or of classes, is not about.
+func (e *edit) leftOut(ctx context.Context, r *Run, s Scope) (n LeftOut, err error) {
+	err = e.eachItem(ctx, catalog.ItemFilter{Run: r.ID, States: []string{catalog.ItemOpen}}, s, func(items []catalog.RunItem) error {
+		for _, i := range items {
+			switch {
+			case i.Decision != string(Archive):
+				n.Other++
+			case i.OwnCopy == copyKeep:
+				n.Kept++
+			case i.OwnCopy == copyDestroy:
+				n.Destroyed++
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// forArchive refuses records whose decision is not A.
+func (e *edit) forArchive(ctx context.Context, r *Run, s Scope) error {
+	named := make(map[preservation.RecordID]int, len(s.Records))
+	for i, id := range s.Records {
+		named[id] = i
+	}
+	claimed := catalog.ItemFilter{Run: r.ID, States: []string{catalog.ItemOpen}, Decisions: []string{string(Archive)}}
+	err := e.eachItem(ctx, claimed, s, func(items []catalog.RunItem) error {
+		for _, i := range items {
+			delete(named, i.Record)
+		}
+		return nil
+	})
+	if err != nil || len(named) == 0 {
+		return err
+	}
+	var bad Invalid
+	for _, id := range s.Records {
+		if i, ok := named[id]; ok {
+			bad = append(bad, fault(fmt.Sprintf("scope.records[%d]", i), "not-for-archive", "the decision about "+string(id)+" is not A"))
+		}
+	}
+	return bad
 }
 
 // mayLose refuses (ErrConflict) to have own copies destroyed of which it is noted that
@@ -117,20 +177,15 @@ func (e *edit) mayLose(ctx context.Context, r *Run, s Scope, h Handover) error {
 	})
 }
 
-// wasExported refuses a scope of which a record was not sent in its newest version, or
-// is not for the archive.
-func (e *edit) wasExported(ctx context.Context, r *Run, s Scope) error {
+// wasExported refuses a scope of which nothing is handed over, or a record that is was not
+// sent in its newest version.
+func (e *edit) wasExported(ctx context.Context, r *Run, s Scope, rest bool, left LeftOut) error {
 	claimed, missing, first := 0, 0, preservation.RecordID("")
-	named := make(map[preservation.RecordID]int, len(s.Records))
-	for i, id := range s.Records {
-		named[id] = i
-	}
-	open := catalog.ItemFilter{Run: r.ID, States: []string{catalog.ItemOpen}, Decisions: []string{string(Archive)}}
+	open := catalog.ItemFilter{Run: r.ID, States: []string{catalog.ItemOpen}, Decisions: []string{string(Archive)}, Waiting: rest}
 	err := e.eachItem(ctx, open, s, func(items []catalog.RunItem) error {
 		claimed += len(items)
 		sent, err := e.exported(ctx, r.ID, items)
 		for _, i := range items {
-			delete(named, i.Record)
 			if err == nil && !sent[i.Record] {
 				if missing++; first == "" {
 					first = i.Record
@@ -142,13 +197,8 @@ func (e *edit) wasExported(ctx context.Context, r *Run, s Scope) error {
 	switch {
 	case err != nil:
 		return err
-	case len(named) > 0 && len(s.Classes) == 0:
-		var bad Invalid
-		for id, i := range named {
-			bad = append(bad, fault(fmt.Sprintf("scope.records[%d]", i), "not-for-archive", "the decision about "+string(id)+" is not A"))
-		}
-		slices.SortFunc(bad, func(a, b preservation.Finding) int { return len(a.Subject) - len(b.Subject) })
-		return bad
+	case claimed == 0 && left.Kept+left.Destroyed > 0:
+		return fmt.Errorf("that the archive took them over is noted already of all %d of these records that have the decision A: %w", left.Kept+left.Destroyed, catalog.ErrConflict)
 	case claimed == 0:
 		return fmt.Errorf("none of these records has the decision A: %w", catalog.ErrConflict)
 	case missing > 0:

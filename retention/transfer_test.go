@@ -37,8 +37,9 @@ func TestTransferExported(t *testing.T) {
 	a.offered(r, "A")
 	a.decide(r, Keep, Scope{Records: []preservation.RecordID{kept}})
 	own := "destroy"
-	hand := func(s Scope) error {
-		_, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, s, Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
+	var left LeftOut
+	hand := func(s Scope) (err error) {
+		_, left, err = a.officer.HandOver(t.Context(), a.tenant, r.ID, s, Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
 		return err
 	}
 	refused := func(err error, said string) {
@@ -75,11 +76,15 @@ func TestTransferExported(t *testing.T) {
 	refused(hand(Scope{Records: []preservation.RecordID{two}}), "1 of 1 records were not fetched")
 	a.export(r, two)
 	own = "keep"
-	if err := hand(Scope{Records: []preservation.RecordID{two}}); err != nil {
-		t.Fatal(err)
+	if err := hand(everything); err != nil || left != (LeftOut{Destroyed: 1, Other: 1}) {
+		t.Fatalf("%+v %v", left, err)
+	}
+	if i := a.item(r, one); i.OwnCopy != "destroy" {
+		t.Errorf("what was acknowledged before: %+v", i)
 	}
 	own = "destroy"
-	refused(hand(everything), "the own copy of record "+string(two)+" is to be kept")
+	refused(hand(Scope{Records: []preservation.RecordID{two}}), "the own copy of record "+string(two)+" is to be kept")
+	refused(hand(everything), "noted already of all 2 of these records")
 	a.gate.Gap = 300 * 24 * time.Hour
 	a.start(r, 0)
 	a.now = a.now.Add(time.Hour)
@@ -95,6 +100,38 @@ func TestTransferExported(t *testing.T) {
 	if err != nil || e.Custodian != "Kreisarchiv" || e.State != Permanent {
 		t.Errorf("%+v %v", e, err)
 	}
+}
+
+// TestTransferRest notes for a whole run what still waits, and leaves alone and tells what
+// was noted before.
+func TestTransferRest(t *testing.T) {
+	a, ids := dueRecords(t, 4, sickness)
+	r := a.propose(ids...)
+	a.decide(r, "A", everything)
+	a.decide(r, Keep, Scope{Records: ids[3:]})
+	a.approve(r)
+	for _, id := range ids[:3] {
+		a.export(r, id)
+	}
+	hand := func(s Scope, own, reference string) (LeftOut, error) {
+		_, left, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, s, Handover{Receiver: "Kreisarchiv", Reference: reference, Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
+		return left, err
+	}
+	if _, err := hand(Scope{Records: ids[:1]}, "keep", "Ü 1"); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := hand(everything, "destroy", "Ü 2"); err != nil || left != (LeftOut{Kept: 1, Other: 1}) {
+		t.Fatalf("%+v %v", left, err)
+	}
+	for n, want := range []string{"keep", "destroy", "destroy", ""} {
+		if i := a.item(r, ids[n]); i.OwnCopy != want || want == "keep" && !strings.Contains(i.Transfer, "Ü 1") {
+			t.Errorf("record %d: %+v", n, i)
+		}
+	}
+	if left, err := hand(Scope{Classes: []string{sickness}}, "keep", "Ü 3"); !errors.Is(err, catalog.ErrConflict) || !strings.Contains(err.Error(), "noted already of all 3") {
+		t.Errorf("%+v %v", left, err)
+	}
+	a.restored(r)
 }
 
 // TestNoOffer refuses to hand over what the law wants destroyed and never offered.

@@ -12,6 +12,7 @@ import (
 var auditedCodes = map[string]string{
 	"roles": "role", "code": "finding", "codes": "finding", "type": "trigger", "profile": "package",
 	"subject-request.add kind": "request", "subject-request.decide outcome": "requestoutcome",
+	"disposal.decided decision": "decision", "disposal.answered decision": "decision",
 	"job.retry kind": "job", "user.login.refused reason": "loginrefusal",
 	"evidence.stamped kind": "stampkind", "evidence.dropped kind": "stampkind", "record.access.grant kind": "accessgrant",
 	"tenant.describe setup": "setupstep", "tenant.describe seal": "sealchoice", "tenant.describe no_rendition": "renditionchoice", "tenant.describe receipt_after": "receiptchoice",

@@ -12,6 +12,8 @@ func TestAudited(t *testing.T) {
 		{"user.roles", "roles", "records_officer approver", "Schriftgutverwaltung, Zustimmung (zweite Person)"},
 		{"user.login.refused", "reason", "locked", "gesperrt"},
 		{"submission.refuse", "reason", "locked", "locked"}, // what a person wrote
+		{"disposal.decided", "decision", "V", "V – vernichten"},
+		{"disposal.answered", "decision", "none", "keine Antwort des Archivs"},
 		{"hold.review", "review", "2026-03-01", "01.03.2026"},
 		{"clock.confirm", "time", "2026-03-01T11:30:00Z", "01.03.2026, 12:30 Uhr"},
 		{"record.reclassify", "from", "63.10", "63.10"},

@@ -94,6 +94,33 @@ var details = []struct {
 	{sentence(`There is one copy of everything: .*`), "detail.no-copy"},
 	{sentence(`The second copy cannot be reached: (.*)`), "detail.copy-away"},
 	{sentence(`It keeps what an archive needs and lacks (\d+) objects at this moment\.`), "detail.copy"},
+
+	// Of a disposal run: why something cannot be done now, or why it stopped itself.
+	{sentence(`disposal run \S+: its records are still being listed(?:; try again later)?`), "detail.run-collecting"},
+	{sentence(`disposal run \S+: it is (\w+): withdraw the approval first`), "detail.run-withdraw"},
+	{sentence(`disposal run \S+: it is (\w+)(?:, and an approved one can be carried out)?`), "detail.run-status"},
+	{sentence(`disposal run \S+: it is (\w+), and packages are handed over when it is approved`), "detail.run-handing"},
+	{sentence(`disposal run \S+: the archive claimed records that would be destroyed`), "detail.run-claimed"},
+	{sentence(`disposal run \S+: (.+) decided about the same records in revision (\d+), later than revision \d+: look at it again`), "detail.run-decided"},
+	{sentence(`disposal run \S+: revision \d+ is not the newest, which is (\d+): look at it again`), "detail.run-newer"},
+	{sentence(`disposal run \S+: none of its (?:open )?records is to be offered`), "detail.run-none-offered"},
+	{sentence(`disposal run \S+: it has more than (\d+) records to be offered.*`), "detail.run-offer-many"},
+	{sentence(`disposal run \S+: it was not offered`), "detail.run-not-offered"},
+	{sentence(`disposal run \S+: the archive may answer until (\S+)`), "detail.run-may-answer"},
+	{sentence(`disposal run \S+: (\d+) of its records are on their way out: .*`), "detail.run-going"},
+	{sentence(`disposal run \S+: of (\d+) of its records bytes are gone: go on with it`), "detail.run-gone"},
+	{sentence(`disposal run \S+: it has no records`), "detail.run-empty"},
+	{sentence(`disposal run \S+: (\d+) of its records are not assessed`), "detail.run-unassessed"},
+	{sentence(`disposal run \S+: (\d+) records that are to be destroyed have to be offered to the archive`), "detail.run-unoffered"},
+	{sentence(`disposal run \S+: the archive has not answered about (\d+) records that are to be destroyed; it may until (\S+)`), "detail.run-unanswered"},
+	{sentence(`disposal run \S+: none of these records has the decision A`), "detail.run-no-archive"},
+	{sentence(`disposal run \S+: that the archive took them over is noted already of all (\d+) of these records that have the decision A`), "detail.run-all-noted"},
+	{sentence(`disposal run \S+: (\d+) of (\d+) records were not fetched for this run in their newest version, first (\S+?): .*`), "detail.run-unfetched"},
+	{sentence(`disposal run \S+: the own copy of record (\S+) is to be kept, as was noted with the acknowledgement .*`), "detail.run-kept"},
+	{sentence(`(?:disposal run \S+: )?record (\S+) is not open with decision A in disposal run \S+`), "detail.run-no-package"},
+	{sentence(`(?:disposal run \S+: )?(\d+) of (\d+) records in one run are more than the configured share of (\S+?)(?:: say allow: \d+ if that is right)?`), "detail.run-share"},
+	{sentence(`(?:disposal run \S+: )?(\d+) records in one run are more than (\S+) times as many as in the last (\d+) runs, of which the largest had (\d+)(?:: say allow: \d+ if that is right)?`), "detail.run-leap"},
+	{sentence(`(?:disposal run \S+: )?the list is not the one that was approved`), "detail.run-other-list"},
 }
 
 func sentence(form string) *regexp.Regexp { return regexp.MustCompile(`^(?s:` + form + `)$`) }
@@ -113,14 +140,16 @@ func (l *language) detail(text string) string {
 }
 
 // values writes what stands in a sentence of the archive as the language does: days,
-// instants, whole numbers and the words for one that is not known, and who a certificate
-// names.
+// instants, whole numbers and the words for one that is not known, how far a disposal run
+// has come, and who a certificate names.
 func (l *language) values(texts []string) (all []any) {
 	for _, text := range texts {
 		if at, err := time.Parse(time.RFC3339, text); err == nil {
 			text = l.time(at)
 		} else if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			text = l.number(n)
+		} else if w, ok := l.words["runstatus."+text]; ok {
+			text = w.text
 		} else if text == "an unknown number" {
 			text = l.t("detail.unknown")
 		} else {

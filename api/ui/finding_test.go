@@ -22,6 +22,11 @@ func TestDetail(t *testing.T) {
 		"It says 2026-07-01T22:30:00Z.":                                                            "Der Zeitstempel nennt 02.07.2026, 00:30 Uhr.",
 		"token 17 says 2026-07-01T22:30:00.5Z":                                                     "Der Zeitstempel nennt 02.07.2026, 00:30 Uhr.",
 		"The store does not keep the promise that a lock holds: 403 denied. Do not archive there.": "Der Speicher hält dieses Versprechen nicht: 403 denied. Archivieren Sie dort nichts.",
+		"disposal run 01jq: it is approved: withdraw the approval first":                           "Der Lauf ist schon freigegeben (Stand: Zustimmung erteilt). Nehmen Sie erst die Zustimmung zurück.",
+		"disposal run 01jq: it is completed":                                                       "Das geht nicht mehr oder noch nicht. Stand des Laufs: abgeschlossen.",
+		"disposal run 01jq: it is draft, and an approved one can be carried out":                   "Das geht nicht mehr oder noch nicht. Stand des Laufs: in Bewertung.",
+		"disposal run 01jq: the archive may answer until 2026-08-17":                               "Das Archiv hat noch bis 17.08.2026 Zeit, zu antworten.",
+		"1200 of 3000 records in one run are more than the configured share of 0.1":                "1.200 von 3.000 Akten in einem Lauf sind mehr als der eingestellte Anteil (0.1).",
 		"something that nobody has words for":                                                      "",
 	} {
 		if got := de.detail(text); got != want {

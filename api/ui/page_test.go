@@ -54,9 +54,13 @@ func TestGoing(t *testing.T) {
 		return w.Body.String()
 	}
 	const begun, destroyed, day = "Die Vernichtung dieser Akte hat begonnen", "rechtmäßig vernichtet", "<dt class=\"kern-description-list-item__key\">Vernichtet"
-	says(t, show(), []string{begun, "noch aufgehalten werden", "02.20"}, []string{destroyed, "Nur dieser Nachweis bleibt", day, "Rechtsgrundlage", "value\"></dd>"})
-	stone.Destroyed, stone.LegalBasis = time.Date(2025, 5, 4, 10, 0, 0, 0, time.UTC), "SächsBG §117"
-	says(t, show(), []string{destroyed, "Nur dieser Nachweis bleibt", day, "04.05.2025", "SächsBG §117"}, []string{begun})
+	says(t, show(), []string{begun, "noch aufgehalten werden", "02.20"}, []string{destroyed, "nicht wiederherstellen", day, "Rechtsgrundlage", "value\"></dd>", "Nachweis des Laufs"})
+	stone.Destroyed, stone.LegalBasis, stone.Run = time.Date(2025, 5, 4, 10, 0, 0, 0, time.UTC), "SächsBG §117", "01jq2m9cfp2y8r0v6k3c5t7n4f"
+	stone.Closed, stone.RetentionEnd = preservation.Date{Year: 2014, Month: 3, Day: 2}, preservation.Date{Year: 2024, Month: 12, Day: 31}
+	says(t, show(), []string{destroyed, "nicht wiederherstellen", day, "02.03.2014", "Aufbewahrungsfrist endete am", "31.12.2024", "04.05.2025, 12:00 Uhr", "SächsBG §117",
+		"Vernichtet im Aussonderungslauf", stone.Run, "steht im Nachweis des Laufs"}, []string{begun, "Vernichtet nach der Genehmigung", "Meldung des Programms"})
+	stone.Run, stone.Permit = "", "01jq2m9cfp2y8r0v6k3c5t7n4g"
+	says(t, show(), []string{"Vernichtet nach der Genehmigung", stone.Permit, "steht in der Genehmigung"}, []string{"Aussonderungslauf"})
 }
 
 // TestPageOf: where a form has no page of its own, whoever logs in again is led to the

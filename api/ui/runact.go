@@ -16,7 +16,8 @@ import (
 // on the page of the run, with what was typed.
 func (v *visit) act(what string, body any, notice string) error {
 	to := joinPath("/aussonderung/laeufe/", v.r.PathValue("id"))
-	err := v.post(joinPath("/v1/disposals/", v.r.PathValue("id"), "/"+what), body, nil)
+	var run api.DisposalRun
+	err := v.post(joinPath("/v1/disposals/", v.r.PathValue("id"), "/"+what), body, &run)
 	if fields := faults(err); fields != nil {
 		return v.refusedRun(fields)
 	}
@@ -25,6 +26,9 @@ func (v *visit) act(what string, body any, notice string) error {
 	}
 	if back := here(v.r.PostForm.Get("weiter")); back == to || strings.HasPrefix(back, to+"?") {
 		to = back
+	}
+	if run.LeftOut.Kept+run.LeftOut.Destroyed > 0 {
+		notice += "-rest"
 	}
 	return v.redirect(to, notice)
 }

@@ -17,7 +17,7 @@ func TestWhy(t *testing.T) {
 		"it is permanent", "it is closed", "it is in the disposal run r", "it is kept until 2030-12-31 as decided in the disposal run r", "kept until 2030-01-31: Klage",
 		"its file is kept, or another part of it", "a new version was added since it was listed", "it is in another class than when it was listed",
 		"another rule or date applies than when it was listed", "the run was cancelled: Irrtum", "3 records to be destroyed", "Kreisarchiv, A 12, acknowledged on 2026-02-28",
-		"sample: one of 10", "sample: 5 of 1000", "sample: name with M", "sample: born on a day 1", "something else"} {
+		"one of 10", "5 of 1000", "name with M", "born on a day 1", "something else"} {
 		if page := de.why(reason); page.Text != retention.GermanReason(reason) || page.Known != (reason != "something else") {
 			t.Errorf("%q: page %q, certificate %q", reason, page.Text, retention.GermanReason(reason))
 		}

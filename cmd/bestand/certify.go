@@ -120,7 +120,7 @@ func (s *service) writeCertificate(ctx context.Context, t *catalog.Tenant, run s
 		return c, err
 	}
 	sum := sha256.New()
-	if err := head.Write(io.MultiWriter(c, sum), retention.CertifiedRecords(ctx, t, run)); err != nil {
+	if err := head.Write(io.MultiWriter(c, sum), s.officer.CertifiedRecords(ctx, t, run)); err != nil {
 		return c, err
 	}
 	c.digest = hex.EncodeToString(sum.Sum(nil))
@@ -152,7 +152,7 @@ func (s *service) certificatePDF(ctx context.Context, t *catalog.Tenant, run, di
 	if err != nil {
 		return nil, 0, err
 	}
-	page, data, err := c.Page(retention.CertifiedRecords(ctx, t, run), digest)
+	page, data, err := c.Page(s.officer.CertifiedRecords(ctx, t, run), digest)
 	if err != nil {
 		return nil, 0, err
 	}

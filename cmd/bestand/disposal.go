@@ -31,6 +31,8 @@ type disposalFlags struct {
 	*remote
 	title, dueBy                       string
 	classes                            csv
+	records                            []string
+	recordsFile                        string
 	file, decision, until, note        string
 	xdomea                             string
 	authority, receiver, reference, on string
@@ -42,10 +44,18 @@ type disposalFlags struct {
 }
 
 func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
+	named := func() {
+		fs.Func("record", "a `record`; may be repeated", func(id string) error {
+			d.records = append(d.records, id)
+			return nil
+		})
+		fs.StringVar(&d.recordsFile, "records", "", "`file` with a record in each line; - for standard input")
+	}
 	scoped := func(decisions string) {
 		fs.StringVar(&d.file, "csv", "", "`file` with the columns Datensatz, Entscheidung, Bis and Vermerk, as show --csv writes it")
-		fs.StringVar(&d.decision, "decision", "", "`decision` for all records, or for those of --class: "+decisions)
+		fs.StringVar(&d.decision, "decision", "", "`decision` for all records, or for those of --class, --record and --records: "+decisions)
 		fs.Var(&d.classes, "class", "`classes` with all below them, separated by commas")
+		named()
 		fs.StringVar(&d.note, "note", "", "why")
 	}
 	switch act {
@@ -82,7 +92,8 @@ func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
 		fs.StringVar(&d.profile, "profile", "xdomea", "`form`: "+profileNames)
 		fs.StringVar(&d.out, "out", ".", "`folder` to write to")
 	case "transfer":
-		fs.Var(&d.classes, "class", "`classes` with all below them, separated by commas (default: all records with decision A)")
+		fs.Var(&d.classes, "class", "`classes` with all below them, separated by commas (without any, --record or --records: all that wait for it)")
+		named()
 		fs.StringVar(&d.receiver, "receiver", "", "the `archive` that took them over")
 		fs.StringVar(&d.reference, "reference", "", "`reference` of its acknowledgement")
 		fs.StringVar(&d.on, "on", "", "`day` of the acknowledgement (default: today)")
@@ -171,7 +182,8 @@ func (d *disposalFlags) order(act string) (path string, body map[string]any, err
 		}
 		return "/execution", body, nil
 	case "transfer":
-		return "/transfers", map[string]any{"scope": d.scope(), "receiver": d.receiver, "reference": d.reference, "acknowledged": d.on, "own_copy": d.ownCopy}, nil
+		scope, err := d.scope()
+		return "/transfers", map[string]any{"scope": scope, "receiver": d.receiver, "reference": d.reference, "acknowledged": d.on, "own_copy": d.ownCopy}, err
 	}
 	return map[string]string{"withdraw": "/withdrawal", "stop": "/stop", "cancel": "/cancellation"}[act], map[string]any{"reason": d.reason}, nil
 }
@@ -196,9 +208,30 @@ func (d *disposalFlags) certificate(ctx context.Context, run string, files []str
 	return d.save(ctx, run, file, stdout)
 }
 
-// scope is what --class says, or everything.
-func (d *disposalFlags) scope() retention.Scope {
-	return retention.Scope{Classes: d.classes, All: len(d.classes) == 0}
+// scope is what --class, --record and --records say, or everything.
+func (d *disposalFlags) scope() (s retention.Scope, err error) {
+	ids := d.records
+	if d.recordsFile != "" {
+		listed, err := readRecords(d.recordsFile)
+		if err != nil {
+			return s, err
+		}
+		ids = append(ids, listed...)
+	}
+	if len(ids) > 0 {
+		if ids, err = onceEach(ids); err != nil {
+			return s, err
+		}
+	}
+	for _, id := range ids {
+		if !preservation.RecordID(id).Valid() {
+			return s, usageError{fmt.Errorf("--record: %.40q is not the identifier of a record", id)}
+		}
+		s.Records = append(s.Records, preservation.RecordID(id))
+	}
+	s.Classes = d.classes
+	s.All = len(ids) == 0 && len(d.classes) == 0
+	return s, nil
 }
 
 // appraisals are the decisions of a file, or the one that the flags give.
@@ -206,7 +239,14 @@ func (d *disposalFlags) appraisals(list, field string) (map[string]any, error) {
 	if (d.file == "") == (d.decision == "") {
 		return nil, usageError{errors.New("give --csv or --decision")}
 	}
-	all := []retention.Appraisal{{Scope: d.scope(), Decision: d.decision, Note: d.note}}
+	scope, err := d.scope()
+	if err != nil {
+		return nil, err
+	}
+	if d.file != "" && !scope.All {
+		return nil, usageError{errors.New("--csv names its records itself: leave --class, --record and --records out")}
+	}
+	all := []retention.Appraisal{{Scope: scope, Decision: d.decision, Note: d.note}}
 	if d.until != "" {
 		until, err := preservation.ParseDate(d.until)
 		if err != nil {
@@ -248,6 +288,7 @@ type disposalAnswer struct {
 	Offer     retention.Offer
 	Stop      retention.Stop
 	Counts    retention.RunCounts
+	LeftOut   retention.LeftOut `json:"left_out"`
 	Items     []catalog.RunItem
 	Next      string
 }
@@ -285,6 +326,18 @@ func (a *disposalAnswer) tell(w io.Writer) {
 	fmt.Fprintf(w, "%s %s, revision %d: %s\n", a.ID, legibleLines(a.Title), a.Revision, a.Status)
 	fmt.Fprintf(w, "open %d: not assessed %d, to be destroyed %d, to be archived %d, kept longer %d\n", n.Open, n.Undecided, n.Destroy, n.Archive, n.Keep)
 	fmt.Fprintf(w, "destroyed %d, taken over %d, left %d, refused %d\n", n.Destroyed, n.Transferred, n.Left, n.Refused)
+	for _, left := range []struct {
+		n   int64
+		why string
+	}{
+		{a.LeftOut.Kept, "acknowledged before, and the own copy is kept"},
+		{a.LeftOut.Destroyed, "acknowledged before, and the own copy is destroyed"},
+		{a.LeftOut.Other, "the decision is not A"},
+	} {
+		if left.n > 0 {
+			fmt.Fprintf(w, "the transfer was not noted of %d: %s\n", left.n, left.why)
+		}
+	}
 	switch {
 	case a.Fault != "":
 		fmt.Fprintf(w, "it goes on by itself at %s: the last attempt failed: %s\n", a.Resumes.Local().Format(zoned), legibleLines(a.Fault))
@@ -413,7 +466,7 @@ func (d *disposalFlags) show(ctx context.Context, run string, stdout io.Writer) 
 		a.tell(stdout)
 		return nil
 	}
-	rows := [][]string{{"Datensatz", "Entscheidung", "Bis", "Vermerk", "Kennzeichen", "Fristende", "Vorschlag", "Anzubieten", "Antwort", "Stand", "Grund"}}
+	rows := [][]string{{"Datensatz", "Entscheidung", "Bis", "Vermerk", "Kennzeichen", "Fristende", "Vorschlag", "Stichprobe", "Anzubieten", "Antwort", "Stand", "Grund"}}
 	var a disposalAnswer
 	for next := ""; ; next = a.Next {
 		a = disposalAnswer{}
@@ -425,7 +478,7 @@ func (d *disposalFlags) show(ctx context.Context, run string, stdout io.Writer) 
 			if i.Offer {
 				offered = "ja"
 			}
-			rows = append(rows, []string{string(i.Record), i.Decision, i.Until.String(), i.Note, i.Class, i.Ended.String(), retention.GermanReason(i.Proposed), offered, i.Answer, retention.GermanState(i.State), retention.GermanReason(i.Reason)})
+			rows = append(rows, []string{string(i.Record), i.Decision, i.Until.String(), i.Note, i.Class, i.Ended.String(), i.Proposed, retention.GermanReason(i.Sampled), offered, i.Answer, retention.GermanState(i.State), retention.GermanReason(i.Reason)})
 		}
 		if a.Next == "" {
 			break

@@ -64,7 +64,7 @@ func TestDisposalMessages(t *testing.T) {
 	stale := otto.get(at).want(200, at+"/antwort").page
 	o.head.post("/v1/disposals/"+run.ID+"/approval", nil).want(t, 200)
 	// Whoever still has the form learns why it comes too late.
-	for file, says := range map[string][]string{answer: {"Der Zustand erlaubt das nicht", "approved"}, offer: {"Der Zustand erlaubt das nicht", "Diese Antwort passt nicht"}} {
+	for file, says := range map[string][]string{answer: {"Der Zustand erlaubt das nicht", "Stand: Zustimmung erteilt"}, offer: {"Der Zustand erlaubt das nicht", "Diese Antwort passt nicht"}} {
 		message, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -118,7 +118,7 @@ func TestDisposalRun(t *testing.T) {
 		t.Errorf("exported %q", container)
 	}
 	newVerifier(t, in).run("unzip", "-tq", container)
-	o.officer.post(path+"/transfers", transfer).want(t, 200)
+	disposal("transfer", "--record", claimed, "--receiver", "Kreisarchiv", "--reference", "Ü 3/26", "--on", "2026-01-02", "--own-copy", "keep", run.ID)
 	eventually(t, "the run has ended", func() bool { return admin.disposalRun(run.ID).Status == "completed" })
 	for _, i := range admin.disposalRun(run.ID).Items {
 		want := map[string][2]string{gone: {"destroyed", ""}, claimed: {"transferred", ""}, held: {"left", "it is held"}, kept: {"left", "Klage angekündigt"}}[i.Record]
@@ -186,7 +186,7 @@ func (in *installation) certified(t *testing.T, o office, run, gone, kept string
 	}
 	for _, r := range certificate.Records {
 		if string(r.Record) == gone && (r.Outcome != "destroyed" || r.LegalBasis == "" || r.Destroyed.IsZero() || r.Closed.String() != "2001-02-28") ||
-			string(r.Record) == kept && (r.Outcome != "left" || r.Reason == "") {
+			string(r.Record) == kept && (r.Outcome != "left" || r.Reason == "" || r.LegalBasis == "" || r.Closed.String() != "2001-02-28") {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -256,6 +256,9 @@ func TestDisposalUsage(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"cancel RUN", "--reason"},
 		{"stop RUN", "--reason"},
+		{"transfer --record quatsch RUN", "not the identifier of a record"},
+		{"decide --decision V --record quatsch RUN", "not the identifier of a record"},
+		{"decide --csv list.csv --class 02 RUN", "--csv names its records itself"},
 		{"certificate RUN nachweis.docx", "FILE.pdf"},
 		{"certificate --pdf RUN nachweis.json", "FILE.pdf"},
 		{"certificate RUN a.pdf b.pdf", "FILE.pdf"},

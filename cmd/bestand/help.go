@@ -64,9 +64,10 @@ decided yet. message fetches the offer to the archive as xdomea 0501; offer and 
 note that it was made and what the archive said, --xdomea as its message 0502. approve
 takes another person than all that has a part in it; execute has it carried out after a
 grace period, stop stops it at any time. export fetches the packages of what has decision
-A; transfer notes that the archive took these over, and is refused before. certificate
-fetches the proof, as PDF/A or JSON by the name of the file. bestand disposal decide
---help shows the flags.`,
+A; transfer notes that the archive took these over, and is refused before. decide, answer
+and transfer are about all records, or about those of --class, --record and --records FILE.
+certificate fetches the proof, as PDF/A or JSON by the name of the file. bestand disposal
+decide --help shows the flags.`,
 	"reclassify": `Moves records of a running archive to another class (Umsortierung): those that are
 named, that a file lists, one a line, or that a query finds. --preview only tells where
 each would stand. Each is moved for itself: one that is refused is named, the others go

@@ -149,6 +149,8 @@ func TestVisitorsDispose(t *testing.T) {
 	paula.fill(approvable, "bestaetigt", "1").want(200, "Sie haben zugestimmt", "Zustimmung erteilt")
 	mine := url.Values{"_csrf": {otto.form(at + "/abbruch").Get("_csrf")}, "bestaetigt": {"1"}, "revision": {"1"}}
 	send(otto, approvable, mine).want(403, "Ihre Rolle erlaubt das nicht")
+	late := url.Values{"_csrf": mine["_csrf"], "scope": {"all"}, "decision": {"V"}}
+	send(otto, decide, late).want(422, "Der Lauf ist schon freigegeben (Stand: Zustimmung erteilt)").wantNot("withdraw the approval")
 
 	// A hold comes in between; the run waits, is stopped, and goes on.
 	c.post("/v1/holds", map[string]any{"scope": map[string]any{"records": []string{held}}, "authority": "Amtsgericht", "reason": "Klage", "review": "2099-01-01"}).want(t, 201)

@@ -29,12 +29,16 @@ type RunItem struct {
 	Version   int                   `json:"version,omitempty"`  // when it was listed
 	Class     string                `json:"class,omitempty"`    // likewise
 	Rule      string                `json:"rule,omitempty"`     // likewise, with its version
+	Opened    preservation.Date     `json:"opened,omitzero"`    // likewise
+	Closed    preservation.Date     `json:"closed,omitzero"`    // likewise
 	Ended     preservation.Date     `json:"end,omitzero"`       // last day of retention, likewise
 	Proposed  string                `json:"proposed,omitempty"` // disposition by the rule: A, B or V
+	Sampled   string                `json:"sampled,omitempty"`  // why the rule's sample chose it for the archive
 	Offer     bool                  `json:"offer,omitempty"`    // it has to be offered before it is destroyed
 	Decision  string                `json:"decision,omitempty"` // A, B, V or K
 	Until     preservation.Date     `json:"until,omitzero"`     // of K
 	Note      string                `json:"note,omitempty"`
+	NotedBy   string                `json:"noted_by,omitempty"` // who wrote Note
 	DecidedBy string                `json:"decided_by,omitempty"`
 	Answer    string                `json:"answer,omitempty"`   // of the archive: A, V or none
 	Transfer  string                `json:"transfer,omitempty"` // the acknowledgement of the receiver
@@ -42,15 +46,15 @@ type RunItem struct {
 	Reason    string                `json:"reason,omitempty"`
 }
 
-const itemColumns = `run, record_id, state, depth, version, class, rule, ended, proposed, offer, decision, until, note, decided_by, answer, transfer, own_copy, reason`
+const itemColumns = `run, record_id, state, depth, version, class, rule, opened, closed, ended, proposed, sampled, offer, decision, until, note, noted_by, decided_by, answer, transfer, own_copy, reason`
 
 func scanItem(row scanner) (i RunItem, err error) {
-	var ended, until string
+	var opened, closed, ended, until string
 	var offer int64
-	err = row.Scan(&i.Run, &i.Record, &i.State, &i.Depth, &i.Version, &i.Class, &i.Rule, &ended, &i.Proposed, &offer,
-		&i.Decision, &until, &i.Note, &i.DecidedBy, &i.Answer, &i.Transfer, &i.OwnCopy, &i.Reason)
+	err = row.Scan(&i.Run, &i.Record, &i.State, &i.Depth, &i.Version, &i.Class, &i.Rule, &opened, &closed, &ended, &i.Proposed, &i.Sampled, &offer,
+		&i.Decision, &until, &i.Note, &i.NotedBy, &i.DecidedBy, &i.Answer, &i.Transfer, &i.OwnCopy, &i.Reason)
 	i.Offer = offer == 1
-	return i, errors.Join(err, i.Ended.UnmarshalText([]byte(ended)), i.Until.UnmarshalText([]byte(until)))
+	return i, errors.Join(err, i.Opened.UnmarshalText([]byte(opened)), i.Closed.UnmarshalText([]byte(closed)), i.Ended.UnmarshalText([]byte(ended)), i.Until.UnmarshalText([]byte(until)))
 }
 
 // ItemFilter selects items of a run. Empty fields select everything.
@@ -63,6 +67,7 @@ type ItemFilter struct {
 	OwnCopy   string
 	Depth     *int
 	Offer     bool // those only that have to be offered
+	Waiting   bool // those only about whose own copy nothing was noted
 }
 
 func (f ItemFilter) where(tenant preservation.TenantID) conditions {
@@ -90,6 +95,9 @@ func (f ItemFilter) where(tenant preservation.TenantID) conditions {
 	}
 	if f.Offer {
 		q.cond += " AND offer = 1"
+	}
+	if f.Waiting {
+		q.cond += " AND own_copy = ''"
 	}
 	return q
 }
@@ -173,9 +181,9 @@ func (v View) RunDisposals(ctx context.Context, run string, phases ...string) (n
 // AddItem lists a record in a run. ErrConflict when it is in an open one. The same
 // item of the same run again changes nothing.
 func (x *Tx) AddItem(i RunItem) error {
-	_, err := x.tx.exec(`INSERT INTO run_item (tenant, `+itemColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-		ON CONFLICT (tenant, run, record_id) DO NOTHING`, string(x.tenant), i.Run, string(i.Record), i.State, i.Depth, i.Version, i.Class, i.Rule, i.Ended.String(),
-		i.Proposed, bit(i.Offer), i.Decision, i.Until.String(), i.Note, i.DecidedBy, i.Answer, i.Transfer, i.OwnCopy, i.Reason)
+	_, err := x.tx.exec(`INSERT INTO run_item (tenant, `+itemColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+		ON CONFLICT (tenant, run, record_id) DO NOTHING`, string(x.tenant), i.Run, string(i.Record), i.State, i.Depth, i.Version, i.Class, i.Rule, i.Opened.String(), i.Closed.String(), i.Ended.String(),
+		i.Proposed, i.Sampled, bit(i.Offer), i.Decision, i.Until.String(), i.Note, i.NotedBy, i.DecidedBy, i.Answer, i.Transfer, i.OwnCopy, i.Reason)
 	if unique(err) {
 		return fmt.Errorf("record %s is in another disposal run: %w", i.Record, ErrConflict)
 	}
@@ -187,7 +195,8 @@ type ItemChange struct {
 	State     string
 	Decision  string
 	Until     *preservation.Date
-	Note      *string
+	Note      string
+	NotedBy   string
 	DecidedBy string
 	Answer    string
 	Transfer  string
@@ -205,7 +214,7 @@ func (x *Tx) SetItems(f ItemFilter, c ItemChange) (int64, error) {
 		}
 		set += column + " = " + q.mark(value)
 	}
-	for _, s := range []struct{ column, value string }{{"state", c.State}, {"decision", c.Decision}, {"decided_by", c.DecidedBy}, {"answer", c.Answer},
+	for _, s := range []struct{ column, value string }{{"state", c.State}, {"decision", c.Decision}, {"note", c.Note}, {"noted_by", c.NotedBy}, {"decided_by", c.DecidedBy}, {"answer", c.Answer},
 		{"transfer", c.Transfer}, {"own_copy", c.OwnCopy}, {"reason", c.Reason}} {
 		if s.value != "" {
 			assign(s.column, s.value)
@@ -213,9 +222,6 @@ func (x *Tx) SetItems(f ItemFilter, c ItemChange) (int64, error) {
 	}
 	if c.Until != nil {
 		assign("until", c.Until.String())
-	}
-	if c.Note != nil {
-		assign("note", *c.Note)
 	}
 	if set == "" {
 		return 0, nil

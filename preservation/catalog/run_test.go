@@ -16,7 +16,8 @@ func TestRuns(t *testing.T) {
 		ctx := t.Context()
 		item := func(run string, n int, state string) catalog.RunItem {
 			return catalog.RunItem{Run: run, Record: preservation.RecordID(fmt.Sprintf("%026d", n)), State: state, Depth: n % 2, Version: 1, Class: "02.20", Rule: "r@1",
-				Ended: preservation.Date{Year: 2020, Month: 12, Day: 31}, Proposed: "B", Offer: n != 3}
+				Ended: preservation.Date{Year: 2020, Month: 12, Day: 31}, Opened: preservation.Date{Year: 2014, Month: 2, Day: 3}, Closed: preservation.Date{Year: 2015, Month: 4, Day: 5},
+				Proposed: "B", Sampled: "one of 2", Offer: n != 3}
 		}
 		update := func(fn func(*catalog.Tx) error) error { return f.tenant.Update(ctx, fn) }
 		for n := range 5 {
@@ -33,7 +34,7 @@ func TestRuns(t *testing.T) {
 		if len(all) != 5 || all[3] != item("a", 3, catalog.ItemOpen) {
 			t.Errorf("%+v", all)
 		}
-		until, note := preservation.Date{Year: 2030, Month: 1, Day: 2}, "why"
+		until := preservation.Date{Year: 2030, Month: 1, Day: 2}
 		change := func(f catalog.ItemFilter, c catalog.ItemChange, want int64) {
 			t.Helper()
 			must(t, update(func(x *catalog.Tx) error {
@@ -44,8 +45,11 @@ func TestRuns(t *testing.T) {
 				return err
 			}))
 		}
-		change(catalog.ItemFilter{Run: "a", Offer: true, States: []string{catalog.ItemOpen}}, catalog.ItemChange{Decision: "V", Note: &note, DecidedBy: "anna"}, 4)
+		change(catalog.ItemFilter{Run: "a", Offer: true, States: []string{catalog.ItemOpen}}, catalog.ItemChange{Decision: "V", Note: "why", NotedBy: "dora", DecidedBy: "anna"}, 4)
 		change(catalog.ItemFilter{Run: "a", IDs: []preservation.RecordID{all[2].Record}}, catalog.ItemChange{Decision: "K", Until: &until}, 1)
+		if kept, err := v.RunItems(ctx, catalog.ItemFilter{Run: "a", Decisions: []string{"K"}}, "", 2); err != nil || len(kept) != 1 || kept[0].Note != "why" || kept[0].NotedBy != "dora" {
+			t.Errorf("what says nothing of a note changes it: %+v %v", kept, err)
+		}
 		change(catalog.ItemFilter{Run: "a", Decisions: []string{"K"}}, catalog.ItemChange{State: catalog.ItemLeft, Reason: "kept"}, 1)
 		if day, run, err := v.KeptUntil(ctx, all[2].Record); day != until || run != "a" || err != nil {
 			t.Errorf("%v %s %v", day, run, err)
