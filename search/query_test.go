@@ -350,6 +350,22 @@ func TestSnippets(t *testing.T) {
 			t.Errorf("%q:\n got %s\nwant %s", tc.query, got, tc.want)
 		}
 	}
+	filler := strings.Repeat("und so weiter ", 20)
+	add(t, ix, doc(7, "Doppelt", "Der Zaun steht schief. "+filler+"Der Zaun steht schief. "+filler+"Ein Zaun fehlt. "+filler))
+	if p, err := ix.Search(t.Context(), Query{Text: "Zaun", Snippets: true}); err != nil || len(p.Hits) != 1 {
+		t.Error(p, err)
+	} else {
+		seen := map[string]bool{}
+		for _, s := range p.Hits[0].Snippets {
+			if seen[text(s)] {
+				t.Errorf("twice: %s", text(s))
+			}
+			seen[text(s)] = true
+		}
+		if len(seen) < 2 {
+			t.Errorf("of different places: %v", seen)
+		}
+	}
 	if got := text(ix.set.Highlight("genehmigung -goethe straße", "Baugenehmigung Goethestraße 5")); got != "[Baugenehmigung] [Goethestraße] 5" {
 		t.Error(got)
 	}

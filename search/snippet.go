@@ -1,6 +1,7 @@
 package search
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -139,7 +140,7 @@ func (m *marker) mark(text string) Snippet {
 	return out
 }
 
-// snippets returns the first fragments of the text that hold a match.
+// snippets returns the first fragments of the text that hold a match, each once.
 func (m *marker) snippets(text string) []Snippet {
 	var out []Snippet
 	at := 0
@@ -162,7 +163,10 @@ func (m *marker) snippets(text string) []Snippet {
 				to = at
 			}
 		}
-		out = append(out, m.mark(strings.Join(strings.Fields(text[from:to]), " ")))
+		s := m.mark(strings.Join(strings.Fields(text[from:to]), " "))
+		if !slices.ContainsFunc(out, func(o Snippet) bool { return slices.Equal(o, s) }) { // a document and its rendition say the same
+			out = append(out, s)
+		}
 		at = to
 	}
 	return out

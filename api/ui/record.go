@@ -175,6 +175,20 @@ func documentsIn(l *language, all []pair) documents {
 	return d
 }
 
+// documents are those of a record whose events the visitor was given. It is not read for
+// them, so the audit log does not say that it was.
+func (v *visit) documents(id string, events []preservation.Event) (documents, error) {
+	e, err := v.ui.Catalog.Tenant(v.who.Tenant).Record(v.r.Context(), preservation.RecordID(id))
+	if err != nil {
+		return documents{}, err
+	}
+	files := make([]api.File, len(e.Files))
+	for i, f := range e.Files {
+		files[i] = api.File{ID: f.ID, Name: f.Name, Representation: f.Representation, DerivedFrom: f.DerivedFrom}
+	}
+	return documentsIn(v.lang, pairs(files, events)), nil
+}
+
 // namesShown is how many documents an event names.
 const namesShown = 3
 
@@ -254,11 +268,9 @@ func historyPage(v *visit) error {
 	if p.Reported, err = v.reported(p.ID); err != nil {
 		return err
 	}
-	var record api.Record
-	if err := v.get(joinPath("/v1/records/", p.ID), &record); err != nil {
+	if p.Names, err = v.documents(p.ID, p.Events); err != nil {
 		return err
 	}
-	p.Names = documentsIn(v.lang, pairs(record.Files, p.Events))
 	return v.show("history", v.lang.t("history.title"), p, crumb{v.lang.t("search.title"), "/suche"}, crumb{v.lang.t("record.record"), joinPath("/akte/", p.ID)})
 }
 

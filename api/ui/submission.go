@@ -154,18 +154,14 @@ func (v *visit) documentsOf(sub api.Submission) (documents, error) {
 		}
 		return documentsIn(v.lang, all), nil
 	}
-	var record api.Record
+	events, err := v.events(string(sub.RecordID))
 	var refused *refusal
-	if err := v.get(joinPath("/v1/records/", sub.RecordID), &record); errors.As(err, &refused) {
+	if errors.As(err, &refused) {
 		return documents{}, nil
 	} else if err != nil {
 		return documents{}, err
 	}
-	events, err := v.events(string(sub.RecordID))
-	if err != nil {
-		return documents{}, err
-	}
-	return documentsIn(v.lang, pairs(record.Files, events)), nil
+	return v.documents(string(sub.RecordID), events)
 }
 
 func receiptContent(v *visit) error {

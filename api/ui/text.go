@@ -104,6 +104,10 @@ func (l *language) coded(kind string, code any) string {
 		return p.text
 	}
 	switch kind {
+	case "action": // what its history calls an act of a disposal run
+		if act, of := strings.CutPrefix(fmt.Sprint(code), "disposal."); of {
+			return l.coded("runact", act)
+		}
 	case "filefault": // that of a field, or of what is archived
 		if _, ok := l.words["fault."+fmt.Sprint(code)]; !ok {
 			return l.coded("finding", code)
