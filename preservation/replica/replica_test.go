@@ -18,7 +18,6 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
-	"bestand/preservation/objectstore"
 	"bestand/preservation/s3"
 	"bestand/preservation/storetest"
 )
@@ -30,6 +29,7 @@ type site struct {
 	one     *Store
 	first   *s3.Bucket
 	second  *s3.Bucket
+	files   string           // folder with the files of the second
 	between *storetest.Fault // before the second
 	log     bytes.Buffer
 }
@@ -44,7 +44,8 @@ func newSite(t testing.TB) *site {
 	if err := db.RestoreTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{tenant: db.Tenant("musterstadt"), first: storetest.Bucket(t), second: storetest.Bucket(t)}
+	second := storetest.OwnSite(t)
+	s := &site{tenant: db.Tenant("musterstadt"), first: storetest.Bucket(t), second: second.Bucket, files: second.Dir}
 	s.one, s.between = &Store{Store: s.first, Tenant: s.tenant}, &storetest.Fault{Store: s.second}
 	s.Copier = &Copier{Place: "zweit", Now: time.Now, Stays: func(g catalog.Tombstone, key string) bool { return key == g.Key }, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 		Store: func(context.Context, *catalog.Tenant) (preservation.Store, error) { return s.one, nil },
@@ -64,6 +65,14 @@ func (s *site) put(t testing.TB, to preservation.Store, key, content string, loc
 }
 
 func (s *site) run(t testing.TB) error { return s.Run(t.Context(), s.tenant, catalog.Job{}) }
+
+// lose takes an object away behind the second copy's back.
+func (s *site) lose(t testing.TB, key string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(s.files, filepath.FromSlash(key))); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // lag is how many objects are due.
 func (s *site) lag(t testing.TB) int64 {
@@ -408,13 +417,6 @@ func TestNothingOfDestroyed(t *testing.T) {
 // again; not what leaves it with its record.
 func TestLostPackage(t *testing.T) {
 	s := newSite(t)
-	dir := ""
-	srv := storetest.Embedded(t, func(o *objectstore.Options) { dir = o.Dir })
-	var err error
-	if s.second, err = storetest.Client(t, srv).Bucket(t.Context(), "zweit"); err != nil {
-		t.Fatal(err)
-	}
-	s.between = &storetest.Fault{Store: s.second}
 	begin := time.Now()
 	ids := []preservation.RecordID{preservation.RecordID(preservation.NewID(begin)), preservation.RecordID(preservation.NewID(begin))}
 	for _, id := range ids {
@@ -437,9 +439,7 @@ func TestLostPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range ids {
-		if err := os.Remove(filepath.Join(dir, "objects", "zweit", filepath.FromSlash(preservation.PackageKey(id, 1)))); err != nil {
-			t.Fatal(err)
-		}
+		s.lose(t, preservation.PackageKey(id, 1))
 	}
 	s.Now = func() time.Time { return begin.AddDate(0, 0, 10) }
 	if err := s.run(t); err != nil {

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,9 +16,7 @@ import (
 	"bestand/preservation/cades"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
-	"bestand/preservation/objectstore"
 	"bestand/preservation/pki"
-	"bestand/preservation/storetest"
 )
 
 // TestSegments: the segments of the audit log and their seals reach the second copy, and
@@ -27,13 +24,6 @@ import (
 // brought again; what it never had is not told.
 func TestSegments(t *testing.T) {
 	s := newSite(t)
-	dir := ""
-	srv := storetest.Embedded(t, func(o *objectstore.Options) { dir = o.Dir })
-	var err error
-	if s.second, err = storetest.Client(t, srv).Bucket(t.Context(), "zweit"); err != nil {
-		t.Fatal(err)
-	}
-	s.between = &storetest.Fault{Store: s.second}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -94,10 +84,6 @@ func TestSegments(t *testing.T) {
 	}
 	lost := proven()[0]
 
-	lose := func() {
-		t.Helper()
-		must(os.Remove(filepath.Join(dir, "objects", "zweit", filepath.FromSlash(lost))))
-	}
 	begin := time.Now()
 	told := func(days, want int) {
 		t.Helper()
@@ -119,12 +105,12 @@ func TestSegments(t *testing.T) {
 	must(s.tenant.Update(t.Context(), func(x *catalog.Tx) error {
 		return setSurvey(x, Survey{Place: s.Place, Ended: begin.Add(overlap / 2)})
 	}))
-	lose()
+	s.lose(t, lost)
 	s.put(t, s.first, "cfg/new.json", "written when the service was killed", 60*24*time.Hour)
 	told(8, 0) // they may have come after the listing
 	s.copied(t, "cfg/new.json", "written when the service was killed")
-	lose()
+	s.lose(t, lost)
 	told(16, 1)
-	lose()
+	s.lose(t, lost)
 	told(24, 1) // once, until the second copy is looked at
 }

@@ -70,11 +70,26 @@ func Client(t testing.TB, srv *objectstore.Server) *s3.Client {
 // Bucket is an empty bucket in an embedded server of its own.
 func Bucket(t testing.TB) *s3.Bucket {
 	t.Helper()
-	b, err := Client(t, Embedded(t)).Bucket(t.Context(), "tenant-musterstadt")
-	if err != nil {
+	return OwnSite(t).Bucket
+}
+
+// Site is a bucket that a test can reach behind the archive's back.
+type Site struct {
+	Bucket *s3.Bucket
+	Server *objectstore.Server // its own
+	Dir    string              // with the files of its objects, under their keys
+}
+
+// OwnSite is an empty bucket with its server.
+func OwnSite(t testing.TB) (s Site) {
+	t.Helper()
+	const name = "tenant-musterstadt"
+	s.Server = Embedded(t, func(o *objectstore.Options) { s.Dir = filepath.Join(o.Dir, "objects", name) })
+	var err error
+	if s.Bucket, err = Client(t, s.Server).Bucket(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return s
 }
 
 // serverProgram builds the child's program.
