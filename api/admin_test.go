@@ -581,3 +581,37 @@ func TestClientAddr(t *testing.T) {
 		}
 	}
 }
+
+// TestScrubSaysWhatItLeavesOut: whoever has the scrub run learns how much it leaves out,
+// and may ask for everything; nothing else leaves anything out.
+func TestScrubSaysWhatItLeavesOut(t *testing.T) {
+	a := newArchive(t)
+	operator := a.token(ours, "otto", auth.Operator)
+	for _, kind := range []string{"scrub", "sweep"} {
+		if err := a.db.Tenant(ours).EnsureSchedule(t.Context(), kind, "5 0 * * *", time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.archived(ours, "1")
+	run := func(kind string, body any, status int) Schedule {
+		t.Helper()
+		return decode[Schedule](t, a.do(operator, "POST", "/v1/schedules/"+kind+"/run", body).want(t, status))
+	}
+	if x := run("scrub", nil, 202).Turn; x.Due != 0 || x.Recent != 1 || x.Since.IsZero() || !x.Asked.IsZero() {
+		t.Errorf("%+v", x)
+	}
+	if x := run("sweep", nil, 202).Turn; !x.Since.IsZero() {
+		t.Errorf("%+v", x)
+	}
+	everything := map[string]any{"everything": true}
+	if x := run("scrub", everything, 202).Turn; x.Due != 1 || x.Recent != 0 || x.AskedLeft != 1 {
+		t.Errorf("%+v", x)
+	}
+	if x := decode[Holding](t, a.do(operator, "GET", "/v1/fixity", nil).want(t, 200)).Turn; x.Due != 1 || x.AskedLeft != 1 || x.Asked.IsZero() {
+		t.Errorf("%+v", x)
+	}
+	if v := a.do(operator, "POST", "/v1/schedules/sweep/run", everything).want(t, 422); !strings.Contains(string(v.body), "only scrub leaves anything out") {
+		t.Errorf("%s", v.body)
+	}
+	a.do(operator, "POST", "/v1/schedules/scrub/run", map[string]any{"all": true}).want(t, 422)
+}

@@ -31,6 +31,7 @@ import (
 	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 	"bestand/preservation/dip"
+	"bestand/preservation/fixity"
 	"bestand/preservation/ledger"
 	"bestand/preservation/proof"
 	"bestand/preservation/s3"
@@ -135,6 +136,7 @@ func newArchive(t *testing.T, change ...func(*Config)) *archive {
 			a.stamps++
 			return 1, nil
 		},
+		Scrub: &fixity.Scrub{Checker: &fixity.Checker{Now: time.Now}, Period: 90 * 24 * time.Hour},
 		Audit: func(context.Context, *catalog.Tenant) iter.Seq2[audit.Segment, error] {
 			return func(yield func(audit.Segment, error) bool) {
 				yield(audit.Segment{Name: audit.Key(time.Now(), 1, 2), Content: []byte("{}\n"), Seal: []byte("\x30\x00")}, nil)

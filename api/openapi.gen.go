@@ -813,6 +813,25 @@ type Fixity struct {
 	Status string `json:"status"`
 }
 
+// FixityTurn What the next run of `scrub` reads, and what it leaves out.
+type FixityTurn struct {
+	// Asked When somebody asked that everything be read; missing when nobody did, or it is done.
+	Asked time.Time `json:"asked,omitempty,omitzero"`
+
+	// AskedLeft How many records were not read since then.
+	AskedLeft int64 `json:"asked_left,omitempty,omitzero"`
+
+	// Due Records that it reads, beside those that something is wrong with.
+	Due int64 `json:"due"`
+
+	// Later Left out, since their turn comes with a later run within the period.
+	Later int64 `json:"later"`
+
+	// Recent Left out, since they were read back after `since`: nothing is read twice in half of a period, unless everything is asked for.
+	Recent int64     `json:"recent"`
+	Since  time.Time `json:"since"`
+}
+
 // Format defines model for Format.
 type Format = preservation.Format
 
@@ -885,6 +904,9 @@ type Holding struct {
 	// Others Findings about no record.
 	Others  []Finding `json:"others"`
 	Records int64     `json:"records"`
+
+	// Turn What the next run of `scrub` reads, and what it leaves out.
+	Turn FixityTurn `json:"turn"`
 
 	// Unread Records that were not read back since the catalog was made anew: the next ones to be.
 	Unread int64 `json:"unread"`
@@ -1294,8 +1316,17 @@ type Schedule struct {
 	// Spec Cron expression of five fields.
 	Spec string `json:"spec"`
 
+	// Turn What the next run of `scrub` reads, and what it leaves out.
+	Turn FixityTurn `json:"turn,omitempty,omitzero"`
+
 	// Zone In which it is read.
 	Zone string `json:"zone"`
+}
+
+// ScheduleRun defines model for ScheduleRun.
+type ScheduleRun struct {
+	// Everything Of `scrub`: read back every record, also what was read a short while ago, and all that belongs to none. It goes on until that is done.
+	Everything bool `json:"everything,omitempty,omitzero"`
 }
 
 // ScheduleState defines model for ScheduleState.
@@ -2046,6 +2077,9 @@ type SetPolicyJSONRequestBody = Policy
 
 // PreviewRuleJSONRequestBody defines body for PreviewRule for application/json ContentType.
 type PreviewRuleJSONRequestBody = RuleRequest
+
+// RunScheduleJSONRequestBody defines body for RunSchedule for application/json ContentType.
+type RunScheduleJSONRequestBody = ScheduleRun
 
 // SaveSearchJSONRequestBody defines body for SaveSearch for application/json ContentType.
 type SaveSearchJSONRequestBody = SavedSearchRequest
@@ -8951,6 +8985,7 @@ func (response ResumeScheduledefaultApplicationProblemPlusJSONResponse) VisitRes
 
 type RunScheduleRequestObject struct {
 	Kind string `json:"kind"`
+	Body *RunScheduleJSONRequestBody
 }
 
 type RunScheduleResponseObject interface {
@@ -12654,6 +12689,16 @@ func (sh *strictHandler) RunSchedule(w http.ResponseWriter, r *http.Request, kin
 	var request RunScheduleRequestObject
 
 	request.Kind = kind
+
+	var body RunScheduleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.RunSchedule(ctx, request.(RunScheduleRequestObject))

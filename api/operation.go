@@ -18,6 +18,11 @@ func (s *server) GetFixity(ctx context.Context, _ GetFixityRequestObject) (GetFi
 		return nil, err
 	}
 	v := Holding{Records: f.Records, Unread: f.Unread, Oldest: f.Oldest, Copy: f.Copy, Damaged: f.Damaged, Findings: f.Findings}
+	turn, err := s.config.Scrub.Turn(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	v.Turn = turnOf(turn)
 	now := s.now()
 	damaged, err := t.Damaged(ctx, now, now, atOnce)
 	if err != nil {

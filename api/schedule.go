@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"bestand/preservation/catalog"
+	"bestand/preservation/fixity"
 	"bestand/retention"
 )
 
@@ -20,14 +21,36 @@ func (s *server) ListSchedules(ctx context.Context, _ ListSchedulesRequestObject
 
 // RunSchedule has it done now.
 func (s *server) RunSchedule(ctx context.Context, request RunScheduleRequestObject) (RunScheduleResponseObject, error) {
-	if err := s.tenant(ctx).Run(ctx, request.Kind, principal(ctx).Actor); err != nil {
+	t, actor := s.tenant(ctx), principal(ctx).Actor
+	everything := request.Body != nil && request.Body.Everything
+	if everything && request.Kind != fixity.JobScrub {
+		return nil, invalid.in(fieldError("everything", "unsuitable", "only "+fixity.JobScrub+" leaves anything out: leave this field away"))
+	}
+	var turn fixity.Turn // before the run, which may be over before the answer is made
+	var err error
+	switch {
+	case everything:
+		turn, err = s.config.Scrub.ReadAll(ctx, t, actor)
+	case request.Kind == fixity.JobScrub:
+		if turn, err = s.config.Scrub.Turn(ctx, t); err == nil {
+			err = t.Run(ctx, request.Kind, actor)
+		}
+	default:
+		err = t.Run(ctx, request.Kind, actor)
+	}
+	if err != nil {
 		return nil, err
 	}
 	one, err := s.scheduleOf(ctx, request.Kind)
 	if err != nil {
 		return nil, err
 	}
+	one.Turn = turnOf(turn)
 	return RunSchedule202JSONResponse(one), nil
+}
+
+func turnOf(t fixity.Turn) FixityTurn {
+	return FixityTurn{Due: t.Due, Recent: t.Recent, Since: t.Since, Later: t.Later, Asked: t.Asked, AskedLeft: t.AskedLeft}
 }
 
 // guarding are the schedules without which records lose their protection.

@@ -24,6 +24,7 @@ import (
 	"bestand/preservation/audit"
 	"bestand/preservation/catalog"
 	"bestand/preservation/dip"
+	"bestand/preservation/fixity"
 	"bestand/preservation/proof"
 	"bestand/retention"
 	"bestand/search"
@@ -116,7 +117,7 @@ var routes = []route{
 	{"POST /v1/disposals/{id}/transfers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
 
 	{"GET /v1/schedules", roles(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},
-	{"POST /v1/schedules/{kind}/run", roles(auth.RecordsOfficer, auth.Operator, auth.Admin), none},
+	{"POST /v1/schedules/{kind}/run", roles(auth.RecordsOfficer, auth.Operator, auth.Admin), small},
 	{"POST /v1/schedules/{kind}/pause", roles(auth.RecordsOfficer, auth.Operator, auth.Admin), none},
 	{"POST /v1/schedules/{kind}/resume", roles(auth.RecordsOfficer, auth.Operator, auth.Admin), none},
 	{"GET /v1/subject-requests", roles(auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
@@ -180,6 +181,8 @@ type Config struct {
 	StatementPDF func(context.Context, *catalog.Tenant, retention.AccessStatement) (io.ReadCloser, int64, error)
 	// Stamp has everything stamped that waits for it, and says how much that was.
 	Stamp func(context.Context, *catalog.Tenant) (int, error)
+	// Scrub reads everything back, a portion at a time.
+	Scrub *fixity.Scrub
 	// Audit yields the audit log as the bucket holds it.
 	Audit func(context.Context, *catalog.Tenant) iter.Seq2[audit.Segment, error]
 	// Due says what has to be renewed at an instant.

@@ -69,13 +69,22 @@ func NewHolds(holds ...Hold) *Holds {
 
 // On returns the IDs of the holds that stand on a record or on the file it
 // belongs to, sorted.
-func (x *Holds) On(s *Schedule, f *Facts, now time.Time) (ids []string) {
+func (x *Holds) On(s *Schedule, f *Facts, now time.Time) []string {
+	return x.which(s, f, func(h *Hold) bool { return h.Active(now) })
+}
+
+// Over returns the IDs of the holds that stood on it and are released, sorted.
+func (x *Holds) Over(s *Schedule, f *Facts, now time.Time) []string {
+	return x.which(s, f, func(h *Hold) bool { return !h.Active(now) })
+}
+
+func (x *Holds) which(s *Schedule, f *Facts, are func(*Hold) bool) (ids []string) {
 	if x == nil {
 		return nil
 	}
 	add := func(holds []*Hold) {
 		for _, h := range holds {
-			if h.Active(now) {
+			if are(h) {
 				ids = append(ids, h.ID)
 			}
 		}

@@ -187,6 +187,34 @@ func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy Lo
 	return gone, err
 }
 
+// ReleaseLeft takes the legal holds in the store off a record on which none stands any
+// more, and tells it: those of a hold that was cut off before the catalog knew that it was
+// applied, and was released before its turn came again. It reports whether it did: what no
+// hold explains stays, since it may be all that is left of one.
+func (o *Officer) ReleaseLeft(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) (bool, error) {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	rows, err := t.View().Retentions(ctx, catalog.RetentionFilter{IDs: []preservation.RecordID{id}}, "", 1)
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	facts, err := gather(ctx, t.View(), rows)
+	if err != nil {
+		return false, err
+	}
+	p, err := o.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return false, err
+	}
+	now := o.Now()
+	if len(p.holds.On(p.schedule, facts[0], now)) > 0 || len(p.holds.Over(p.schedule, facts[0], now)) == 0 {
+		return false, nil
+	}
+	return true, o.applyHolds(ctx, t, policy, []preservation.RecordID{id})
+}
+
 // told returns the last event that tells of legal holds on a record, of the catalog and of
 // the bucket, where versions are its objects: an attempt that was cut off has told what the
 // catalog does not know. That is taken up.

@@ -183,6 +183,47 @@ func TestHoldUntoldStays(t *testing.T) {
 	}
 }
 
+// TestReleaseLeft: a hold that was cut off before the catalog knew of it, and released
+// before the next evaluation, is taken off and told when it is found; not one that stands,
+// nor what no hold explains.
+func TestReleaseLeft(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	id, strange := a.keep(a.metadata(sickness, "2025-07-31")), a.keep(a.metadata(sickness, "2025-07-31"))
+	a.evaluate()
+	left := func(id preservation.RecordID, released bool) {
+		t.Helper()
+		if done, err := a.officer.ReleaseLeft(ctx, a.tenant, id); err != nil || done != released {
+			t.Errorf("released: %t, %v", done, err)
+		}
+		if o, err := a.vault.Stat(ctx, preservation.PackageKey(id, 1), ""); err != nil || o.Hold == released {
+			t.Errorf("%+v, %v", o, err)
+		}
+	}
+	if err := a.vault.SetHold(ctx, preservation.PackageKey(strange, 1), "", true); err != nil {
+		t.Fatal(err)
+	}
+	left(strange, false)
+	h := a.hold(Scope{Classes: []string{sickness}})
+	all := len(a.vault.keys(preservation.EventPrefix(id))) + len(a.vault.keys(preservation.PackagePrefix(id)))
+	a.killed(2*all, 0)
+	left(id, false)
+	if _, err := a.officer.ReleaseHold(ctx, a.tenant, h.ID, "erledigt", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	a.evaluate()
+	left(id, true)
+	left(strange, true)
+	a.wantHold(id, false)
+	if told := a.holdTold(id); told != preservation.HoldReleased {
+		t.Errorf("told was %q", told)
+	}
+	if released, err := replica.Released(ctx, a.tenant, id, a.vault); err != nil || !released {
+		t.Errorf("the second copy takes it for released: %t, %v", released, err)
+	}
+	a.allKnown(id)
+}
+
 // TestHoldBesideUnreadable: an event object that nobody can read, that tells of another
 // record, or that the store does not hand out keeps no legal hold away, and only the last of
 // them what is told.

@@ -5,6 +5,7 @@ import (
 
 	"bestand/api"
 	"bestand/preservation"
+	"bestand/preservation/fixity"
 	"bestand/preservation/proof"
 )
 
@@ -37,6 +38,13 @@ func preservationPage(v *visit) error {
 		p.Later = due.Items
 	}
 	return v.show("preservation", v.lang.t("preservation.title"), p)
+}
+
+func readAll(v *visit) error {
+	if err := v.post("/v1/schedules/"+fixity.JobScrub+"/run", api.ScheduleRun{Everything: true}, nil); err != nil {
+		return err
+	}
+	return v.redirect("/bestandserhaltung", "reading-all")
 }
 
 func stampNow(v *visit) error {

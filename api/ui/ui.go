@@ -107,6 +107,7 @@ var pages = []page{
 	{"POST /aussonderung/genehmigungen/{id}/widerruf", revokePermit, "POST /v1/permits/{id}/revoke"},
 
 	{"GET /bestandserhaltung", preservationPage, "GET /v1/fixity"},
+	{"POST /bestandserhaltung/lesen", readAll, "POST /v1/schedules/{kind}/run"},
 	{"POST /bestandserhaltung/zeitstempel", stampNow, "POST /v1/evidence/batches"},
 	{"POST /bestandserhaltung/erneuerung", renewNow, "POST /v1/evidence/renewals"},
 	{"GET /betrieb", operationPage, "GET /v1/operation"},

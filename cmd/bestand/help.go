@@ -55,8 +55,9 @@ their review. They take a records officer's or an auditor's token.`,
 	"schedule": `list says what a running archive does by itself, when it did so last, with what outcome,
 and when it will again. run has it done now; pause keeps it from being done until
 resume, which catches up once on what was missed. The extension of locks and the
-storing of the audit log cannot be paused. They take an operator's or a records
-officer's token.`,
+storing of the audit log cannot be paused. run scrub leaves out what was read back a
+short while ago, and says so; with --everything it leaves out nothing. They take an
+operator's or a records officer's token.`,
 	"disposal": `Works on disposal runs (Aussonderung) of a running archive. create lists records that
 are due, by class, by day or one by one. show --csv writes them to a file, in which
 decide --csv reads a decision for each: A archive, V destroy, K keep until a day, B not

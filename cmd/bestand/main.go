@@ -44,7 +44,7 @@ func commands() []command {
 		{name: "classification", args: "export|import|list|publish|adopt --server URL --token-file F [FILE]", help: "carry the classification to and from CSV and xdomea, or share it", run: classificationCommand, plain: true},
 		{name: "rules", args: "export|import --server URL --token-file F [FILE]", help: "carry the retention rules to and from CSV and JSON", run: rulesCommand, plain: true},
 		{name: "report", args: "due|unresolved|conflicts|holds --server URL --token-file F [FILE]", help: "say what is due in which year, what is missing, what is held", run: reportCommand, plain: true},
-		{name: "schedule", args: "list|run|pause|resume --server URL --token-file F [KIND]", help: "say what the archive does by itself, and have it done now or not", run: scheduleCommand, plain: true},
+		{name: "schedule", args: "list|run|pause|resume --server URL --token-file F [--everything] [KIND]", help: "say what the archive does by itself, and have it done now or not", run: scheduleCommand, plain: true},
 		{name: "disposal", args: "create|list|show|decide|offer|answer|approve|… --server URL --token-file F [RUN]", help: "dispose of records: assess, offer, approve, destroy, certify", run: disposalCommand, plain: true},
 		{name: "reclassify", args: "--class CODE --reason R --server URL --token-file F [RECORD…]", help: "move many records to another class", run: reclassifyCommand},
 		{name: "subject", args: "create|list|show|decide|statement --server URL --token-file F [REQUEST]", help: "answer persons concerned: erasure, restriction, statement", run: subjectCommand, plain: true},

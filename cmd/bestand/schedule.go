@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bestand/api"
+	"bestand/preservation/fixity"
 )
 
 // scheduleCommand asks a running archive about what it does by itself.
@@ -20,11 +21,13 @@ func scheduleCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	}
 	fs := flags("schedule "+args[0], stderr)
 	r := remoteFlags(fs)
-	var asJSON bool
+	var asJSON, everything bool
 	switch args[0] {
 	case "list":
 		fs.BoolVar(&asJSON, "json", false, "JSON, as the archive answers")
-	case "run", "pause", "resume":
+	case "run":
+		fs.BoolVar(&everything, "everything", false, "with scrub: read back all of it, also what was read a short while ago")
+	case "pause", "resume":
 	default:
 		return usageError{fmt.Errorf("bestand schedule %s: want list, run, pause or resume", args[0])}
 	}
@@ -48,7 +51,12 @@ func scheduleCommand(ctx context.Context, args []string, stdout, stderr io.Write
 		return usageError{errors.New("name one schedule, as bestand schedule list does")}
 	}
 	var one api.Schedule
-	err := r.ask(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(fs.Arg(0))+"/"+args[0], "", nil, &one)
+	var body []byte
+	media := ""
+	if everything {
+		media, body = "application/json", []byte(`{"everything":true}`)
+	}
+	err := r.ask(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(fs.Arg(0))+"/"+args[0], media, body, &one)
 	var refused *answerError
 	if errors.As(err, &refused) && refused.status == http.StatusNotFound {
 		return fmt.Errorf("there is no schedule %.60q: bestand schedule list names them", fs.Arg(0))
@@ -56,7 +64,25 @@ func scheduleCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
-	return tellSchedules(stdout, []api.Schedule{one})
+	if err := tellSchedules(stdout, []api.Schedule{one}); err != nil || one.Turn.Since.IsZero() {
+		return err
+	}
+	return tellTurn(stdout, one.Turn)
+}
+
+// tellTurn says what a run of the scrub reads, and what it leaves out.
+func tellTurn(w io.Writer, t api.FixityTurn) error {
+	_, err := fmt.Fprintf(w, "%d records are read now, beside those that something is wrong with\n", t.Due)
+	if t.Recent > 0 {
+		_, err = fmt.Fprintf(w, "%d are left out, read back since %s: nothing is read twice in half of a period\n", t.Recent, t.Since.Local().Format(zoned))
+	}
+	if t.Later > 0 {
+		_, err = fmt.Fprintf(w, "%d are left out, whose turn comes later in the period\n", t.Later)
+	}
+	if t.Recent+t.Later > 0 {
+		_, err = fmt.Fprintln(w, "bestand schedule run --everything "+fixity.JobScrub+" reads all of them now")
+	}
+	return err
 }
 
 // zoned is the form of a time that stands beside others in another zone.

@@ -33,8 +33,9 @@ func (a *archive) newScrub(dir string) *fixity.Scrub {
 		Event: func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, e preservation.Event) error {
 			return a.officer.AddEvent(ctx, t, id, preservation.EventObject{Record: id, Event: e})
 		},
-		Period: time.Duration(a.cfg.ScrubPeriod) * 24 * time.Hour,
-		Limit:  fixity.NewLimit(a.cfg.ScrubRate),
-		Log:    a.log,
+		Release: a.officer.ReleaseLeft,
+		Period:  time.Duration(a.cfg.ScrubPeriod) * 24 * time.Hour,
+		Limit:   fixity.NewLimit(a.cfg.ScrubRate),
+		Log:     a.log,
 	}
 }

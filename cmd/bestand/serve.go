@@ -122,7 +122,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Intake:  s.pipeline.Intake,
 		Officer: a.officer, Search: s.index, Store: a.store, AddTenant: s.addTenant,
 		Verify: s.verify, Evidence: s.evidence, EvidenceReport: s.notary.Report, EvidencePDF: s.pipeline.EvidencePDF, Export: s.export,
-		Stamp: s.stamp, Due: s.notary.Due, Audit: s.notary.Segments,
+		Stamp: s.stamp, Due: s.notary.Due, Scrub: s.scrub, Audit: s.notary.Segments,
 		Receipt: s.pipeline.NewestReceipt, ReceiptPDF: s.pipeline.ReceiptPDF, StatementPDF: s.statementPDF, ArchivedCopy: s.pipeline.ArchivedCopy,
 		Certificate: s.certificateJSON, CertificatePDF: s.certificateSheet,
 		Equipment: s.equipment, TrySeal: s.trySeal, TryStore: s.tryStore,

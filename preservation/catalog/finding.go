@@ -16,6 +16,12 @@ func (t *Tenant) LeastChecked(ctx context.Context, before time.Time, limit int) 
 	return collect(rows, err, func(row scanner) (id preservation.RecordID, err error) { return id, row.Scan(&id) })
 }
 
+// CountChecked counts the records that were last read back before an instant.
+func (v View) CountChecked(ctx context.Context, before time.Time) (n int64, err error) {
+	err = v.q.QueryRowContext(ctx, `SELECT COUNT(*) FROM record WHERE tenant = $1 AND checked_ms < $2`, string(v.tenant), ms(before)).Scan(&n)
+	return n, err
+}
+
 // Damaged lists records with findings that were last read back before an instant, or
 // not since one of them came up, as by a verification on demand.
 func (t *Tenant) Damaged(ctx context.Context, before, now time.Time, limit int) ([]preservation.RecordID, error) {

@@ -69,19 +69,31 @@ func (t *Tenant) Reschedule(ctx context.Context, kind string, next time.Time) er
 // Run enqueues the job of a schedule now, whether or not it is paused. Its next
 // time stays. ErrNotFound when there is no such schedule.
 func (t *Tenant) Run(ctx context.Context, kind, actor string) error {
-	return t.db.write(ctx, func(x *tx) error {
-		n, err := x.exec(`UPDATE schedule SET last_ms = $3 WHERE tenant = $1 AND kind = $2`, string(t.id), kind, ms(t.db.now()))
-		if err == nil && n == 0 {
-			err = fmt.Errorf("schedule %s: %w", kind, ErrNotFound)
-		}
-		if err != nil {
-			return err
-		}
-		if err := x.enqueue(t.id, Job{Kind: kind, Key: "scheduled"}); err != nil {
-			return err
-		}
-		return x.audit(t.id, AuditEntry{Actor: actor, Action: "schedule.run", Object: kind})
-	})
+	return t.Update(ctx, func(x *Tx) error { return x.Run(kind, actor, nil) })
+}
+
+// Run does so in the same transaction. Detail is for the audit log.
+func (x *Tx) Run(kind, actor string, detail map[string]string) error {
+	n, err := x.tx.exec(`UPDATE schedule SET last_ms = $3 WHERE tenant = $1 AND kind = $2`, string(x.tenant), kind, ms(x.tx.db.now()))
+	if err == nil && n == 0 {
+		err = fmt.Errorf("schedule %s: %w", kind, ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	if err := x.Enqueue(Job{Kind: kind, Key: "scheduled"}); err != nil {
+		return err
+	}
+	return x.Audit(AuditEntry{Actor: actor, Action: "schedule.run", Object: kind, Detail: detail})
+}
+
+// Advance enqueues the job of a schedule now, unless that is paused or there is none.
+func (x *Tx) Advance(kind string) error {
+	n, err := x.tx.exec(`UPDATE schedule SET last_ms = $3 WHERE tenant = $1 AND kind = $2 AND paused = 0`, string(x.tenant), kind, ms(x.tx.db.now()))
+	if err != nil || n == 0 {
+		return err
+	}
+	return x.Enqueue(Job{Kind: kind, Key: "scheduled"})
 }
 
 // Pause keeps a schedule from firing, or lets it fire again: runs that were

@@ -25,6 +25,10 @@ func advice(code string) string {
 		return "find out who can write to this bucket besides the archive, and change the keys; delete nothing"
 	case code == CodeLockGone, code == CodeLockShort, code == CodeHoldGone, code == CodeCopyLock:
 		return "find out who changed it; of a record it is set again at once"
+	case code == CodeHoldLeft:
+		return "of a hold that was released it is taken off at once; else find out who set it: a hold set and released here takes it off"
+	case code == CodeUndigested:
+		return "nothing: a package that its seal proves gets its digest noted at once, from the second copy if the bucket does not give it"
 	case strings.HasPrefix(code, "catalog-"):
 		return "the bucket is the truth: stop the service and run bestand rebuild"
 	case strings.HasPrefix(code, "audit-"):

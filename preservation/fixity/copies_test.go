@@ -19,11 +19,8 @@ import (
 
 // following is an archived record with a second copy that nothing was brought to yet.
 func following(t *testing.T) (doubled, *replica.Copier) {
-	d := doubled{archived: archive(t)}
-	var err error
-	if d.copy, err = storetest.Client(t, storetest.Embedded(t)).Bucket(t.Context(), "zweit"); err != nil {
-		t.Fatal(err)
-	}
+	second := storetest.OwnSite(t)
+	d := doubled{archived: archive(t), copy: second.Bucket, dir: second.Dir, copyAside: behind(t, second.Server)}
 	return d, d.copier()
 }
 
@@ -60,9 +57,9 @@ func TestToldAgain(t *testing.T) {
 }
 
 // change edits the catalog.
-func (d doubled) change(t *testing.T, query string) {
+func (a archived) change(t *testing.T, query string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", d.catalog)
+	db, err := sql.Open("sqlite", a.catalog)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,30 +16,24 @@ import (
 const copyName = "fixity.copy"
 
 // copyRest looks at everything in the second copy that belongs to no record which
-// lives, when that was last done long enough ago. While the second copy cannot be
-// asked, which shows as its lag, the look waits where it is.
-func (l *look) copyRest(ctx context.Context, pause time.Duration) error {
+// lives, when it is time. While the second copy cannot be asked, which shows as its
+// lag, the look waits where it is.
+func (l *look) copyRest(ctx context.Context) error {
 	c, err := cursor[course](ctx, l.t, copyName)
 	if err != nil {
 		return err
 	}
-	now := l.Checker.Now()
 	if l.Copies == nil {
 		if c.Begun.IsZero() {
 			return nil
 		}
 		return l.t.Update(ctx, func(x *catalog.Tx) error { // of a copy that was given up
-			return errors.Join(x.DropCopyFindings(now), setCursor(x, copyName, course{}))
+			return errors.Join(x.DropCopyFindings(l.Checker.Now()), setCursor(x, copyName, course{}))
 		})
 	}
-	if l.away {
+	c, due := l.turn(c)
+	if l.away || !due {
 		return nil
-	}
-	if c.Begun.IsZero() || !c.Ended.IsZero() {
-		if now.Sub(c.Ended) < pause {
-			return nil
-		}
-		c = course{Begun: now}
 	}
 	pair, err := l.Copies(ctx, l.t)
 	if err == nil {

@@ -39,6 +39,8 @@ const (
 	CodeLockGone     = "lock-missing"         // nothing forbids its deletion
 	CodeLockShort    = "lock-shortened"       // the lock ends earlier, or is weaker, than the catalog says
 	CodeHoldGone     = "hold-missing"         // the record is held, and the store would let it go
+	CodeHoldLeft     = "hold-left"            // the store shows a legal hold, and none stands on the record
+	CodeUndigested   = "digest-missing"       // the catalog was made anew while it could not be read
 	CodeReceipt      = "receipt-invalid"      // missing, or not what was signed for this package
 	CodeEvent        = "event-unreadable"     // an event object that is none, or of another record
 	CodeCatalogFile  = "catalog-file-differs" // a row of the catalog says something else than the package
@@ -138,6 +140,9 @@ func (c *Checker) record(ctx context.Context, t *catalog.Tenant, s preservation.
 	if err := r.retention(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.unheld(ctx); err != nil {
+		return nil, err
+	}
 	for _, f := range r.findings {
 		if f.Severity == preservation.Failed {
 			return r, nil
@@ -162,6 +167,7 @@ type check struct {
 	added    []catalog.Annotation
 	// packagedClass is the class in the newest package.
 	packagedClass string
+	onHold        []string // keys, while no hold stands on the record
 	findings      []preservation.Finding
 }
 
@@ -220,6 +226,11 @@ func (r *check) object(ctx context.Context, o catalog.RecordObject) error {
 	}
 	defer content.Close()
 	switch {
+	case o.SHA256 == "":
+		r.fail(o.Key, CodeUndigested, "the catalog has no digest of it, since it could not be read when the catalog was made anew; it is SHA-256 %s now", sum)
+		if have.SHA256 != "" && sum != have.SHA256 {
+			r.fail(o.Key, CodeObjectDigest, "SHA-256 is %s, the store took %s", sum, have.SHA256)
+		}
 	case sum != o.SHA256 && sum == have.SHA256:
 		r.fail(o.Key, CodeCatalogState, "SHA-256 is %s as the store took it, the catalog says %s", sum, o.SHA256)
 	case sum != o.SHA256:
@@ -247,9 +258,33 @@ func (r *check) locked(have preservation.Object, o catalog.RecordObject) {
 	case have.Lock.Mode == preservation.Governance && want.Mode == preservation.Compliance:
 		r.fail(o.Key, CodeLockShort, "its lock is %s, the catalog says %s", have.Lock.Mode, want.Mode)
 	}
-	if r.entry.Retention.State == held && !have.Hold && o.Kind == "package" {
+	switch onHold := r.entry.Retention.State == held; {
+	case onHold && !have.Hold && o.Kind == "package":
 		r.fail(o.Key, CodeHoldGone, "the record is under a legal hold, and the store shows none")
+	case !onHold && have.Hold && r.entry.Status == live:
+		r.onHold = append(r.onHold, o.Key)
 	}
+}
+
+// unheld tells of legal holds in the store on a record on which none stands: of one that
+// was set, cut off before the catalog knew, and released, or of one that something else
+// set. One that has come meanwhile is none of these.
+func (r *check) unheld(ctx context.Context) error {
+	if len(r.onHold) == 0 {
+		return nil
+	}
+	stale, err := r.tenant.View().CountRetentions(ctx, catalog.RetentionFilter{IDs: []preservation.RecordID{r.entry.ID}, Stale: true})
+	if err != nil || stale > 0 {
+		return err
+	}
+	now, err := r.tenant.Head(ctx, r.entry.ID)
+	if errors.Is(err, catalog.ErrNotFound) || err == nil && now.Retention.State == held {
+		return nil
+	}
+	for _, key := range r.onHold {
+		r.fail(key, CodeHoldLeft, "the store shows a legal hold, and no hold stands on the record")
+	}
+	return err
 }
 
 // States as the catalog keeps them.

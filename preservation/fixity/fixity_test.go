@@ -35,6 +35,7 @@ import (
 // archived is one record in a real object store, whose files the test can reach
 // behind the server's back.
 type archived struct {
+	db      *catalog.DB
 	tenant  *catalog.Tenant
 	bucket  *s3.Bucket
 	id      preservation.RecordID
@@ -58,18 +59,14 @@ func archiveOf(t testing.TB, content []byte) archived {
 			t.Fatal(err)
 		}
 	}
-	var a archived
-	var dir string
-	srv := storetest.Embedded(t, func(o *objectstore.Options) { dir = o.Dir })
-	var err error
-	a.bucket, err = storetest.Client(t, srv).Bucket(t.Context(), "archive")
-	must(err)
+	site := storetest.OwnSite(t)
+	a := archived{bucket: site.Bucket, behind: behind(t, site.Server), objects: site.Dir}
 	a.catalog = filepath.Join(t.TempDir(), "catalog.db")
 	db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + a.catalog})
 	must(err)
 	t.Cleanup(func() { db.Close() })
 	must(db.RestoreTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}))
-	a.tenant = db.Tenant("musterstadt")
+	a.db, a.tenant = db, db.Tenant("musterstadt")
 
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	short, long := sha256.Sum256(content), sha512.Sum512(content)
@@ -103,8 +100,6 @@ func archiveOf(t testing.TB, content []byte) archived {
 	o, err = a.bucket.Put(t.Context(), a.receipt, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: digest, Lock: lock})
 	must(err)
 	must(a.tenant.FinishSubmission(t.Context(), rec.Submission, "signed", catalog.RecordObject{Key: a.receipt, Kind: "event", Version: 1, VersionID: o.VersionID, Size: o.Size, SHA256: digest, Stored: o.Modified}, nil, stored))
-	a.behind = behind(t, srv)
-	a.objects = filepath.Join(dir, "objects", "archive")
 	a.file = a.object(key)
 	return a
 }

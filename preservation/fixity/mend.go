@@ -47,6 +47,7 @@ func (s *Scrub) mend(ctx context.Context, t *catalog.Tenant, p Pair, id preserva
 	for _, o := range objects {
 		var done bool
 		switch {
+		case o.SHA256 == "": // what is right cannot be said
 		case about(o, CodeObjectDigest, CodeObjectSize, CodeObjectGone, CodeUnread):
 			done, err = s.mendPrimary(ctx, t, p, e, o)
 		case about(o, CodeCopyDigest, CodeCopyGone, CodeCopyUnread):

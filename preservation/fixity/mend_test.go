@@ -19,10 +19,8 @@ import (
 	"bestand/preservation/catalog"
 	"bestand/preservation/fixity"
 	"bestand/preservation/ledger"
-	"bestand/preservation/objectstore"
 	"bestand/preservation/replica"
 	"bestand/preservation/s3"
-	"bestand/preservation/storetest"
 )
 
 // doubled is an archive with a second copy in a store of its own.
@@ -35,14 +33,7 @@ type doubled struct {
 
 func double(t *testing.T) doubled {
 	t.Helper()
-	d := doubled{archived: archive(t)}
-	var dir string
-	srv := storetest.Embedded(t, func(o *objectstore.Options) { dir = o.Dir })
-	var err error
-	if d.copy, err = storetest.Client(t, srv).Bucket(t.Context(), "zweit"); err != nil {
-		t.Fatal(err)
-	}
-	d.dir, d.copyAside = filepath.Join(dir, "objects", "zweit"), behind(t, srv)
+	d, _ := following(t)
 	d.follow(t)
 	return d
 }

@@ -10,6 +10,25 @@ import (
 	"bestand/preservation/catalog"
 )
 
+// unhold takes legal holds off a record on which none stands, if one stood that was
+// released, and says how many records that were.
+func (s *Scrub) unhold(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, failed []preservation.Finding) (int, error) {
+	if s.Release == nil || !slices.ContainsFunc(failed, func(f preservation.Finding) bool { return f.Code == CodeHoldLeft }) {
+		return 0, nil
+	}
+	released, err := s.Release(ctx, t, id)
+	if err != nil {
+		return 0, fmt.Errorf("take off the legal hold: %w", err)
+	}
+	if !released {
+		return 0, nil
+	}
+	s.Log.WarnContext(ctx, "fixity: a legal hold was taken off that was released", "tenant", string(t.ID()), "record", string(id))
+	return 1, t.Update(ctx, func(x *catalog.Tx) error {
+		return x.Audit(catalog.AuditEntry{Actor: actor, Action: "fixity.unhold", Object: string(id)})
+	})
+}
+
 // CodeRelocked is of the event that a lock or a hold was set again.
 const CodeRelocked = "relocked"
 

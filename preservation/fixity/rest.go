@@ -25,18 +25,29 @@ type course struct {
 	Place Place     `json:"place"`
 }
 
-// rest looks at what belongs to no record, when that was last done long enough ago.
-func (l *look) rest(ctx context.Context, pause time.Duration) error {
+// turn says whether a look is to be made now: one that was broken off goes on, and one
+// that ended is followed by the next after a pause, or when somebody asked for it since.
+func (l *look) turn(c course) (course, bool) {
+	now := l.Checker.Now()
+	switch {
+	case c.Begun.IsZero(), c.Begun.Before(l.asked):
+	case c.Ended.IsZero():
+		return c, true
+	case now.Sub(c.Ended) < l.pause:
+		return c, false
+	}
+	return course{Begun: now}, true
+}
+
+// rest looks at what belongs to no record, when it is time.
+func (l *look) rest(ctx context.Context) error {
 	c, err := cursor[course](ctx, l.t, restName)
 	if err != nil {
 		return err
 	}
-	now := l.Checker.Now()
-	if c.Begun.IsZero() || !c.Ended.IsZero() {
-		if now.Sub(c.Ended) < pause {
-			return nil
-		}
-		c = course{Begun: now}
+	c, due := l.turn(c)
+	if !due {
+		return nil
 	}
 	err = l.Checker.Rest(ctx, l.t, l.store, c.Place, func(at Place, r Report) error {
 		c.Place = at

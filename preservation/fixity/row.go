@@ -207,7 +207,7 @@ func (r *check) vouched(key string, body ledger.Receipt) (good bool) {
 	switch {
 	case !ok:
 		r.fail(key, CodeReceipt, "it receipts version %d, of which the catalog has no package", body.Version)
-	case pkg.Key != body.Package || pkg.SHA256 != body.PackageSHA256:
+	case pkg.Key != body.Package || pkg.SHA256 != body.PackageSHA256 && pkg.SHA256 != "":
 		r.fail(key, CodeReceipt, "SHA-256 of version %d is %s, receipted was %s", body.Version, pkg.SHA256, body.PackageSHA256)
 	default:
 		good = true

@@ -22,8 +22,9 @@ const (
 )
 
 // Scrub reads holdings back in small portions, the records that wait longest
-// first: everything once in a period, nothing twice in half of one. Where it
-// stands is in the catalog, by the record, so that a stop costs one record.
+// first: everything once in a period, nothing twice in half of one, unless somebody
+// asks for everything (ReadAll). Where it stands is in the catalog, by the record, so
+// that a stop costs one record.
 //
 // What it finds stands in the catalog, in the audit log and in the log; of a record
 // also as a PREMIS event in the bucket. An event is written when the state of a
@@ -36,6 +37,10 @@ type Scrub struct {
 	Store func(context.Context, *catalog.Tenant) (preservation.Store, error)
 	// Event stores an event of a record in bucket and catalog.
 	Event func(context.Context, *catalog.Tenant, preservation.RecordID, preservation.Event) error
+	// Release takes the legal holds in the store off a record on which a hold stood that
+	// was released, and tells it as every release is told. It reports whether it did: not
+	// while one stands, nor what no hold explains. Nil: that is left to people.
+	Release func(context.Context, *catalog.Tenant, preservation.RecordID) (bool, error)
 	// Copies opens the two copies of a tenant's bucket, for the one to be repaired from
 	// the other. Nil: there is no second copy.
 	Copies func(context.Context, *catalog.Tenant) (Pair, error)
@@ -55,7 +60,10 @@ func (s *Scrub) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error
 	if err != nil {
 		return err
 	}
-	l := &look{Scrub: s, t: t, store: s.Limit.On(store)}
+	l := &look{Scrub: s, t: t, store: s.Limit.On(store), pause: s.Period / 2}
+	if l.asked, err = s.asked(ctx, t); err != nil {
+		return err
+	}
 	begun, err := l.begun(ctx)
 	if err != nil {
 		return err
@@ -63,13 +71,16 @@ func (s *Scrub) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error
 	if err := l.portion(ctx); err != nil {
 		return err
 	}
-	if err := l.rest(ctx, l.Period/2); err != nil {
+	if err := l.rest(ctx); err != nil {
 		return err
 	}
-	if err := l.copyRest(ctx, l.Period/2); err != nil {
+	if err := l.copyRest(ctx); err != nil {
 		return err
 	}
-	return l.round(ctx, begun)
+	if err := l.round(ctx, begun); err != nil {
+		return err
+	}
+	return l.more(ctx)
 }
 
 // Everything looks at all that a tenant has, whenever that was looked at last.
@@ -78,14 +89,14 @@ func (s *Scrub) Everything(ctx context.Context, t *catalog.Tenant) error {
 	if err != nil {
 		return err
 	}
-	l := &look{Scrub: s, t: t, store: s.Limit.On(store)}
-	for begin := s.Checker.Now(); ; {
-		ids, err := t.LeastChecked(ctx, begin, page)
+	l := &look{Scrub: s, t: t, store: s.Limit.On(store), asked: s.Checker.Now()}
+	for {
+		ids, err := t.LeastChecked(ctx, l.asked, page)
 		if err != nil {
 			return err
 		}
 		if len(ids) == 0 {
-			return errors.Join(l.rest(ctx, 0), l.copyRest(ctx, 0))
+			return errors.Join(l.rest(ctx), l.copyRest(ctx))
 		}
 		if err := l.records(ctx, ids); err != nil {
 			return err
@@ -98,34 +109,35 @@ type look struct {
 	*Scrub
 	t     *catalog.Tenant
 	store preservation.Store
-	away  bool // the second copy did not answer: it is left out for the rest of the run
+	asked time.Time     // what was read before then is read again, whenever that was
+	pause time.Duration // for which what belongs to no record is left alone, without that
+	read  int           // records
+	away  bool          // the second copy did not answer: it is left out for the rest of the run
 }
 
 // page is how many records are taken from the catalog at a time.
 const page = 100
 
-// portion looks at the records whose turn it is, at those that something is wrong with,
-// once a day and when it was found out of turn, and at those that are overdue.
+// portion looks at the records that something is wrong with, once a day and when it was
+// found out of turn, at those whose turn it is, and at those that are overdue.
 func (l *look) portion(ctx context.Context) error {
+	now := l.Checker.Now()
+	if err := l.damaged(ctx, now); err != nil { // what can be repaired does not wait for the rest
+		return err
+	}
 	f, err := l.t.View().Fixity(ctx)
 	if err != nil {
 		return err
 	}
-	now := l.Checker.Now()
-	// A holding that came in one day is due in half of a period.
-	share := int(2*float64(f.Records)*float64(scrubEvery)/float64(l.Period)) + 1
-	ids, err := l.t.LeastChecked(ctx, now.Add(-l.Period/2), share)
+	ids, err := l.t.LeastChecked(ctx, l.recent(now, l.asked), int(l.share(f.Records)))
 	if err != nil {
 		return err
 	}
 	if err := l.records(ctx, ids); err != nil {
 		return err
 	}
-	if err := l.damaged(ctx, now); err != nil {
-		return err
-	}
 	for l.Checker.Now().Sub(now) < scrubEvery { // the rest of the holding has its turn as well
-		ids, err := l.t.LeastChecked(ctx, now.Add(-l.Period), page)
+		ids, err := l.t.LeastChecked(ctx, l.overdue(now, l.asked), page)
 		if err != nil {
 			return err
 		}
@@ -165,8 +177,9 @@ func (l *look) copies(ctx context.Context, now time.Time) error {
 	if l.Copies == nil || l.away {
 		return nil
 	}
+	before := l.overdue(now, l.asked)
 	for {
-		ids, err := l.t.LeastCopyChecked(ctx, now.Add(-l.Period), page)
+		ids, err := l.t.LeastCopyChecked(ctx, before, page)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
@@ -181,7 +194,7 @@ func (l *look) copies(ctx context.Context, now time.Time) error {
 		if err := l.records(ctx, ids); err != nil {
 			return err
 		}
-		if again, err := l.t.LeastCopyChecked(ctx, now.Add(-l.Period), 1); err != nil || len(again) > 0 && again[0] == ids[0] {
+		if again, err := l.t.LeastCopyChecked(ctx, before, 1); err != nil || len(again) > 0 && again[0] == ids[0] {
 			return err // it cannot be asked
 		}
 	}
@@ -208,6 +221,7 @@ func (l *look) records(ctx context.Context, ids []preservation.RecordID) error {
 		if err != nil && !errors.Is(err, catalog.ErrNotFound) && !errors.Is(err, catalog.ErrDestroyed) {
 			return fmt.Errorf("scrub record %s: %w", id, err)
 		}
+		l.read++
 	}
 	return nil
 }
@@ -222,7 +236,11 @@ func (l *look) record(ctx context.Context, id preservation.RecordID) error {
 	if err != nil {
 		return err
 	}
-	if taken {
+	digested, err := l.digest(ctx, id, found)
+	if err != nil {
+		return err
+	}
+	if taken || digested {
 		if found, err = l.find(ctx, l.t, l.store, id); err != nil {
 			return err
 		}
@@ -254,7 +272,7 @@ func (l *look) record(ctx context.Context, id preservation.RecordID) error {
 
 // Report notes and tells what is wrong with a record that was found damaged out of its
 // turn, as by a verification on demand. The repair is left to the job, which mends one
-// record at a time, and takes it up next.
+// record at a time: it is begun at once unless it is paused, and takes up this one first.
 func (s *Scrub) Report(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) error {
 	if _, err := t.Head(ctx, id); err != nil {
 		return err
@@ -274,7 +292,7 @@ func (s *Scrub) Report(ctx context.Context, t *catalog.Tenant, id preservation.R
 	if failed, err = s.withCopy(ctx, t, id, failed); err != nil {
 		return err
 	}
-	return s.note(ctx, t, id, failed, nil)
+	return s.note(ctx, t, id, failed, func(x *catalog.Tx) error { return x.Advance(JobScrub) })
 }
 
 // withCopy adds what is known to be wrong with the second copy of a record.
@@ -290,12 +308,14 @@ func (s *Scrub) withCopy(ctx context.Context, t *catalog.Tenant, id preservation
 
 // restore makes right again what can be: locks, and with a second copy bytes.
 func (s *Scrub) restore(ctx context.Context, t *catalog.Tenant, store preservation.Store, pair *Pair, id preservation.RecordID, failed []preservation.Finding) (int, error) {
+	unheld, herr := s.unhold(ctx, t, id, failed)
 	if pair == nil {
-		return s.relock(ctx, t, store, nil, id, failed)
+		locked, err := s.relock(ctx, t, store, nil, id, failed)
+		return unheld + locked, errors.Join(herr, err)
 	}
 	locked, err := s.relock(ctx, t, store, pair.Copy, id, failed)
 	mended, merr := s.mend(ctx, t, *pair, id, failed)
-	return locked + mended, errors.Join(err, merr)
+	return unheld + locked + mended, errors.Join(herr, err, merr)
 }
 
 // second adds what the second copy of a record is found to be. While it cannot be

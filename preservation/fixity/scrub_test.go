@@ -3,8 +3,6 @@ package fixity_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -34,7 +32,7 @@ func (a archived) scrub(t testing.TB, log io.Writer, store preservation.Store) *
 		Event: func(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, e preservation.Event) error {
 			return officer.AddEvent(ctx, t, id, preservation.EventObject{Record: id, Event: e})
 		},
-		Period: time.Millisecond, Limit: fixity.NewLimit(1 << 30), Log: slog.New(slog.NewTextHandler(log, nil)),
+		Period: time.Millisecond, Limit: fixity.NewLimit(1 << 30), Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }
 
@@ -315,12 +313,7 @@ func TestScrubRest(t *testing.T) {
 // TestScrubUnreadable: a store that gives everything but one object is not away.
 func TestScrubUnreadable(t *testing.T) {
 	a := archive(t)
-	body := []byte("{}")
-	digest := sha256.Sum256(body)
-	if _, err := a.bucket.Put(t.Context(), preservation.ConfigKey("0001"), bytes.NewReader(body), preservation.PutOptions{Size: 2, SHA256: hex.EncodeToString(digest[:]),
-		Lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour)}}); err != nil {
-		t.Fatal(err)
-	}
+	a.configured(t)
 	var log bytes.Buffer
 	broken := &storetest.Fault{Store: a.bucket}
 	broken.Add(storetest.Plan{Op: storetest.OpOpen, Nth: 1, Err: io.ErrUnexpectedEOF})
