@@ -145,8 +145,7 @@ func throughput(l *language, days []api.StoredOnDay, today preservation.Date) ch
 	}
 	c.Summary = l.n("throughput.summary", total, l.number(most(values)))
 	c.columns(values, func(i int) string {
-		d := first.AddDays(i)
-		return fmt.Sprintf("%d.%d.", d.Day, d.Month)
+		return first.AddDays(i).In(time.UTC).Format(l.short)
 	}, func(n int64) string { return l.number(n) })
 	return c
 }

@@ -50,6 +50,9 @@ func TestThroughput(t *testing.T) {
 	if len(c.Bars) != 30 || len(c.Rows) != 2 || c.Bars[0].H <= c.Bars[29].H || c.Bars[1].H != 0 || c.Bars[0].Label != "1.2." || !strings.HasPrefix(c.Summary, "4 Akten") {
 		t.Errorf("%+v", c)
 	}
+	if c := throughput(languages[1], days, today); c.Bars[0].Label != "1 Feb" {
+		t.Errorf("in English %q", c.Bars[0].Label)
+	}
 	if c := throughput(languages[0], days[2:], today); len(c.Bars) != 0 {
 		t.Errorf("nothing in 30 days: %+v", c)
 	}

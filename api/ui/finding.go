@@ -65,6 +65,7 @@ var details = []struct {
 	{sentence(`Converted to tagged PDF/A-(\w+), filter (\S+)\. Comments in the margin are not printed\.`), "detail.converted"},
 	{sentence(`(PAdES B-\w+|CAdES B-\w+), by (.*)`), "detail.sealed"},
 	{sentence(`(\S+) with (\d+) files`), "detail.packed"},
+	{sentence(`At most (\d+) kB\.`), "detail.most"},
 	{sentence(`processing restricted`), "detail.restricted"},
 	{sentence(`restriction of processing ended`), "detail.unrestricted"},
 

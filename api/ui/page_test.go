@@ -209,3 +209,15 @@ func TestSubmissionTitle(t *testing.T) {
 		says(t, w.Body.String(), c.these, c.not)
 	}
 }
+
+// TestTooLarge: whoever sends too much is told how much there may be.
+func TestTooLarge(t *testing.T) {
+	v, w := stranger(t, "/profil")
+	v.r = httptest.NewRequest(http.MethodPost, "/profil/kennwort", strings.NewReader("a="+strings.Repeat("x", formBytes)))
+	v.r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	v.fail(v.parseForm())
+	if w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d", w.Code)
+	}
+	says(t, w.Body.String(), []string{"Höchstens", "kB"}, nil)
+}

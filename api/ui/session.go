@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"bestand/api"
 	"bestand/api/auth"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -149,7 +151,7 @@ func (v *visit) parseForm() error {
 	switch {
 	case errors.As(err, &large):
 		io.CopyN(io.Discard, body, 64<<20) // a browser shows the answer only once it was heard out
-		return &refusal{status: http.StatusRequestEntityTooLarge, code: "too-large"}
+		return &refusal{status: http.StatusRequestEntityTooLarge, code: "too-large", problem: api.Problem{Detail: fmt.Sprintf("At most %d kB.", most/1000)}}
 	case err != nil:
 		return &refusal{status: http.StatusBadRequest, code: "malformed"}
 	}

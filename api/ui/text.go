@@ -24,7 +24,7 @@ type language struct {
 	code, name string
 	tag        xlanguage.Tag
 	words      map[string]phrase
-	day        string // layouts of package time
+	day, short string // layouts of package time, with the year and without
 	instant    string
 	zone       *time.Location
 }
@@ -45,8 +45,8 @@ func (p *phrase) UnmarshalYAML(n *yaml.Node) error {
 
 // languages are those that there are; the first one is the usual one.
 var languages = []*language{
-	{code: "de", name: "Deutsch", tag: xlanguage.German, day: "02.01.2006", instant: "02.01.2006, 15:04 Uhr"},
-	{code: "en", name: "English", tag: xlanguage.BritishEnglish, day: "2 Jan 2006", instant: "2 Jan 2006, 15:04"},
+	{code: "de", name: "Deutsch", tag: xlanguage.German, day: "02.01.2006", short: "2.1.", instant: "02.01.2006, 15:04 Uhr"},
+	{code: "en", name: "English", tag: xlanguage.BritishEnglish, day: "2 Jan 2006", short: "2 Jan", instant: "2 Jan 2006, 15:04"},
 }
 
 func loadTexts() error {
@@ -142,7 +142,7 @@ func (l *language) size(n int64) string {
 		v, unit = v/1000, unit+1
 	}
 	if unit == 0 {
-		return p.Sprintf("%d Byte", n)
+		return l.n("size.bytes", n)
 	}
 	return p.Sprintf("%.1f %s", v, []string{"", "kB", "MB", "GB", "TB"}[unit])
 }

@@ -181,6 +181,8 @@ func TestFormats(t *testing.T) {
 		{en.number(1234567), "1,234,567"},
 		{de.size(999), "999 Byte"},
 		{de.size(1_500_000), "1,5 MB"},
+		{en.size(0), "0 bytes"},
+		{en.size(1), "1 byte"},
 		{de.time(at), "02.07.2026, 00:30 Uhr"},
 		{de.date(preservation.Date{Year: 2024, Month: 2, Day: 29}), "29.02.2024"},
 		{en.date(preservation.Date{Year: 2024, Month: 2, Day: 29}), "29 Feb 2024"},

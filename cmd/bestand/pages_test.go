@@ -101,6 +101,9 @@ func (b *tab) check(name string, l look) {
 	b.Helper()
 	at := name + ", " + l.name
 	b.accessible(at)
+	if shown := eval[string](b, `(() => { const t = document.querySelector(".nav__toggle"), was = t?.hidden; if (t) t.hidden = true; const all = [...document.querySelectorAll("[hidden]")].filter(e => e.getClientRects().length).map(e => e.tagName + "." + e.className).join(" "); if (t) t.hidden = was; return all; })()`); shown != "" {
+		b.Errorf("%s: shows what is hidden, %s", at, shown)
+	}
 	if l.width < 400 {
 		if wide := eval[string](b, `(() => { const w = document.documentElement.clientWidth; if (document.documentElement.scrollWidth <= w) return ""; return document.documentElement.scrollWidth + ": " + [...document.querySelectorAll("main *, header *, footer *")].filter(e => e.getBoundingClientRect().right > w + 1).map(e => e.tagName + "." + e.className).slice(0, 5).join(" "); })()`); wide != "" {
 			b.Errorf("%s: scrolls sideways, %s", at, wide)
