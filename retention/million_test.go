@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,6 +104,49 @@ func (a *archive) count(f catalog.RetentionFilter) int64 {
 	return n
 }
 
+// longer is the rule of a class with five years more.
+func (a *archive) longer(class string) Rule {
+	a.t.Helper()
+	s, err := a.officer.Schedule(a.t.Context(), a.tenant)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	r, ok := s.Governs(class, preservation.DateOf(a.now))
+	if !ok {
+		a.t.Fatal("no rule")
+	}
+	r.Duration.Years += 5
+	r.ValidFrom, r.Version = preservation.Date{}, 0
+	return r
+}
+
+// peak reports by how much the heap grows at most until the function that it returns is
+// called.
+func peak(b *testing.B) (stop func()) {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before, most := m.HeapAlloc, m.HeapAlloc
+	done, read := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(read)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+				runtime.ReadMemStats(&m)
+				most = max(most, m.HeapAlloc)
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-read
+		b.ReportMetric(float64(most-before)/(1<<20), "MiB-peak")
+	}
+}
+
 // BenchmarkLarge is what people wait for, and what the nights do, in a large archive.
 func BenchmarkLarge(b *testing.B) {
 	records := benchRecords(b)
@@ -139,17 +183,9 @@ func BenchmarkLarge(b *testing.B) {
 	})
 	for name, class := range map[string]string{"preview of a rule of a tenth": tenth, "preview of a rule of an empty class": empty} {
 		b.Run(name, func(b *testing.B) {
-			s, err := a.officer.Schedule(ctx, a.tenant)
-			if err != nil {
-				b.Fatal(err)
-			}
-			r, ok := s.Governs(class, preservation.DateOf(a.now))
-			if !ok {
-				b.Fatal("no rule")
-			}
-			r.Duration.Years += 5
-			r.ValidFrom, r.Version = preservation.Date{}, 0
+			r := a.longer(class)
 			moved := int64(0)
+			most := peak(b)
 			for b.Loop() {
 				p, err := a.officer.PreviewRule(ctx, a.tenant, r, 5)
 				if err != nil {
@@ -159,9 +195,31 @@ func BenchmarkLarge(b *testing.B) {
 					b.Fatalf("%+v", p.Effects)
 				}
 			}
+			most()
 			b.ReportMetric(float64(moved), "moved")
 		})
 	}
+	b.Run("preview of a rule of a file with all as its parts", func(b *testing.B) {
+		// The first record of a class that a rule of its own governs, and all others within it.
+		if _, err := a.raw().Exec(`UPDATE record SET class = $1, parent = '' WHERE id = (SELECT MIN(id) FROM record);
+			UPDATE record SET parent = (SELECT MIN(id) FROM record) WHERE id > (SELECT MIN(id) FROM record)`, empty); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			if _, err := a.raw().Exec(`UPDATE record SET parent = '' WHERE parent <> ''`); err != nil {
+				b.Fatal(err)
+			}
+		})
+		r := a.longer(empty)
+		most := peak(b)
+		for b.Loop() {
+			p, err := a.officer.PreviewRule(ctx, a.tenant, r, 5)
+			if err != nil || p.Effects[0].Records != int64(records) {
+				b.Fatalf("%+v, %v", p.Effects, err)
+			}
+		}
+		most()
+	})
 	for _, night := range []string{"night", "turn of the year"} { // one after the other
 		b.Run(night, func(b *testing.B) {
 			seen := int64(0)

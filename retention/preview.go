@@ -130,8 +130,7 @@ func (o *Officer) PreviewScheme(ctx context.Context, t *catalog.Tenant, s Scheme
 }
 
 // comparison evaluates the records of some classes by the plan in force and by
-// others, in memory that does not grow with their number, but with that of the parts of
-// as many files as are looked at together.
+// others, in memory that does not grow with their number.
 type comparison struct {
 	plan     *plan
 	codes    []string // of the classes in question
@@ -193,37 +192,44 @@ func (c *comparison) result() Preview {
 // compare looks at records of classes in question, and at those within them that are of
 // another class: a part follows its file.
 func (c *comparison) compare(ctx context.Context, v catalog.View, rows []catalog.Retention, concerned map[string]bool) error {
-	level := make([]preservation.RecordID, len(rows))
-	for i := range rows {
-		level[i] = rows[i].Record
-	}
 	if err := c.lookAt(ctx, v, rows, concerned); err != nil {
 		return err
 	}
-	for range maxNesting {
+	files := make([]preservation.RecordID, len(rows))
+	for i := range rows {
+		files[i] = rows[i].Record
+	}
+	return c.within(ctx, v, files, concerned, 1)
+}
+
+// within looks at the parts of files of classes in question, page by page, and at what is
+// within each page before the next one.
+func (c *comparison) within(ctx context.Context, v catalog.View, files []preservation.RecordID, concerned map[string]bool, level int) error {
+	var last catalog.Part
+	for level <= maxNesting && len(files) > 0 {
+		page, err := v.Within(ctx, files, last, batch)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		last = page[len(page)-1]
 		var parts []preservation.RecordID
-		for ids := range slices.Chunk(level, batch) {
-			within, err := v.Within(ctx, ids...)
-			if err != nil {
-				return err
-			}
-			for id, class := range within {
-				if !concerned[class] { // those of these classes come by themselves, and theirs with them
-					parts = append(parts, id)
-				}
+		for _, p := range page {
+			if !concerned[p.Class] { // those of these classes come by themselves, and theirs with them
+				parts = append(parts, p.Record)
 			}
 		}
-		for ids := range slices.Chunk(parts, batch) {
-			rows, err := v.Retentions(ctx, catalog.RetentionFilter{IDs: ids}, "", len(ids))
-			if err == nil {
-				err = c.lookAt(ctx, v, rows, concerned)
-			}
-			if err != nil {
-				return err
-			}
+		if len(parts) == 0 {
+			continue
 		}
-		if level = parts; len(level) == 0 {
-			break
+		rows, err := v.Retentions(ctx, catalog.RetentionFilter{IDs: parts}, "", len(parts))
+		if err == nil {
+			err = c.lookAt(ctx, v, rows, concerned)
+		}
+		if err == nil {
+			err = c.within(ctx, v, parts, concerned, level+1)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

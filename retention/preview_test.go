@@ -194,6 +194,43 @@ func TestPreviewLooksAtAll(t *testing.T) {
 	}
 }
 
+// TestPreviewManyParts: of a file with more parts than are looked at together, and with
+// parts of these, each is counted once.
+func TestPreviewManyParts(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	put := func(class string, parent preservation.RecordID) preservation.RecordID {
+		m := a.metadata(class, "2020-05-05")
+		m.Parent = parent
+		return a.keep(m)
+	}
+	file := put("00.10", "")
+	n := int64(1)
+	for i := range 2*batch + 7 {
+		part := put("01.10", file)
+		n++
+		if i%100 == 0 {
+			put("05.10", part)
+			n++
+		}
+	}
+	put("00.10", file) // comes by itself
+	n++
+	a.evaluate()
+	r := Rule{ID: "council-minutes", Title: "Zehn Jahre", Trigger: OnClosure, Duration: Duration{Years: 10}, Base: YearEnd, LegalBasis: "neu", ValidFrom: day(t, "2000-01-01")}
+	p, err := a.officer.PreviewRule(t.Context(), a.tenant, r, 1)
+	if err != nil || p.Effects[0].Records != n || p.Effects[0].Moved != n {
+		t.Errorf("want %d: %+v, %v", n, p.Effects, err)
+	}
+	if _, err := a.officer.AddRule(t.Context(), a.tenant, r, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	before := a.evaluations()
+	a.settle()
+	if want := moved(before, a.evaluations()); !reflect.DeepEqual(p.Effects[0].table(), want) {
+		t.Errorf("previewed %v\nhappened %v", p.Effects[0].table(), want)
+	}
+}
+
 func TestPreviewRuleAhead(t *testing.T) {
 	a := holding(t, 3)
 	r := Rule{ID: "general-10y", Title: "Ab Mai", Trigger: OnClosure, Duration: Duration{Years: 30}, Base: YearEnd, LegalBasis: "neu", ValidFrom: day(t, "2026-05-01")}

@@ -158,14 +158,6 @@ func (e *edit) store(ctx context.Context, r *catalog.Retention, ev *Evaluation) 
 	if r.Last.State == "" || bytes.Equal(r.Last.Body, s.Body) {
 		return nil
 	}
-	parts, err := e.v.Children(ctx, r.Record)
-	if err != nil {
-		return err
-	}
-	for start := 0; start < len(parts); start += batch {
-		if _, err := e.MarkStale(catalog.RetentionFilter{IDs: parts[start:min(start+batch, len(parts))]}); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = e.MarkStale(catalog.RetentionFilter{Parent: r.Record})
+	return err
 }

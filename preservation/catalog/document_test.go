@@ -1,9 +1,11 @@
 package catalog_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -163,6 +165,9 @@ func TestRetentions(t *testing.T) {
 		if parts, err := v.Children(t.Context(), file); err != nil || len(parts) != 1 || parts[0] != part {
 			t.Error(parts, err)
 		}
+		if n := count(catalog.RetentionFilter{Parent: file}); n != 1 {
+			t.Errorf("%d parts", n)
+		}
 		g := catalog.Trigger{ID: preservation.NewID(f.Now()), Record: file, Type: "closure", Date: due, At: f.Now(), Actor: "a", Key: "k"}
 		for range 2 {
 			must(t, f.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.AddTrigger(g) }))
@@ -182,6 +187,45 @@ func TestRetentions(t *testing.T) {
 		}))
 		if r, err := v.Retention(t.Context(), file); err != nil || !r.LockUntil.Equal(f.Now()) || r.LockMode != preservation.Governance {
 			t.Error(r, err)
+		}
+	})
+}
+
+// TestWithin: whatever the pages are, each part comes once, in order.
+func TestWithin(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		var files []preservation.RecordID
+		var want []catalog.Part
+		for i := range 4 {
+			file := archive(t, f.tenant, fmt.Sprint(i)).Record.ID
+			files = append(files, file)
+			for n := range []int{5, 0, 1, 3}[i] {
+				part := archive(t, f.tenant, fmt.Sprint(i, n), func(m *preservation.Metadata) { m.Parent = file }).Record
+				want = append(want, catalog.Part{Record: part.ID, Parent: file, Class: part.Class})
+			}
+		}
+		slices.SortFunc(want, func(a, b catalog.Part) int {
+			return cmp.Or(cmp.Compare(a.Parent, b.Parent), cmp.Compare(a.Record, b.Record))
+		})
+		for limit := 1; limit <= len(want)+1; limit++ {
+			var got []catalog.Part
+			for after := (catalog.Part{}); ; {
+				page, err := f.tenant.View().Within(t.Context(), files, after, limit)
+				must(t, err)
+				if len(page) > limit {
+					t.Fatalf("%d in a page of %d", len(page), limit)
+				}
+				if got = append(got, page...); len(page) < limit {
+					break
+				}
+				after = page[len(page)-1]
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("pages of %d: %v, want %v", limit, got, want)
+			}
+		}
+		if none, err := f.tenant.View().Within(t.Context(), nil, catalog.Part{}, 1); err != nil || len(none) != 0 {
+			t.Error(none, err)
 		}
 	})
 }

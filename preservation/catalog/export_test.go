@@ -1,5 +1,7 @@
 package catalog
 
+import "fmt"
+
 // FeedQueries are how SQLite is asked for the feed, with arguments.
 var FeedQueries = map[string][]any{
 	feedAfter:  {"a", 0, 7, 100},
@@ -9,6 +11,12 @@ var FeedQueries = map[string][]any{
 
 // OfClassQuery is how SQLite is asked for the records of a class, with arguments.
 var OfClassQuery, OfClassArgs = ofClass, []any{"a", "63.10", 7, "b", 200}
+
+// PartQueries are how SQLite is asked for the parts of records, with arguments.
+var PartQueries = map[string][]any{
+	partsOf:                           {"a", "b", "c", 200},
+	fmt.Sprintf(partsOfAll, "$3, $4"): {"a", 200, "b", "c"},
+}
 
 // StampQueries are how SQLite is asked for what waits and what ages, with arguments
 // and the way that each must take.

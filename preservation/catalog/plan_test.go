@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -62,6 +63,20 @@ func TestClassGoesByItsIndex(t *testing.T) {
 	db := raw(t, open(t, "sqlite"))
 	if steps := plan(t, db, catalog.OfClassQuery, catalog.OfClassArgs); len(steps) != 1 || !strings.Contains(steps[0], "record_class (tenant=? AND class=? AND (archived_ms,id)>(?,?))") {
 		t.Error(strings.Join(steps, "\n"))
+	}
+}
+
+// TestPartsGoByTheirIndex: a file may have a million of them, which nobody sorts.
+func TestPartsGoByTheirIndex(t *testing.T) {
+	db := raw(t, open(t, "sqlite"))
+	ways := map[string][]any{}
+	maps.Copy(ways, catalog.PartQueries)
+	cond, args := catalog.RetentionFilter{Parent: "b"}.Where()
+	ways["UPDATE record SET stale = 1 WHERE "+cond] = args
+	for query, args := range ways {
+		if steps := plan(t, db, query, args); len(steps) != 1 || !strings.Contains(steps[0], "record_parent (tenant=? AND parent=?") {
+			t.Errorf("%s\n%s", query, strings.Join(steps, "\n"))
+		}
 	}
 }
 

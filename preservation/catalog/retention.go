@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -72,6 +74,7 @@ type RetentionFilter struct {
 	Classes    []string
 	NotClasses []string
 	IDs        []preservation.RecordID
+	Parent     preservation.RecordID
 	DueBy      preservation.Date // due on this day or before
 	NextBy     preservation.Date // time alone changes their evaluation on this day or before
 	LockBefore time.Time
@@ -87,6 +90,9 @@ func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.
 	f.kinds(&q, "retention_state")
 	if len(f.IDs) > 0 {
 		in(&q, "id", f.IDs)
+	}
+	if f.Parent != "" {
+		q.and("parent <> '' AND parent = %s", string(f.Parent))
 	}
 	if !f.DueBy.IsZero() {
 		q.and("retention_due <> '' AND retention_due <= %s", f.DueBy.String())
@@ -175,22 +181,43 @@ type beside struct {
 
 func (b beside) Scan(dest ...any) error { return b.scanner.Scan(append(dest, b.last)...) }
 
-// Within says of the records whose parent is one of those given in which class they are.
-func (v View) Within(ctx context.Context, parents ...preservation.RecordID) (map[preservation.RecordID]string, error) {
-	parts := make(map[preservation.RecordID]string)
-	if len(parents) == 0 {
-		return parts, nil
+// Part is a record that belongs to another one.
+type Part struct {
+	Record preservation.RecordID
+	Parent preservation.RecordID
+	Class  string
+}
+
+// The order is that of an index, which is entered behind the part before.
+const (
+	partsOf    = `SELECT id, parent, class FROM record WHERE tenant = $1 AND parent <> '' AND parent = $2 AND id > $3 ORDER BY id LIMIT $4`
+	partsOfAll = `SELECT id, parent, class FROM record WHERE tenant = $1 AND parent <> '' AND parent IN (%s) ORDER BY parent, id LIMIT $2`
+)
+
+// Within lists the parts of some records in the order of parents and parts, after one of
+// them; the zero Part is before the first. It costs what it lists.
+func (v View) Within(ctx context.Context, parents []preservation.RecordID, after Part, limit int) (parts []Part, err error) {
+	list := func(query string, args ...any) error {
+		rows, err := v.q.QueryContext(ctx, query, args...)
+		more, err := collect(rows, err, func(row scanner) (p Part, err error) { return p, row.Scan(&p.Record, &p.Parent, &p.Class) })
+		parts = append(parts, more...)
+		return err
 	}
-	q := conditions{cond: "tenant = $1 AND parent <> ''", args: []any{string(v.tenant)}}
-	in(&q, "parent", parents)
-	rows, err := v.q.QueryContext(ctx, `SELECT id, class FROM record WHERE `+q.cond, q.args...)
-	_, err = collect(rows, err, func(row scanner) (_ struct{}, err error) {
-		var id preservation.RecordID
-		var class string
-		err = row.Scan(&id, &class)
-		parts[id] = class
-		return struct{}{}, err
-	})
+	if after.Parent != "" {
+		if err := list(partsOf, string(v.tenant), string(after.Parent), string(after.Record), limit); err != nil {
+			return nil, err
+		}
+	}
+	q := conditions{args: []any{string(v.tenant), limit - len(parts)}}
+	var marks []string
+	for _, p := range parents {
+		if p > after.Parent {
+			marks = append(marks, q.mark(string(p)))
+		}
+	}
+	if len(parts) < limit && len(marks) > 0 {
+		err = list(fmt.Sprintf(partsOfAll, strings.Join(marks, ", ")), q.args...)
+	}
 	return parts, err
 }
 
@@ -321,7 +348,7 @@ func (x *Tx) SetLock(id preservation.RecordID, l preservation.Lock) error {
 func (x *Tx) MarkStale(f RetentionFilter) (int64, error) {
 	q := f.where(x.tenant, "")
 	n, err := x.tx.exec(`UPDATE record SET stale = 1 WHERE `+q.cond, q.args...)
-	if err != nil {
+	if err != nil || n == 0 {
 		return 0, err
 	}
 	return n, x.Enqueue(Job{Kind: "evaluate", Key: "stale"})
