@@ -365,6 +365,48 @@ func TestHoldByQuery(t *testing.T) {
 	a.do(officer, "POST", "/v1/holds", body).want(t, 503)
 }
 
+// TestHoldLate: a hold over a class says which of its records are being destroyed, in the
+// answer to its setting and later, and what has become of them.
+func TestHoldLate(t *testing.T) {
+	a := newArchive(t)
+	officer := a.token(ours, "olga", auth.RecordsOfficer)
+	e := a.archived(ours, "1")
+	a.archived(ours, "2")
+	ctx, w := t.Context(), catalog.Disposal{Record: e.ID, ID: preservation.NewID(time.Now()), Phase: "intended", Permit: "p", Key: preservation.EventKey(e.ID, "x"), Body: []byte("{}"), At: time.Now()}
+	if err := a.db.Tenant(ours).Update(ctx, func(x *catalog.Tx) error {
+		begun := x.BeginDisposal(w)
+		w.Phase = "purging"
+		return errors.Join(begun, x.SetDisposal(w))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	body := map[string]any{"scope": map[string]any{"classes": []string{"63"}}, "authority": "Gericht", "reason": "Klage", "review": "2027-01-01"}
+	h := decode[Hold](t, a.do(officer, "POST", "/v1/holds", body).want(t, 201))
+	if len(h.Late) != 1 || h.Late[0].Record != e.ID || h.Late[0].Fate != retention.Purging || len(h.Notices) != 1 || h.Notices[0].Subject != string(e.ID) {
+		t.Errorf("%+v", h)
+	}
+	if err := a.db.Tenant(ours).Update(ctx, func(x *catalog.Tx) error { return x.CancelDisposal(e.ID) }); err != nil {
+		t.Fatal(err)
+	}
+	if h = decode[Hold](t, a.do(officer, "GET", "/v1/holds/"+h.ID, nil).want(t, 200)); len(h.Late) != 1 || h.Late[0].Fate != retention.Saved {
+		t.Errorf("%+v", h)
+	}
+	if list := decode[ReportHolds200JSONResponse](t, a.do(officer, "GET", "/v1/reports/holds", nil).want(t, 200)); len(list.Items) != 1 || len(list.Items[0].Late) != 1 {
+		t.Errorf("%+v", list)
+	}
+	if sheet := string(a.do(officer, "GET", "/v1/reports/holds", nil, "Accept", "text/csv").want(t, 200).body); !strings.Contains(sheet, "zu spät für") || strings.Contains(sheet, string(e.ID)) {
+		t.Errorf("a record that is saved: %s", sheet)
+	}
+	if err := a.db.Tenant(ours).Update(ctx, func(x *catalog.Tx) error {
+		return errors.Join(x.BeginDisposal(w), x.SetDisposal(w))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if sheet := string(a.do(officer, "GET", "/v1/reports/holds", nil, "Accept", "text/csv").want(t, 200).body); !strings.Contains(sheet, string(e.ID)) {
+		t.Errorf("a record that is being destroyed: %s", sheet)
+	}
+}
+
 func TestSchedules(t *testing.T) {
 	a := newArchive(t)
 	ctx, tenant := t.Context(), a.db.Tenant(ours)

@@ -140,5 +140,5 @@ func (s *server) ReleaseHold(ctx context.Context, request ReleaseHoldRequestObje
 
 func hold(h retention.Hold, notices []preservation.Finding) Hold {
 	return Hold{ID: h.ID, Scope: h.Scope, Authority: h.Authority, Reason: h.Reason, Review: h.Review, Set: h.Set, SetBy: h.SetBy,
-		Query: h.Query, Released: h.Released, ReleasedBy: h.ReleasedBy, ReleaseReason: h.Release, Notices: notices}
+		Query: h.Query, Released: h.Released, ReleasedBy: h.ReleasedBy, ReleaseReason: h.Release, Late: h.Late, Notices: notices}
 }

@@ -847,7 +847,10 @@ type Hold struct {
 	Authority string `json:"authority"`
 	ID        string `json:"id"`
 
-	// Notices Records whose destruction had begun when the hold was set.
+	// Late Records of its scope that were being destroyed when it was set; of a single hold and in reports, what has become of them since.
+	Late []LateRecord `json:"late,omitempty,omitzero"`
+
+	// Notices In the answer to its setting: each record that it came late for, and how many destructions it calls off.
 	Notices []Finding `json:"notices,omitempty,omitzero"`
 
 	// Progress Only of a single hold, and in reports.
@@ -923,6 +926,9 @@ type ID = string
 type LabelRequest struct {
 	Label string `json:"label" validate:"required,filled,max=200,text"`
 }
+
+// LateRecord defines model for LateRecord.
+type LateRecord = retention.Late
 
 // Links defines model for Links.
 type Links map[string]string

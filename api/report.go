@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 
 	"bestand/retention"
 	"bestand/retention/fileplan"
@@ -84,12 +85,18 @@ func (s *server) ReportHolds(ctx context.Context, _ ReportHoldsRequestObject) (R
 	if !csvWanted(ctx) {
 		return ReportHolds200JSONResponse{Items: list(rows)}, nil
 	}
-	b, err := sheet([]string{"Sperre", "Veranlasst von", "Grund", "Gesetzt", "Gesetzt von", "Überprüfung", "überfällig", "Anzahl", "davon angewandt"}, rows, func(r retention.HoldRow) []string {
+	b, err := sheet([]string{"Sperre", "Veranlasst von", "Grund", "Gesetzt", "Gesetzt von", "Überprüfung", "überfällig", "Anzahl", "davon angewandt", "zu spät für"}, rows, func(r retention.HoldRow) []string {
 		past := ""
 		if r.Past {
 			past = "ja"
 		}
-		return []string{r.ID, r.Authority, r.Reason, r.Set.Format("2006-01-02"), r.SetBy, r.Review.String(), past, fmt.Sprint(r.Total), fmt.Sprint(r.Applied)}
+		var late []string
+		for _, l := range r.Late {
+			if l.Fate != retention.Saved {
+				late = append(late, string(l.Record))
+			}
+		}
+		return []string{r.ID, r.Authority, r.Reason, r.Set.Format("2006-01-02"), r.SetBy, r.Review.String(), past, fmt.Sprint(r.Total), fmt.Sprint(r.Applied), strings.Join(late, " ")}
 	})
 	return ReportHolds200TextCsvResponse{Body: b, ContentLength: int64(b.Len())}, err
 }

@@ -57,8 +57,8 @@ func (o *Officer) Holds(ctx context.Context, t *catalog.Tenant) ([]Hold, error) 
 // destroyed by the archive, not even by one that was rebuilt from the bucket: the
 // hold is stored there before the catalog knows of it. The legal holds in the
 // store follow by the job "evaluate". Records and classes that are named but
-// unknown are refused (Invalid); a finding of severity Notice names each record
-// whose destruction has already begun and may be past stopping.
+// unknown are refused (Invalid); a finding of severity Notice names each record in
+// its scope that was being destroyed, see Late.
 func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor string) (Hold, []preservation.Finding, error) {
 	now := o.Now()
 	h.ID, h.Set, h.SetBy = preservation.NewID(now), now.UTC().Truncate(time.Millisecond), actor
@@ -73,7 +73,7 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 	if h.Review.Before(today) {
 		return h, nil, Invalid{fault("review", "past", fmt.Sprintf("lies before today, %s: name a day to come on which somebody asks whether the hold is still needed", today))}
 	}
-	if _, err := namesRecords(ctx, t.View(), h.Scope.Records); err != nil {
+	if err := namesRecords(ctx, t.View(), h.Scope.Records); err != nil {
 		return h, nil, err
 	}
 	schedule, err := o.Schedule(ctx, t)
@@ -90,18 +90,26 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 	if err := o.put(ctx, t, d); err != nil {
 		return h, nil, err
 	}
-	var notices []preservation.Finding
+	var found []preservation.Finding
 	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
-		var err error
-		if notices, err = namesRecords(ctx, e.v, h.Scope.Records); err != nil {
+		if err := namesRecords(ctx, e.v, h.Scope.Records); err != nil {
 			return err
 		}
 		if err := errors.Join(e.enact(d, "hold.set"), e.DocumentStored(d.Key)); err != nil {
 			return err
 		}
+		late, calledOff, err := e.late(ctx, h)
+		if err != nil {
+			return err
+		}
+		if h.Late, found = late, notices(late, calledOff); len(late) > 0 {
+			if err := e.add(ctx, KindHold, h.ID, h, "hold.late"); err != nil {
+				return err
+			}
+		}
 		return e.stale(h.Scope)
 	})
-	return h, notices, err
+	return h, found, err
 }
 
 // ReleaseHold ends a hold. Records under another one stay held.
@@ -131,32 +139,28 @@ func (o *Officer) ReleaseHold(ctx context.Context, t *catalog.Tenant, id, reason
 }
 
 // namesRecords refuses records that do not exist.
-func namesRecords(ctx context.Context, v catalog.View, ids []preservation.RecordID) (notices []preservation.Finding, err error) {
+func namesRecords(ctx context.Context, v catalog.View, ids []preservation.RecordID) error {
 	var bad Invalid
 	for start := 0; start < len(ids); start += batch {
 		part := ids[start:min(start+batch, len(ids))]
 		rows, err := v.Retentions(ctx, catalog.RetentionFilter{IDs: part}, "", len(part))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		status := make(map[preservation.RecordID]string, len(rows))
+		known := make(map[preservation.RecordID]bool, len(rows))
 		for _, r := range rows {
-			status[r.Record] = r.Status
+			known[r.Record] = true
 		}
 		for i, id := range part {
-			field := fmt.Sprintf("scope.records[%d]", start+i)
-			switch status[id] {
-			case "":
-				bad = append(bad, fault(field, "unknown-record", "there is no such record"))
-			case "releasing":
-				notices = append(notices, note(field, "being-destroyed", "the destruction of "+string(id)+" has begun"))
+			if !known[id] {
+				bad = append(bad, fault(fmt.Sprintf("scope.records[%d]", start+i), "unknown-record", "there is no such record"))
 			}
 		}
 	}
 	if len(bad) > 0 {
-		return nil, bad
+		return bad
 	}
-	return notices, nil
+	return nil
 }
 
 // stale has the records of a scope evaluated anew, which also sets or releases

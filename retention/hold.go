@@ -19,8 +19,11 @@ type Hold struct {
 	// for people: those that it finds later are not held.
 	Query map[string]string `json:"query,omitempty" validate:"max=20,dive,max=500"`
 
-	Set        time.Time `json:"set"`
-	SetBy      string    `json:"set_by"`
+	Set   time.Time `json:"set"`
+	SetBy string    `json:"set_by"`
+	// Late are the records of the scope that were being destroyed when the hold was set.
+	Late []Late `json:"late,omitempty" validate:"-"`
+
 	Released   time.Time `json:"released,omitzero"`
 	ReleasedBy string    `json:"released_by,omitempty"`
 	Release    string    `json:"release_reason,omitempty" validate:"max=2000"`

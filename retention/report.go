@@ -145,6 +145,9 @@ func (o *Officer) HoldReport(ctx context.Context, t *catalog.Tenant) ([]HoldRow,
 			continue
 		}
 		done, err := p.progress(ctx, t.View(), &h)
+		if err == nil {
+			h.Late, err = fates(ctx, t.View(), h.Late)
+		}
 		if err != nil {
 			return nil, err
 		}

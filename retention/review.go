@@ -67,7 +67,8 @@ func (o *Officer) PastReview(ctx context.Context, t *catalog.Tenant) (n int, err
 	return n, nil
 }
 
-// Hold returns a hold and how far it is applied. catalog.ErrNotFound when there is none.
+// Hold returns a hold, how far it is applied, and what has become of the records that it
+// came late for. catalog.ErrNotFound when there is none.
 func (o *Officer) Hold(ctx context.Context, t *catalog.Tenant, id string) (Hold, Progress, error) {
 	p, err := o.plans.at(ctx, t.View(), t.ID())
 	if err != nil {
@@ -77,8 +78,12 @@ func (o *Officer) Hold(ctx context.Context, t *catalog.Tenant, id string) (Hold,
 	if i < 0 {
 		return Hold{}, Progress{}, fmt.Errorf("hold %s: %w", id, catalog.ErrNotFound)
 	}
-	done, err := p.progress(ctx, t.View(), &p.held[i])
-	return p.held[i], done, err
+	h := p.held[i]
+	done, err := p.progress(ctx, t.View(), &h)
+	if err == nil {
+		h.Late, err = fates(ctx, t.View(), h.Late)
+	}
+	return h, done, err
 }
 
 // progress counts the records in the scope of a hold and those whose legal holds

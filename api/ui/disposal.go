@@ -87,6 +87,15 @@ func (v *visit) showHolds(status int, p holdsView) error {
 	return v.showStatus(status, "holds", v.lang.t("holds.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
 }
 
+// holdPage says how far a hold has come, and what it came late for.
+func holdPage(v *visit) error {
+	var p api.Hold
+	if err := v.get(joinPath("/v1/holds/", v.r.PathValue("id")), &p); err != nil {
+		return err
+	}
+	return v.show("hold", p.Reason, p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("holds.title"), "/aussonderung/sperren"})
+}
+
 func setHold(v *visit) error {
 	p := holdsView{Values: v.values()}
 	scope := map[string]any{}

@@ -63,6 +63,28 @@ func TestGoing(t *testing.T) {
 	says(t, show(), []string{"Vernichtet nach der Genehmigung", stone.Permit, "steht in der Genehmigung"}, []string{"Aussonderungslauf"})
 }
 
+// TestHoldPage: a hold says how far it has come, and what it came late for.
+func TestHoldPage(t *testing.T) {
+	h := api.Hold{ID: "01jq2m9cfp2y8r0v6k3c5t7n4e", Reason: "Klage", Authority: "Amtsgericht", Set: time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC), SetBy: "olga",
+		Scope: retention.Scope{Classes: []string{"63"}}, Progress: api.Progress{Total: 100_000, Applied: 1234},
+		Late: []retention.Late{{Record: "01jq2m9cfp2y8r0v6k3c5t7n4f", Class: "63.10", Run: "01jq2m9cfp2y8r0v6k3c5t7n4g", Fate: retention.Stuck}}}
+	show := func(name string, data any) string {
+		v, w := stranger(t, "/aussonderung/sperren")
+		if err := v.show(name, "Klage", data); err != nil {
+			t.Fatal(err)
+		}
+		return w.Body.String()
+	}
+	const follows, still = "folgt nach und nach", "gibt sie nach und nach frei"
+	says(t, show("hold", h), []string{"1.234 von 100.000 Akten", follows, "Schon in Vernichtung", "/akte/01jq2m9cfp2y8r0v6k3c5t7n4f", "teilweise gelöscht", "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4g"}, []string{still})
+	says(t, show("holds", holdsView{Items: []api.Hold{h}}), []string{"/aussonderung/sperren/" + h.ID, "Für 1 Akte kam sie"}, nil)
+	h.Released, h.ReleasedBy, h.ReleaseReason, h.Late = h.Set, "olga", "erledigt", nil
+	says(t, show("hold", h), []string{still, "erledigt"}, []string{follows, "Schon in Vernichtung"})
+	h.Progress.Applied = 0
+	says(t, show("hold", h), []string{"0 von 100.000 Akten"}, []string{still})
+	says(t, show("holds", holdsView{Items: []api.Hold{h}}), nil, []string{"kam sie"})
+}
+
 // TestPageOf: where a form has no page of its own, whoever logs in again is led to the
 // nearest one above it.
 func TestPageOf(t *testing.T) {

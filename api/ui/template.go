@@ -158,11 +158,11 @@ func joinPath(parts ...any) string {
 // tone is the colour of a code, beside its word and icon.
 func tone(code any) string {
 	switch fmt.Sprint(code) {
-	case "archived", "passed", "success", "intact", "stamped", "valid", "active", "permanent", "completed", "approved", "transferred", "granted", "in-force":
+	case "archived", "passed", "success", "intact", "stamped", "valid", "active", "permanent", "completed", "approved", "transferred", "granted", "in-force", "saved":
 		return "success"
-	case "partial", "quarantined", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending", "stopped", "executing", "past", "left", "draft", "restricted", "unread":
+	case "partial", "quarantined", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending", "stopped", "executing", "past", "left", "draft", "restricted", "unread", "purging":
 		return "warning"
-	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed", "refused":
+	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed", "refused", "blocked":
 		return "danger"
 	}
 	return "info"

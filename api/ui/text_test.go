@@ -114,7 +114,7 @@ var (
 func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1), "") }
 
 // byCode are the areas whose keys end in a code.
-var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fault", "field", "filefault", "finding", "fixity", "granted", "hold", "item",
+var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fate", "fault", "field", "filefault", "finding", "fixity", "granted", "hold", "item",
 	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "receiptchoice", "renditionchoice", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealchoice", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
 	"theme", "token", "trigger", "user", "verdict", "verification", "why", "yesno"}
 
@@ -126,6 +126,7 @@ func codes() (keys []string) {
 		}
 	}
 	add("state", retention.Active, retention.Closed, retention.Retained, retention.Due, retention.Held, retention.Unresolved, retention.Conflict, retention.Permanent)
+	add("fate", retention.Purging, retention.Stuck, retention.Gone, retention.Saved)
 	add("event", preservation.EventReceive, preservation.EventUnpack, preservation.EventScan, preservation.EventIdentify, preservation.EventValidate, preservation.EventConvert,
 		preservation.EventExtract, preservation.EventCheck, preservation.EventSeal, preservation.EventDigest, preservation.EventPackage, preservation.EventStore, preservation.EventFixity,
 		preservation.EventReplicate, preservation.EventHold, preservation.EventRetention, preservation.EventQuarantine, preservation.EventRelease, preservation.EventRefuse,

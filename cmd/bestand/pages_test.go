@@ -24,7 +24,8 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, scan := c.archive(about("seite-2", "63.10", "Posteingang mit Foto"), file("foto.jpg", string(picture)))
-	c.post("/v1/holds", map[string]any{"scope": map[string]any{"records": []string{r.ID}}, "authority": "Verwaltungsgericht", "reason": "Klage 12 K 3/26", "review": "2099-01-01"}).want(t, 201)
+	var hold struct{ ID string }
+	c.post("/v1/holds", map[string]any{"scope": map[string]any{"records": []string{r.ID}}, "authority": "Verwaltungsgericht", "reason": "Klage 12 K 3/26", "review": "2099-01-01"}).want(t, 201).decode(t, &hold)
 	c.post("/v1/permits", map[string]any{"classes": []string{"63.10"}, "authority": "Stadtarchiv", "granted": "2020-01-01", "legal_basis": "SächsArchivG §5(9)", "valid_from": "2020-01-01"}).want(t, 201)
 	c.post("/v1/evidence/batches", nil).want(t, 200)
 	var subs struct{ Items []struct{ ID string } }
@@ -35,11 +36,11 @@ func TestPages(t *testing.T) {
 	}
 	b := browse(t, in.url)
 	b.logIn(t, in)
-	b.gallery(t, r.ID, scan.ID, subs.Items[0].ID)
+	b.gallery(t, r.ID, scan.ID, subs.Items[0].ID, hold.ID)
 }
 
 // gallery goes through all pages in all looks, and weighs those that people see most.
-func (b *tab) gallery(t *testing.T, record, scan, submission string) {
+func (b *tab) gallery(t *testing.T, record, scan, submission, hold string) {
 	pages := []struct{ name, path string }{
 		{"start", "/"},
 		{"search", "/suche?q=Lindenstra%C3%9Fe"},
@@ -58,6 +59,7 @@ func (b *tab) gallery(t *testing.T, record, scan, submission string) {
 		{"disposal", "/aussonderung"},
 		{"destroyed", "/aussonderung?ansicht=destroyed"},
 		{"holds", "/aussonderung/sperren"},
+		{"hold", "/aussonderung/sperren/" + hold},
 		{"permits", "/aussonderung/genehmigungen"},
 		{"rules", "/aussonderung/regeln"},
 		{"preservation", "/bestandserhaltung"},
