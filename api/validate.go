@@ -44,7 +44,7 @@ func newValidator() *validator.Validate {
 		return !scope.Empty()
 	}, retention.Scope{})
 	for tag, ok := range map[string]func(string) bool{
-		"text":   func(s string) bool { return !strings.ContainsFunc(s, unprintable) && utf8.ValidString(s) },
+		"text":   func(s string) bool { return !strings.ContainsFunc(s, preservation.Unprintable) && utf8.ValidString(s) },
 		"filled": func(s string) bool { return strings.ContainsFunc(s, visible) },
 		"id":     func(s string) bool { return preservation.RecordID(s).Valid() },
 		"fileid": func(s string) bool { return preservation.FileID(s).Valid() },
@@ -57,18 +57,6 @@ func newValidator() *validator.Validate {
 		}
 	}
 	return v
-}
-
-// unprintable reports what XML 1.0 §2.2 excludes from text, the other control
-// characters, and the marks of Unicode's UAX #9 that override directions.
-func unprintable(r rune) bool {
-	switch {
-	case r == '\t', r == '\n', r == '\r':
-		return false
-	case r == 0xFFFE, r == 0xFFFF, r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
-		return true
-	}
-	return unicode.IsControl(r)
 }
 
 func visible(r rune) bool { return !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) }

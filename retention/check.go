@@ -19,15 +19,17 @@ import (
 // the path of the field it is about, such as "classes[3].parent".
 type Invalid []preservation.Finding
 
-// And adds what others found that is not among these findings yet.
+// And adds what others found that is not among these findings yet. Of a field that there is
+// a finding about none says that it is missing.
 func (v Invalid) And(more Invalid) Invalid {
 	out := slices.Clone(v)
 	have := make(map[[2]string]bool, len(v))
+	named := make(map[string]bool, len(v))
 	for _, f := range v {
-		have[[2]string{f.Subject, f.Code}] = true
+		have[[2]string{f.Subject, f.Code}], named[f.Subject] = true, true
 	}
 	for _, f := range more {
-		if !have[[2]string{f.Subject, f.Code}] {
+		if !have[[2]string{f.Subject, f.Code}] && !(named[f.Subject] && strings.HasPrefix(f.Code, "required")) {
 			out = append(out, f)
 		}
 	}
@@ -80,7 +82,8 @@ func Validate(v any) error {
 // unsaid finds what a rule that is being written says to nobody or about nothing. Versions
 // that were accepted before this was asked for stay valid.
 func (r *Rule) unsaid() (found []preservation.Finding) {
-	found = append(blank("title", r.Title), blank("legal_basis", r.LegalBasis)...)
+	found = append(wording("title", r.Title), wording("legal_basis", r.LegalBasis)...)
+	found = append(found, legible("note", r.Note)...)
 	bases := []Base{r.Base}
 	for _, b := range []*Bound{r.Minimum, r.Maximum} {
 		if b != nil {
@@ -95,19 +98,28 @@ func (r *Rule) unsaid() (found []preservation.Finding) {
 
 // unsaid is the same of a classification.
 func (s *Scheme) unsaid() (found []preservation.Finding) {
-	found = blank("title", s.Title)
+	found = wording("title", s.Title)
 	for i, c := range s.Classes {
-		found = append(found, blank(fmt.Sprintf("classes[%d].title", i), c.Title)...)
+		found = append(found, wording(fmt.Sprintf("classes[%d].title", i), c.Title)...)
+		found = append(found, legible(fmt.Sprintf("classes[%d].scope", i), c.Scope)...)
 	}
 	return found
 }
 
-// blank finds text of blanks alone.
-func blank(field, text string) []preservation.Finding {
-	if text == "" || strings.TrimSpace(text) != "" { // what is empty is found by its tag
-		return nil
+// wording finds text that tells nobody anything: of blanks alone, or illegible.
+func wording(field, text string) []preservation.Finding {
+	if text != "" && strings.TrimSpace(text) == "" { // what is empty is found by its tag
+		return []preservation.Finding{fault(field, "required", "is blank: write something that others understand")}
 	}
-	return []preservation.Finding{fault(field, "required", "is blank: write something that others understand")}
+	return legible(field, text)
+}
+
+// legible finds text with what no page, PDF or database shows.
+func legible(field, text string) []preservation.Finding {
+	if strings.ContainsFunc(text, preservation.Unprintable) {
+		return []preservation.Finding{fault(field, "text", "must not hold control characters, nor those that reverse the direction of writing")}
+	}
+	return nil
 }
 
 // Check returns everything that is wrong with a classification and its rules,
@@ -366,6 +378,12 @@ func wanted(e validator.FieldError) string {
 	case "min":
 		return "must be at least " + e.Param()
 	case "max":
+		switch e.Kind() {
+		case reflect.String:
+			return "must have at most " + e.Param() + " characters"
+		case reflect.Slice, reflect.Map:
+			return "must have at most " + e.Param() + " entries"
+		}
 		return "must be at most " + e.Param()
 	case "unique":
 		return "must not name anything twice"

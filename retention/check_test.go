@@ -94,6 +94,8 @@ func TestValidate(t *testing.T) {
 	same.Proposer, same.Approver = "a", "A"
 	sound, mute, fiscal := rule(t, "r"), rule(t, "r"), rule(t, "r")
 	mute.Title, mute.LegalBasis, fiscal.FiscalMonth = " ", "\t", 4
+	illegible := rule(t, "r")
+	illegible.Title, illegible.LegalBasis, illegible.Note = "A\x00B", "\u202Eoben", "zwei\nZeilen\x1b"
 	bounded := fiscal
 	bounded.Minimum = &Bound{"award", Duration{Years: 1}, NextFiscalYear}
 	for _, c := range []struct {
@@ -103,6 +105,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{"rule", sound, nil},
 		{"rule of blanks", mute, []string{"legal_basis required", "title required"}},
+		{"rule that cannot be read", illegible, []string{"legal_basis text", "note text", "title text"}},
 		{"fiscal year that nothing is reckoned from", fiscal, []string{"fiscal_month contradiction"}},
 		{"fiscal year of a bound", bounded, nil},
 		{"hold", hold, nil},
@@ -125,6 +128,40 @@ func TestValidate(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestSchemeLegible: what no page, PDF or database shows is refused where it is written.
+func TestSchemeLegible(t *testing.T) {
+	s := Scheme{Title: "Plan\x00", Classes: []Class{{Code: "1", Title: "A\x07", Scope: "zwei\nZeilen"}, {Code: "2", Title: "B", Scope: "\u2066"}}}
+	var got []string
+	for _, f := range s.unsaid() {
+		got = append(got, f.Subject+" "+f.Code)
+	}
+	if want := []string{"title text", "classes[0].title text", "classes[1].scope text"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestInvalidAnd: of a field that is wrong nobody is told that it is missing, too.
+func TestInvalidAnd(t *testing.T) {
+	wrong := Invalid{fault("line 2, column Gerechnet", "format", "a")}
+	got := wrong.And(Invalid{fault("line 2, column Gerechnet", "required", "b"), fault("line 2, column Gerechnet", "format", "c"), fault("line 3, column Gerechnet", "required", "d")})
+	if len(got) != 2 || got[0].Detail != "a" || got[1].Detail != "d" {
+		t.Errorf("%+v", got)
+	}
+	for _, c := range []struct {
+		v    any
+		want string
+	}{
+		{Rule{ID: "r", Duration: Duration{Years: 501}}, "must be at most 500"},
+		{Hold{Authority: string(make([]byte, 501))}, "must have at most 500 characters"},
+		{Permit{Classes: make([]string, 10001)}, "must have at most 10000 entries"},
+	} {
+		var bad Invalid
+		if err := Validate(c.v); !errors.As(err, &bad) || !slices.ContainsFunc(bad, func(f preservation.Finding) bool { return f.Detail == c.want }) {
+			t.Errorf("want %q: %.300v", c.want, err)
 		}
 	}
 }

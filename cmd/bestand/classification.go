@@ -92,7 +92,10 @@ func planForm(form, file string) (string, error) {
 		form = map[string]string{".xml": "xdomea", ".json": "json", ".csv": "csv", "": "csv"}[strings.ToLower(filepath.Ext(file))]
 	}
 	media, ok := planForms[form]
-	if !ok {
+	switch {
+	case !ok && form == "":
+		return "", usageError{fmt.Errorf("%s: its name does not end in .csv, .xml or .json: save it as CSV UTF-8, or say with --format what it is", file)}
+	case !ok:
 		return "", usageError{fmt.Errorf("--format %q: want csv, xdomea or json", form)}
 	}
 	return media, nil

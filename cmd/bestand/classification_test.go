@@ -77,7 +77,11 @@ func TestClassificationFiles(t *testing.T) {
 	if out, _ := command(0, "classification", "list", "--versions"); strings.Count(out, "\n") != 3 {
 		t.Error(out)
 	}
-	command(2, "classification", "import", filepath.Join(dir, "plan.odt"))
+	for _, kind := range []string{"classification", "rules"} {
+		if _, complaint := command(2, kind, "import", filepath.Join(dir, "plan.xlsx")); !strings.Contains(complaint, "plan.xlsx: its name does not end in .csv") {
+			t.Error(complaint)
+		}
+	}
 
 	template := filepath.Join(dir, "template.json")
 	command(0, "classification", "publish", "--name", "kreis", "--version", "4", template)

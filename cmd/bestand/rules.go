@@ -47,7 +47,10 @@ func rulesCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		*form = map[string]string{".json": "json", ".csv": "csv", "": "csv"}[strings.ToLower(filepath.Ext(fs.Arg(0)))]
 	}
 	media, ok := ruleForms[*form]
-	if !ok {
+	switch {
+	case !ok && *form == "":
+		return usageError{fmt.Errorf("%s: its name does not end in .csv or .json: save it as CSV UTF-8, or say with --format what it is", fs.Arg(0))}
+	case !ok:
 		return usageError{fmt.Errorf("--format %q: want csv or json", *form)}
 	}
 	if args[0] == "import" {

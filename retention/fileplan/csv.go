@@ -198,6 +198,7 @@ func yes(s string) (set, ok bool) {
 // those that a heading may have, in lower case; those that are written are told.
 func readHeading[P comparable](rows []line, names map[string]P, written []string, called func(P) string, needed ...P) (map[P]int, retention.Invalid) {
 	where := make(map[P]int)
+	told := false
 	var bad retention.Invalid
 	for i, name := range rows[0].fields {
 		name = strings.TrimSpace(name)
@@ -206,7 +207,11 @@ func readHeading[P comparable](rows []line, names map[string]P, written []string
 		switch {
 		case name == "" && unused(rows[1:], i):
 		case !ok:
-			bad = append(bad, fault(fmt.Sprintf("line %d, column %d", rows[0].line, i+1), "unknown-column", fmt.Sprintf("%.60q is none of %s: rename or remove the column", name, strings.Join(written, ", "))))
+			known := "these either"
+			if !told {
+				known, told = strings.Join(written, ", "), true
+			}
+			bad = append(bad, fault(fmt.Sprintf("line %d, column %d", rows[0].line, i+1), "unknown-column", fmt.Sprintf("%.60q is none of %s: rename or remove the column", name, known)))
 		case twice:
 			bad = append(bad, fault(fmt.Sprintf("line %d, column %d", rows[0].line, i+1), "duplicate", fmt.Sprintf("there are two columns for %s", called(what))))
 		default:
@@ -285,10 +290,17 @@ func readTable(r io.Reader, comma rune, maxBytes int64, maxRows int) ([]line, er
 		return nil, retention.Invalid{fault(fmt.Sprintf("line %d, column %d", lineNo, column), "encoding",
 			"is not UTF-8, but perhaps Windows-1252 (ANSI): umlauts would be lost. Save it as CSV UTF-8")}
 	}
+	data = bytes.TrimPrefix(data, []byte(bom))
+	switch first, _, more := bytes.Cut(data, []byte("\n")); {
+	case !more && bytes.ContainsRune(bytes.TrimRight(first, "\r"), '\r'):
+		return nil, retention.Invalid{fault("line 1", "line-ends", "its lines end in carriage returns alone, as in CSV (Macintosh): save it as CSV UTF-8")}
+	case !bytes.ContainsRune(first, comma) && bytes.ContainsAny(first, ",;\t"):
+		return nil, retention.Invalid{fault("line 1", "separator", fmt.Sprintf("the heading has no %[1]s: columns have to be parted by %[1]ss", separator[comma]))}
+	}
 	if n := wide(data, comma); n > 0 {
 		return nil, retention.Invalid{fault(fmt.Sprintf("line %d", n), "too-many", fmt.Sprintf("at most %d columns: remove those that are empty", maxColumns))}
 	}
-	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte(bom))))
+	in := csv.NewReader(bytes.NewReader(data))
 	in.Comma, in.FieldsPerRecord = comma, -1
 	var rows []line
 	for {
@@ -315,11 +327,8 @@ func readTable(r io.Reader, comma rune, maxBytes int64, maxRows int) ([]line, er
 		}
 		rows = append(rows, line{n, fields})
 	}
-	switch {
-	case len(rows) == 0:
+	if len(rows) == 0 {
 		return nil, retention.Invalid{fault("line 1", "empty", "the file is empty: it has to begin with a heading")}
-	case len(rows[0].fields) == 1 && strings.ContainsAny(rows[0].fields[0], ",\t"):
-		return nil, retention.Invalid{fault("line 1", "separator", fmt.Sprintf("the heading has no %[1]s: columns have to be parted by %[1]ss", separator[comma]))}
 	}
 	return rows, nil
 }

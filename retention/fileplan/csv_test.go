@@ -81,6 +81,8 @@ func TestCSVFaults(t *testing.T) {
 	for name, c := range map[string]struct{ file, subject, code string }{
 		"empty":              {"", "line 1", "empty"},
 		"commas":             {"Kennzeichen,Bezeichnung\n1,A\n", "line 1", "separator"},
+		"tabs":               {"Kennzeichen\tBezeichnung\n1\t\"A\" B\n", "line 1", "separator"},
+		"Macintosh":          {"Kennzeichen;Bezeichnung\r1;A\r", "line 1", "line-ends"},
 		"Windows-1252":       {"Kennzeichen;Bezeichnung\n1;A\n2;Stra\xdfe\n", "line 3, column 2", "encoding"},
 		"UTF-16":             {"\xff\xfeK\x00", "line 1", "encoding"},
 		"no titles":          {"Kennzeichen;Regel\n1;r\n", "line 1", "missing-column"},
