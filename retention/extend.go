@@ -167,6 +167,29 @@ func (o *Officer) extend(ctx context.Context, t *catalog.Tenant, s preservation.
 	return t.Update(ctx, func(x *catalog.Tx) error { return x.SetLock(id, lock) })
 }
 
+// Protect locks one object again that is not a record and has lost its lock, as
+// ExtendLocks would with its next pass. It reports whether it did: not of a request of a
+// person that is past its time.
+func (o *Officer) Protect(ctx context.Context, t *catalog.Tenant, key string) (bool, error) {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	past, err := o.pastRequests(ctx, t)
+	if err != nil || slices.Contains(slices.Concat(slices.Collect(maps.Values(past))...), key) {
+		return false, err
+	}
+	s, err := o.Store(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	v, err := s.Stat(ctx, key, "")
+	if err == nil {
+		err = s.Extend(ctx, key, v.VersionID, policy.proof(o.Now()))
+	}
+	return err == nil, err
+}
+
 // proofName is the cursor of the day on which the locks of what is not a record
 // are extended next: configuration, audit log, evidence and the remains of destroyed records.
 const proofName = "retention.proof"

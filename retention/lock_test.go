@@ -93,3 +93,20 @@ func TestExtend(t *testing.T) {
 		}
 	}
 }
+
+// TestProtect: an object that is no record's and has lost its lock gets that of its like.
+func TestProtect(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	key := preservation.ConfigKey("x")
+	a.vault.add(key, []byte("{}"), preservation.Lock{})
+	if done, err := a.officer.Protect(t.Context(), a.tenant, key); err != nil || !done {
+		t.Fatal(done, err)
+	}
+	o, err := a.vault.Stat(t.Context(), key, "")
+	if err != nil || o.Lock.Mode != preservation.Compliance || o.Lock.Until.Before(a.now.AddDate(0, 0, 80)) {
+		t.Errorf("%+v, %v", o.Lock, err)
+	}
+	if done, err := a.officer.Protect(t.Context(), a.tenant, preservation.ConfigKey("y")); done || err == nil {
+		t.Errorf("of what is not there: %t, %v", done, err)
+	}
+}

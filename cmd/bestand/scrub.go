@@ -34,6 +34,7 @@ func (a *archive) newScrub(dir string) *fixity.Scrub {
 			return a.officer.AddEvent(ctx, t, id, preservation.EventObject{Record: id, Event: e})
 		},
 		Release: a.officer.ReleaseLeft,
+		Protect: a.officer.Protect,
 		Period:  time.Duration(a.cfg.ScrubPeriod) * 24 * time.Hour,
 		Limit:   fixity.NewLimit(a.cfg.ScrubRate),
 		Log:     a.log,

@@ -24,7 +24,7 @@ func advice(code string) string {
 	case code == CodeSurplus, code == CodeUnknown, code == CodeCopySurplus:
 		return "find out who can write to this bucket besides the archive, and change the keys; delete nothing"
 	case code == CodeLockGone, code == CodeLockShort, code == CodeHoldGone, code == CodeCopyLock:
-		return "find out who changed it; of a record it is set again at once"
+		return "find out who changed it; it is set again at once"
 	case code == CodeHoldLeft:
 		return "of a hold that was released it is taken off at once; else find out who set it: a hold set and released here takes it off"
 	case code == CodeUndigested:

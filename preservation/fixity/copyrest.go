@@ -84,7 +84,9 @@ func (l *look) secondBucket(ctx context.Context, p Pair, c *course) error {
 		case !ofRest(o.Key):
 			err = l.noteCopy(ctx, o.Key, CodeCopyOnly, "no object of an archive has such a key")
 		case o.Marker:
-			err = l.noteCopy(ctx, o.Key, CodeCopySurplus, "a delete marker: something wrote here that must not")
+			if err = l.noteCopy(ctx, o.Key, CodeCopySurplus, "a delete marker: something wrote here that must not"); err == nil {
+				_, err = l.twin(ctx, p, o.Key, false)
+			}
 		case o.Key == last.Key:
 			err = l.copySurplus(ctx, p, o, last)
 		default:

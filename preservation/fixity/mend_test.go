@@ -272,8 +272,36 @@ func TestCopyAway(t *testing.T) {
 // TestMendRest: what belongs to no record is repaired too, in either place.
 func TestMendRest(t *testing.T) {
 	d := double(t)
-	docs := map[string]catalog.Document{}
-	for _, name := range []string{"one", "two", "three"} {
+	docs := d.documents(t, "one", "two", "three")
+	var log bytes.Buffer
+	s := d.scrub(t, &log)
+	run(t, s, d.archived)
+	if log.Len() > 0 {
+		t.Fatal(log.String())
+	}
+	alter := func(b []byte) []byte { return bytes.Replace(b, []byte("anna"), []byte("otto"), 1) }
+	edit(t, d.object(docs["one"]), alter)
+	remove(t, d.object(docs["two"]))
+	edit(t, filepath.Join(d.dir, docs["three"]), alter)
+	run(t, s, d.archived)
+	if n := d.audited(t, "fixity.repair"); n != 3 {
+		t.Fatalf("%d repairs\n%s", n, &log)
+	}
+	log.Reset()
+	for range 2 {
+		run(t, s, d.archived)
+	}
+	if found, err := d.tenant.View().Findings(t.Context(), ""); err != nil || len(found) > 0 || d.audited(t, "fixity.repair") != 3 {
+		t.Errorf("%+v %v\n%s", found, err, &log)
+	}
+	d.reads(t, docs)
+}
+
+// documents puts configuration into catalog and both copies, and returns the keys by name.
+func (d doubled) documents(t *testing.T, names ...string) map[string]string {
+	t.Helper()
+	docs := map[string]string{}
+	for _, name := range names {
 		doc := catalog.Document{Kind: "rule", Name: name, Version: 1, Key: preservation.ConfigKey(name), Body: []byte(`{"years":10}`), Actor: "anna", At: 1}
 		data, sum, err := preservation.ConfigObject{Kind: doc.Kind, Name: name, Version: 1, At: 1, Actor: "anna", Body: doc.Body}.Encode()
 		if err == nil {
@@ -287,41 +315,72 @@ func TestMendRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		docs[name] = doc
+		docs[name] = doc.Key
 	}
 	d.follow(t)
-	var log bytes.Buffer
-	s := d.scrub(t, &log)
-	run(t, s, d.archived)
-	if log.Len() > 0 {
-		t.Fatal(log.String())
-	}
-	alter := func(b []byte) []byte { return bytes.Replace(b, []byte("anna"), []byte("otto"), 1) }
-	edit(t, d.object(docs["one"].Key), alter)
-	remove(t, d.object(docs["two"].Key))
-	edit(t, filepath.Join(d.dir, docs["three"].Key), alter)
-	run(t, s, d.archived)
-	if n := d.audited(t, "fixity.repair"); n != 3 {
-		t.Fatalf("%d repairs\n%s", n, &log)
-	}
-	log.Reset()
-	for range 2 {
-		run(t, s, d.archived)
-	}
-	if found, err := d.tenant.View().Findings(t.Context(), ""); err != nil || len(found) > 0 || d.audited(t, "fixity.repair") != 3 {
-		t.Errorf("%+v %v\n%s", found, err, &log)
-	}
-	for _, doc := range docs {
+	return docs
+}
+
+// reads wants the newest version of each document in both copies to be the one that anna
+// wrote.
+func (d doubled) reads(t *testing.T, docs map[string]string) {
+	t.Helper()
+	for name, key := range docs {
 		for _, b := range []*s3.Bucket{d.bucket, d.copy} {
-			body, err := b.Open(t.Context(), doc.Key, "", 0, -1)
+			_, body, err := b.Get(t.Context(), key, "")
 			if err != nil {
-				t.Fatal(err)
+				t.Errorf("%s in %s: %v", name, b.Name(), err)
+				continue
 			}
 			data, err := io.ReadAll(body)
 			body.Close()
 			if err != nil || !bytes.Contains(data, []byte("anna")) {
-				t.Errorf("%s in %s: %s %v", doc.Key, b.Name(), data, err)
+				t.Errorf("%s in %s: %s %v", name, b.Name(), data, err)
 			}
 		}
+	}
+}
+
+// TestMendRestAbove: what something else has written above an object that belongs to no
+// record, or hidden it with, in either place, stays and is told; the object is written
+// again above that. A lock that is lost is set again.
+func TestMendRestAbove(t *testing.T) {
+	d := double(t)
+	docs := d.documents(t, "above", "above-copy", "hidden", "hidden-copy", "unlocked")
+	s := d.scrub(t, new(bytes.Buffer))
+	var locked []string
+	s.Protect = func(_ context.Context, _ *catalog.Tenant, key string) (bool, error) {
+		locked = append(locked, key)
+		return true, nil
+	}
+	hide := func(c *minio.Client, bucket, key string) {
+		t.Helper()
+		if err := c.RemoveObject(t.Context(), bucket, key, minio.RemoveObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.over(t, docs["above"])
+	over(t, d.copyAside, d.copy.Name(), docs["above-copy"])
+	hide(d.behind, d.bucket.Name(), docs["hidden"])
+	hide(d.copyAside, d.copy.Name(), docs["hidden-copy"])
+	if err := unix.Removexattr(d.object(docs["unlocked"]), "user.object-retention"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		run(t, s, d.archived)
+	}
+	d.reads(t, docs)
+	if n := d.audited(t, "fixity.repair"); n != 4 {
+		t.Errorf("%d repairs", n)
+	}
+	want := []string{fixity.CodeCopySurplus + " " + docs["above-copy"], fixity.CodeCopySurplus + " " + docs["hidden-copy"],
+		fixity.CodeLockGone + " " + docs["unlocked"], fixity.CodeSurplus + " " + docs["above"], fixity.CodeSurplus + " " + docs["hidden"]}
+	have := d.codes(t, "")
+	slices.Sort(have)
+	if slices.Sort(want); !slices.Equal(have, want) {
+		t.Errorf("found %q, want %q", have, want)
+	}
+	if !slices.Contains(locked, docs["unlocked"]) || d.audited(t, "fixity.relock") != len(locked) {
+		t.Errorf("locked %q", locked)
 	}
 }

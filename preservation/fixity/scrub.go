@@ -41,6 +41,9 @@ type Scrub struct {
 	// was released, and tells it as every release is told. It reports whether it did: not
 	// while one stands, nor what no hold explains. Nil: that is left to people.
 	Release func(context.Context, *catalog.Tenant, preservation.RecordID) (bool, error)
+	// Protect locks an object again that belongs to no record, and reports whether it did:
+	// not one that is to go. Nil: that is left to whoever extends locks.
+	Protect func(ctx context.Context, t *catalog.Tenant, key string) (bool, error)
 	// Copies opens the two copies of a tenant's bucket, for the one to be repaired from
 	// the other. Nil: there is no second copy.
 	Copies func(context.Context, *catalog.Tenant) (Pair, error)
@@ -61,6 +64,7 @@ func (s *Scrub) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error
 		return err
 	}
 	l := &look{Scrub: s, t: t, store: s.Limit.On(store), pause: s.Period / 2}
+	now := s.Checker.Now()
 	if l.asked, err = s.asked(ctx, t); err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func (s *Scrub) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error
 	if err := l.round(ctx, begun); err != nil {
 		return err
 	}
-	return l.more(ctx)
+	return l.more(ctx, now)
 }
 
 // Everything looks at all that a tenant has, whenever that was looked at last.

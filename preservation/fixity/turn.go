@@ -101,16 +101,19 @@ func (s *Scrub) share(records int64) int64 {
 	return int64(2*float64(records)*float64(scrubEvery)/float64(s.Period)) + 1
 }
 
-// more says what a run has read and left out, and has the next follow at once when
+// more says what a run that began at an instant has read and left out, and has the next follow at once when
 // everything was asked for and it did not get done with it.
-func (l *look) more(ctx context.Context) error {
+func (l *look) more(ctx context.Context, begun time.Time) error {
 	turn, err := l.Turn(ctx, l.t)
 	if err != nil {
 		return err
 	}
 	if all := turn.Due + turn.Recent + turn.Later; all > 0 {
-		l.Log.InfoContext(ctx, "fixity: read back", "tenant", string(l.t.ID()), "records", l.read, "left_out", max(0, all-int64(l.read)),
-			"why", "left out is what was read back since "+turn.Since.UTC().Format(time.RFC3339)+", and what has its turn later in the period")
+		said := []any{"tenant", string(l.t.ID()), "records", l.read, "left_out", max(0, all-int64(l.read))}
+		if all > int64(l.read) {
+			said = append(said, "why", "read back since "+l.recent(begun, l.asked).UTC().Format(time.RFC3339)+", or in turn later in the period")
+		}
+		l.Log.InfoContext(ctx, "fixity: read back", said...)
 	}
 	if turn.AskedLeft == 0 || l.read == 0 {
 		return nil

@@ -16,25 +16,27 @@ func ofRest(key string) bool {
 	return top == "audit" || top == "cfg" || top == "er"
 }
 
-// mendRest writes again from the second copy what the bucket was found to have damaged
-// or lost of what belongs to no record, and says how much that was. While the second
-// copy cannot be asked it stays damaged.
+// mendRest sets locks again that what belongs to no record was found to have lost, and
+// writes again from the second copy what the bucket has damaged or lost of it. It says how
+// much that was. While the second copy cannot be asked it stays damaged.
 func (l *look) mendRest(ctx context.Context) (mended int, err error) {
-	if l.Copies == nil {
-		return 0, nil
-	}
 	found, err := l.t.View().Findings(ctx, "")
 	if err != nil {
 		return 0, err
 	}
 	for _, f := range found {
-		if !ofRest(f.Subject) || !slices.Contains([]string{CodeObjectGone, CodeObjectDigest, CodeObjectSize, CodeUnread, CodeEvent}, f.Code) {
+		var done bool
+		var err error
+		switch {
+		case !ofRest(f.Subject):
 			continue
-		}
-		pair, err := l.Copies(ctx, l.t)
-		done := false
-		if err == nil {
-			done, err = l.twin(ctx, pair, f.Subject, f.Code == CodeObjectGone)
+		case f.Code == CodeLockGone && l.Protect != nil:
+			done, err = l.protect(ctx, f.Subject)
+		case l.Copies != nil && slices.Contains([]string{CodeObjectGone, CodeObjectDigest, CodeObjectSize, CodeUnread, CodeEvent, CodeSurplus, CodeCatalogState}, f.Code):
+			var pair Pair
+			if pair, err = l.Copies(ctx, l.t); err == nil {
+				done, err = l.twin(ctx, pair, f.Subject, f.Code == CodeObjectGone)
+			}
 		}
 		if err != nil && ctx.Err() != nil {
 			return mended, err
@@ -49,28 +51,71 @@ func (l *look) mendRest(ctx context.Context) (mended int, err error) {
 	return mended, nil
 }
 
-// half is one of two copies of an object.
+// protect sets the lock of one object again.
+func (l *look) protect(ctx context.Context, key string) (bool, error) {
+	done, err := l.Protect(ctx, l.t, key)
+	if err != nil || !done {
+		return false, err
+	}
+	l.Log.WarnContext(ctx, "fixity: repaired", "tenant", string(l.t.ID()), "key", key, "code", CodeRelocked)
+	return true, l.t.Update(ctx, func(x *catalog.Tx) error {
+		return x.Audit(catalog.AuditEntry{Actor: actor, Action: "fixity.relock", Object: key, Detail: map[string]string{"code": CodeLockGone}})
+	})
+}
+
+// half is one of two copies of an object: its newest version, if there is one.
 type half struct {
 	preservation.Object
+	stored       string // digest with which it was first stored; none: it is not known
 	there, right bool
 }
 
-// half reads the newest version of an object. Without a noted digest it can be wrong,
-// and never right. One that the store does not give, while it gives others, is wrong.
+// half reads the newest version of an object, and compares it with what was first stored
+// under its key: what something else has written above is wrong, and so is an object that a
+// delete marker hides. Without a noted digest it can be wrong, and never right. One that
+// the store does not give, while it gives others, is wrong.
 func (l *look) half(ctx context.Context, b Mendable, key string) (h half, err error) {
-	h.Object, err = b.Stat(ctx, key, "")
-	if errors.Is(err, preservation.ErrNotFound) {
+	var first, top preservation.Object
+	for v, err := range b.Versions(ctx, key) {
+		if err != nil {
+			return h, err
+		}
+		if v.Key != key {
+			continue
+		}
+		if v.Latest {
+			top = v
+		}
+		if !v.Marker { // the newest comes first
+			first = v
+		}
+	}
+	if first.Key == "" {
 		return h, nil
+	}
+	have, err := b.Stat(ctx, key, first.VersionID)
+	if errors.Is(err, preservation.ErrNotFound) {
+		return h, nil // gone since
 	}
 	if err != nil {
 		return h, err
 	}
-	h.there = true
+	h.there, h.stored = true, have.SHA256
+	if top.Marker {
+		h.Object = top
+		return h, nil
+	}
+	if h.Object, err = b.Stat(ctx, key, ""); errors.Is(err, preservation.ErrNotFound) {
+		return half{}, nil
+	}
+	if err != nil {
+		return h, err
+	}
 	sum, err := preservation.StoredSHA256(ctx, l.Limit.On(b), h.Object)
 	if err != nil && !errors.Is(err, preservation.ErrNotFound) && (ctx.Err() != nil || !gives(ctx, l.t, b)) {
 		return h, err
 	}
-	h.right = err == nil && h.SHA256 != "" && sum == h.SHA256
+	h.right = err == nil && h.stored != "" && sum == h.stored
 	return h, nil
 }
 
@@ -85,7 +130,7 @@ func (l *look) twin(ctx context.Context, p Pair, key string, lost bool) (mended 
 	if err != nil {
 		return false, err
 	}
-	same := one.SHA256 == two.SHA256
+	same := one.stored == two.stored
 	switch {
 	case one.right && two.there && !two.right && same:
 		return l.rewriteTwin(ctx, key, p.Primary, one, p.Copy, two, CodeCopyMended)
@@ -110,13 +155,13 @@ func (l *look) rewriteTwin(ctx context.Context, key string, from Mendable, right
 		return false, err
 	}
 	defer body.Close()
-	good, err := to.Replace(ctx, key, body, preservation.PutOptions{Size: right.Size, SHA256: right.SHA256, Lock: lock, ContentType: right.ContentType})
+	good, err := to.Replace(ctx, key, body, preservation.PutOptions{Size: right.Size, SHA256: right.stored, Lock: lock, ContentType: right.ContentType})
 	if err != nil {
 		return false, err
 	}
 	l.Log.WarnContext(ctx, "fixity: repaired", "tenant", string(l.t.ID()), "key", key, "code", code, "version", good.VersionID)
 	return true, l.t.Update(ctx, func(x *catalog.Tx) error {
 		return x.Audit(catalog.AuditEntry{Actor: actor, Action: "fixity.repair", Object: key,
-			Detail: map[string]string{"code": code, "damaged": wrong.VersionID, "version": good.VersionID, "sha256": right.SHA256}})
+			Detail: map[string]string{"code": code, "damaged": wrong.VersionID, "version": good.VersionID, "sha256": right.stored}})
 	})
 }
