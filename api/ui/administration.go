@@ -34,11 +34,22 @@ func (v *visit) showUsers(status int, p usersView) error {
 	if err := v.get("/v1/users?limit=100&after="+url.QueryEscape(v.r.URL.Query().Get("after")), &page); err != nil {
 		return err
 	}
-	p.Items, p.Roles = page.Items, auth.Roles
+	p.Items, p.Roles = barred(page.Items, v.ui.Now()), auth.Roles
 	if page.Next != "" {
 		p.Next = "/verwaltung?after=" + url.QueryEscape(page.Next)
 	}
 	return v.showStatus(status, "users", v.lang.t("users.title"), p)
+}
+
+// barred leaves the time until which no attempt of a person to log in counts only where it
+// is still to come.
+func barred(all []api.User, now time.Time) []api.User {
+	for i := range all {
+		if !all[i].Barred.After(now) {
+			all[i].Barred = time.Time{}
+		}
+	}
+	return all
 }
 
 func createUser(v *visit) error {

@@ -243,3 +243,35 @@ func TestTooLarge(t *testing.T) {
 	}
 	says(t, w.Body.String(), []string{"Höchstens", "kB"}, nil)
 }
+
+// TestBarred: whoever is kept out after wrong passwords is not said to be active, for as
+// long as that lasts.
+func TestBarred(t *testing.T) {
+	v, w := stranger(t, "/verwaltung")
+	now := v.ui.Now()
+	all := barred([]api.User{{Name: "e.muster", Barred: now.Add(10 * time.Minute)}, {Name: "o.ordner", Barred: now}}, now)
+	if err := v.showStatus(http.StatusOK, "users", "", usersView{Items: all}); err != nil {
+		t.Fatal(err)
+	}
+	page := w.Body.String()
+	says(t, page, []string{"nach zu vielen falschen Kennwörtern gesperrt bis 02.01.2026, 13:10 Uhr", "vorübergehend gesperrt"}, nil)
+	if n := strings.Count(page, "gesperrt bis"); n != 1 {
+		t.Errorf("%d people are kept out", n)
+	}
+}
+
+// TestBrowser: a session is told by its browser, not by what a browser says of itself.
+func TestBrowser(t *testing.T) {
+	v, _ := stranger(t, "/profil")
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Edg/131.0.0.0": "Edge auf Windows",
+		"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0":                                                        "Firefox auf Linux",
+		"Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36":                  "Chrome auf Android",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/604.1":     "Safari auf iPhone",
+		"curl/8.5.0": "curl/8.5.0",
+	} {
+		if got := v.lang.browser(agent); got != want {
+			t.Errorf("%s: %q, want %q", agent, got, want)
+		}
+	}
+}

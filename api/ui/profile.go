@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"bestand/api"
 	"bestand/api/auth"
@@ -84,4 +85,29 @@ func endSession(v *visit) error {
 		return err
 	}
 	return v.redirect("/profil", "session-ended")
+}
+
+// browsers and systems as a User-Agent names them: more than one of each may stand there,
+// and the first of these is the one meant.
+var (
+	browsers = [][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"Chrome/", "Chrome"}, {"CriOS/", "Chrome"}, {"Safari/", "Safari"}}
+	systems  = [][2]string{{"Windows", "Windows"}, {"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}}
+)
+
+// browser names a browser and its system for people; one that is not known is named as it
+// names itself.
+func (l *language) browser(agent string) string {
+	called := func(names [][2]string) string {
+		for _, n := range names {
+			if strings.Contains(agent, n[0]) {
+				return n[1]
+			}
+		}
+		return ""
+	}
+	program, system := called(browsers), called(systems)
+	if program == "" || system == "" {
+		return agent
+	}
+	return l.t("profile.browser", program, system)
 }

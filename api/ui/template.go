@@ -139,6 +139,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"base":     path.Base,
 		"holder":   l.holder,
 		"wrong":    l.wrong,
+		"browser":  l.browser,
 	}
 }
 
@@ -160,7 +161,7 @@ func tone(code any) string {
 	switch fmt.Sprint(code) {
 	case "archived", "passed", "success", "intact", "stamped", "valid", "active", "permanent", "completed", "approved", "transferred", "granted", "in-force", "saved":
 		return "success"
-	case "partial", "quarantined", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending", "stopped", "executing", "past", "left", "draft", "restricted", "unread", "purging":
+	case "partial", "quarantined", "barred", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending", "stopped", "executing", "past", "left", "draft", "restricted", "unread", "purging":
 		return "warning"
 	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed", "refused", "blocked":
 		return "danger"

@@ -38,7 +38,7 @@ const upload = (form, picked) => {
 		const [unit, of] = [["byte", 1], ["kilobyte", 1e3], ["megabyte", 1e6], ["gigabyte", 1e9]].findLast(([, least]) => n >= least) ?? ["byte", 1];
 		return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, maximumFractionDigits: 1 }).format(n / of);
 	};
-	const say = (text) => { note.hidden = !text; note.querySelector(".kern-title").textContent = text ?? ""; if (text) note.focus(); };
+	const say = (text) => { note.hidden = !text; note.querySelector(".upload-login").hidden = text !== words.expired; note.querySelector(".kern-title").textContent = text ?? ""; if (text) note.focus(); };
 	const show = () => {
 		list.replaceChildren(...picked.slice(0, 100).map((entry) => {
 			const name = Object.assign(document.createElement("span"), { textContent: `${straight(entry.path)} (${size(entry.file.size)})` });
@@ -50,7 +50,7 @@ const upload = (form, picked) => {
 			return item;
 		}));
 		const total = picked.reduce((n, entry) => n + entry.file.size, 0), most = Number(words.most);
-		form.querySelector(".drop__total").textContent = picked.length ? words.total.replace("{n}", picked.length).replace("{size}", size(total)) : "";
+		form.querySelector(".drop__total").textContent = picked.length ? (picked.length === 1 ? words.single : words.total).replace("{n}", picked.length).replace("{size}", size(total)) : "";
 		say(most && total > most ? words.large.replace("{size}", size(most)) : null);
 	};
 	const add = (file, path) => { if (!picked.some((entry) => entry.path === path)) picked.push({ file, path }); };
