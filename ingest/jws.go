@@ -12,10 +12,17 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// algorithm is the JWS algorithm of a public key (RFC 7518, 3.1).
-func algorithm(pub crypto.PublicKey) (jose.SignatureAlgorithm, error) {
+// algorithm is the JWS algorithm of a public key (RFC 7518, 3.1): under a digest algorithm
+// if the key is RSA, under that of its curve otherwise.
+func algorithm(pub crypto.PublicKey, h crypto.Hash) (jose.SignatureAlgorithm, error) {
 	switch k := pub.(type) {
 	case *rsa.PublicKey:
+		switch h {
+		case crypto.SHA384:
+			return jose.PS384, nil
+		case crypto.SHA512:
+			return jose.PS512, nil
+		}
 		return jose.PS256, nil
 	case *ecdsa.PublicKey:
 		switch k.Curve.Params().BitSize {
@@ -44,11 +51,12 @@ func (o opaque) Algs() []jose.SignatureAlgorithm { return []jose.SignatureAlgori
 
 func (o opaque) SignPayload(payload []byte, alg jose.SignatureAlgorithm) ([]byte, error) {
 	hash := map[jose.SignatureAlgorithm]crypto.Hash{
-		jose.ES256: crypto.SHA256, jose.ES384: crypto.SHA384, jose.ES512: crypto.SHA512, jose.PS256: crypto.SHA256,
+		jose.ES256: crypto.SHA256, jose.ES384: crypto.SHA384, jose.ES512: crypto.SHA512,
+		jose.PS256: crypto.SHA256, jose.PS384: crypto.SHA384, jose.PS512: crypto.SHA512,
 	}[alg]
 	h := hash.New()
 	h.Write(payload)
-	if alg == jose.PS256 {
+	if _, ok := o.Signer.Public().(*rsa.PublicKey); ok {
 		return o.Sign(rand.Reader, h.Sum(nil), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
 	}
 	der, err := o.Sign(rand.Reader, h.Sum(nil), hash)

@@ -22,6 +22,8 @@ type Sealer struct {
 	// Key returns the key that seals now, with its certificate and those of its issuers:
 	// it may get a successor at any time.
 	Key func() (crypto.Signer, []*x509.Certificate)
+	// Digest chooses the algorithm under which is sealed now; nil means SHA-256.
+	Digest func() crypto.Hash
 	// Stamper gives time-stamps for level B-T and higher.
 	Stamper cades.Stamper
 	// Revocation gives the validation data for level B-LT.
@@ -45,6 +47,13 @@ func (s *Sealer) certificate() *x509.Certificate {
 	return chain[0]
 }
 
+func (s *Sealer) digest() crypto.Hash {
+	if s.Digest == nil {
+		return crypto.SHA256
+	}
+	return s.Digest()
+}
+
 // stamper is nil where the tenant wants seals without time-stamps.
 func (s *Sealer) stamper(set catalog.Settings) cades.Stamper {
 	if set.Seal == string(pades.LevelB) {
@@ -56,10 +65,11 @@ func (s *Sealer) stamper(set catalog.Settings) cades.Stamper {
 // Detached returns the detached CAdES signature over content: METS.xml, which
 // through its digests covers the whole package, or a segment of the audit log.
 func (s *Sealer) Detached(ctx context.Context, content []byte, set catalog.Settings) ([]byte, error) {
-	h := crypto.SHA256.New()
+	hash := s.digest()
+	h := hash.New()
 	h.Write(content)
 	signer, chain := s.Key()
-	return cades.Sign(ctx, h.Sum(nil), cades.Options{Signer: signer, Chain: chain, Stamper: s.stamper(set), Time: s.Now()})
+	return cades.Sign(ctx, h.Sum(nil), cades.Options{Signer: signer, Chain: chain, Hash: hash, Stamper: s.stamper(set), Time: s.Now()})
 }
 
 // PDF writes a copy of a PDF with an invisible PAdES signature and says which level
@@ -67,7 +77,7 @@ func (s *Sealer) Detached(ctx context.Context, content []byte, set catalog.Setti
 func (s *Sealer) PDF(ctx context.Context, in, out string, set catalog.Settings) (pades.Report, error) {
 	signer, chain := s.Key()
 	o := pades.Options{
-		Signer: signer, Chain: chain, Stamper: s.stamper(set), Name: s.Name, Reason: "Archivsiegel", Now: s.Now(), MaxBytes: s.MaxPDF, Drafter: s.Drafter.Draft,
+		Signer: signer, Chain: chain, Hash: s.digest(), Stamper: s.stamper(set), Name: s.Name, Reason: "Archivsiegel", Now: s.Now(), MaxBytes: s.MaxPDF, Drafter: s.Drafter.Draft,
 	}
 	if set.Seal == "" || set.Seal == string(pades.LevelLT) {
 		o.Revocation = s.Revocation
@@ -78,7 +88,7 @@ func (s *Sealer) PDF(ctx context.Context, in, out string, set catalog.Settings) 
 // Archive writes a copy of a PDF that this archive has sealed, in level B-LTA. Errors
 // as for pades.Archive.
 func (s *Sealer) Archive(ctx context.Context, in, out string) error {
-	_, err := pades.Archive(ctx, in, out, pades.ArchiveOptions{Stamper: s.Stamper, Revocation: s.Revocation, Roots: s.Trust, Now: s.Now()})
+	_, err := pades.Archive(ctx, in, out, pades.ArchiveOptions{Stamper: s.Stamper, Revocation: s.Revocation, Roots: s.Trust, Hash: s.digest(), Now: s.Now()})
 	return err
 }
 
@@ -86,7 +96,7 @@ func (s *Sealer) Archive(ctx context.Context, in, out string) error {
 // its header.
 func (s *Sealer) JWS(payload []byte) (string, error) {
 	key, certificates := s.Key()
-	alg, err := algorithm(key.Public())
+	alg, err := algorithm(key.Public(), s.digest())
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -16,11 +17,13 @@ import (
 
 	"bestand/preservation"
 	"bestand/preservation/cades"
+	"bestand/preservation/cades/cms"
 	"bestand/preservation/catalog"
 	"bestand/preservation/evidence"
 	"bestand/preservation/objectstore"
 	"bestand/preservation/pkcs11"
 	"bestand/preservation/pki"
+	"bestand/preservation/proof"
 	"bestand/preservation/replica"
 	"bestand/preservation/revocation"
 	"bestand/preservation/s3"
@@ -136,7 +139,7 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 
 // openKeys loads the keys, and has those renewed that end soon if the clock is believed.
 func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
-	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{}); err != nil {
+	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{Digest: a.digestBy}); err != nil {
 		return err
 	}
 	if renew {
@@ -166,12 +169,55 @@ func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 	for _, c := range a.validity.Anchors {
 		a.trust.AddCert(c)
 	}
+	defer a.tellAlgorithms(ctx)
 	if a.cfg.TSAURL != "" {
 		a.stamper, err = a.authorities()
 		return err
 	}
-	a.stamper, err = timestamp.NewAuthority(timestamp.Config{Signer: a.keys.TSA.Signer, Chain: a.keys.TSA.Chain, Now: a.now})
+	a.stamper, err = timestamp.NewAuthority(timestamp.Config{Signer: a.keys.TSA.Signer, Chain: a.keys.TSA.Chain, Now: a.now, Digest: a.digestBy})
 	return err
+}
+
+// digestBy is the digest algorithm under which a key of the archive signs now: the one that
+// goes with it as long as it is suitable, a stronger one in time before it ends.
+func (a *archive) digestBy(key crypto.PublicKey) crypto.Hash { return a.digest(cms.HashFor(key)) }
+
+// digest is the algorithm of new signatures, of those that verifiers of PDF and X.509 know.
+func (a *archive) digest(wanted crypto.Hash) crypto.Hash {
+	return a.suitable.Choose(a.now().Add(proof.Margin), wanted, crypto.SHA256, crypto.SHA384, crypto.SHA512)
+}
+
+// tellAlgorithms logs what the keys in use rest on that ends soon, and what to do.
+func (a *archive) tellAlgorithms(ctx context.Context) {
+	for _, f := range a.ending() {
+		a.log.WarnContext(ctx, "algorithm of a key ends", "code", f.Code, "subject", f.Subject, "detail", f.Detail)
+	}
+}
+
+// ending says which algorithms end soon by the table that seals, receipts and the
+// time-stamps made here rest on and that the archive cannot exchange by itself.
+func (a *archive) ending() (found []preservation.Finding) {
+	_, chain := a.sealing()
+	tell := func(subject, what, flag string, rests []timestamp.Algorithm) {
+		for _, r := range rests {
+			if end, known := a.suitable.Until(r); !known || !end.IsZero() && end.Before(a.now().Add(proof.Margin)) {
+				detail := fmt.Sprintf("%s on %s, which the table of algorithms calls suitable until %s: name %s", what, r, end.Format(time.DateOnly), flag)
+				if !known {
+					detail = fmt.Sprintf("%s on %s, which the table of algorithms does not know: name %s", what, r, flag)
+				}
+				found = append(found, preservation.Finding{Code: "algorithm-ends", Severity: preservation.Notice, Subject: subject, Detail: detail})
+			}
+		}
+	}
+	const newSeal = "another key with --seal-key or --seal-pkcs11-module"
+	tell(chain[0].Subject.String(), "the certificate that seals rests", newSeal, timestamp.PathAlgorithms(chain))
+	if k, ok := chain[0].PublicKey.(*ecdsa.PublicKey); ok { // RFC 7518, 3.4: the curve says the digest
+		tell(chain[0].Subject.String(), "receipts by this key rest", newSeal, []timestamp.Algorithm{{Name: cms.HashFor(k).String()}})
+	}
+	if own, ok := a.stamper.(*timestamp.Authority); ok {
+		tell(own.Certificate().Subject.String(), "the time-stamps made here rest", "a service with --tsa-url", timestamp.PathAlgorithms(a.keys.TSA.Chain))
+	}
+	return found
 }
 
 // renewed gives keys that end soon successors in the data folder.
@@ -196,6 +242,7 @@ func (a *archive) renewKeys(ctx context.Context) error {
 	if own, ok := a.stamper.(*timestamp.Authority); ok {
 		err = errors.Join(err, own.Renew(a.keys.TSA.Signer, a.keys.TSA.Chain))
 	}
+	a.tellAlgorithms(ctx)
 	return err
 }
 

@@ -92,7 +92,7 @@ func (s *service) trySeal(ctx context.Context, t *catalog.Tenant) ([]preservatio
 	if _, own := s.stamper.(*timestamp.Authority); own {
 		found = append(found, preservation.Finding{Code: "stamp-not-qualified", Severity: preservation.Notice, Detail: "The time-stamps are made here and not qualified: --tsa-url names a service."})
 	}
-	return found, nil
+	return append(found, s.ending()...), nil
 }
 
 // tryStore tries out what the object store promises, as at the start, the bucket of the

@@ -99,8 +99,8 @@ func (s *service) storeAudit(ctx context.Context, t *catalog.Tenant) error {
 }
 
 // renew keeps the evidence of a tenant alive, and before that the keys of all: its jobs
-// run one at a time. Keys that cannot be renewed hold up no evidence: a time-stamp by
-// the old one covers what would end before its successor comes.
+// run one at a time. Keys that cannot be renewed hold up no evidence: its time-stamps may be
+// those of a service that has other ones.
 func (s *service) renew(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error {
 	var failed []error
 	if err := s.renewKeys(ctx); err != nil {

@@ -2,16 +2,22 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/sha256"
+	"encoding/base64"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/cades"
+	"bestand/preservation/cades/cms"
 	"bestand/preservation/catalog"
+	"bestand/preservation/pki"
 	"bestand/preservation/timestamp"
 )
 
@@ -103,8 +109,8 @@ func (in *installation) assembled(t *testing.T, now *time.Time) *service {
 	return s
 }
 
-// TestEvidenceRenewedWithoutKeys renews evidence that ends soon while the keys cannot be
-// renewed, and the keys once they can.
+// TestEvidenceRenewedWithoutKeys renews evidence that ends soon, by the time-stamps of another
+// authority, while the archive's own keys cannot be renewed, and these once they can.
 func TestEvidenceRenewedWithoutKeys(t *testing.T) {
 	in := install(t).serve(t)
 	admin := in.admin(t)
@@ -123,6 +129,16 @@ func TestEvidenceRenewedWithoutKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = now.AddDate(4, 8, 0)
+	others, err := pki.Open(filepath.Join(t.TempDir(), "keys"), now, pki.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.trust.AddCert(others.CA.Certificate())
+	s.notary.Stamper, err = timestamp.NewAuthority(timestamp.Config{Signer: others.TSA.Signer, Chain: others.TSA.Chain, Now: s.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.notary.Revocation = func(context.Context, []byte) ([][]byte, error) { return nil, nil }
 	tenant := s.catalog.Tenant(firstTenant)
 	if err := s.renew(t.Context(), tenant, catalog.Job{}); err == nil || !strings.Contains(err.Error(), "renew keys") {
 		t.Errorf("without the password of the keys: %v", err)
@@ -159,4 +175,119 @@ func TestEvidenceRenewedWithoutKeys(t *testing.T) {
 	if !token.Path()[0].Equal(s.keys.TSA.Chain[0]) {
 		t.Error("the service stamps with the old key")
 	}
+}
+
+// TestDigestEnds: when SHA-256 ends by the table, nothing that the archive makes from then on
+// rests on it: seals with their certificates, receipts, time-stamps and hash trees.
+func TestDigestEnds(t *testing.T) {
+	end := time.Now().AddDate(1, 0, 0)
+	table := strings.Replace(string(algorithms(t)), `{"name": "SHA-256"}`, `{"name": "SHA-256", "until": "`+end.Format(time.DateOnly)+`"}`, 1)
+	path := filepath.Join(t.TempDir(), "algorithms.json")
+	if err := os.WriteFile(path, []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := install(t, "--algorithms", path).serve(t)
+	in.admin(t).archive(about("1", "63.10", "Bauantrag"), file("plan.bin", blob("Plan")))
+	in.stop(t)
+	now := time.Now()
+	s := in.assembled(t, &now)
+	tenant := s.catalog.Tenant(firstTenant)
+	rests := func() (names []string) {
+		t.Helper()
+		if err := s.renew(t.Context(), tenant, catalog.Job{}); err != nil {
+			t.Fatal(err)
+		}
+		add := func(all []timestamp.Algorithm) {
+			for _, a := range all {
+				names = append(names, a.Name)
+			}
+		}
+		seal, err := s.pipeline.Sealer.Detached(t.Context(), []byte("METS"), catalog.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range cades.Verify(seal, strings.NewReader("METS"), cades.Trust{Roots: s.trust, At: now}) {
+			if f.Severity == preservation.Failed {
+				t.Errorf("seal: %+v", f)
+			}
+		}
+		signed, err := cms.Parse(seal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add([]timestamp.Algorithm{{Name: signed.Signers[0].Hash.String()}})
+		_, chain := s.sealing()
+		add(timestamp.PathAlgorithms(chain))
+		stamps, err := cades.Stamps(seal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range stamps {
+			add(token.Algorithms())
+		}
+		receipt, err := s.pipeline.Sealer.JWS([]byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(receipt, ".")
+		header, err := base64.RawURLEncoding.DecodeString(head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(header, []byte("ES256")) {
+			names = append(names, "SHA-256")
+		}
+		if found := s.ending(); len(found) > 0 {
+			t.Errorf("the archive cannot exchange by itself: %+v", found)
+		}
+		return names
+	}
+	if names := rests(); !slices.Contains(names, "SHA-256") || slices.Contains(names, "SHA-384") {
+		t.Errorf("while it is suitable: %v", names)
+	}
+	now = now.AddDate(0, 9, 0)
+	if names := rests(); slices.Contains(names, "SHA-256") || !slices.Contains(names, "SHA-384") {
+		t.Errorf("shortly before it ends: %v", names)
+	}
+	if _, err := s.notary.Batch(t.Context(), tenant); err != nil {
+		t.Fatal(err)
+	}
+	newest, err := tenant.View().NewestStamp(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newest.Digest == "SHA-256" || slices.ContainsFunc(newest.Rests, func(a timestamp.Algorithm) bool { return a.Name == "SHA-256" }) {
+		t.Errorf("new evidence: %+v", newest)
+	}
+}
+
+// TestAlgorithmEnds: what the archive cannot exchange by itself is said with what to do.
+func TestAlgorithmEnds(t *testing.T) {
+	table := strings.Replace(string(algorithms(t)), `{"name": "ECDSA", "bits": 250}`, `{"name": "ECDSA", "bits": 250, "until": "`+time.Now().AddDate(0, 1, 0).Format(time.DateOnly)+`"}`, 1)
+	path := filepath.Join(t.TempDir(), "algorithms.json")
+	if err := os.WriteFile(path, []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := install(t, "--algorithms", path).serve(t)
+	in.stop(t)
+	now := time.Now()
+	found := in.assembled(t, &now).ending()
+	for i, flag := range []string{"--seal-key", "--tsa-url"} {
+		if len(found) != 2 || !strings.Contains(found[i].Detail, "ECDSA with 256 bits") || !strings.Contains(found[i].Detail, flag) {
+			t.Errorf("want %s: %+v", flag, found)
+		}
+	}
+	if !strings.Contains(in.log.tail(100), "algorithm of a key ends") {
+		t.Error("the log of the service does not tell")
+	}
+}
+
+// algorithms is the table that comes with the program.
+func algorithms(t *testing.T) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../../preservation/evidence/suitability.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

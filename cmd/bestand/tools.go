@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,7 +79,7 @@ func (a *archive) pipeline(ctx context.Context) (*ingest.Pipeline, error) {
 			return invoice.FromPDF(ctx, box, dir, pdf)
 		},
 		Sealer: &ingest.Sealer{
-			Key: a.sealing, Stamper: a.stamper, Revocation: a.validation, Name: "Bestand",
+			Key: a.sealing, Digest: func() crypto.Hash { return a.digest(crypto.SHA256) }, Stamper: a.stamper, Revocation: a.validation, Name: "Bestand",
 			Drafter: draft.New(box), MaxPDF: a.cfg.SealMaxBytes, Trust: a.trust, Now: a.now,
 		},
 		Working: working, WorkDir: work, Now: a.now, Log: a.log, EnforcedBy: a.enforcedBy(),

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"crypto"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -126,4 +127,22 @@ func (s *Suitability) Until(a timestamp.Algorithm) (end time.Time, known bool) {
 		}
 	}
 	return end, known
+}
+
+// Choose returns the digest algorithm of what is made now: the one that is wanted while it
+// is suitable beyond an instant, else the first of some others without an end in sight, or
+// the one that lasts longest.
+func (s *Suitability) Choose(beyond time.Time, wanted crypto.Hash, others ...crypto.Hash) crypto.Hash {
+	best, last := wanted, time.Time{}
+	for i, h := range append([]crypto.Hash{wanted}, others...) {
+		end, known := s.Until(timestamp.Algorithm{Name: h.String()})
+		switch {
+		case !known:
+		case end.IsZero() || i == 0 && end.After(beyond):
+			return h
+		case end.After(last):
+			best, last = h, end
+		}
+	}
+	return best
 }

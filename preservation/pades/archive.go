@@ -1,9 +1,9 @@
 package pades
 
 import (
+	"cmp"
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -21,6 +21,7 @@ type ArchiveOptions struct {
 	Stamper    cades.Stamper
 	Revocation Revocation     // for a seal without validation data
 	Roots      *x509.CertPool // that the seal must lead to; nil: any
+	Hash       crypto.Hash    // of the document for its time-stamp; 0 means SHA-256
 	Now        time.Time
 }
 
@@ -70,7 +71,7 @@ func archive(ctx context.Context, f *os.File, size int64, out *os.File, o Archiv
 			return rep, err
 		}
 	}
-	before := rep.Size
+	before, hash := rep.Size, cmp.Or(o.Hash, crypto.SHA256)
 	_, err = fill(out, &rep.Size, stampRoom, func(room int) (update, error) {
 		doc, err := readFile(out, before)
 		if err != nil {
@@ -78,7 +79,7 @@ func archive(ctx context.Context, f *os.File, size int64, out *os.File, o Archiv
 		}
 		return doc.addStamp(room)
 	}, func(u update) ([]byte, error) {
-		h := sha256.New()
+		h := hash.New()
 		if err := copyTo(h, out, u.offset); err != nil {
 			return nil, err
 		}
@@ -86,7 +87,7 @@ func archive(ctx context.Context, f *os.File, size int64, out *os.File, o Archiv
 		if err != nil {
 			return nil, err
 		}
-		return o.Stamper.Stamp(ctx, crypto.SHA256, digest)
+		return o.Stamper.Stamp(ctx, hash, digest)
 	})
 	if err != nil {
 		return rep, err

@@ -2,9 +2,9 @@ package pades
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Signer  crypto.Signer       // RSA or ECDSA
 	Chain   []*x509.Certificate // the first belongs to Signer, the rest lead to the root
+	Hash    crypto.Hash         // SHA-256, SHA-384 or SHA-512; 0 means SHA-256
 	Stamper cades.Stamper       // level B-T; nil means B-B
 
 	// Revocation, beside a Stamper, gives the validation data of a signer's path:
@@ -126,7 +127,8 @@ func seal(ctx context.Context, f *os.File, size int64, out *os.File, o Options) 
 	if draft == nil {
 		draft = func(_ context.Context, in io.ReaderAt, size int64, f Form) ([]byte, error) { return Draft(in, size, f) }
 	}
-	h := sha256.New()
+	o.Hash = cmp.Or(o.Hash, crypto.SHA256)
+	h := o.Hash.New()
 	if err := copyTo(io.MultiWriter(out, h), f, size); err != nil {
 		return rep, err
 	}
@@ -262,7 +264,7 @@ func (u *update) sign(ctx context.Context, before hash.Hash, o Options) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	return cades.Sign(ctx, digest, cades.Options{Signer: o.Signer, Chain: o.Chain, Hash: crypto.SHA256, Stamper: o.Stamper})
+	return cades.Sign(ctx, digest, cades.Options{Signer: o.Signer, Chain: o.Chain, Hash: o.Hash, Stamper: o.Stamper})
 }
 
 // digest is that of the document, which before has digested, and of the update

@@ -61,6 +61,27 @@ func TestSealVerifies(t *testing.T) {
 	}
 }
 
+// TestSealDigest seals under other digest algorithms than the usual one.
+func TestSealDigest(t *testing.T) {
+	for _, a := range []pki.Algorithm{pki.ECP256, pki.ECP384, pki.RSA3072} {
+		r := newRig(t, a)
+		for _, h := range []crypto.Hash{crypto.SHA384, crypto.SHA512} {
+			for name, doc := range documents() {
+				o := r.options()
+				o.Hash = h
+				path, sealed := r.seal(t, doc, o)
+				if got := codes(verify(t, sealed, cades.Trust{Roots: r.Roots(), At: time.Now()}), preservation.Failed); got != "" {
+					t.Errorf("%s, %s, %s: failed: %s", a, h, name, got)
+				}
+				foreign(t, path, pades.LevelT)
+				if out := mustTool(t, "pdfsig", "-nocert", path); !strings.Contains(out, "Signing Hash Algorithm: "+h.String()) {
+					t.Errorf("%s, %s, %s: pdfsig says:\n%s", a, h, name, out)
+				}
+			}
+		}
+	}
+}
+
 // foreign lets poppler and qpdf judge a sealed file. The last signature covers all
 // of it, unless validation data stand behind it.
 func foreign(t *testing.T, path string, l pades.Level) {

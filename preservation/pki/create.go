@@ -86,7 +86,7 @@ func fill(dir string, now time.Time, o Options) error {
 	if err != nil {
 		return err
 	}
-	crl, err := revocationList(ca, now, big.NewInt(1))
+	crl, err := revocationList(ca, o.digest()(ca.Signer.Public()), now, big.NewInt(1))
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func authority(now time.Time, o Options) (Identity, error) {
 	}
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	cert, err := certify(t, t, key.Public(), key)
+	cert, err := certify(t, t, key.Public(), key, o)
 	return Identity{Signer: key, Chain: []*x509.Certificate{cert}}, err
 }
 
@@ -141,7 +141,7 @@ func issue(ca Identity, now time.Time, o Options, name string, use func(*x509.Ce
 		t.NotAfter = end
 	}
 	use(t)
-	cert, err := certify(t, ca.Chain[0], key.Public(), ca.Signer)
+	cert, err := certify(t, ca.Chain[0], key.Public(), ca.Signer, o)
 	return Identity{Signer: key, Chain: []*x509.Certificate{cert, ca.Chain[0]}}, err
 }
 
@@ -183,12 +183,47 @@ func stampUse(c *x509.Certificate) {
 	c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: v}}
 }
 
-func certify(t, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) (*x509.Certificate, error) {
+func certify(t, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer, o Options) (*x509.Certificate, error) {
+	t.SignatureAlgorithm = signature(key.Public(), o.digest()(key.Public()))
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, pub, key)
 	if err != nil {
 		return nil, fmt.Errorf("certify %s: %w", t.Subject.CommonName, err)
 	}
 	return x509.ParseCertificate(der)
+}
+
+// signatures are the ways in which keys of the authority sign, by their digests.
+var signatures = []struct {
+	digest   crypto.Hash
+	ecc, rsa x509.SignatureAlgorithm
+}{
+	{crypto.SHA256, x509.ECDSAWithSHA256, x509.SHA256WithRSA},
+	{crypto.SHA384, x509.ECDSAWithSHA384, x509.SHA384WithRSA},
+	{crypto.SHA512, x509.ECDSAWithSHA512, x509.SHA512WithRSA},
+}
+
+// signature is how a key signs under a digest algorithm; 0 is the choice of package x509.
+func signature(key crypto.PublicKey, h crypto.Hash) x509.SignatureAlgorithm {
+	for _, s := range signatures {
+		if s.digest != h {
+			continue
+		}
+		if _, ok := key.(*rsa.PublicKey); ok {
+			return s.rsa
+		}
+		return s.ecc
+	}
+	return 0
+}
+
+// digestOf is the digest algorithm of a signature; 0 where it is none of the authority.
+func digestOf(a x509.SignatureAlgorithm) crypto.Hash {
+	for _, s := range signatures {
+		if a == s.ecc || a == s.rsa {
+			return s.digest
+		}
+	}
+	return 0
 }
 
 func newKey(a Algorithm) (crypto.Signer, error) {

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
@@ -12,7 +13,8 @@ import (
 const crlLife = 90 * 24 * time.Hour
 
 // CRL returns the revocation list of the authority in DER, issued anew when
-// half of its life is over. The list is empty: a compromised key is replaced
+// half of its life is over or its digest algorithm is not that of new ones any
+// more. The list is empty: a compromised key is replaced
 // together with the folder.
 func (p *PKI) CRL(now time.Time) ([]byte, error) {
 	p.mu.Lock()
@@ -26,11 +28,12 @@ func (p *PKI) CRL(now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revocation list %s: %w", path, err)
 	}
+	h := p.digest(p.CA.Certificate().PublicKey)
 	half := list.ThisUpdate.Add(list.NextUpdate.Sub(list.ThisUpdate) / 2)
-	if now.Before(half) {
+	if now.Before(half) && digestOf(list.SignatureAlgorithm) == h {
 		return der, nil
 	}
-	der, err = revocationList(p.CA, now, new(big.Int).Add(list.Number, big.NewInt(1)))
+	der, err = revocationList(p.CA, h, now, new(big.Int).Add(list.Number, big.NewInt(1)))
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +43,10 @@ func (p *PKI) CRL(now time.Time) ([]byte, error) {
 	return der, nil
 }
 
-func revocationList(ca Identity, now time.Time, number *big.Int) ([]byte, error) {
+func revocationList(ca Identity, h crypto.Hash, now time.Time, number *big.Int) ([]byte, error) {
 	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-		Number: number, ThisUpdate: now.Add(-backdate).UTC(), NextUpdate: now.Add(crlLife).UTC(),
+		SignatureAlgorithm: signature(ca.Certificate().PublicKey, h),
+		Number:             number, ThisUpdate: now.Add(-backdate).UTC(), NextUpdate: now.Add(crlLife).UTC(),
 	}, ca.Chain[0], ca.Signer)
 	if err != nil {
 		return nil, fmt.Errorf("issue revocation list: %w", err)

@@ -29,6 +29,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"bestand/preservation/cades/cms"
 )
 
 // Identity is a key with its certificates.
@@ -46,15 +48,27 @@ type PKI struct {
 	Seal Identity
 	TSA  Identity
 
-	dir string
-	mu  sync.Mutex // guards ca.crl
+	dir    string
+	digest func(crypto.PublicKey) crypto.Hash
+	mu     sync.Mutex // guards ca.crl
 }
 
-// Options say what Open makes in an empty folder; for one that holds keys they
+// Options say what Open makes in an empty folder; for one that holds keys the first two
 // mean nothing.
 type Options struct {
 	Algorithm    Algorithm // "" means ECP256
 	Organization string    // stands in the subjects; "" means "Bestand"
+	// Digest chooses the algorithm under which a key of the authority signs certificates
+	// and revocation lists now, SHA-256, SHA-384 or SHA-512; nil means the one that goes
+	// with the key.
+	Digest func(crypto.PublicKey) crypto.Hash
+}
+
+func (o Options) digest() func(crypto.PublicKey) crypto.Hash {
+	if o.Digest == nil {
+		return cms.HashFor
+	}
+	return o.Digest
 }
 
 // ErrIncomplete: the folder holds some of the files and not all. Restore it
@@ -86,6 +100,7 @@ func Open(dir string, now time.Time, o Options) (*PKI, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open keys in %s: %w", dir, err)
 	}
+	p.digest = o.digest()
 	return p, nil
 }
 

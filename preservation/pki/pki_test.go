@@ -1,6 +1,9 @@
 package pki
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/x509"
 	"errors"
 	"os"
@@ -10,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"bestand/preservation/cades/cms"
 )
 
 var now = time.Date(2031, 3, 4, 5, 6, 7, 0, time.UTC)
@@ -221,5 +226,64 @@ func TestRenew(t *testing.T) {
 		if !p.CA.Certificate().Equal(oldCA.Certificate()) {
 			t.Error("another authority")
 		}
+	}
+}
+
+// TestRenewDigest: when a digest algorithm is not that of new signatures any more, keys and
+// certificates that rest on it get successors, once, and the revocation list too.
+func TestRenewDigest(t *testing.T) {
+	for _, a := range []Algorithm{ECP256, ECP384, RSA3072} {
+		t.Run(string(a), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "keys")
+			digest := cms.HashFor
+			o := Options{Algorithm: a, Digest: func(k crypto.PublicKey) crypto.Hash { return digest(k) }}
+			p, err := Open(dir, now, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := now.AddDate(1, 0, 0)
+			if renewed, err := p.Renew(at); len(renewed) > 0 || err != nil {
+				t.Errorf("before its time: %v, %v", renewed, err)
+			}
+			if _, err := p.CRL(at); err != nil {
+				t.Fatal(err)
+			}
+			digest = func(crypto.PublicKey) crypto.Hash { return crypto.SHA512 }
+			if renewed, err := p.Renew(at); len(renewed) != 2 || err != nil {
+				t.Errorf("%v, %v", renewed, err)
+			}
+			if p, err = Open(dir, at, o); err != nil {
+				t.Fatal(err)
+			}
+			if renewed, err := p.Renew(at); len(renewed) > 0 || err != nil {
+				t.Errorf("once more: %v, %v", renewed, err)
+			}
+			der, err := p.CRL(at.AddDate(0, 0, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := x509.ParseRevocationList(der)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := list.CheckSignatureFrom(p.CA.Certificate()); err != nil {
+				t.Error(err)
+			}
+			signed := []x509.SignatureAlgorithm{list.SignatureAlgorithm}
+			for _, id := range []Identity{p.Seal, p.TSA} {
+				signed = append(signed, id.Certificate().SignatureAlgorithm)
+				if _, err := id.Certificate().Verify(x509.VerifyOptions{Roots: p.Roots(), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+					t.Error(err)
+				}
+				if k, ok := id.Certificate().PublicKey.(*ecdsa.PublicKey); ok && k.Curve != elliptic.P384() {
+					t.Errorf("a key of %s, whose receipts rest on SHA-256", k.Curve.Params().Name)
+				}
+			}
+			for _, s := range signed {
+				if digestOf(s) != crypto.SHA512 {
+					t.Errorf("signed by %s", s)
+				}
+			}
+		})
 	}
 }

@@ -1,6 +1,9 @@
 package pki
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
@@ -14,26 +17,35 @@ import (
 const marginYears = 1
 
 // Renew gives the seal and the time-stamping authority new keys and certificates of
-// the same authority when theirs end within a year, and returns the subjects of the
-// new ones. The old keys are gone then; what they signed carries their certificates
+// the same authority when theirs end within a year, or are signed under a digest algorithm
+// that is not that of new ones any more (Options.Digest), and returns the subjects of the
+// new ones. Beside a stronger digest elliptic keys are of P-384, by which receipts are signed
+// under it as well. The old keys are gone then; what they signed carries their certificates
 // and verifies as before. Call it when the clock is believed; identities that were
 // taken from p before stay the old ones. One caller at a time.
 //
 // The authority itself ends after 20 years and has no successor: from then on there
 // is nothing to renew, and its installation needs keys from outside.
 func (p *PKI) Renew(now time.Time) (renewed []string, err error) {
+	h := p.digest(p.CA.Certificate().PublicKey)
 	for _, x := range []struct {
 		file string
 		id   *Identity
 		use  func(*x509.Certificate)
 	}{{identities[1], &p.Seal, sealUse}, {identities[2], &p.TSA, stampUse}} {
 		old := x.id.Certificate()
-		if now.Before(old.NotAfter.AddDate(-marginYears, 0, 0)) {
+		aged := digestOf(old.SignatureAlgorithm) != h
+		if now.Before(old.NotAfter.AddDate(-marginYears, 0, 0)) && !aged {
 			continue
 		}
-		o := Options{Algorithm: ECP256}
-		if _, ok := old.PublicKey.(*rsa.PublicKey); ok {
+		o := Options{Algorithm: ECP256, Digest: p.digest}
+		switch k := old.PublicKey.(type) {
+		case *rsa.PublicKey:
 			o.Algorithm = RSA3072
+		case *ecdsa.PublicKey:
+			if h != crypto.SHA256 || k.Curve != elliptic.P256() {
+				o.Algorithm = ECP384
+			}
 		}
 		if org := old.Subject.Organization; len(org) > 0 {
 			o.Organization = org[0]
@@ -42,7 +54,7 @@ func (p *PKI) Renew(now time.Time) (renewed []string, err error) {
 		if err != nil {
 			return renewed, err
 		}
-		if !fresh.Certificate().NotAfter.After(old.NotAfter) { // the authority ends
+		if !aged && !fresh.Certificate().NotAfter.After(old.NotAfter) { // the authority ends
 			continue
 		}
 		if err := p.replace(x.file, fresh); err != nil {

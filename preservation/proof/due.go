@@ -13,8 +13,8 @@ import (
 	"bestand/preservation/timestamp"
 )
 
-// margin is how long before it proves nothing any more something is renewed.
-const margin = 180 * 24 * time.Hour
+// Margin is how long before it proves nothing any more something is renewed.
+const Margin = 180 * 24 * time.Hour
 
 // Renewal is the way in which proof is kept alive (RFC 4998, 5.2).
 type Renewal string
@@ -45,7 +45,7 @@ func (n *Notary) Due(ctx context.Context, t *catalog.Tenant, at time.Time) ([]Du
 	if err != nil {
 		return nil, err
 	}
-	soon := at.Add(margin)
+	soon := at.Add(Margin)
 	var all []Due
 	for len(bare) > 0 {
 		d := Due{Renewal: TimeStamps, Digest: bare[0].Digest}
@@ -210,21 +210,7 @@ func Digests() []crypto.Hash {
 func (n *Notary) algorithm() crypto.Hash { return n.algorithmAt(n.Now()) }
 
 func (n *Notary) algorithmAt(at time.Time) crypto.Hash {
-	best, last := n.Digest, time.Time{}
-	if best == 0 {
-		best = crypto.SHA256
-	}
-	for i, h := range append([]crypto.Hash{best}, Digests()...) {
-		end, known := n.table().Until(timestamp.Algorithm{Name: h.String()})
-		switch {
-		case !known:
-		case end.IsZero() || i == 0 && end.After(at.Add(margin)):
-			return h
-		case end.After(last):
-			best, last = h, end
-		}
-	}
-	return best
+	return n.table().Choose(at.Add(Margin), cmp.Or(n.Digest, crypto.SHA256), Digests()...)
 }
 
 // hashOf is the algorithm of a name.

@@ -71,7 +71,7 @@ func (n *Notary) retire(ctx context.Context, t *catalog.Tenant) error {
 	last := ""
 	for _, b := range bare {
 		end, _ := n.table().Until(timestamp.Algorithm{Name: b.Digest})
-		if b.Digest == last || end.IsZero() || end.After(n.Now().Add(margin)) {
+		if b.Digest == last || end.IsZero() || end.After(n.Now().Add(Margin)) {
 			continue
 		}
 		last = b.Digest

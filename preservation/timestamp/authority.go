@@ -44,6 +44,7 @@ var ErrClock = errors.New("the clock went back")
 type Authority struct {
 	policy asn1.ObjectIdentifier
 	now    func() time.Time
+	digest func(crypto.PublicKey) crypto.Hash
 
 	mu     sync.Mutex
 	signer crypto.Signer
@@ -57,12 +58,15 @@ type Config struct {
 	Chain  []*x509.Certificate   // the first belongs to Signer and is for time-stamping alone
 	Policy asn1.ObjectIdentifier // nil means DefaultPolicy
 	Now    func() time.Time      // nil means time.Now
+	// Digest chooses the algorithm under which a key signs the next token, SHA-256, SHA-384
+	// or SHA-512; nil means the one that goes with the key.
+	Digest func(crypto.PublicKey) crypto.Hash
 }
 
 // NewAuthority returns an Authority, or an error when its certificate is not
 // one for time-stamping.
 func NewAuthority(c Config) (*Authority, error) {
-	a := &Authority{policy: c.Policy, now: c.Now}
+	a := &Authority{policy: c.Policy, now: c.Now, digest: c.Digest}
 	if err := a.Renew(c.Signer, c.Chain); err != nil {
 		return nil, err
 	}
@@ -71,6 +75,9 @@ func NewAuthority(c Config) (*Authority, error) {
 	}
 	if a.now == nil {
 		a.now = time.Now
+	}
+	if a.digest == nil {
+		a.digest = cms.HashFor
 	}
 	return a, nil
 }
@@ -176,7 +183,7 @@ func (a *Authority) token(req *timestamp.Request) ([]byte, error) {
 	signer, chain := a.signer, a.chain
 	a.mu.Unlock()
 	info := a.info(req, serial, at)
-	h := cms.HashFor(signer.Public())
+	h := a.digest(signer.Public())
 	sum := h.New()
 	sum.Write(info)
 	s := cms.Signing{

@@ -40,40 +40,49 @@ func (t *Token) CheckRevocation(m revocation.Material, roots *x509.CertPool, unt
 	return t.signed.CheckRevocation(t.signer, m, roots, t.Time, until, x509.ExtKeyUsageTimeStamping, subject)
 }
 
-// Algorithms are those on which the token rests: the digests of its imprint, of
-// its signature and of the certificates that it carries, and their keys. A kind
-// of key or signature that is not known here is left out. The signature of a
-// certificate on itself proves nothing and is not among them.
+// Algorithms are those on which the token rests: the digests of its imprint and of its
+// signature, and those of the certificates that it carries (PathAlgorithms).
 func (t *Token) Algorithms() []Algorithm {
 	var all []Algorithm
-	add := func(a Algorithm) {
-		if !slices.Contains(all, a) {
-			all = append(all, a)
-		}
-	}
-	hashes := []crypto.Hash{t.Hash, t.signer.Hash, t.signer.SignatureHash()}
-	path := t.path()
-	for _, c := range path {
-		if !bytes.Equal(c.RawIssuer, c.RawSubject) {
-			hashes = append(hashes, certificateHash[c.SignatureAlgorithm])
-		}
-	}
-	for _, h := range hashes {
+	for _, h := range []crypto.Hash{t.Hash, t.signer.Hash, t.signer.SignatureHash()} {
 		if h != 0 {
-			add(Algorithm{Name: h.String()})
+			all = with(all, Algorithm{Name: h.String()})
+		}
+	}
+	for _, a := range PathAlgorithms(t.path()) {
+		all = with(all, a)
+	}
+	return all
+}
+
+// PathAlgorithms are those on which certificates rest: the digests of their signatures,
+// then their keys. A kind of key or signature that is not known here is left out. The
+// signature of a certificate on itself proves nothing and is not among them.
+func PathAlgorithms(path []*x509.Certificate) (all []Algorithm) {
+	for _, c := range path {
+		if h := certificateHash[c.SignatureAlgorithm]; h != 0 && !bytes.Equal(c.RawIssuer, c.RawSubject) {
+			all = with(all, Algorithm{Name: h.String()})
 		}
 	}
 	for _, c := range path {
 		switch k := c.PublicKey.(type) {
 		case *rsa.PublicKey:
-			add(Algorithm{"RSA", k.N.BitLen()})
+			all = with(all, Algorithm{"RSA", k.N.BitLen()})
 		case *ecdsa.PublicKey:
-			add(Algorithm{"ECDSA", k.Curve.Params().BitSize})
+			all = with(all, Algorithm{"ECDSA", k.Curve.Params().BitSize})
 		case ed25519.PublicKey:
-			add(Algorithm{"Ed25519", 256})
+			all = with(all, Algorithm{"Ed25519", 256})
 		}
 	}
 	return all
+}
+
+// with adds an algorithm that is not among some yet.
+func with(all []Algorithm, a Algorithm) []Algorithm {
+	if slices.Contains(all, a) {
+		return all
+	}
+	return append(all, a)
 }
 
 // certificateHash is the digest under the signature of a certificate.
