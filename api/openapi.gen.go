@@ -402,6 +402,12 @@ type AuditEntry struct {
 	Seq  int64  `json:"seq"`
 }
 
+// AwayPart defines model for AwayPart.
+type AwayPart struct {
+	Jobs int64  `json:"jobs"`
+	Part string `json:"part"`
+}
+
 // Bound defines model for Bound.
 type Bound = retention.Bound
 
@@ -988,6 +994,9 @@ type OpenRow = retention.OpenRow
 
 // Operation defines model for Operation.
 type Operation struct {
+	// Away Parts of the archive for which jobs wait. They go on by themselves once the part is back.
+	Away []AwayPart `json:"away"`
+
 	// Days What was stored in each of the last 30 days (UTC) on which anything was.
 	Days []StoredOnDay `json:"days"`
 

@@ -42,13 +42,22 @@ func (s *server) GetFixity(ctx context.Context, _ GetFixityRequestObject) (GetFi
 // GetOperation tells how the archive works through what it has to do.
 func (s *server) GetOperation(ctx context.Context, _ GetOperationRequestObject) (GetOperationResponseObject, error) {
 	t := s.tenant(ctx)
-	v := Operation{Queue: []QueueState{}, Dead: []DeadJob{}, Schedules: []ScheduleState{}, Submissions: map[string]int64{}, Growth: []MonthStored{}, Days: []StoredOnDay{}}
+	v := Operation{Queue: []QueueState{}, Away: []AwayPart{}, Dead: []DeadJob{}, Schedules: []ScheduleState{}, Submissions: map[string]int64{}, Growth: []MonthStored{}, Days: []StoredOnDay{}}
 	queue, err := t.Queue(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, q := range queue {
 		v.Queue = append(v.Queue, QueueState{Kind: q.Kind, State: QueueStateState(q.State), Count: q.Count, Held: q.Held, OverdueSeconds: int64(q.Overdue.Seconds())})
+	}
+	away, err := t.Away(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range preservation.Parts() {
+		if n := away[p]; n > 0 {
+			v.Away = append(v.Away, AwayPart{Part: p.Code(), Jobs: n})
+		}
 	}
 	dead, err := t.DeadJobs(ctx, atOnce)
 	if err != nil {

@@ -3,6 +3,8 @@ package preservation
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -54,15 +56,35 @@ func (o *Outage) Error() string {
 	return string(o.Part) + state + ": " + o.Err.Error()
 }
 
+// codes are the parts by names for programs.
+var codes = map[Part]string{
+	PartStore: "store", PartCatalog: "catalog", PartDisk: "disk", PartScanner: "scanner", PartTSA: "tsa",
+	PartRevocation: "revocation", PartKey: "key", PartMachine: "machine",
+}
+
+// Code is the name of the part for programs.
+func (p Part) Code() string { return codes[p] }
+
+// Parts lists the parts that can be away, in the order of their codes.
+func Parts() []Part {
+	return slices.SortedFunc(maps.Keys(codes), func(a, b Part) int { return strings.Compare(codes[a], codes[b]) })
+}
+
 // TellsOutage reports whether a text is that of an Outage, or begins with it, as it was
 // stored or sent.
 func TellsOutage(text string) bool {
-	for _, p := range []Part{PartStore, PartCatalog, PartDisk, PartScanner, PartTSA, PartRevocation, PartKey, PartMachine} {
+	_, ok := OutageOf(text)
+	return ok
+}
+
+// OutageOf returns the part that such a text calls away.
+func OutageOf(text string) (Part, bool) {
+	for p := range codes {
 		if state, of := strings.CutPrefix(text, string(p)); of && (strings.HasPrefix(state, unavailable) || strings.HasPrefix(state, full)) {
-			return true
+			return p, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // Unwrap gives the sentinel and the cause.

@@ -114,7 +114,7 @@ var (
 func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1), "") }
 
 // byCode are the areas whose keys end in a code.
-var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fate", "fault", "field", "filefault", "finding", "fixity", "granted", "hold", "item",
+var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "away", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fate", "fault", "field", "filefault", "finding", "fixity", "granted", "hold", "item",
 	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "receiptchoice", "renditionchoice", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealchoice", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
 	"theme", "token", "trigger", "user", "verdict", "verification", "why", "yesno"}
 
@@ -134,6 +134,9 @@ func codes() (keys []string) {
 	add("verdict", preservation.VerdictValid, preservation.VerdictInvalid, preservation.VerdictNotValidated, preservation.VerdictNoRendition, preservation.VerdictPending)
 	add("severity", preservation.Passed, preservation.Notice, preservation.Failed)
 	add("outcome", preservation.Success, preservation.Warning, preservation.Failure)
+	for _, p := range preservation.Parts() {
+		add("away", p.Code())
+	}
 	for _, r := range auth.Roles {
 		add("role", r)
 	}

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -58,5 +63,56 @@ func TestWaitsAreTold(t *testing.T) {
 		"b waits: the step validate failed and is tried again\n"
 	if said.String() != want {
 		t.Errorf("%s", &said)
+	}
+}
+
+// TestInterrupted: who ends a command that waits is told what goes on without it, and how to
+// see what became of it.
+func TestInterrupted(t *testing.T) {
+	ctx, end := context.WithCancelCause(t.Context())
+	cancel := func() { end(errors.New("terminated signal received")) }
+	defer cancel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodPost {
+			io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusAccepted)
+		} else {
+			defer cancel() // as the person does
+		}
+		fmt.Fprint(w, `{"id":"s1","status":"processing"}`)
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	token, doc := filepath.Join(dir, "token"), filepath.Join(dir, "a.txt")
+	for _, path := range []string{token, doc} {
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, said bytes.Buffer
+	err := run(ctx, []string{"ingest", "--server", server.URL, "--token-file", token, "--producer", "dms", "--class", "63.10", "--wait", doc}, &out, &said)
+	if err == nil || strings.Contains(err.Error(), "context canceled") || strings.Contains(err.Error(), "signal") || !strings.Contains(err.Error(), "the same command again takes nothing in twice") {
+		t.Errorf("%v", err)
+	}
+	if !strings.Contains(out.String(), "accepted, not waited for: submission s1") {
+		t.Errorf("%s", &out)
+	}
+	for name := range interrupted {
+		if !slices.ContainsFunc(commands(), func(c command) bool { return c.name == name }) {
+			t.Errorf("there is no command %s", name)
+		}
+	}
+	for _, name := range []string{"backup", "rebuild", "check", "restore", "audit"} { // begun when it is told to end
+		args := []string{name, "--data", filepath.Join(dir, "data")}
+		if name == "audit" {
+			args = []string{"audit", "verify", "--data", filepath.Join(dir, "data")}
+		}
+		if name == "backup" || name == "restore" {
+			args = append(args, "--passphrase-file", token, filepath.Join(dir, "backup"))
+		}
+		if err := run(ctx, args, &out, &said); err != nil && (strings.Contains(err.Error(), "context canceled") || strings.Contains(err.Error(), "signal")) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

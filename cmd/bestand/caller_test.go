@@ -98,6 +98,16 @@ func (r reply) want(t *testing.T, status int) reply {
 	return r
 }
 
+// holds checks that an answer has some texts.
+func (r reply) holds(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(string(r.body), text) {
+			t.Errorf("%s is missing in:\n%s", text, r.body)
+		}
+	}
+}
+
 func (r reply) decode(t *testing.T, v any) {
 	t.Helper()
 	if err := json.Unmarshal(r.body, v); err != nil {

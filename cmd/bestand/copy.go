@@ -186,9 +186,9 @@ func (s *service) newCopier() *replica.Copier {
 
 // details tells what stands beside the readiness: a second copy that lags behind, or
 // is away, keeps nobody from delivering.
-func (s *service) details(ctx context.Context) map[string]string {
+func (s *service) copied(ctx context.Context) map[string]string {
 	if s.copier == nil {
-		return nil
+		return map[string]string{}
 	}
 	s.mu.Lock()
 	var tenants []preservation.TenantID

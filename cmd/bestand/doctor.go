@@ -105,7 +105,7 @@ func examine(ctx context.Context, cfg *Config) []external {
 	if _, err := sandbox.LookPath("soffice"); err == nil && box != nil {
 		out = append(out, examineWarm(ctx, box))
 	}
-	out = append(out, examinePDFA(ctx, cfg, box), examineScanner(ctx, cfg), examineSeal(cfg))
+	out = append(out, examinePDFA(ctx, cfg, box), examineScanner(ctx, cfg), examineSeal(ctx, cfg), examineStamps(ctx, cfg))
 	return append(out, examineStore(cfg), examineCopy(ctx, cfg), examineProvider(ctx, cfg))
 }
 

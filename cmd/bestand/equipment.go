@@ -15,6 +15,7 @@ import (
 	"bestand/preservation/cades"
 	"bestand/preservation/catalog"
 	"bestand/preservation/ledger"
+	"bestand/preservation/pades"
 	"bestand/preservation/timestamp"
 )
 
@@ -59,6 +60,7 @@ func (s *service) trySeal(ctx context.Context, t *catalog.Tenant) ([]preservatio
 	if err != nil {
 		return []preservation.Finding{{Code: "seal-trial", Severity: preservation.Failed, Detail: "No seal could be made: " + err.Error()}}, nil
 	}
+	_, chain := s.sealing()
 	found := cades.Verify(seal, bytes.NewReader(content), cades.Trust{Roots: s.trust, At: s.now()})
 	if e, err := s.equipment(ctx, t); err != nil {
 		return nil, err
@@ -91,6 +93,11 @@ func (s *service) trySeal(ctx context.Context, t *catalog.Tenant) ([]preservatio
 	}
 	if _, own := s.stamper.(*timestamp.Authority); own {
 		found = append(found, preservation.Finding{Code: "stamp-not-qualified", Severity: preservation.Notice, Detail: "The time-stamps are made here and not qualified: --tsa-url names a service."})
+	}
+	if info.Settings.Seal == "" || info.Settings.Seal == string(pades.LevelLT) {
+		if _, err := s.validation(ctx, chain); err != nil {
+			found = append(found, preservation.Finding{Code: "seal-below-lt", Severity: preservation.Notice, Subject: chain[0].Subject.String(), Detail: "Seals in PDF do not reach level B-LT: " + err.Error()})
+		}
 	}
 	return append(found, s.ending()...), nil
 }

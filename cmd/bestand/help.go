@@ -7,6 +7,28 @@ import (
 	"strings"
 )
 
+// asked is what became of a request that was not waited for.
+const asked = "the archive may have done, or be doing, what it was asked for: look there before you ask again"
+
+// interrupted says of commands what is left when a person or the system ends them early,
+// and how to go on.
+var interrupted = map[string]string{
+	"ingest":         "what the archive has accepted it goes on with by itself; the same command again takes nothing in twice, and with --wait waits for it and keeps its receipt",
+	"export":         "the files that have their name are complete; the same command fetches the others",
+	"evidence":       asked + " (bestand evidence due)",
+	"classification": asked + " (bestand classification list)",
+	"rules":          asked + " (bestand rules export)",
+	"schedule":       asked + " (bestand schedule list)",
+	"disposal":       asked + " (bestand disposal show)",
+	"reclassify":     "what was moved by then is moved; the same command again moves the others",
+	"subject":        asked + " (bestand subject list)",
+	"check":          "not everything was looked at; what was repaired by then is repaired. Run it again",
+	"audit":          "not everything was looked at; run it again",
+	"backup":         "what was copied by then counts; run it again, it copies only what is missing. Until then the folder holds what it held before",
+	"restore":        "the archive is not whole yet and does not start; run it again, it goes on",
+	"rebuild":        "the catalog is not whole yet; run it again before you start the service",
+}
+
 // purposes says of every command what it does, to whom, and what has to be minded.
 var purposes = map[string]string{
 	"serve": `Runs the archive: interface, search, conversion and deadlines, with the embedded
@@ -130,8 +152,9 @@ it lacks; what an older one noted in its audit log meanwhile goes behind the
 newest entry of the bucket. --complete ends destructions that the loss cut off, if
 nothing is held: neither the record nor the files that it belonged to.`,
 	"doctor": `Looks for the programs that the archive uses and says of each which version is
-here, what is lost without it and how to have it. Changes nothing, and may be
-used beside a running service.`,
+here, what is lost without it and how to have it. With the flags of serve it tries the
+seal key and what is told about its certificate, and the services that are named; one for
+time-stamps may charge for it. Changes nothing, and may be used beside a running service.`,
 	"tenant": `create makes a tenant with its bucket; the service must be
 stopped, a running one is asked by POST /v1/tenants. list shows them. settings shows
 and changes, in a running archive and with the token of an administrator, how the records

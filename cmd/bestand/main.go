@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -124,7 +125,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 				explain(stderr, c.name)
 				return nil
 			}
-			return c.run(ctx, args[1:], stdout, stderr)
+			err := c.run(ctx, args[1:], stdout, stderr)
+			if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+				return errors.New("interrupted: " + cmp.Or(interrupted[c.name], "nothing was changed"))
+			}
+			return err
 		}
 	}
 	return usageError{fmt.Errorf("there is no command %q; bestand help lists them", args[0])}

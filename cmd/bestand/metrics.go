@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"bestand/preservation"
 	"bestand/preservation/fixity"
 )
 
@@ -15,6 +16,7 @@ type gauges struct{ s *service }
 var (
 	jobsDesc     = prometheus.NewDesc("bestand_jobs", "Jobs by kind and state; state dead wants a person.", []string{"kind", "state"}, nil)
 	heldDesc     = prometheus.NewDesc("bestand_jobs_held", "Queued jobs whose last attempt failed or found a part of the archive away.", []string{"kind"}, nil)
+	awayDesc     = prometheus.NewDesc("bestand_jobs_away", "Jobs that wait for a part of the archive that is away, such as the time-stamping service (tsa); anything but 0 for longer than minutes wants a person.", []string{"part"}, nil)
 	overdueDesc  = prometheus.NewDesc("bestand_jobs_overdue_seconds", "Age of the oldest job that could run.", []string{"kind"}, nil)
 	subDesc      = prometheus.NewDesc("bestand_submissions", "Submissions by tenant and status.", []string{"tenant", "status"}, nil)
 	lagDesc      = prometheus.NewDesc("bestand_index_lag_changes", "Changes that the search index does not show yet.", []string{"tenant"}, nil)
@@ -39,7 +41,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc,
+	for _, d := range []*prometheus.Desc{jobsDesc, heldDesc, awayDesc, overdueDesc, subDesc, lagDesc, lagAgeDesc, waitingDesc, waitDesc, endsDesc,
 		objectsDesc, findingsDesc, damagedDesc, unreadDesc, oldestDesc, roundDesc, copyLagDesc, copyAgeDesc, copyOldDesc, copiedDesc, copiedBDesc, reviewDesc, restartsDesc} {
 		ch <- d
 	}
@@ -62,6 +64,11 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		if q.State == "queued" {
 			gauge(heldDesc, float64(q.Held), q.Kind)
 			gauge(overdueDesc, q.Overdue.Seconds(), q.Kind)
+		}
+	}
+	if away, err := g.s.catalog.Away(ctx); err == nil {
+		for _, p := range preservation.Parts() {
+			gauge(awayDesc, float64(away[p]), p.Code())
 		}
 	}
 	if g.s.embedded != nil {

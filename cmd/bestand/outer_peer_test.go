@@ -215,6 +215,10 @@ func TestPeersAway(t *testing.T) {
 	done := len(subs)
 	tsa.set("down")
 	try("down", string(preservation.PartTSA), 1000)
+	const away = `bestand_jobs_away{part="tsa"} `
+	c.get("/readyz").want(t, 200).holds(t, `"ready":true`, `"tsa":"away; 1 jobs wait for it"`)
+	c.get("/v1/operation").want(t, 200).holds(t, `"away":[{"jobs":1,"part":"tsa"}]`)
+	c.get("/metrics").want(t, 200).holds(t, away+"1", `bestand_jobs_away{part="store"} 0`)
 	tsa.set("well")
 	for _, sub := range subs[done:] {
 		s := c.await(sub)
@@ -224,6 +228,7 @@ func TestPeersAway(t *testing.T) {
 		}
 		c.verified(s.RecordID)
 	}
+	c.get("/metrics").want(t, 200).holds(t, away+"0")
 	if in.log.count("job waits") == 0 {
 		t.Error("the log says nothing")
 	}

@@ -24,6 +24,21 @@ func (s *service) parts() map[string]func(context.Context) error {
 	}
 }
 
+// details tells what no request waits for: what the second copy lacks, and which parts jobs
+// wait for, such as a time-stamping service. Whoever sends is served all the same, and what
+// was taken in is processed once the part is back: no reason to send nobody here.
+func (s *service) details(ctx context.Context) map[string]string {
+	all := s.copied(ctx)
+	parts, err := s.catalog.Away(ctx)
+	if err != nil {
+		all["waiting"] = "not known"
+	}
+	for p, jobs := range parts {
+		all[p.Code()] = fmt.Sprintf("away; %d jobs wait for it", jobs)
+	}
+	return all
+}
+
 // storeReady stages a byte and takes it away again.
 func (s *service) storeReady(ctx context.Context) error {
 	const key = "probe/ready" // no tenant has this name

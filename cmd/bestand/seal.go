@@ -1,17 +1,23 @@
 package main
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"time"
 
 	"bestand/preservation/cades/cms"
 	"bestand/preservation/pkcs11"
 	"bestand/preservation/pki"
+	"bestand/preservation/revocation"
+	"bestand/preservation/timestamp"
 )
 
 // openSeal returns the key that is configured to seal, and the module that has it,
@@ -65,7 +71,7 @@ func byPSS(id *pki.Identity) error {
 }
 
 // examineSeal tries the seal key out.
-func examineSeal(cfg *Config) external {
+func examineSeal(ctx context.Context, cfg *Config) external {
 	p := external{Name: "seal key", Lost: "nothing can be sealed, and the service does not start", Get: "the flags --seal-key or --seal-pkcs11-…"}
 	if cfg.SealKey == "" && cfg.SealModule == "" {
 		p.Found, p.Version = true, "self-made at the first start, not qualified"
@@ -89,6 +95,76 @@ func examineSeal(cfg *Config) external {
 		return p
 	}
 	p.Found, p.Version = true, fmt.Sprintf("%s, until %s", id.Certificate().Subject, id.Certificate().NotAfter.Format(time.DateOnly))
+	anchors, err := trusted(cfg)
+	if err != nil {
+		p.Version += "; --trust-file: " + err.Error()
+	}
+	p.Version += lower(ctx, id.Chain, anchors)
+	return p
+}
+
+// trusted are the certificates of --trust-file, if there is one.
+func trusted(cfg *Config) ([]*x509.Certificate, error) {
+	if cfg.TrustFile == "" {
+		return nil, nil
+	}
+	return readCertificates(cfg.TrustFile)
+}
+
+// lower says why seals in PDF would not reach level B-LT for the certificates of a signer,
+// by asking for what has to be kept of them; nothing where they would.
+func lower(ctx context.Context, chain, anchors []*x509.Certificate) string {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err := (&revocation.Source{Now: time.Now, Anchors: anchors}).Material(ctx, chain)
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, revocation.ErrNone):
+		return fmt.Sprintf("; seals in PDF stay at level B-T, below B-LT: %v. Ask for a certificate that names a revocation list or an OCSP responder, and give its issuers (--seal-chain, the PKCS#12 file, --trust-file)", err)
+	default:
+		return fmt.Sprintf("; what is to be sealed waits as long as this is so: %v", err)
+	}
+}
+
+// examineStamps asks each time-stamping service for a time-stamp.
+func examineStamps(ctx context.Context, cfg *Config) external {
+	p := external{Name: "time-stamps", Lost: "what is handed over waits for its seal, and records for their evidence", Get: "--tsa-url of a service (RFC 3161), and its root in --trust-file"}
+	if cfg.TSAURL == "" {
+		p.Found, p.Version = true, "not configured (--tsa-url): made here, not qualified"
+		return p
+	}
+	anchors, err := trusted(cfg)
+	a := &archive{cfg: cfg, now: time.Now, trust: x509.NewCertPool(), log: slog.New(slog.DiscardHandler)}
+	for _, c := range anchors {
+		a.trust.AddCert(c)
+	}
+	var services *timestamp.Preferred
+	if err == nil {
+		services, err = a.authorities()
+	}
+	if err != nil {
+		p.Lost += "; " + err.Error()
+		return p
+	}
+	var said []string
+	for _, c := range services.Clients {
+		digest := sha256.Sum256(nil)
+		token, err := c.Stamp(ctx, crypto.SHA256, digest[:])
+		if err != nil {
+			said = append(said, err.Error())
+			continue
+		}
+		p.Found = true
+		t, err := timestamp.Parse(token)
+		if err != nil {
+			panic(err) // Stamp has read it
+		}
+		said = append(said, fmt.Sprintf("%s: %s, until %s%s", c.URL, t.Signer().Subject, t.Expires().Format(time.DateOnly), lower(ctx, t.Path(), anchors)))
+	}
+	if p.Version = strings.Join(said, "; "); !p.Found {
+		p.Lost, p.Version = p.Lost+"; "+p.Version, ""
+	}
 	return p
 }
 

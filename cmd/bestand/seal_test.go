@@ -3,14 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
 
 	"bestand/preservation/pki"
 )
@@ -98,5 +108,81 @@ func sealInModule(t *testing.T, a pki.Algorithm, more ...string) {
 	}
 	if got := doctor(); !strings.HasPrefix(got, "MISSING") || !strings.Contains(got, "the PIN of token \"archiv\" is wrong") {
 		t.Error(got)
+	}
+}
+
+// TestDoctorTellsLevel: of a seal key whose certificate names nobody that says whether it was
+// revoked, and of services for time-stamps, doctor tells what comes of it.
+func TestDoctorTellsLevel(t *testing.T) {
+	dir := t.TempDir()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []byte
+	lists := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(list) }))
+	defer lists.Close()
+	certificate := func(serial int64, issuer *x509.Certificate, points ...string) *x509.Certificate {
+		t.Helper()
+		c := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: fmt.Sprint("Stadt Görlitz ", serial)},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0), BasicConstraintsValid: true, CRLDistributionPoints: points}
+		if issuer == nil {
+			issuer, c.IsCA, c.KeyUsage = c, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
+		}
+		der, err := x509.CreateCertificate(rand.Reader, c, issuer, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err = x509.ParseCertificate(der); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ca := certificate(1, nil)
+	if list, err = x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: time.Now().Add(time.Hour)}, ca, key); err != nil {
+		t.Fatal(err)
+	}
+	password := filepath.Join(dir, "password")
+	doctor := func(name string, c *x509.Certificate, issuers ...*x509.Certificate) string {
+		t.Helper()
+		p12, err := pkcs12.Modern2023.Encode(key, c, issuers, "geheim")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := &Config{SealKey: filepath.Join(dir, name), SealPassword: password}
+		for path, b := range map[string][]byte{cfg.SealKey: p12, password: []byte("geheim\n")} {
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := examineSeal(t.Context(), cfg)
+		if !p.Found {
+			t.Fatalf("%s: %+v", name, p)
+		}
+		return p.Version
+	}
+	if said := doctor("whole", certificate(2, ca, lists.URL), ca); strings.Contains(said, "level") || strings.Contains(said, "waits") {
+		t.Error(said)
+	}
+	for name, said := range map[string]string{"no list": doctor("none", certificate(3, ca), ca), "no issuer": doctor("alone", certificate(4, ca, lists.URL))} {
+		if !strings.Contains(said, "stay at level B-T") || !strings.Contains(said, "--trust-file") {
+			t.Errorf("%s: %s", name, said)
+		}
+	}
+	if said := doctor("away", certificate(5, ca, "http://127.0.0.1:1/"), ca); !strings.Contains(said, "waits as long") {
+		t.Error(said)
+	}
+
+	tsa, url, roots := tsaIn(t)
+	stamps := func() external {
+		t.Helper()
+		return examineStamps(t.Context(), &Config{TSAURL: "http://127.0.0.1:1/," + url, TrustFile: roots})
+	}
+	if p := stamps(); !p.Found || !strings.Contains(p.Version, "refused") || !strings.Contains(p.Version, "Zeitstempel Bestand") || !strings.Contains(p.Version, "stay at level B-T") {
+		t.Errorf("%+v", p)
+	}
+	tsa.set("garbage")
+	if p := stamps(); p.Found || !strings.Contains(p.Lost, "malformed answer") {
+		t.Errorf("%+v", p)
 	}
 }

@@ -106,6 +106,34 @@ func scanQueue(now int64) func(scanner) (QueueState, error) {
 	}
 }
 
+// Away counts the jobs that wait for parts of the archive that are away: of all tenants.
+func (db *DB) Away(ctx context.Context) (map[preservation.Part]int64, error) {
+	return away(db.reader.QueryContext(ctx, `SELECT `+awayColumns+` GROUP BY 1`))
+}
+
+// Away counts those of the tenant.
+func (t *Tenant) Away(ctx context.Context) (map[preservation.Part]int64, error) {
+	return away(t.db.reader.QueryContext(ctx, `SELECT `+awayColumns+` AND tenant = $1 GROUP BY 1`, string(t.id)))
+}
+
+// An error of another sort, or the rest of one, differs from job to job.
+const awayColumns = `SUBSTR(error, 1, 80), COUNT(*) FROM job WHERE state = 'queued' AND failures > 0`
+
+func away(rows answer, err error) (map[preservation.Part]int64, error) {
+	all := map[preservation.Part]int64{}
+	type count struct {
+		error string
+		n     int64
+	}
+	counts, err := collect(rows, err, func(row scanner) (c count, err error) { return c, row.Scan(&c.error, &c.n) })
+	for _, c := range counts {
+		if p, ok := preservation.OutageOf(c.error); ok {
+			all[p] += c.n
+		}
+	}
+	return all, err
+}
+
 // JobOf returns the job of a kind and key, or ErrNotFound when there is none. A
 // dead letter counts only when no job took its place.
 func (t *Tenant) JobOf(ctx context.Context, kind, key string) (Job, error) {

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
@@ -451,6 +453,13 @@ func TestQueueIsDescribed(t *testing.T) {
 		must(t, err)
 		if len(q) != 2 || q[0].Count != 2 || q[0].Held != 1 {
 			t.Errorf("%+v", q)
+		}
+		j, _ = claim(t, f, "o", "a")
+		must(t, f.Fail(t.Context(), j, preservation.Down(preservation.PartTSA, errors.New(strings.Repeat("ü", 100))), false))
+		for of, ask := range map[string]func(context.Context) (map[preservation.Part]int64, error){"all": f.Away, "tenant": f.tenant.Away} {
+			if away, err := ask(t.Context()); err != nil || len(away) != 1 || away[preservation.PartTSA] != 1 {
+				t.Errorf("%s: %+v, %v", of, away, err)
+			}
 		}
 	})
 }
