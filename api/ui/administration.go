@@ -52,6 +52,15 @@ func barred(all []api.User, now time.Time) []api.User {
 	return all
 }
 
+// roleFaults are the faults of a form with roles, of which there has to be one.
+func roleFaults(err error) map[string]api.FieldError {
+	fields := faults(err)
+	if f, ok := fields["roles"]; ok && f.Code == "min" {
+		fields["roles"] = api.FieldError{Field: "roles", Code: "required"}
+	}
+	return fields
+}
+
 func createUser(v *visit) error {
 	p := usersView{Values: v.values(), Chosen: map[string]bool{}}
 	for _, r := range v.r.PostForm["roles"] {
@@ -60,7 +69,7 @@ func createUser(v *visit) error {
 	body := map[string]any{"name": strings.ToLower(p.Values["name"]), "label": p.Values["label"], "roles": list(v.r.PostForm["roles"])}
 	var made api.NewUser
 	err := v.post("/v1/users", body, &made)
-	if p.Fields = faults(err); p.Fields != nil {
+	if p.Fields = roleFaults(err); p.Fields != nil {
 		return v.showUsers(http.StatusUnprocessableEntity, p)
 	}
 	if err != nil {
@@ -171,7 +180,7 @@ func createToken(v *visit) error {
 	}
 	var made api.NewToken
 	err := v.post("/v1/tokens", body, &made)
-	if p.Fields = faults(err); p.Fields != nil {
+	if p.Fields = roleFaults(err); p.Fields != nil {
 		return v.showTokens(http.StatusUnprocessableEntity, p)
 	}
 	if err != nil {

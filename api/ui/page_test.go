@@ -275,3 +275,22 @@ func TestBrowser(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenRecords: the records that wait for a person are a search away.
+func TestOpenRecords(t *testing.T) {
+	v, w := stranger(t, "/aussonderung/berichte")
+	p := reportsView{Unresolved: []retention.OpenRow{{Class: "63.10", Reason: retention.MissingTrigger, Records: 3, Examples: []preservation.RecordID{"01jq2m9cfp2y8r0v6k3c5t7n4e"}}},
+		Conflicts: []retention.OpenRow{{Class: "02.20", Records: 1}}}
+	if err := v.showStatus(http.StatusOK, "reports", "", p); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{`href="/suche?class=63.10&amp;state=unresolved">3 Akten</a>`, `href="/suche?class=02.20&amp;state=conflict">1 Akte</a>`}, nil)
+}
+
+// TestNoRole: whoever chooses no role is told so, and not that something is too short.
+func TestNoRole(t *testing.T) {
+	err := &refusal{status: http.StatusUnprocessableEntity, problem: api.Problem{Errors: []api.FieldError{{Field: "roles", Code: "min"}, {Field: "name", Code: "min"}}}}
+	if got := roleFaults(err); got["roles"].Code != "required" || got["name"].Code != "min" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -132,3 +132,8 @@ func (p reportsView) Missing(r retention.OpenRow) string {
 	}
 	return ""
 }
+
+// Found is the search for the records of a class in a state.
+func (p reportsView) Found(class, state string) string {
+	return searchOf(map[string]string{"class": class, "state": state})
+}

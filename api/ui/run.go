@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -94,6 +95,13 @@ func (v *visit) run(q url.Values) (p runView, err error) {
 }
 
 func (v *visit) showRun(status int, p runView) error {
+	if _, given := p.Values["grace_days"]; !given {
+		p.Values = maps.Clone(p.Values)
+		if p.Values == nil {
+			p.Values = map[string]string{}
+		}
+		p.Values["grace_days"] = strconv.Itoa(v.ui.Grace)
+	}
 	return v.showStatus(status, "run", p.Name(v.lang), p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("runs.title"), "/aussonderung/laeufe"})
 }
 

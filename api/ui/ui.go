@@ -168,6 +168,7 @@ type Config struct {
 	// PublicURL is the address under which people reach the pages, such as
 	// https://archiv.example.de; "": that of the request.
 	PublicURL string
+	Grace     int              // days that an approved disposal run waits where its order says nothing else
 	Now       func() time.Time // time.Now when nil
 	Log       *slog.Logger
 }

@@ -133,7 +133,7 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Details:        s.details,
 		Metrics:        metrics,
 		Pages: func(on *api.Server) (_ http.Handler, err error) {
-			s.pages, err = ui.New(ui.Config{API: on, Catalog: a.catalog, Provider: provider, PublicURL: a.cfg.PublicURL, Now: a.now, Log: a.log})
+			s.pages, err = ui.New(ui.Config{API: on, Catalog: a.catalog, Provider: provider, PublicURL: a.cfg.PublicURL, Grace: a.cfg.Grace, Now: a.now, Log: a.log})
 			return s.pages, err
 		},
 		Now: a.now,

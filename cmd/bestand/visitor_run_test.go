@@ -155,7 +155,7 @@ func TestVisitorsDispose(t *testing.T) {
 	// A hold comes in between; the run waits, is stopped, and goes on.
 	c.post("/v1/holds", map[string]any{"scope": map[string]any{"records": []string{held}}, "authority": "Amtsgericht", "reason": "Klage", "review": "2099-01-01"}).want(t, 201)
 	order := at + "/ausfuehrung"
-	otto.get(at).want(200, "2 Akten sollen unwiderruflich vernichtet werden")
+	otto.get(at).want(200, "2 Akten sollen unwiderruflich vernichtet werden", `name="grace_days" type="number" value="7"`)
 	otto.fill(order, "grace_days", "3").want(422, "Bestätigung: fehlt")
 	otto.fill(order, "bestaetigt", "1", "grace_days", "3").want(200, "Die Ausführung ist angeordnet", "Schonfrist bis", "Bis dahin wird nichts vernichtet")
 	paula.get(at).fill(at+"/halt", "reason", "Rückfrage").want(200, "Der Lauf ist angehalten", "Angehalten von paula", "Rückfrage")
