@@ -21,44 +21,7 @@ import (
 // auditor's and after the loss of the catalog.
 func TestAuditFork(t *testing.T) {
 	t.Parallel()
-	in := install(t).serve(t)
-	admin := in.admin(t)
-	admin.archive(about("1", "63.10", "Bauantrag"), file("a.bin", blob("Gutachten")))
-	admin.as("otto", "operator").post("/v1/evidence/batches", nil).want(t, 200)
-	in.stop(t)
-
-	a := in.opened(t)
-	log := a.catalog.Tenant(firstTenant)
-	known, err := log.View().AuditKnown(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := log.Audit(t.Context(), catalog.AuditEntry{Actor: "anna", Action: "record.read", Object: "x"}); err != nil {
-		t.Fatal(err)
-	}
-	common, err := log.AuditLog(t.Context(), known-1, "", 1)
-	if err != nil || len(common) != 1 {
-		t.Fatal(common, err)
-	}
-	forged := audit.Entry{Seq: known + 1, At: time.Now().UTC().Truncate(time.Millisecond), Actor: "eva", Action: "record.read", Object: "x", Prev: common[0].Hash}
-	forged.Hash = forged.Sum(firstTenant)
-	data, err := audit.Encode(firstTenant, []audit.Entry{forged})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bucket, err := a.bucket(t.Context(), firstTenant)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := audit.Key(forged.At, forged.Seq, forged.Seq)
-	if _, err := bucket.Put(t.Context(), key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: hex256(data),
-		Lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour)}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.close(); err != nil {
-		t.Fatal(err)
-	}
-
+	in, key, data, forged := forkedLog(t)
 	bestand := func(code int, want string, args ...string) string {
 		t.Helper()
 		out, said, got := program(t, append(args, "--data", in.dir)...)
@@ -92,7 +55,7 @@ func TestAuditFork(t *testing.T) {
 	accepted()
 
 	in.serve(t)
-	admin = in.admin(t)
+	admin := in.admin(t)
 	admin.archive(about("2", "63.10", "Bauantrag"), file("a.bin", blob("Gutachten")))
 	admin.as("otto", "operator").post("/v1/evidence/batches", nil).want(t, 200)
 	in.stop(t)
@@ -142,6 +105,76 @@ func TestAuditFork(t *testing.T) {
 	}
 	bestand(0, "", "rebuild")
 	accepted()
+}
+
+// forkedLog is an installation into whose bucket somebody wrote a segment without a seal that
+// does not go with what the catalog has noted.
+func forkedLog(t *testing.T) (in *installation, key string, data []byte, forged audit.Entry) {
+	t.Helper()
+	in = install(t).serve(t)
+	admin := in.admin(t)
+	admin.archive(about("1", "63.10", "Bauantrag"), file("a.bin", blob("Gutachten")))
+	admin.as("otto", "operator").post("/v1/evidence/batches", nil).want(t, 200)
+	in.stop(t)
+
+	a := in.opened(t)
+	log := a.catalog.Tenant(firstTenant)
+	known, err := log.View().AuditKnown(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Audit(t.Context(), catalog.AuditEntry{Actor: "anna", Action: "record.read", Object: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	common, err := log.AuditLog(t.Context(), known-1, "", 1)
+	if err != nil || len(common) != 1 {
+		t.Fatal(common, err)
+	}
+	forged = audit.Entry{Seq: known + 1, At: time.Now().UTC().Truncate(time.Millisecond), Actor: "eva", Action: "record.read", Object: "x", Prev: common[0].Hash}
+	forged.Hash = forged.Sum(firstTenant)
+	data, err = audit.Encode(firstTenant, []audit.Entry{forged})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := a.bucket(t.Context(), firstTenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key = audit.Key(forged.At, forged.Seq, forged.Seq)
+	if _, err := bucket.Put(t.Context(), key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: hex256(data),
+		Lock: preservation.Lock{Mode: preservation.Compliance, Until: time.Now().Add(time.Hour)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
+	return in, key, data, forged
+}
+
+// TestAuditForkTakenUp: a person finds that the segment is the log, as after a loss of the
+// catalog's newest entries, and what the catalog has noted instead goes behind it.
+func TestAuditForkTakenUp(t *testing.T) {
+	t.Parallel()
+	in, key, data, forged := forkedLog(t)
+	fork := func(code int, want string, args ...string) {
+		t.Helper()
+		out, said, got := program(t, append([]string{"audit", "accept-fork", "--tenant", string(firstTenant), "--data", in.dir, "--by", "Paula Prüfer"}, args...)...)
+		if got != code || !strings.Contains(out+said, want) {
+			t.Fatalf("%q: exit code %d\n%s%s", args, got, out, said)
+		}
+	}
+	fork(1, "--log with those that are the log")
+	fork(1, "nothing was changed", "--reason", "steht im Auszug", "--log", forged.Hash)
+	fork(1, "nothing was changed", "--reason", "steht im Auszug", "--log", hex256(data), "--branch", hex256(data))
+	fork(0, "taken up into the log: 1", "--reason", "steht im Auszug", "--log", hex256(data))
+	fork(0, "no fork that waits")
+	in.serve(t)
+	in.admin(t).as("otto", "operator").post("/v1/evidence/batches", nil).want(t, 200)
+	in.stop(t)
+	out, said, code := program(t, "audit", "verify", "--data", in.dir)
+	if code != 0 || !strings.Contains(out, audit.CodeTakenUp) || !strings.Contains(out, "steht im Auszug") || !strings.Contains(out, key) {
+		t.Errorf("exit code %d\n%s%s", code, out, said)
+	}
 }
 
 // TestRebuildEmptyBucket: the empty bucket of a tenant that the catalog knows is a problem; that

@@ -115,7 +115,8 @@ export writes the segments with both into a folder, from a running service with 
 auditor's token. accept-fork leads out where the bucket has segments that do not go with
 the log and that rebuild does not take up (audit-fork): with the service stopped it tells
 them, and with --by, --reason and their digests (--branch) it notes in the log that a
-person has looked, and leaves them beside it. Nothing is removed or changed; the log goes
+person has looked, and leaves them beside it, or takes up those that are the log itself
+(--log), as where two without a seal begin with the same entry. Nothing is removed or changed; the log goes
 on with what the catalog has, and verify tells the fork from then on as one that was
 accepted. bestand audit verify --help shows the flags.`,
 	"clock": `Says which time this machine has, which the archive believed last, and whether

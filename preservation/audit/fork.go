@@ -18,6 +18,11 @@ const (
 
 	// ActionAcceptFork is the action of that entry; its object is the key of the segment.
 	ActionAcceptFork = "audit.accept-fork"
+	// CodeTakenUp is the notice about an entry that tells of a segment without a seal that a
+	// person took for part of the log.
+	CodeTakenUp = "audit-taken-up"
+	// ActionTakeUp is the action of that entry; its object is the key of the segment.
+	ActionTakeUp = "audit.take-up"
 	// ActionPassBranch is that of an entry that lets the log go on (PassBranch).
 	ActionPassBranch = "audit.pass-branch"
 
@@ -51,6 +56,13 @@ func AcceptFork(b Branch, actor, by, reason string) Entry {
 		d["common"], d["common_hash"] = strconv.FormatInt(b.Common, 10), b.CommonHash
 	}
 	return Entry{Actor: actor, Action: ActionAcceptFork, Object: b.Segment, Detail: d}
+}
+
+// TakeUp is the entry by which a person, by name, found that a segment which nothing proved is
+// part of the log.
+func TakeUp(b Branch, actor, by, reason string) Entry {
+	return Entry{Actor: actor, Action: ActionTakeUp, Object: b.Segment, Detail: map[string]string{"sha256": b.SHA256, "by": text(by), "reason": text(reason),
+		"first": strconv.FormatInt(b.First, 10), "last": strconv.FormatInt(b.Last, 10), "head": b.Head}}
 }
 
 // text is a text as an entry keeps it: some of it comes from what anybody has written.

@@ -90,6 +90,9 @@ func History(subject string, entries []Entry) (found []preservation.Finding) {
 		if b, ok := e.Branch(); ok {
 			f.add(preservation.Notice, CodeForkAccepted, "%s: at %s %s (%s) accepted that the log forked: %s; the reason: %s", name, at, d["by"], e.Actor, b, d["reason"])
 		}
+		if e.Action == ActionTakeUp {
+			f.add(preservation.Notice, CodeTakenUp, "%s: at %s %s (%s) found that %s (SHA-256 %s) with entries %s to %s, which nothing proved then, is part of the log; the reason: %s", name, at, d["by"], e.Actor, e.Object, d["sha256"], d["first"], d["last"], d["reason"])
+		}
 		switch {
 		case e.Action == actionRestore && d["later_first"] != "":
 			f.add(preservation.Notice, CodeRestored, "%s: restored at %s from the backup of %s, whose log ended with entry %s; entries %s to %s are later and are left in sealed segments alone: what they tell of is back only where a later copy had it",

@@ -253,12 +253,22 @@ func (b *rebuild) restoreAudit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.besides = besides{claims: claims, fresh: map[string][]claim{}, heads: map[string]string{}}
-	// What the archive has sealed comes first: anybody can write what lies before it.
-	for _, proven := range []bool{true, false} {
-		if segments, err = b.restoreSegments(ctx, segments, seals, proven); err != nil {
-			return err
-		}
+	b.besides = besides{claims: claims, fresh: map[string][]claim{}, heads: map[string]string{}, followed: map[string]bool{}}
+	// What the archive has sealed comes first: anybody can write what lies before it. Then
+	// what that follows, hash by hash, backwards.
+	if segments, err = b.restoreSegments(ctx, segments, seals, sealed); err != nil {
+		return err
+	}
+	slices.Reverse(segments)
+	if segments, err = b.restoreSegments(ctx, segments, seals, followed); err != nil {
+		return err
+	}
+	slices.Reverse(segments)
+	if b.besides.rivals, err = b.findRivals(ctx, segments); err != nil {
+		return err
+	}
+	if _, err = b.restoreSegments(ctx, segments, seals, unsure); err != nil {
+		return err
 	}
 	if err := b.accounted(ctx); err != nil {
 		return err
@@ -289,9 +299,20 @@ func Anew(ctx context.Context, t *catalog.Tenant) (bool, error) {
 	return err == nil && (len(newest) == 0 || newest[0].Seq == known), err
 }
 
-// restoreSegments reads segments back: those that the archive has sealed alone, and
-// returns the others, or all.
-func (b *rebuild) restoreSegments(ctx context.Context, segments []preservation.Object, seals map[string]preservation.Object, sealed bool) (rest []preservation.Object, err error) {
+// proven is what proves the segments that are read back in one pass.
+type proven int
+
+const (
+	sealed   proven = iota // a seal of the archive
+	followed               // their last entry is the one that such a segment follows, by its hash
+	unsure                 // nothing
+)
+
+// restoreSegments reads segments back of which there is some proof, and returns the others.
+func (b *rebuild) restoreSegments(ctx context.Context, segments []preservation.Object, seals map[string]preservation.Object, by proven) (rest []preservation.Object, err error) {
+	if by == followed && len(b.besides.followed) == 0 {
+		return segments, nil
+	}
 	for _, o := range segments {
 		var seal []byte
 		if s, ok := seals[o.Key]; ok {
@@ -303,8 +324,8 @@ func (b *rebuild) restoreSegments(ctx context.Context, segments []preservation.O
 			}
 		}
 		done := false
-		if seal != nil || !sealed {
-			if done, err = b.restoreSegment(ctx, o, seal, sealed); err != nil {
+		if seal != nil || by != sealed {
+			if done, err = b.restoreSegment(ctx, o, seal, by); err != nil {
 				return nil, err
 			}
 		}
@@ -322,11 +343,11 @@ func (b *rebuild) restoreSegments(ctx context.Context, segments []preservation.O
 	return rest, nil
 }
 
-// restoreSegment reads a segment back; of those that the archive has not sealed, done is
-// false and nothing is done if sealed is wanted. Only one that it has sealed displaces
-// what the catalog has noted: anybody who may write to the bucket can chain entries.
-// What a person accepted as a branch is left beside.
-func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, seal []byte, sealed bool) (done bool, err error) {
+// restoreSegment reads a segment back; where the proof that is wanted is missing, done is
+// false and nothing is done. Only one that is proven displaces what the catalog has noted:
+// anybody who may write to the bucket can chain entries. Of two that nothing proves and that
+// do not go together neither is taken. What a person accepted as a branch is left beside.
+func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, seal []byte, by proven) (done bool, err error) {
 	branch, accepted, maybe, err := b.beside(ctx, o)
 	var unreadable *unreadableError
 	switch {
@@ -355,10 +376,13 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 		why = unproven(b.tenant.ID(), data, entries, seal, b.opts.Seal)
 	}
 	head, _ := audit.Head(b.tenant.ID(), entries)
+	if by == followed && head != "" && b.besides.followed[head] {
+		why = ""
+	}
 	switch {
-	case sealed && (err != nil || why != ""):
+	case by != unsure && (err != nil || why != ""):
 		return false, nil
-	case !sealed && maybe != nil:
+	case by == unsure && maybe != nil:
 		maybe.Head = head
 		b.leave(o, maybe.Branch)
 		b.problem(o.Key, "audit-fork", fmt.Sprintf("it was left beside the log because an entry of %s says that a person accepted that, which nothing proves: %s. Ask whom the entry names before the service seals it: anybody who can write to the bucket can have made both", maybe.in, maybe.unproven))
@@ -372,6 +396,16 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 			return false, err
 		} else if !follows {
 			b.fork(o.Key, entries[0].Seq, head, "it follows "+before)
+			return true, nil
+		}
+	}
+	if r, ok := b.besides.rivals[o.Key]; ok {
+		there, err := b.tenant.AuditLog(ctx, r.seq-1, "", 1)
+		if err != nil {
+			return false, err
+		}
+		if len(there) == 0 || there[0].Seq != r.seq { // else the log tells which of them goes with it
+			b.fork(o.Key, r.seq, head, fmt.Sprintf("%s; nor does anything prove %s, which has other entries there, and neither was taken up: accept-fork with --log has the one that a person names taken up", why, r.key))
 			return true, nil
 		}
 	}
@@ -391,16 +425,20 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 		}
 	}
 	var fork *catalog.AuditFork
-	if err = restore(false); !errors.As(err, &fork) {
-		return true, err
+	err = restore(false)
+	if errors.As(err, &fork) && !fork.Known && why == "" {
+		err = restore(true)
 	}
 	switch {
+	case err == nil && why == "":
+		b.besides.followed[entries[0].Prev] = true
+		return true, nil
+	case !errors.As(err, &fork):
+		return true, err
 	case fork.Known:
 		if why, err = otherKnown(ctx, b.tenant, b.store, fork.Seq, why, b.opts.Seal); err != nil {
 			return false, err
 		}
-	case why == "":
-		return true, restore(true)
 	}
 	b.fork(o.Key, fork.Seq, head, why)
 	return true, nil

@@ -267,6 +267,144 @@ type besides struct {
 	fresh  map[string][]claim    // those of segments that nothing proves and that were just taken up
 	left   []preservation.Object // branches that were accepted
 	heads  map[string]string     // keys of the branches whose chain holds, by the hashes of their last entries
+
+	followed map[string]bool  // hashes that the first entries of proven segments name as those before them
+	rivals   map[string]rival // by the keys of segments that nothing proves
+}
+
+// rival is a segment that has another entry of a number.
+type rival struct {
+	key string
+	seq int64
+}
+
+// findRivals finds which of some segments that nothing proves, in the order of their first
+// entries, tell different things of the same entries. Those whose chain does not hold or
+// that have other entries than their keys say are nobody's rivals, and come last.
+func (b *rebuild) findRivals(ctx context.Context, segments []preservation.Object) (map[string]rival, error) {
+	rivals := map[string]rival{}
+	broken := map[string]bool{}
+	var end int64                       // of the segments that overlap
+	at := map[int64]map[string]string{} // keys of their segments by number and hash
+	var group [][2]int64
+	var keys []string
+	settle := func() {
+		for n, span := range group {
+			for seq := span[0]; seq <= span[1]; seq++ {
+				if len(at[seq]) < 2 {
+					continue
+				}
+				for _, other := range at[seq] {
+					if other != keys[n] {
+						rivals[keys[n]] = rival{other, seq}
+					}
+				}
+				break
+			}
+		}
+		clear(at)
+		group, keys = nil, nil
+	}
+	for i, o := range segments {
+		first, last, ok := audit.ParseName(path.Base(o.Key))
+		if !ok || len(b.besides.claims[o.Key]) > 0 {
+			broken[o.Key] = !ok
+			continue
+		}
+		if first > end {
+			settle()
+		}
+		alone := first > end && (i+1 == len(segments) || firstEntry(segments[i+1].Key) > last)
+		end = max(end, last)
+		if alone {
+			continue // nothing to hold it against
+		}
+		data, err := readVersion(ctx, b.store, o, audit.MaxSegment)
+		if err != nil { // which the main pass tells, or that the store is away
+			continue
+		}
+		_, entries, err := audit.Decode(data)
+		head, _ := audit.Head(b.tenant.ID(), entries)
+		if err != nil || head == "" || entries[0].Seq != first || entries[len(entries)-1].Seq != last {
+			broken[o.Key] = true
+			continue
+		}
+		for _, e := range entries {
+			if at[e.Seq] == nil {
+				at[e.Seq] = map[string]string{}
+			}
+			at[e.Seq][e.Hash] = o.Key
+		}
+		group, keys = append(group, [2]int64{first, last}), append(keys, o.Key)
+	}
+	settle()
+	slices.SortStableFunc(segments, func(x, y preservation.Object) int {
+		switch {
+		case broken[x.Key] == broken[y.Key]:
+			return 0
+		case broken[x.Key]:
+			return 1
+		default:
+			return -1
+		}
+	})
+	return rivals, nil
+}
+
+// TakeUp has segments that nothing proves, in the order of their entries, taken up into the
+// log because a person, by name, found that they are part of it: all or none. What the
+// catalog has noted in their place follows them. A segment that is known keeps its numbers,
+// and what the chain of one breaks off is nobody's log: ErrConflict.
+func TakeUp(ctx context.Context, t *catalog.Tenant, s preservation.Store, branches []audit.Branch, actor, by, reason string) error {
+	type part struct {
+		entries []audit.Entry
+		segment catalog.AuditSegment
+	}
+	var parts []part
+	for _, b := range branches {
+		o, body, err := s.Get(ctx, b.Segment, "")
+		if err != nil {
+			return err
+		}
+		data, err := io.ReadAll(io.LimitReader(body, audit.MaxSegment+1))
+		if err = errors.Join(err, body.Close()); err != nil {
+			return err
+		}
+		if hex256(data) != b.SHA256 {
+			return fmt.Errorf("%s is another one than was told: %w", b.Segment, catalog.ErrConflict)
+		}
+		_, entries, err := audit.Decode(data)
+		if head, _ := audit.Head(t.ID(), entries); err != nil || head == "" {
+			return fmt.Errorf("%s is no segment whose entries follow each other: %w", b.Segment, catalog.ErrConflict)
+		}
+		if follows, err := continues(ctx, t, entries[0]); err != nil {
+			return err
+		} else if n := len(parts); !follows && entries[0].Seq > 1 && (n == 0 || parts[n-1].entries[len(parts[n-1].entries)-1].Hash != entries[0].Prev) {
+			return fmt.Errorf("%s follows no entry of the log, nor a segment that is taken up with it: %w", b.Segment, catalog.ErrConflict)
+		}
+		parts = append(parts, part{entries, catalog.AuditSegment{Key: o.Key, First: entries[0].Seq, Last: entries[len(entries)-1].Seq, SHA256: b.SHA256, Stored: o.Modified}})
+	}
+	return t.Update(ctx, func(x *catalog.Tx) error {
+		var fork *catalog.AuditFork
+		for _, p := range parts {
+			err := x.RestoreAudit(p.entries, true)
+			if errors.As(err, &fork) {
+				return fmt.Errorf("%s: entry %d stands in a segment that is known already: %w", p.segment.Key, fork.Seq, catalog.ErrConflict)
+			}
+			if err = cmp.Or(err, x.AddAuditSegment(p.segment)); err != nil {
+				return err
+			}
+		}
+		if err := x.ResumeAudit(); err != nil {
+			return err
+		}
+		for _, b := range branches {
+			if err := x.Audit(audit.TakeUp(b, actor, by, reason)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // findClaims reads which branches of the bucket a person accepted, before any segment is

@@ -352,6 +352,93 @@ func TestForgedGap(t *testing.T) {
 	}
 }
 
+// TestForgedFront: what fills only the front of a gap comes before what fills all of it, and
+// the segment behind the gap says all the same which of them is the log.
+func TestForgedFront(t *testing.T) {
+	a := newArchive(t)
+	log := following(audit.Entry{}, "anna", 6)
+	a.putSegment(now(), log[:1], "seal")
+	forged := a.putSegment(now(), following(log[0], "eva", 1), "")
+	a.putSegment(now(), log[1:3], "")
+	a.putSegment(now(), log[3:5], "")
+	a.putSegment(now(), log[5:], "seal")
+	report := a.rebuild(a.Tenant)
+	if len(report.Problems) != 1 || report.Problems[0].Subject != forged || !slices.Equal(a.said(a.Tenant), []string{"1 anna", "2 anna", "3 anna", "4 anna", "5 anna", "6 anna"}) {
+		t.Errorf("%+v: %q", report.Problems, a.said(a.Tenant))
+	}
+}
+
+// TestRivals: of segments at the end of the log that have no seal and do not go together none
+// is taken before a person has named the one that is the log; all are kept.
+func TestRivals(t *testing.T) {
+	for name, c := range map[string]struct {
+		front  int  // entries of the forged one
+		broken bool // its chain does not hold
+	}{"a shorter one before": {1, false}, "a longer one behind": {5, false}, "broken": {1, true}} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t)
+			log := following(audit.Entry{}, "anna", 4)
+			a.putSegment(now(), log[:1], "seal")
+			eva := following(log[0], "eva", c.front)
+			if c.broken {
+				eva[0].Object = "y"
+			}
+			forged, genuine, next := a.putSegment(now(), eva, ""), a.putSegment(now(), log[1:3], ""), a.putSegment(now(), log[3:], "")
+			o := options()
+			o.Anew = true
+			report, err := ledger.Rebuild(t.Context(), a.Tenant, a.bucket, o)
+			a.must(err)
+			if c.broken {
+				if len(report.Problems) != 1 || report.Problems[0].Subject != forged || !slices.Equal(a.said(a.Tenant)[:4], []string{"1 anna", "2 anna", "3 anna", "4 anna"}) {
+					t.Errorf("%+v: %q", report.Problems, a.said(a.Tenant))
+				}
+				return
+			}
+			if len(report.Problems) != 3 || !slices.Equal(a.said(a.Tenant), []string{"1 anna", "2 cli"}) {
+				t.Errorf("%+v: %q", report.Problems, a.said(a.Tenant))
+			}
+			for _, p := range report.Problems {
+				if p.Subject != next && !strings.Contains(p.Detail, "--log") {
+					t.Errorf("%+v", p)
+				}
+			}
+			forks := a.forks(a.Tenant)
+			if len(forks) != 3 {
+				t.Fatalf("%+v", forks)
+			}
+			of := func(keys ...string) []audit.Branch {
+				return slices.DeleteFunc(slices.Clone(forks), func(b audit.Branch) bool { return !slices.Contains(keys, b.Segment) })
+			}
+			if err := ledger.TakeUp(t.Context(), a.Tenant, a.bucket, of(next), "cli", "Paula Prüfer", "none"); !errors.Is(err, catalog.ErrConflict) {
+				t.Errorf("what follows nothing is taken up: %v", err)
+			}
+			a.must(ledger.TakeUp(t.Context(), a.Tenant, a.bucket, of(genuine, next), "cli", "Paula Prüfer", "as exported by then"))
+			left := a.forks(a.Tenant)
+			if len(left) != 1 || left[0].Segment != forged {
+				t.Fatalf("%+v", left)
+			}
+			a.must(ledger.AcceptForks(t.Context(), a.Tenant, left, "cli", "Paula Prüfer", "as exported by then"))
+			a.must(ledger.StoreAudit(t.Context(), a.Tenant, a.bucket, a.lock))
+			a.sealed(a.Tenant)
+			want := a.said(a.Tenant)
+			if len(want) != 9 || !slices.Equal(want[:4], []string{"1 anna", "2 anna", "3 anna", "4 anna"}) || !slices.Contains(want, "6 cli 2") {
+				t.Errorf("%q", want)
+			}
+			for name, into := range map[string]*catalog.Tenant{"over it": a.Tenant, "anew": newCatalog(t)} {
+				if report := a.rebuild(into); len(report.Problems) > 0 || !slices.Equal(a.said(into), want) {
+					t.Errorf("%s: %+v: %q, wanted %q", name, report.Problems, a.said(into), want)
+				}
+				if found, err := into.VerifyAudit(t.Context()); err != nil || len(found) > 0 {
+					t.Errorf("%s: %v: %+v", name, err, found)
+				}
+			}
+			if failed, notices := a.verdicts(); len(failed) > 0 || !slices.Contains(notices, audit.CodeTakenUp) {
+				t.Errorf("failed %v, notices %v", failed, notices)
+			}
+		})
+	}
+}
+
 // TestAcceptForkUnproven: an acceptance that nothing proves is told where it sets segments aside.
 func TestAcceptForkUnproven(t *testing.T) {
 	a := newArchive(t)
