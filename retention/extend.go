@@ -168,8 +168,8 @@ func (o *Officer) extend(ctx context.Context, t *catalog.Tenant, s preservation.
 }
 
 // Protect locks one object again that is not a record and has lost its lock, as
-// ExtendLocks would with its next pass. It reports whether it did: not of a request of a
-// person that is past its time.
+// ExtendLocks would with its next pass. It reports whether it did: not where one is in
+// force, nor of a request of a person that is past its time.
 func (o *Officer) Protect(ctx context.Context, t *catalog.Tenant, key string) (bool, error) {
 	policy, err := o.policy(ctx, t)
 	if err != nil {
@@ -184,9 +184,10 @@ func (o *Officer) Protect(ctx context.Context, t *catalog.Tenant, key string) (b
 		return false, err
 	}
 	v, err := s.Stat(ctx, key, "")
-	if err == nil {
-		err = s.Extend(ctx, key, v.VersionID, policy.proof(o.Now()))
+	if err != nil || v.Lock.Mode != preservation.Unlocked && v.Lock.Until.After(o.Now()) {
+		return false, err
 	}
+	err = s.Extend(ctx, key, v.VersionID, policy.proof(o.Now()))
 	return err == nil, err
 }
 

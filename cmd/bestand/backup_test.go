@@ -439,14 +439,16 @@ func TestBackupFull(t *testing.T) {
 	s.folder = filepath.Join(d.path, "sicherung")
 	in.admin(t).archive(about("1", "63.10", "Titel"), file("a.bin", strings.Repeat("\x01\x9bInhalt", 400_000)))
 	in.stop(t)
-	d.fill(2 << 10)
-	for range 2 {
-		_, complaint, code := program(t, s.args("backup", in.dir)...)
-		if code != 1 || !strings.Contains(complaint, "make some and run it again") {
-			t.Errorf("exit code %d: %s", code, complaint)
+	for _, left := range []int64{64, 2 << 10} { // KiB: less than the catalog, and less than the package
+		d.fill(left)
+		for range 2 {
+			_, complaint, code := program(t, s.args("backup", in.dir)...)
+			if code != 1 || !strings.Contains(complaint, "make some and run it again") {
+				t.Errorf("exit code %d: %s", code, complaint)
+			}
 		}
+		d.clear()
 	}
-	d.clear()
 	s.backup(t)
 	s.restore(t)
 }

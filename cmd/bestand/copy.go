@@ -184,7 +184,7 @@ func (s *service) newCopier() *replica.Copier {
 	}
 }
 
-// details tells what stands beside the readiness: a second copy that lags behind, or
+// copied tells what stands beside the readiness: a second copy that lags behind, or
 // is away, keeps nobody from delivering.
 func (s *service) copied(ctx context.Context) map[string]string {
 	if s.copier == nil {
@@ -197,17 +197,33 @@ func (s *service) copied(ctx context.Context) map[string]string {
 	}
 	s.mu.Unlock()
 	var lag catalog.CopyLag
+	asked := true // the last attempt was no failure
 	for _, id := range tenants {
-		l, err := s.catalog.Tenant(id).View().CopyLag(ctx)
+		t := s.catalog.Tenant(id)
+		l, err := t.View().CopyLag(ctx)
 		if err != nil {
 			return map[string]string{"copy": "not known"}
+		}
+		switch j, err := t.JobOf(ctx, replica.JobCopy, "scheduled"); {
+		case errors.Is(err, catalog.ErrNotFound):
+		case err != nil:
+			return map[string]string{"copy": "not known"}
+		case j.Failing() || j.Dead:
+			asked = false
 		}
 		if lag.Objects += l.Objects; !l.Since.IsZero() && (lag.Since.IsZero() || l.Since.Before(lag.Since)) {
 			lag.Since = l.Since
 		}
 	}
-	if lag.Objects == 0 {
-		return map[string]string{"copy": "complete"}
+	text := "complete"
+	switch {
+	case lag.Objects > 0:
+		text = fmt.Sprintf("%d objects behind, since %s", lag.Objects, lag.Since.UTC().Format(time.RFC3339))
+	case !asked:
+		text = "was complete"
 	}
-	return map[string]string{"copy": fmt.Sprintf("%d objects behind, since %s", lag.Objects, lag.Since.UTC().Format(time.RFC3339))}
+	if !asked {
+		text += "; it cannot be asked now, bestand schedule list says why"
+	}
+	return map[string]string{"copy": text}
 }

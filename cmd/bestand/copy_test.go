@@ -270,7 +270,7 @@ func TestRepaired(t *testing.T) {
 		in.enqueue(t, fixity.JobScrub)
 	}
 	scrub()
-	if n := in.log.count("fixity: "); n != 0 {
+	if n := in.log.count("fixity: ") - in.log.count("fixity: read back"); n != 0 {
 		t.Fatalf("%d complaints about what is intact", n)
 	}
 	at := bytes.Index([]byte(stored(t, in.object(preservation.PackagePrefix(preservation.RecordID(one.ID))))["v0001.zip"]), []byte("Bebauungsplan"))
@@ -380,4 +380,27 @@ func TestKilledCopying(t *testing.T) {
 			t.Errorf("%s differs", key)
 		}
 	}
+}
+
+// TestCopyRefused: a second copy that refuses the account is not said to be complete, as
+// if it had been asked.
+func TestCopyRefused(t *testing.T) {
+	t.Parallel()
+	in := withCopy(t)
+	in.serve(t)
+	admin := in.admin(t)
+	in.back(t)
+	if ready := string(admin.get("/readyz").want(t, 200).body); !strings.Contains(ready, `"copy":"complete"`) {
+		t.Errorf("readiness %s", ready)
+	}
+	in.stop(t)
+	if err := os.WriteFile(filepath.Join(in.dir, "copy-secret"), []byte("not the secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in.serve(t)
+	admin = in.admin(t)
+	admin.post("/v1/schedules/"+replica.JobCopy+"/run", nil).want(t, 202)
+	eventually(t, "it is said", func() bool {
+		return strings.Contains(string(admin.get("/readyz").want(t, 200).body), `"copy":"was complete; it cannot be asked now`)
+	})
 }

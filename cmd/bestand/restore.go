@@ -366,7 +366,10 @@ func (r *restoration) knowsCopies(ctx context.Context, a *archive, t preservatio
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.names(places), a.knowsCopies(ctx, a.catalog.Tenant(t)))
+	if err := a.names(places); err != nil {
+		return err
+	}
+	return a.knowsCopies(ctx, a.catalog.Tenant(t))
 }
 
 // run brings the objects back, then the catalog to what they say.

@@ -98,6 +98,12 @@ func TestReadEverything(t *testing.T) {
 		t.Error(out)
 	}
 	eventually(t, "the damage is found", func() bool { return len(in.findings(t, fixity.CodeObjectDigest)) == 1 })
+	pages, _ := in.people(t)
+	pages.get("/bestandserhaltung").want(200, "Der nächste Lauf liest 0 Akten. Er lässt 1 Akte aus, die seit dem ")
+	last := pages.get("/bestandserhaltung").fill("/bestandserhaltung/lesen").want(200, "Das Zurücklesen von allem ist angestoßen")
+	if n := in.count(t, `SELECT COUNT(*) FROM audit WHERE action = 'schedule.run' AND detail LIKE '%everything%'`); n != 2 {
+		t.Errorf("%d times everything was asked for\n%s", n, last.page)
+	}
 	if out := schedule(1, "--everything", "sweep"); !strings.Contains(out, "only scrub leaves anything out") {
 		t.Error(out)
 	}
@@ -141,7 +147,11 @@ func TestHoldLeft(t *testing.T) {
 		return err == nil && n == 1 && buf[0] == 1
 	}
 	once := func(id string) {
-		o.release(t, o.hold(t, id))
+		h := o.hold(t, id)
+		eventually(t, "the hold is told", func() bool {
+			return slices.ContainsFunc(admin.events(id), func(e preservation.Event) bool { return e.Detail == preservation.HoldSet })
+		})
+		o.release(t, h)
 		eventually(t, "the hold is released", func() bool { return !onHold(id) && admin.record(id).Retention.State != retention.Held })
 	}
 	once(was.ID)

@@ -3,18 +3,22 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"syscall"
 
 	"bestand/preservation"
 )
 
 // Snapshot writes the whole catalog as it is at one instant into a new SQLite file,
 // without what deleted rows have left in its pages. Writers wait meanwhile. It reports
-// false on PostgreSQL, whose own tools do that.
+// false on PostgreSQL, whose own tools do that. syscall.ENOSPC when there is no room for it.
 func (db *DB) Snapshot(ctx context.Context, path string) (bool, error) {
 	if db.dialect != sqlite {
 		return false, nil
 	}
 	if _, err := db.writer.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
+		if _, full := outage(ctx, err); full { // there: here nothing is written
+			err = fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+		}
 		return false, fmt.Errorf("snapshot of the catalog: %w", err)
 	}
 	return true, nil
