@@ -294,3 +294,12 @@ func TestNoRole(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestRunWithoutDestruction: nobody has to agree to destroy nothing.
+func TestRunWithoutDestruction(t *testing.T) {
+	v, _ := stranger(t, "/")
+	var p runView
+	says(t, p.Outlook(v.lang)+p.Order(v.lang), []string{"nichts zu vernichten"}, []string{"unwiderruflich", "0 Akten"})
+	p.Approval.Destroy = 2
+	says(t, p.Outlook(v.lang)+p.Order(v.lang), []string{"2 Akten sollen unwiderruflich vernichtet werden"}, nil)
+}

@@ -165,6 +165,22 @@ func (p runView) Certified() bool {
 	return p.Status == "completed" || p.Status == "cancelled" && p.Counts.Destroyed+p.Counts.Transferred > 0
 }
 
+// Outlook says what comes of having the run carried out.
+func (p runView) Outlook(l *language) string {
+	if p.Approval.Destroy == 0 {
+		return l.t("run.execute-none")
+	}
+	return l.t("run.execute-text")
+}
+
+// Order is what somebody agrees to who has the run carried out.
+func (p runView) Order(l *language) string {
+	if p.Approval.Destroy == 0 {
+		return l.t("run.execute-agreed")
+	}
+	return l.n("run.execute-confirm", p.Approval.Destroy)
+}
+
 // Waits reports whether the grace period still runs.
 func (p runView) Waits() bool {
 	return p.Status == "executing" && p.Now.Before(p.Execution.NotBefore)

@@ -10,19 +10,24 @@ import (
 type reasonText struct {
 	Text  string
 	Known bool
+	Run   string // that it names; "" for none
 }
 
 // why writes a reason in the language.
 func (l *language) why(reason string) reasonText {
 	key, named, ok := retention.ReasonKey(reason)
 	if !ok {
-		return reasonText{reason, false}
+		return reasonText{Text: reason}
 	}
 	args := make([]any, len(named))
 	for i, value := range named {
 		args[i] = l.dayIn(value)
 	}
-	return reasonText{l.t("why."+key, args...), true}
+	why := reasonText{Text: l.t("why."+key, args...), Known: true}
+	if key == "other" {
+		why.Run = named[0]
+	}
+	return why
 }
 
 // dayIn writes a text that is a day as the language does, and others as they are.

@@ -22,6 +22,9 @@ func TestWhy(t *testing.T) {
 			t.Errorf("%q: page %q, certificate %q", reason, page.Text, retention.GermanReason(reason))
 		}
 	}
+	if run := de.why("it is in the disposal run 06h0").Run; run != "06h0" {
+		t.Errorf("leads to the run %q", run)
+	}
 	for _, state := range []string{"open", "destroyed", "transferred", "left", "refused"} {
 		if page := de.t("item." + state); page != retention.GermanState(state) {
 			t.Errorf("%s: page %q, certificate %q", state, page, retention.GermanState(state))
