@@ -64,6 +64,7 @@ type PutOptions struct {
 	Size        int64  // bytes that the reader will deliver; -1 when unknown (staging only)
 	SHA256      string // lower-case hex; the store verifies it while writing where it can, and on read-back. Empty with Size -1
 	Lock        Lock   // zero in a bucket without lock
+	Hold        bool   // a legal hold beside the lock, from the first moment
 	ContentType string
 
 	// Digest gives the SHA-256 of what has been read, of a caller that computes it

@@ -25,10 +25,7 @@ func (o *Officer) keep(ctx context.Context, t *catalog.Tenant, r catalog.Retenti
 	if err != nil {
 		return kept, row, err
 	}
-	kept, row, err = put(ctx, s, preservation.EventKey(r.Record, e.Event.ID), e, eventLock(at, o.Now(), policy, r))
-	if err == nil && at.State == Held {
-		err = s.SetHold(ctx, row.Key, row.VersionID, true)
-	}
+	kept, row, err = putHeld(ctx, s, preservation.EventKey(r.Record, e.Event.ID), e, eventLock(at, o.Now(), policy, r), at.State == Held)
 	if err != nil {
 		return kept, row, fmt.Errorf("store %s event %s of record %s: %w", e.Event.Type, e.Event.ID, r.Record, err)
 	}

@@ -287,10 +287,7 @@ func (o *Officer) noteHold(ctx context.Context, s preservation.Store, id preserv
 		now = last.UTC().Add(time.Millisecond)
 	}
 	event := preservation.Event{ID: preservation.NewID(now), Type: preservation.EventHold, At: now, Outcome: preservation.Success, Detail: holdDetail(held), Agent: agent}
-	e, row, err := put(ctx, s, preservation.EventKey(id, event.ID), preservation.EventObject{Record: id, Event: event}, lock)
-	if err == nil && held {
-		err = s.SetHold(ctx, row.Key, row.VersionID, true)
-	}
+	e, row, err := putHeld(ctx, s, preservation.EventKey(id, event.ID), preservation.EventObject{Record: id, Event: event}, lock, held)
 	return toldHold{e.Event, row}, err
 }
 

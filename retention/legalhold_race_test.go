@@ -239,27 +239,21 @@ func TestHoldToldAfterBurial(t *testing.T) {
 	}
 }
 
-// telling is a bucket in which something happens before an event is written, and in which
-// the legal hold on that event may be the last that is done.
+// telling is a bucket in which something happens before an event is written, which may be
+// the last that is done.
 type telling struct {
 	*vault
 	ends bool
 	then func()
-	told string // key
 }
 
 func (w *telling) Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
-	w.told = key
 	w.then()
-	return w.vault.Put(ctx, key, r, o)
-}
-
-func (w *telling) SetHold(ctx context.Context, key, version string, on bool) error {
-	err := w.vault.SetHold(ctx, key, version, on)
-	if err == nil && w.ends && key == w.told {
-		err = errors.New("killed")
+	have, err := w.vault.Put(ctx, key, r, o)
+	if err == nil && w.ends {
+		err = errKilled
 	}
-	return err
+	return have, err
 }
 
 // wantProof wants of a record that is destroyed the proof of that, not on hold, and a

@@ -135,15 +135,24 @@ func (e *edit) enact(d catalog.Document, action string) error {
 // It returns the bytes that stand in the store, which are then those of that
 // attempt.
 func put(ctx context.Context, s preservation.Store, key string, e preservation.EventObject, lock preservation.Lock) (preservation.EventObject, catalog.RecordObject, error) {
+	return putHeld(ctx, s, key, e, lock, false)
+}
+
+// putHeld does so with a legal hold, or without.
+func putHeld(ctx context.Context, s preservation.Store, key string, e preservation.EventObject, lock preservation.Lock, held bool) (preservation.EventObject, catalog.RecordObject, error) {
 	data, sum, err := e.Encode()
 	if err != nil {
 		return e, catalog.RecordObject{}, err
 	}
-	o, err := s.Put(ctx, key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: sum, Lock: lock, ContentType: "application/json"})
-	if errors.Is(err, preservation.ErrExists) {
-		return readEvent(ctx, s, key)
+	o, err := s.Put(ctx, key, bytes.NewReader(data), preservation.PutOptions{Size: int64(len(data)), SHA256: sum, Lock: lock, Hold: held, ContentType: "application/json"})
+	if !errors.Is(err, preservation.ErrExists) {
+		return e, eventRow(o, sum), err
 	}
-	return e, eventRow(o, sum), err
+	e, row, err := readEvent(ctx, s, key)
+	if err == nil && held {
+		err = s.SetHold(ctx, row.Key, row.VersionID, true)
+	}
+	return e, row, err
 }
 
 // readEvent reads an event object.

@@ -53,7 +53,10 @@ func (v *vault) Put(_ context.Context, key string, r io.Reader, o preservation.P
 	if v.find(key, "") != nil {
 		return preservation.Object{}, preservation.ErrExists
 	}
-	return v.add(key, data, o.Lock), nil
+	v.add(key, data, o.Lock)
+	have := v.find(key, "")
+	have.Hold = o.Hold
+	return have.Object, nil
 }
 
 // add stores a version without asking whether the key is taken.

@@ -71,6 +71,9 @@ func (b *Bucket) put(ctx context.Context, key string, r io.Reader, o preservatio
 		DisableMultipart:     true,
 		DisableContentSha256: true, // the checksum below is signed instead
 	}
+	if o.Hold {
+		opts.LegalHold = minio.LegalHoldEnabled
+	}
 	if !again {
 		opts.SetMatchETagExcept("*") // only where there is nothing yet
 	}
@@ -90,7 +93,12 @@ func (b *Bucket) put(ctx context.Context, key string, r io.Reader, o preservatio
 	if err != nil {
 		return preservation.Object{}, err
 	}
-	return b.readBack(ctx, key, version, digest, o.Size, lock)
+	have, err := b.readBack(ctx, key, version, digest, o.Size, lock)
+	if err == nil && o.Hold && !have.Hold { // not every store takes it with the bytes
+		err = b.SetHold(ctx, key, version, true)
+		have.Hold = err == nil
+	}
+	return have, err
 }
 
 func (b *Bucket) single(ctx context.Context, key string, body io.Reader, size int64, opts minio.PutObjectOptions) (string, error) {

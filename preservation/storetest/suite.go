@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(*testing.T) Target) {
 		{"lock refuses purge", suite.lockRefusesPurge},
 		{"extend", suite.extend},
 		{"hold outlasts lock", suite.holdOutlastsLock},
+		{"hold with the bytes", suite.holdWithBytes},
 		{"purge ends with the lock", suite.purgeAfterLock},
 		{"purge all versions", suite.purgeAllVersions},
 		{"purge spares held versions", suite.purgeSparesHeld},

@@ -92,6 +92,26 @@ func (s suite) holdOutlastsLock(t *testing.T) {
 	s.purge(t, key)
 }
 
+// holdWithBytes: what is put on hold with its bytes is held as if it had been put so later.
+func (s suite) holdWithBytes(t *testing.T) {
+	key, body := s.prefix+"held/at-once", []byte("x")
+	put := Locked(body, time.Second)
+	put.Hold = true
+	o, err := s.Store.Put(t.Context(), key, bytes.NewReader(body), put)
+	if err != nil || !o.Hold {
+		t.Fatalf("put: %+v, %v", o, err)
+	}
+	if have, err := s.Store.Stat(t.Context(), key, o.VersionID); err != nil || !have.Hold || have.Lock.Mode != put.Lock.Mode {
+		t.Fatalf("stat: %+v, %v", have, err)
+	}
+	s.expire(t, o)
+	wantErr(t, "purge of a held object", s.Purger.Purge(t.Context(), key), preservation.ErrLocked)
+	if err := s.Store.SetHold(t.Context(), key, o.VersionID, false); err != nil {
+		t.Fatal(err)
+	}
+	s.purge(t, key)
+}
+
 // purge expects a purge to leave nothing, also when repeated.
 func (s suite) purge(t *testing.T, key string) {
 	t.Helper()
