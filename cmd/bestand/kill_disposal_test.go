@@ -15,8 +15,8 @@ import (
 // disposalSteps are the boundaries of a destruction in retention.Disposer, in order.
 var disposalSteps = []string{"begun", "intent", "claimed", "one object", "purged", "elsewhere", "events", "buried", "done"}
 
-// TestKilledInDisposal kills the service while it sets holds and after every step of a
-// destruction.
+// TestKilledInDisposal kills the service while it sets holds and releases them, and after
+// every step of a destruction.
 func TestKilledInDisposal(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the service 20 times")
@@ -73,7 +73,11 @@ func killDisposal(t *testing.T, rounds int) {
 	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": all, "answer": "none", "note": "seit sechs Monaten"}}}).want(t, 200)
 	o.head.post(path+"/approval", nil).want(t, 200)
 
-	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"records": held}, "authority": "Amtsgericht", "reason": "Verfahren 3 C 12/24", "review": "2099-01-01"}).want(t, 201)
+	var hold struct {
+		ID       string
+		Progress struct{ Total, Applied int }
+	}
+	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"records": held}, "authority": "Amtsgericht", "reason": "Verfahren 3 C 12/24", "review": "2099-01-01"}).want(t, 201).decode(t, &hold)
 	isHeld := func() int64 { return in.count(t, `SELECT COUNT(*) FROM record WHERE retention_state = 'held'`) }
 	for _, some := range []int{0, 1 + random.IntN(len(held)/2)} {
 		eventually(t, "some are held", func() bool { return isHeld() >= int64(some) })
@@ -152,6 +156,26 @@ func killDisposal(t *testing.T, rounds int) {
 	for key, object := range in.protection(t) {
 		if id, _, ok := preservation.ParsePackageKey(key); ok && object.Hold != slices.Contains(held, string(id)) {
 			t.Errorf("%s: legal hold %v", key, object.Hold)
+		}
+	}
+
+	serve()
+	o.officer.post("/v1/holds/"+hold.ID+"/release", map[string]any{"reason": "Verfahren beendet"}).want(t, 200)
+	for _, some := range []int{len(held), len(held) - 1 - random.IntN(len(held)/2)} {
+		eventually(t, "some are released", func() bool { return isHeld() <= int64(some) })
+		in.kill(t)
+		t.Logf("killed with %d of %d records held", isHeld(), len(held))
+		serve()
+	}
+	eventually(t, "the hold is released", func() bool {
+		o.officer.get("/v1/holds/"+hold.ID).want(t, 200).decode(t, &hold)
+		return hold.Progress.Total == len(held) && hold.Progress.Applied == 0
+	})
+	in.settled(t, in.admin(t))
+	in.stop(t)
+	for key, object := range in.protection(t) {
+		if object.Hold {
+			t.Errorf("%s is on hold still", key)
 		}
 	}
 	in.audit(t)
