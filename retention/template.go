@@ -187,6 +187,26 @@ func same(a, b Rule) bool {
 	return errA == nil && errB == nil && string(x) == string(y)
 }
 
+// follows refuses (catalog.ErrConflict) what is older than the version of a template that
+// was adopted before, or has the number of that and says something else: nobody could
+// tell which of them a classification follows.
+func (t *Template) follows(base *Template) error {
+	switch {
+	case t.Version < base.Version:
+		return fmt.Errorf("version %d of the template %s is older than version %d, which the classification follows: publish it with a higher version: %w", t.Version, t.Name, base.Version, catalog.ErrConflict)
+	case t.Version > base.Version:
+		return nil
+	}
+	mine, theirs := *t, *base
+	mine.Scheme.Version, theirs.Scheme.Version = 0, 0 // of the tenant that published it
+	x, errA := json.Marshal(mine)
+	y, errB := json.Marshal(theirs)
+	if errA == nil && errB == nil && string(x) == string(y) {
+		return nil
+	}
+	return errors.Join(errA, errB, fmt.Errorf("the classification follows another version %d of the template %s: publish this one with a higher version: %w", t.Version, t.Name, catalog.ErrConflict))
+}
+
 // adoption works out what a template brings, on the plan as a view sees it, and
 // the rules as the next versions. Errors as for SetScheme.
 func (p *plan) adoption(ctx context.Context, v catalog.View, next Template, today preservation.Date) (Adoption, []Rule, error) {
@@ -202,6 +222,9 @@ func (p *plan) adoption(ctx context.Context, v catalog.View, next Template, toda
 		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			return Adoption{}, nil, err
 		}
+	}
+	if err := next.follows(&base); err != nil {
+		return Adoption{}, nil, err
 	}
 	a := merge(base, next, p.scheme, newestRules(p.rules))
 	with := *p

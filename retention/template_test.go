@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"bestand/preservation/catalog"
 )
 
 // changed returns a scheme with some of its classes changed, dropped and added.
@@ -138,6 +140,18 @@ func TestTemplate(t *testing.T) {
 	again, err := a.officer.PreviewTemplate(ctx, a.tenant, next, 1)
 	if err != nil || len(again.Added)+len(again.Changed)+len(again.Removed)+len(again.Rules) > 0 || again.Preview.Effects[0].Moved > 0 {
 		t.Errorf("once more: %+v, %v", again, err)
+	}
+
+	// Nobody could tell two versions with one number apart, or would notice an older one.
+	other := next
+	other.Scheme.Title = "Noch anders"
+	for name, x := range map[string]Template{"older": sample, "of the same number": other} {
+		if _, err := a.officer.PreviewTemplate(ctx, a.tenant, x, 0); !errors.Is(err, catalog.ErrConflict) {
+			t.Errorf("%s: previewed, %v", name, err)
+		}
+		if _, err := a.officer.Adopt(ctx, a.tenant, x, "bernd"); !errors.Is(err, catalog.ErrConflict) {
+			t.Errorf("%s: adopted, %v", name, err)
+		}
 	}
 
 	// What the template leaves out and records are in stays, or has a successor.

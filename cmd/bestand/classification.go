@@ -45,7 +45,7 @@ func classificationCommand(ctx context.Context, args []string, stdout, stderr io
 		fs.BoolVar(&preview, "preview", false, "only tell what would change")
 	case "publish":
 		fs.StringVar(&ref.Name, "name", "", "`name` of the template")
-		fs.IntVar(&ref.Version, "version", 1, "`number` of its version")
+		fs.IntVar(&ref.Version, "version", 0, "`number` of its version; that of the classification unless said")
 	case "adopt":
 		fs.BoolVar(&preview, "preview", false, "only tell what would change")
 	default:
@@ -70,6 +70,13 @@ func classificationCommand(ctx context.Context, args []string, stdout, stderr io
 		fs.Usage()
 		return usageError{errors.New("name one file")}
 	case args[0] == "publish":
+		if ref.Version == 0 {
+			var s retention.Scheme
+			if err := r.ask(ctx, http.MethodGet, "/v1/classification", "", nil, &s); err != nil {
+				return err
+			}
+			ref.Version = s.Version
+		}
 		q := url.Values{"name": {ref.Name}, "version": {fmt.Sprint(ref.Version)}}
 		return r.save(ctx, "/v1/classification/template?"+q.Encode(), fs.Arg(0), stdout)
 	case args[0] == "adopt":

@@ -91,6 +91,14 @@ func TestClassificationFiles(t *testing.T) {
 	if out, _ := command(0, "classification", "adopt", template); !strings.Contains(out, "version 4 of the classification follows version 4 of kreis") {
 		t.Error(out)
 	}
+	command(0, "classification", "publish", "--name", "kreis", template)
+	if out, _ := command(0, "classification", "adopt", "--preview", template); !strings.Contains(out, "no record moves") { // version 4 of the classification
+		t.Error(out)
+	}
+	command(0, "classification", "publish", "--name", "kreis", "--version", "3", template)
+	if _, complaint := command(1, "classification", "adopt", template); !strings.Contains(complaint, "is older than version 4") {
+		t.Error(complaint)
+	}
 	command(1, "classification", "publish", "--name", "Kreis Ä")
 
 	rules := filepath.Join(dir, "rules.json")

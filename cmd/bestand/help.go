@@ -60,8 +60,8 @@ import puts a file in one of these forms into force as the next version, after t
 what it moves: with --preview it does no more than that. Without the column
 "Übergeordnet" a CSV file says by its codes what lies below what; a row with
 "Nachfolger" ends a class whose records then go by the rule of another. publish writes
-classification and rules as a template for other tenants; adopt brings a version of
-one into force: what it changed since the version before, but for what the tenant
+classification and rules as a template for other tenants into a file; adopt brings that
+file, a version of the template, into force: what it changed since the version before, but for what the tenant
 changed itself. They take a records officer's token. bestand classification import --help shows the flags.`,
 	"rules": `export writes the retention rules of a running archive as CSV for a spreadsheet, the
 newest version of each, or with all versions as JSON. import puts those of a file into
