@@ -128,7 +128,7 @@ func (e *edit) putScheme(ctx context.Context, s Scheme) error {
 // what belongs to those that change.
 func (e *edit) staleClasses(codes []string) error {
 	for part := range slices.Chunk(codes, maxCodes) {
-		if _, err := e.MarkStale(catalog.RetentionFilter{Classes: part}); err != nil {
+		if err := e.MarkStale(catalog.RetentionFilter{Classes: part}); err != nil {
 			return err
 		}
 	}
@@ -210,8 +210,7 @@ func (o *Officer) LoadSample(ctx context.Context, t *catalog.Tenant, actor strin
 		if err := e.add(ctx, KindScheme, schemeName, s, "classification.set"); err != nil {
 			return err
 		}
-		_, err := e.MarkStale(catalog.RetentionFilter{})
-		return err
+		return e.MarkStale(catalog.RetentionFilter{})
 	})
 }
 

@@ -167,11 +167,10 @@ func namesRecords(ctx context.Context, v catalog.View, ids []preservation.Record
 // their legal holds in the store.
 func (e *edit) stale(s Scope) error {
 	if s.All {
-		_, err := e.MarkStale(catalog.RetentionFilter{})
-		return err
+		return e.MarkStale(catalog.RetentionFilter{})
 	}
 	for part := range slices.Chunk(s.Records, batch) {
-		if _, err := e.MarkStale(catalog.RetentionFilter{IDs: part}); err != nil {
+		if err := e.MarkStale(catalog.RetentionFilter{IDs: part}); err != nil {
 			return err
 		}
 	}
@@ -180,7 +179,7 @@ func (e *edit) stale(s Scope) error {
 		codes = append(codes, e.plan.schedule.Below(c)...)
 	}
 	for part := range slices.Chunk(codes, batch) {
-		if _, err := e.MarkStale(catalog.RetentionFilter{Classes: part}); err != nil {
+		if err := e.MarkStale(catalog.RetentionFilter{Classes: part}); err != nil {
 			return err
 		}
 	}
@@ -189,8 +188,7 @@ func (e *edit) stale(s Scope) error {
 	}
 	// Holds also reach classes that the classification no longer knows: their
 	// records are unresolved, or held already.
-	_, err := e.MarkStale(catalog.RetentionFilter{States: []string{string(Unresolved), string(Held)}})
-	return err
+	return e.MarkStale(catalog.RetentionFilter{States: []string{string(Unresolved), string(Held)}})
 }
 
 // Permits lists all standing permits of a tenant.

@@ -181,8 +181,7 @@ func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy Lo
 		if len(again) == 0 {
 			return nil
 		}
-		_, err = x.MarkStale(catalog.RetentionFilter{IDs: again})
-		return err
+		return x.MarkStale(catalog.RetentionFilter{IDs: again})
 	})
 	return gone, err
 }

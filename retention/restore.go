@@ -24,8 +24,7 @@ func TriggerOf(e preservation.EventObject) (catalog.Trigger, bool) {
 // Replanned has every record evaluated anew, by documents that have come into bucket and
 // catalog otherwise than by an Officer.
 func Replanned(x *catalog.Tx) error {
-	_, err := x.MarkStale(catalog.RetentionFilter{})
-	return errors.Join(err, x.SetCursor(stampName, ""))
+	return errors.Join(x.MarkStale(catalog.RetentionFilter{}), x.SetCursor(stampName, ""))
 }
 
 // Remains returns the tombstone of a record as its event objects tell it, for the

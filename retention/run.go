@@ -77,7 +77,7 @@ func (o *Officer) markDue(ctx context.Context, t *catalog.Tenant) error {
 		if e.plan.changed(last, today) {
 			f = catalog.RetentionFilter{}
 		}
-		if _, err := e.MarkStale(f); err != nil {
+		if err := e.MarkStale(f); err != nil {
 			return err
 		}
 		if stamp, err := e.v.Cursor(ctx, stampName); err != nil {
@@ -158,6 +158,5 @@ func (e *edit) store(ctx context.Context, r *catalog.Retention, ev *Evaluation) 
 	if r.Last.State == "" || bytes.Equal(r.Last.Body, s.Body) {
 		return nil
 	}
-	_, err = e.MarkStale(catalog.RetentionFilter{Parent: r.Record})
-	return err
+	return e.MarkStale(catalog.RetentionFilter{Parent: r.Record})
 }

@@ -186,7 +186,7 @@ func TestReportsAndSchedules(t *testing.T) {
 	}
 	sheet := filepath.Join(t.TempDir(), "holds.csv")
 	command(0, "report", "holds", sheet)
-	if data, err := os.ReadFile(sheet); err != nil || !strings.Contains(string(data), ";'=Gericht;Klage;") || !strings.HasSuffix(string(data), ";"+today+";ja;1;1\r\n") {
+	if data, err := os.ReadFile(sheet); err != nil || !strings.Contains(string(data), ";'=Gericht;Klage;") || !strings.HasSuffix(string(data), ";"+today+";ja;1;1;\r\n") {
 		t.Errorf("%s, %v", data, err)
 	}
 	named := filepath.Join(t.TempDir(), "holds.json") // its name says its form

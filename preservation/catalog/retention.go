@@ -78,8 +78,7 @@ type RetentionFilter struct {
 	DueBy      preservation.Date // due on this day or before
 	NextBy     preservation.Date // time alone changes their evaluation on this day or before
 	LockBefore time.Time
-	Stale      bool      // touched since the last evaluation, or never evaluated
-	Evaluated  time.Time // last evaluated before
+	Stale      bool // touched since the last evaluation, or never evaluated
 }
 
 func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.RecordID) conditions {
@@ -105,9 +104,6 @@ func (f RetentionFilter) where(tenant preservation.TenantID, after preservation.
 	}
 	if f.Stale {
 		q.and("stale = 1")
-	}
-	if !f.Evaluated.IsZero() {
-		q.and("evaluated_ms < %s", ms(f.Evaluated))
 	}
 	return q
 }
@@ -344,14 +340,14 @@ func (x *Tx) SetLock(id preservation.RecordID, l preservation.Lock) error {
 	return err
 }
 
-// MarkStale makes the records that match be evaluated anew and returns how many.
-func (x *Tx) MarkStale(f RetentionFilter) (int64, error) {
+// MarkStale has the records that match evaluated anew.
+func (x *Tx) MarkStale(f RetentionFilter) error {
 	q := f.where(x.tenant, "")
 	n, err := x.tx.exec(`UPDATE record SET stale = 1 WHERE `+q.cond, q.args...)
 	if err != nil || n == 0 {
-		return 0, err
+		return err
 	}
-	return n, x.Enqueue(Job{Kind: "evaluate", Key: "stale"})
+	return x.Enqueue(Job{Kind: "evaluate", Key: "stale"})
 }
 
 // RetentionLock is the name under which package retention decides about records,
