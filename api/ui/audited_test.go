@@ -16,6 +16,7 @@ func TestAudited(t *testing.T) {
 		{"disposal.answered", "decision", "none", "keine Antwort des Archivs"},
 		{"hold.review", "review", "2026-03-01", "01.03.2026"},
 		{"clock.confirm", "time", "2026-03-01T11:30:00Z", "01.03.2026, 12:30 Uhr"},
+		{"schedule.run", "everything", "true", "ja"},
 		{"record.reclassify", "from", "63.10", "63.10"},
 	} {
 		if is := languages[0].audited(c.action, c.name, c.value); is != c.want {
