@@ -92,9 +92,6 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	if err := refuseRestoring(cfg); err != nil {
 		return a, err
 	}
-	if a.suitable, err = verdict.Algorithms(cfg.Algorithms); err != nil {
-		return a, err
-	}
 	url := cfg.catalogURL()
 	if a.catalog, err = catalog.Open(ctx, catalog.Config{URL: url, Now: a.now}); errors.Is(err, catalog.ErrNewer) {
 		return a, fmt.Errorf("catalog %s: %w: start the release that wrote it, or a later one", catalog.Redact(url), err)
@@ -137,8 +134,11 @@ func begin(ctx context.Context, cfg *Config, log *slog.Logger, wall func() time.
 	return a, nil
 }
 
-// openKeys loads the keys, and has those renewed that end soon if the clock is believed.
+// openKeys loads the keys and the table of algorithms that they are used by, and has those renewed that end soon if the clock is believed.
 func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
+	if a.suitable, err = verdict.Algorithms(a.cfg.Algorithms); err != nil {
+		return err
+	}
 	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{Digest: a.digestBy}); err != nil {
 		return err
 	}
