@@ -426,11 +426,14 @@ type Certificate struct {
 		// Until The last backup with what was destroyed has expired after this day.
 		Until Date `json:"until,omitempty,omitzero"`
 	} `json:"backups"`
-	Counts       map[string]interface{} `json:"counts"`
-	Deciders     []string               `json:"deciders"`
-	Ended        time.Time              `json:"ended"`
-	Execution    map[string]interface{} `json:"execution"`
-	Format       string                 `json:"format"`
+	Counts    map[string]interface{} `json:"counts"`
+	Deciders  []string               `json:"deciders"`
+	Ended     time.Time              `json:"ended"`
+	Execution map[string]interface{} `json:"execution"`
+	Format    string                 `json:"format"`
+
+	// History What was done to the run until it ended.
+	History      []DisposalStep         `json:"history,omitempty,omitzero"`
 	Municipality string                 `json:"municipality"`
 	Offer        map[string]interface{} `json:"offer,omitempty,omitzero"`
 	Proposed     time.Time              `json:"proposed"`

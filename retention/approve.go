@@ -57,7 +57,7 @@ func (o *Officer) ApproveRun(ctx context.Context, t *catalog.Tenant, id string, 
 		if err != nil {
 			return err
 		}
-		return e.enter(ctx, r, Entry{Act: actApproved, Approval: &Approval{By: actor, At: e.now.UTC().Truncate(time.Millisecond), Digest: digest, Records: records, Destroy: n.Destroy, Note: note}})
+		return e.enter(ctx, r, Entry{Act: actApproved, Approval: &Approval{By: actor, At: e.now.UTC().Truncate(time.Millisecond), Digest: digest, Records: records, Destroy: n.Destroy, Note: note}, Note: note})
 	})
 }
 
@@ -119,7 +119,7 @@ func (o *Officer) StopRun(ctx context.Context, t *catalog.Tenant, id, reason, ac
 
 func (e *edit) stopRun(ctx context.Context, r *Run, s Stop) error {
 	s.By, s.At = e.actor, e.now.UTC().Truncate(time.Millisecond)
-	if err := errors.Join(e.enter(ctx, r, Entry{Act: actStopped, Stop: &s}), e.DropJob(JobRun, r.ID)); err != nil {
+	if err := errors.Join(e.enter(ctx, r, Entry{Act: actStopped, Stop: &s, Note: s.Reason}), e.DropJob(JobRun, r.ID)); err != nil {
 		return err
 	}
 	return e.Enqueue(catalog.Job{Kind: JobDispose, Key: keyReconsider})

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,8 @@ type Certificate struct {
 	Execution    Execution             `json:"execution"`
 	Ended        time.Time             `json:"ended"`
 	Counts       RunCounts             `json:"counts"`
+	// History is everything that people and the archive did to the run until it ended.
+	History []Step `json:"history"`
 	// ReadBack says what was looked at after each record was purged.
 	ReadBack string  `json:"read_back"`
 	Backups  Backups `json:"backups"`
@@ -105,7 +108,8 @@ func (o *Officer) Certificate(ctx context.Context, t *catalog.Tenant, id string,
 	}
 	c := Certificate{Format: CertificateFormat, Tenant: t.ID(), Municipality: info.Name, Run: r.ID, Title: r.Title, Status: r.Status,
 		Proposer: r.Proposer, Proposed: r.Proposed, Deciders: r.Deciders, Offer: r.Offer, Approval: r.Approval, Execution: r.Execution, Ended: r.Ended,
-		Counts: n, ReadBack: readBack}
+		Counts: n, ReadBack: readBack,
+		History: slices.DeleteFunc(slices.Clone(r.History), func(s Step) bool { return s.Act == actCertificate })} // which comes later
 	if backupDays > 0 {
 		c.Backups = Backups{Known: true, Days: backupDays, Until: preservation.DateOf(r.Ended.In(policy.zone())).AddDays(backupDays)}
 	}
@@ -210,8 +214,11 @@ func (c *Certificate) Page(records iter.Seq2[CertifiedRecord, error], digest str
 		}
 	}
 	return certificateTemplate, map[string]any{"Certificate": c, "Records": listed, "More": more, "Digest": digest,
+		"Act":     GermanAct,
 		"Outcome": GermanState,
 		"Grounds": c.grounds,
+		"Period":  germanPeriod,
+		"Said":    GermanReason,
 		"Date":    germanDate}, nil
 }
 
@@ -222,9 +229,25 @@ func germanDate(d preservation.Date) string {
 	return fmt.Sprintf("%02d.%02d.%04d", d.Day, d.Month, d.Year)
 }
 
+// germanPeriod is from when to when a record was written (Laufzeit).
+func germanPeriod(opened, closed preservation.Date) string {
+	switch {
+	case opened.IsZero() && closed.IsZero():
+		return ""
+	case opened.IsZero():
+		return "bis " + germanDate(closed)
+	case closed.IsZero():
+		return "ab " + germanDate(opened)
+	}
+	return germanDate(opened) + "–" + germanDate(closed)
+}
+
 // grounds says in German why a record was destroyed, which its tombstone says in the
 // words of [Run.reason]; of others what the run noted.
 func (c *Certificate) grounds(r CertifiedRecord) string {
+	if r.Outcome == catalog.ItemTransferred {
+		return "übergeben: " + GermanReason(r.Transfer) + "; eine Kopie bleibt für das Archiv"
+	}
 	if r.Outcome != catalog.ItemDestroyed || r.Decision == "" {
 		return GermanReason(r.Reason)
 	}

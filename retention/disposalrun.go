@@ -471,6 +471,7 @@ type RunCounts struct {
 	Unanswered  int64 `json:"unanswered"` // of the open ones: V, to be offered, and not answered
 	HandOver    int64 `json:"hand_over"`  // of the open ones: A, not handed over yet
 	Destroyed   int64 `json:"destroyed"`
+	TakenOver   int64 `json:"taken_over"`  // of the destroyed ones: after an archive took them over
 	Transferred int64 `json:"transferred"` // and a copy stays here
 	Left        int64 `json:"left"`
 	Refused     int64 `json:"refused"`
@@ -485,6 +486,9 @@ func Count(counts []catalog.ItemCount) (n RunCounts) {
 		switch c.State {
 		case catalog.ItemDestroyed:
 			n.Destroyed += c.Items
+			if c.Decision == string(Archive) {
+				n.TakenOver += c.Items
+			}
 		case catalog.ItemTransferred:
 			n.Transferred += c.Items
 		case catalog.ItemLeft:

@@ -8,8 +8,8 @@ import (
 	"bestand/preservation/catalog"
 )
 
-// reasons are what this package writes of the records of a run, above all why one is
-// not disposed of, each with a key and German words for it.
+// reasons are what this package writes of a run and its records, above all why one is not
+// disposed of, each with a key and German words for it.
 var reasons = []struct {
 	pattern *regexp.Regexp
 	key     string
@@ -32,6 +32,10 @@ var reasons = []struct {
 	{regexp.MustCompile(`^another rule or date applies than when it was listed$`), "rule", "Es gilt eine andere Regel oder Frist als bei der Aufnahme in den Lauf."},
 	{regexp.MustCompile(`^the run was cancelled: (.*)$`), "cancelled", "Der Lauf wurde abgebrochen: %s"},
 	{regexp.MustCompile(`^(\d+) records to be destroyed$`), "many", "Zu vernichtende Akten: %s."},
+	{regexp.MustCompile(`^(\d+) of (\d+) records in one run are more than the configured share of (\S+)$`), "much", "%s von %s Akten in einem Lauf sind mehr als der eingestellte Anteil (%s)."},
+	{regexp.MustCompile(`^(\d+) records in one run are more than (\S+) times as many as in the last (\d+) runs, of which the largest had (\d+)$`), "leap", "%s Akten in einem Lauf sind mehr als das %sfache der letzten %s Läufe, von denen der größte %s hatte."},
+	{regexp.MustCompile(`^the list is not the one that was approved$`), "changed", "Die Liste ist nicht die, der zugestimmt wurde."},
+	{regexp.MustCompile(`^the run was completed, and the record came back with a restore$`), "restored", "Der Lauf war abgeschlossen, und die Akte kam mit einer Wiederherstellung zurück."},
 	{regexp.MustCompile(`^(.+), (.+), acknowledged on (\S+)$`), "acknowledged", "%s, %s, bestätigt am %s"},
 	{regexp.MustCompile(`^one of (\d+)$`), "every", "Stichprobe: eine von %s"},
 	{regexp.MustCompile(`^(\d+) of 1000$`), "share", "Stichprobe: %s von 1000"},
@@ -74,4 +78,11 @@ func GermanReason(reason string) string {
 // GermanState is the state of a record in a run in German.
 func GermanState(state string) string {
 	return map[string]string{catalog.ItemOpen: "offen", catalog.ItemDestroyed: "vernichtet", catalog.ItemTransferred: "übernommen", catalog.ItemLeft: "zurückgehalten", catalog.ItemRefused: "nicht aufgenommen"}[state]
+}
+
+// GermanAct is what somebody did to a run in German.
+func GermanAct(act string) string {
+	return map[string]string{actCreated: "Lauf begonnen", actDecided: "Akten bewertet", actOffered: "Dem Archiv angeboten", actAnswered: "Antwort des Archivs eingetragen", actApproved: "Zugestimmt",
+		actWithdrawn: "Zustimmung zurückgenommen", actStarted: "Ausführung angeordnet", actBegun: "Ausführung begonnen", actStopped: "Angehalten", actHandedOver: "Übernahme durch das Archiv eingetragen",
+		actCompleted: "Abgeschlossen", actCancelled: "Abgebrochen", actCertificate: "Nachweis archiviert"}[act]
 }

@@ -96,7 +96,7 @@ var details = []struct {
 	{sentence(`The second copy cannot be reached: (.*)`), "detail.copy-away"},
 	{sentence(`It keeps what an archive needs and lacks (\d+) objects at this moment\.`), "detail.copy"},
 
-	// Of a disposal run: why something cannot be done now, or why it stopped itself.
+	// Of a disposal run: why something cannot be done now.
 	{sentence(`disposal run \S+: its records are still being listed(?:; try again later)?`), "detail.run-collecting"},
 	{sentence(`disposal run \S+: it is (\w+): withdraw the approval first`), "detail.run-withdraw"},
 	{sentence(`disposal run \S+: it is (\w+)(?:, and an approved one can be carried out)?`), "detail.run-status"},
@@ -119,9 +119,7 @@ var details = []struct {
 	{sentence(`disposal run \S+: (\d+) of (\d+) records were not fetched for this run in their newest version, first (\S+?): .*`), "detail.run-unfetched"},
 	{sentence(`disposal run \S+: the own copy of record (\S+) is to be kept, as was noted with the acknowledgement .*`), "detail.run-kept"},
 	{sentence(`(?:disposal run \S+: )?record (\S+) is not open with decision A in disposal run \S+`), "detail.run-no-package"},
-	{sentence(`(?:disposal run \S+: )?(\d+) of (\d+) records in one run are more than the configured share of (\S+?)(?:: say allow: \d+ if that is right)?`), "detail.run-share"},
-	{sentence(`(?:disposal run \S+: )?(\d+) records in one run are more than (\S+) times as many as in the last (\d+) runs, of which the largest had (\d+)(?:: say allow: \d+ if that is right)?`), "detail.run-leap"},
-	{sentence(`(?:disposal run \S+: )?the list is not the one that was approved`), "detail.run-other-list"},
+	{sentence(`disposal run \S+: .*: say allow: (\d+) if that is right`), "detail.run-allow"},
 }
 
 func sentence(form string) *regexp.Regexp { return regexp.MustCompile(`^(?s:` + form + `)$`) }

@@ -347,6 +347,8 @@ func (a *disposalAnswer) tell(w io.Writer) {
 		fmt.Fprintf(w, "it begins not before %s\n", a.Execution.NotBefore.Local().Format(zoned))
 	case a.Stop.Reason != "":
 		fmt.Fprintf(w, "stopped by %s: %s\n", legibleLines(a.Stop.By), legibleLines(a.Stop.Reason))
+	case a.Status == string(retention.RunExecuting) && n.HandOver > 0:
+		fmt.Fprintf(w, "it waits until the archive has acknowledged %d: bestand disposal export, then transfer\n", n.HandOver)
 	case n.Unanswered > 0 && a.Offer.Authority != "":
 		fmt.Fprintf(w, "the archive has not answered about %d; it may until %s\n", n.Unanswered, a.Offer.Deadline)
 	}

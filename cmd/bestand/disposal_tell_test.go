@@ -23,3 +23,18 @@ func TestDisposalTellsWhyItWaits(t *testing.T) {
 		}
 	}
 }
+
+// A run that only waits for the archive says so.
+func TestDisposalTellsOfArchive(t *testing.T) {
+	var a disposalAnswer
+	if err := json.Unmarshal([]byte(`{"id":"r1","status":"executing","execution":{"begun":"2026-11-01T08:00:00Z"},"counts":{"open":2,"archive":2,"hand_over":2},"left_out":{"kept":1}}`), &a); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	a.tell(&said)
+	for _, want := range []string{"waits until the archive has acknowledged 2", "not noted of 1: acknowledged before, and the own copy is kept"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("%s, want %q", &said, want)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func (in *installation) certified(t *testing.T, o office, run, gone, kept string
 	}
 	v := newVerifier(t, in)
 	text := v.page("certificate.pdf", o.head.get(path+"/certificate?format=pdf").want(t, 200).body,
-		"Nachweis einer Aussonderung", "leitung", "Kreisarchiv", "30 Tage", "vernichtet", "Frist beendet")
+		"Nachweis einer Aussonderung", "leitung", "Kreisarchiv", "30 Tage", "vernichtet", "Frist beendet", "Verlauf", "Angehalten", "gesehen", "Kopie bleibt")
 	if strings.Contains(text, "Titelwort") {
 		t.Error("the certificate tells of the content")
 	}

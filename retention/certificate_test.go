@@ -1,0 +1,66 @@
+package retention
+
+import (
+	"html"
+	"iter"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"bestand/preservation"
+)
+
+// TestCertificatePage says in German what became of each record and why, and who did what.
+func TestCertificatePage(t *testing.T) {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	date := func(text string) preservation.Date { return day(t, text) }
+	c := Certificate{Run: "r", Status: RunCompleted, Offer: Offer{Authority: "Kreisarchiv", Offered: date("2026-01-02"), Deadline: date("2026-07-02")},
+		Approval: Approval{By: "paula", At: at, Records: 5, Destroy: 2}, Counts: RunCounts{Destroyed: 3, TakenOver: 1, Transferred: 1, Left: 1},
+		History: []Step{{At: at, By: "otto", Act: actDecided, Times: 3}, {At: at, By: "paula", Act: actStopped, Note: "Rückfrage"}, {At: at, By: System, Act: actStopped, Note: "120 of 300 records in one run are more than the configured share of 0.1"}}}
+	records := func() iter.Seq2[CertifiedRecord, error] {
+		all := []CertifiedRecord{
+			{Record: "a", Opened: date("1998-01-01"), Closed: date("2001-02-28"), End: date("2006-12-31"), Decision: "V", DecidedBy: "otto", Answer: NoAnswer, Outcome: "destroyed", Destroyed: at},
+			{Record: "b", Closed: date("2001-03-01"), Decision: "A", DecidedBy: "otto", Transfer: "Kreisarchiv, Ü 2, acknowledged on 2026-08-01", Outcome: "destroyed", Destroyed: at},
+			{Record: "c", Opened: date("1999-01-01"), Decision: "A", DecidedBy: "otto", Transfer: "Kreisarchiv, Ü 1, acknowledged on 2026-08-02", Outcome: "transferred"},
+			{Record: "d", LegalBasis: "SächsBG §117", Decision: "V", DecidedBy: "otto", Outcome: "left", Reason: "it is held"},
+		}
+		return func(yield func(CertifiedRecord, error) bool) {
+			for _, r := range all {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+	page, data, err := c.Page(records(), "0815")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data["Local"], data["Tenant"], data["Seal"] = func(at time.Time) string { return at.Format("02.01.2006 15:04") }, "Musterstadt", "S"
+	var out strings.Builder
+	if err := page.Execute(&out, data); err != nil {
+		t.Fatal(err)
+	}
+	text := html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(out.String(), " "))
+	text = strings.Join(strings.Fields(text), " ")
+	for _, want := range []string{
+		"3 vernichtet, davon 1, nachdem ein Archiv sie übernommen hatte; 1 übernommen mit bleibender Kopie; 1 zurückgehalten",
+		"23.11.2026 08:00 Akten bewertet (3-mal, zuletzt) otto",
+		"Angehalten paula Rückfrage",
+		"Angehalten das Programm 120 von 300 Akten in einem Lauf sind mehr als der eingestellte Anteil (0.1).",
+		"01.01.1998–28.02.2001 Frist bis 31.12.2006",
+		"angeboten am 02.01.2026 an Kreisarchiv, keine Antwort bis 02.07.2026; freigegeben durch paula",
+		"bis 01.03.2001",
+		"übergeben: Kreisarchiv, Ü 2, bestätigt am 01.08.2026; freigegeben durch paula",
+		"ab 01.01.1999",
+		"übernommen übergeben: Kreisarchiv, Ü 1, bestätigt am 02.08.2026; eine Kopie bleibt für das Archiv",
+		"SächsBG §117",
+		"Eine Sperre hält sie fest.",
+		"SHA-256 0815",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the certificate does not say %q:\n%s", want, text)
+		}
+	}
+}
