@@ -134,6 +134,40 @@ func TestTransferRest(t *testing.T) {
 	a.restored(r)
 }
 
+// TestSampledProposed: what the sample of a rule chooses by birthdays is proposed for the
+// archive, with the reason, which no note takes the place of; a person may decide otherwise.
+func TestSampledProposed(t *testing.T) {
+	a, _ := dueRecords(t, 1, contact)
+	s, err := a.officer.Schedule(t.Context(), a.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := *s.classes[contact].rules[0]
+	next.ValidFrom, next.Applies, next.Sampling = preservation.Date{}, "all", &Sampling{Birthdays: []int{15}}
+	if _, err := a.officer.AddRule(t.Context(), a.tenant, next, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	born := func(text string) preservation.RecordID {
+		m := a.metadata(contact, "2012-07-31")
+		m.Subjects = []preservation.Subject{{Name: "Muster, Erika", Born: day(t, text)}}
+		return a.keep(m)
+	}
+	chosen, other := born("1970-01-15"), born("1970-01-16")
+	a.evaluate()
+	r := a.propose(chosen, other)
+	if i := a.item(r, chosen); i.Proposed != "A" || i.Sampled != "born on a day 15" || i.Note != "" || i.Closed != day(t, "2012-07-31") {
+		t.Errorf("chosen: %+v", i)
+	}
+	if i := a.item(r, other); i.Proposed != "V" || i.Sampled != "" {
+		t.Errorf("not chosen: %+v", i)
+	}
+	a.decide(r, "V", everything)
+	if i := a.item(r, chosen); i.Decision != "V" || i.Sampled != "born on a day 15" || i.Note != "bewertet" || i.NotedBy != "anna" {
+		t.Errorf("decided: %+v", i)
+	}
+	a.restored(r)
+}
+
 // TestNoOffer refuses to hand over what the law wants destroyed and never offered.
 func TestNoOffer(t *testing.T) {
 	a, _ := dueRecords(t, 1, sickness)

@@ -208,6 +208,23 @@ func TestRunWrong(t *testing.T) {
 	says(t, w.Body.String(), []string{"Diese Antwort passt nicht", "<li>Zeile 3: ist nicht zu lesen"}, nil)
 }
 
+// TestRunItems tells of a record in a run why a sample chose it, and whose note stands beside
+// whose decision.
+func TestRunItems(t *testing.T) {
+	v, w := stranger(t, "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4e")
+	p := runView{DisposalRun: api.DisposalRun{ID: "01jq2m9cfp2y8r0v6k3c5t7n4e", Status: "stopped"}, View: "all"}
+	p.Stop = retention.Stop{By: retention.System, At: time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC), Reason: "1200 of 3000 records in one run are more than the configured share of 0.1"}
+	var i api.DisposalItem
+	i.Record, i.State, i.Proposed, i.Sampled = "01jq2m9cfp2y8r0v6k3c5t7n4f", "open", "A", "born on a day 15"
+	i.Decision, i.DecidedBy, i.Note, i.NotedBy = "V", "anna", "ohne Wert", "otto"
+	p.Items = append(p.Items, i)
+	if err := v.showRun(http.StatusOK, p); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Stichprobe: geboren an einem 15.", "„ohne Wert“ (otto)", ">anna<", "selbst angehalten", "1200 von 3000 Akten in einem Lauf sind mehr als der eingestellte Anteil (0.1)."},
+		[]string{"records in one run", "Angehalten von system"})
+}
+
 // TestSubmissionTitle: a submission is called by its title while it is processed, and its
 // page names the files.
 func TestSubmissionTitle(t *testing.T) {
