@@ -45,10 +45,35 @@ func (s *server) ListDisposals(ctx context.Context, request ListDisposalsRequest
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range due {
-		answer.Items = append(answer.Items, Disposal{ID: e.ID, Status: "due", Class: e.Class, Title: e.Title, Reference: e.Reference,
-			End: e.Retention.End, Links: recordLinks(e.ID)})
-	}
 	answer.Next = next
-	return answer, nil
+	answer.Items, err = s.due(ctx, t, due)
+	return answer, err
+}
+
+// due tells of records that are due, and why a new run would leave some of them out.
+func (s *server) due(ctx context.Context, t *catalog.Tenant, entries []catalog.Entry) ([]Disposal, error) {
+	ids := make([]preservation.RecordID, len(entries))
+	for n, e := range entries {
+		ids[n] = e.ID
+	}
+	taken, err := t.View().OpenItems(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := t.View().Kept(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	today, err := s.config.Officer.Today(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]Disposal, len(entries))
+	for n, e := range entries {
+		items[n] = Disposal{ID: e.ID, Status: "due", Class: e.Class, Title: e.Title, Reference: e.Reference, End: e.Retention.End, Run: taken[e.ID].Run, Links: recordLinks(e.ID)}
+		if until := kept[e.ID]; !until.Before(today) {
+			items[n].KeptUntil = until
+		}
+	}
+	return items, nil
 }

@@ -99,3 +99,28 @@ func TestDisposalXdomea(t *testing.T) {
 	a.do(second, "POST", path+"/approval", nil).want(t, 200)
 	send(v, "application/xml").want(t, 409)
 }
+
+// TestDueList says of a record that is due in which run it is, and until when one decided to
+// keep it.
+func TestDueList(t *testing.T) {
+	a := newArchive(t)
+	officer, second := a.token(ours, "olga", auth.RecordsOfficer), a.token(ours, "leitung", auth.Approver)
+	free, taken := a.due(ours, "1"), a.due(ours, "2")
+	run := decode[DisposalRun](t, a.do(officer, "POST", "/v1/disposals", map[string]any{"records": []string{string(taken)}}).want(t, 201))
+	want := func(in string, kept bool) {
+		t.Helper()
+		p := decode[ListDisposals200JSONResponse](t, a.do(officer, "GET", "/v1/disposals", nil).want(t, 200))
+		if len(p.Items) != 2 || p.Items[0].ID != free || p.Items[0].Run != "" || !p.Items[0].KeptUntil.IsZero() ||
+			p.Items[1].ID != taken || p.Items[1].Run != in || p.Items[1].KeptUntil.IsZero() == kept {
+			t.Errorf("%+v", p.Items)
+		}
+	}
+	want(run.ID, false)
+	path := "/v1/disposals/" + run.ID
+	a.do(officer, "POST", path+"/decisions", map[string]any{"decisions": []any{map[string]any{"scope": map[string]any{"all": true}, "decision": "K", "until": "2099-12-31", "note": "Klage"}}}).want(t, 200)
+	want(run.ID, true)
+	a.do(second, "POST", path+"/approval", nil).want(t, 200)
+	a.do(officer, "POST", path+"/execution", map[string]any{"grace_days": 0}).want(t, 202)
+	a.execute(ours, run.ID)
+	want("", true)
+}

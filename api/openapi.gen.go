@@ -505,6 +505,9 @@ type Disposal struct {
 	End Date     `json:"end,omitempty,omitzero"`
 	ID  RecordID `json:"id"`
 
+	// KeptUntil Of a record that is due: the last day until which a run decided to keep it. No new run takes it until then.
+	KeptUntil Date `json:"kept_until,omitempty,omitzero"`
+
 	// LegalBasis Of a record that was destroyed.
 	LegalBasis string `json:"legal_basis,omitempty,omitzero"`
 	Links      Links  `json:"links,omitempty,omitzero"`
@@ -524,7 +527,7 @@ type Disposal struct {
 	// Rule Of a record that was destroyed.
 	Rule string `json:"rule,omitempty,omitzero"`
 
-	// Run The disposal run in which it was destroyed.
+	// Run The disposal run in which it was destroyed, or in which it is open.
 	Run string `json:"run,omitempty,omitzero"`
 
 	// Status due or destroyed; of a run how far it is

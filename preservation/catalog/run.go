@@ -135,6 +135,28 @@ func (v View) KeptUntil(ctx context.Context, id preservation.RecordID) (day pres
 	return day, run, errors.Join(err, day.UnmarshalText([]byte(until)))
 }
 
+// Kept returns of some records, for those that a decision keeps longer, the last day until
+// which one does.
+func (v View) Kept(ctx context.Context, ids ...preservation.RecordID) (map[preservation.RecordID]preservation.Date, error) {
+	out := map[preservation.RecordID]preservation.Date{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	q := conditions{cond: "tenant = $1 AND until <> '' AND state IN ('open', 'left')", args: []any{string(v.tenant)}}
+	in(&q, "record_id", ids)
+	rows, err := v.q.QueryContext(ctx, `SELECT record_id, MAX(until) FROM run_item WHERE `+q.cond+` GROUP BY record_id`, q.args...)
+	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
+		var id preservation.RecordID
+		var until string
+		var day preservation.Date
+		err := row.Scan(&id, &until)
+		err = errors.Join(err, day.UnmarshalText([]byte(until)))
+		out[id] = day
+		return struct{}{}, err
+	})
+	return out, err
+}
+
 // ItemCount is how many items of a run are alike.
 type ItemCount struct {
 	State, Decision string

@@ -54,6 +54,9 @@ func TestRuns(t *testing.T) {
 		if day, run, err := v.KeptUntil(ctx, all[2].Record); day != until || run != "a" || err != nil {
 			t.Errorf("%v %s %v", day, run, err)
 		}
+		if kept, err := v.Kept(ctx, all[1].Record, all[2].Record); len(kept) != 1 || kept[all[2].Record] != until || err != nil {
+			t.Errorf("%v %v", kept, err)
+		}
 		if day, _, err := v.KeptUntil(ctx, all[1].Record); !day.IsZero() || err != nil {
 			t.Errorf("%v %v", day, err)
 		}
