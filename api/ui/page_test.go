@@ -320,3 +320,13 @@ func TestRunWithoutDestruction(t *testing.T) {
 	p.Approval.Destroy = 2
 	says(t, p.Outlook(v.lang)+p.Order(v.lang), []string{"2 Akten sollen unwiderruflich vernichtet werden"}, nil)
 }
+
+// TestNothingMoves: a change that moves no record is said to change nothing.
+func TestNothingMoves(t *testing.T) {
+	v, w := stranger(t, "/aussonderung/regeln/vorschau")
+	p := ruleView{At: "02.01.2026", Values: map[string]string{}, Effects: largest([]retention.Effect{{Applies: "new", Records: 2}, {Applies: "all", Records: 2, Moved: 1}})}
+	if err := v.showStatus(http.StatusOK, "rule", "", p); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Es ändert sich nichts.", "Bei 1 ändert sich etwas."}, []string{"Bei 0"})
+}
