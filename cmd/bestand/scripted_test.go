@@ -133,7 +133,8 @@ func (b *tab) handsOver(t *testing.T, c *caller) string {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "Anlagen")
 	decomposed := "Gebu\u0308hren.txt" // as Macs write it, which is kept
-	for name, text := range map[string]string{"Anlagen/" + decomposed: "Gebühren\n", "Anlagen/innen/liste.csv": "a;b\n", "plan.txt": "Lageplan\n", "groß.bin": strings.Repeat("x", 4_000_000)} {
+	const quoted = `Anlagen/innen/Liste "neu".csv` // which a browser would write %22
+	for name, text := range map[string]string{"Anlagen/" + decomposed: "Gebühren\n", quoted: "a;b\n", "plan.txt": "Lageplan\n", "groß.bin": strings.Repeat("x", 4_000_000)} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +186,7 @@ func (b *tab) handsOver(t *testing.T, c *caller) string {
 	for _, f := range c.record(id).Files {
 		names[f.Name] = true
 	}
-	for _, name := range []string{"plan.txt", "Anlagen/" + decomposed, "Anlagen/innen/liste.csv"} {
+	for _, name := range []string{"plan.txt", "Anlagen/" + decomposed, quoted} {
 		if !names[name] {
 			t.Errorf("no file %q: %v", name, names)
 		}
