@@ -132,7 +132,7 @@ func (b *tab) quiet(at string) {
 func (b *tab) handsOver(t *testing.T, c *caller) string {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "Anlagen")
-	decomposed := "Gebu\u0308hren.txt" // as Macs write it, which is kept
+	decomposed := "Gebu\u0308hren.txt"             // as Macs write it, which is kept
 	const quoted = `Anlagen/innen/Liste "neu".csv` // which a browser would write %22
 	for name, text := range map[string]string{"Anlagen/" + decomposed: "Gebühren\n", quoted: "a;b\n", "plan.txt": "Lageplan\n", "groß.bin": strings.Repeat("x", 4_000_000)} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
