@@ -120,6 +120,57 @@ var details = []struct {
 	{sentence(`disposal run \S+: the own copy of record (\S+) is to be kept, as was noted with the acknowledgement .*`), "detail.run-kept"},
 	{sentence(`(?:disposal run \S+: )?record (\S+) is not open with decision A in disposal run \S+`), "detail.run-no-package"},
 	{sentence(`disposal run \S+: .*: say allow: (\d+) if that is right`), "detail.run-allow"},
+
+	// Of the way of a file into the archive.
+	{sentence(`Readable pages; the XML file stays the record\.`), "detail.readable"},
+	{sentence(`Header, list of attachments and body on pages; links, scripts and remote pictures left out\.`), "detail.mail"},
+	{sentence(`Outlook message read as a message of RFC 5322\.`), "detail.outlook"},
+	{sentence(`Attachment (\d+) of the message\.`), "detail.attachment"},
+	{sentence(`Supporting document (\d+) of the invoice \(BG-24\)\.`), "detail.supporting"},
+	{sentence(`electronic invoice inside of the PDF, byte for byte`), "detail.invoice"},
+	{sentence(`Embedded file (\d+) of the PDF, taken out because the rendition cannot hold it\.`), "detail.embedded"},
+	{sentence(`Text was not recognised\.`), "detail.no-text"},
+	{sentence(`Text recognised by machine and laid over the pages invisibly\.`), "detail.text"},
+	{sentence(`Printed without scripts and without anything from outside of the page\.`), "detail.printed"},
+	{sentence(`Written anew as PDF/A-2b, colours as sRGB\.`), "detail.anew"},
+	{sentence(`Pages drawn by poppler, as PDF\.`), "detail.drawn"},
+	{sentence(`Claims PDF/A-(\w+) and is valid: it is its own rendition\.`), "detail.own"},
+	{sentence(`Ghostscript reported defects of the source and went on\.`), "detail.defects"},
+	{sentence(`Not in the rendition: (.*)\.`), "detail.lossy"},
+	{sentence(`Nothing in the (?:file|page) (?:proves|says) its character set; read as (.*)\.`), "detail.charset"},
+	{sentence(`the page shows the first (\d+) bytes`), "detail.cut"},
+	{sentence(`(\d+) records of the package archived`), "detail.of-package"},
+	{sentence(`(\S+) with (\d+) records`), "detail.delivery"},
+	{sentence(`nested too deeply: the files within stay inside this one`), "detail.nested"},
+	{sentence(`no rendition yet, it is tried again later: (.*)`), "detail.later"},
+	{sentence(`no rendition yet: (.*)`), "detail.not-yet"},
+	{sentence(`no file could be completed; the record stays as it is`), "detail.incomplete"},
+	{sentence(`counter-statement attached`), "detail.statement"},
+
+	// Of what the interface refuses.
+	{sentence(`(?:.*: )?record (\S+) is in another disposal run`), "detail.in-run"},
+	{sentence(`(?:.*: )?record (\S+) is being destroyed`), "detail.in-destruction"},
+	{sentence(`(?:.*: )?it is approved already`), "detail.approved"},
+	{sentence(`(?:.*: )?it is in force already`), "detail.in-force"},
+	{sentence(`(?:.*: )?(\S+) is another account of (\S+)`), "detail.same-person"},
+	{sentence(`(?:.*: )?(\S+) had a part in it`), "detail.part"},
+	{sentence(`(?:.*: )?subject request \S+ was decided on (\S+): .*`), "detail.request-decided"},
+	{sentence(`(?:.*: )?submission \S+ is (\w+)(?: and not in quarantine)?`), "detail.submission-is"},
+	{sentence(`(?:.*: )?somebody else decided on submission \S+`), "detail.submission-decided"},
+	{sentence(`(?:.*: )?the package of submission \S+ is finished .*`), "detail.submission-finished"},
+	{sentence(`(?:.*: )?(\d+) records of package \S+ were submitted already: .*`), "detail.package-begun"},
+	{sentence(`job \S+`), "detail.job"},
+	{sentence(`(?:.*: )?a time-stamp renewal is under way`), "detail.renewal"},
+	{sentence(`nobody parts their own accounts: .*`), "detail.own-accounts"},
+	{sentence(`nobody can lock themselves out: .*`), "detail.own-lock"},
+	{sentence(`(\S+) keeps name, password and roles of this user: change them there`), "detail.provider"},
+	{sentence(`nothing was kept of this request: .*`), "detail.nothing-kept"},
+	{sentence(`the clock of the archive is in doubt: .*`), "detail.clock"},
+	{sentence(`the text index (?:is not available now|does not know the newest records yet).*`), "detail.index"},
+	{sentence(`the answer took too long; send the request again`), "detail.too-long"},
+	{sentence(`(.*) is not available now: try again later.*`), "detail.away"},
+	{sentence(`at most (\d+) bytes`), "detail.at-most"},
+	{sentence(`pass .next. of the page before .*`), "detail.cursor"},
 }
 
 func sentence(form string) *regexp.Regexp { return regexp.MustCompile(`^(?s:` + form + `)$`) }
@@ -139,16 +190,16 @@ func (l *language) detail(text string) string {
 }
 
 // values writes what stands in a sentence of the archive as the language does: days,
-// instants, whole numbers and the words for one that is not known, how far a disposal run
-// has come, and who a certificate names.
+// instants, whole numbers and the words for one that is not known, codes, and who a
+// certificate names.
 func (l *language) values(texts []string) (all []any) {
 	for _, text := range texts {
 		if at, err := time.Parse(time.RFC3339, text); err == nil {
 			text = l.time(at)
 		} else if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			text = l.number(n)
-		} else if w, ok := l.words["runstatus."+text]; ok {
-			text = w.text
+		} else if w := l.term(text); w != "" {
+			text = w
 		} else if text == "an unknown number" {
 			text = l.t("detail.unknown")
 		} else {
@@ -157,6 +208,17 @@ func (l *language) values(texts []string) (all []any) {
 		all = append(all, text)
 	}
 	return all
+}
+
+// term is the text of a code that stands in a sentence: how far a disposal run or a
+// submission has come, or a part of the archive. "" for others.
+func (l *language) term(text string) string {
+	for _, area := range []string{"runstatus", "status", "outage"} {
+		if w, ok := l.words[area+"."+strings.ReplaceAll(text, " ", "-")]; ok {
+			return w.text
+		}
+	}
+	return ""
 }
 
 // reported are the events that were reported for a record, by the archive's event.

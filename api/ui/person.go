@@ -70,6 +70,11 @@ type personView struct {
 	Fields map[string]api.FieldError // of a record: under its identifier
 }
 
+// lists reports whether a record is among those that the page proposes.
+func (p personView) lists(record string) bool {
+	return slices.ContainsFunc(p.Candidates, func(c api.Candidate) bool { return string(c.Record) == record })
+}
+
 func personPage(v *visit) error {
 	p, err := v.person()
 	if err != nil {
@@ -97,7 +102,7 @@ func decidePerson(v *visit) error {
 	named := slices.Concat(v.r.PostForm["akte"], words(form["records"]))
 	err := v.post(joinPath("/v1/subject-requests/", id, "/decision"),
 		map[string]any{"outcome": form["outcome"], "reason": form["reason"], "legal_basis": form["legal_basis"], "records": list(named)}, nil)
-	fields := faults(err)
+	fields := faultsAt(err)
 	if fields == nil {
 		if err != nil {
 			return err
@@ -115,7 +120,9 @@ func decidePerson(v *visit) error {
 	for name, f := range fields {
 		for i, record := range named {
 			if name == "records["+strconv.Itoa(i)+"]" {
-				name = record
+				if name = "other"; p.lists(record) {
+					name = record
+				}
 				break
 			}
 		}

@@ -105,24 +105,29 @@ func previewRule(v *visit) error {
 	if len(p.Fields) > 0 {
 		return v.showRule(http.StatusUnprocessableEntity, p)
 	}
+	return v.showEffects(http.StatusOK, p, r)
+}
+
+func (v *visit) showEffects(status int, p ruleView, r retention.Rule) error {
 	var preview retention.Preview
 	if err := v.post("/v1/rules/preview?examples=3", r, &preview); err != nil {
 		return v.refusedRule(p, r, err)
 	}
 	p.At = v.lang.date(preview.At)
 	p.Effects = largest(preview.Effects)
-	return v.showRule(http.StatusOK, p)
+	return v.showRule(status, p)
 }
 
 // saveRule puts a version into force, or proposes it. For which records it counts has to
 // be said.
 func saveRule(v *visit) error {
 	p, r := v.ruleForm()
-	if p.Values["applies"] == "" {
-		p.Fields["applies"] = api.FieldError{Code: "required"}
-	}
 	if len(p.Fields) > 0 {
 		return v.showRule(http.StatusUnprocessableEntity, p)
+	}
+	if p.Values["applies"] == "" { // the question comes with the preview
+		p.Fields["applies"] = api.FieldError{Code: "required"}
+		return v.showEffects(http.StatusUnprocessableEntity, p, r)
 	}
 	r.Applies = p.Values["applies"]
 	var made retention.Rule

@@ -18,7 +18,7 @@ func (v *visit) act(what string, body any, notice string) error {
 	to := joinPath("/aussonderung/laeufe/", v.r.PathValue("id"))
 	var run api.DisposalRun
 	err := v.post(joinPath("/v1/disposals/", v.r.PathValue("id"), "/"+what), body, &run)
-	if fields := faults(err); fields != nil {
+	if fields := faultsAt(err); fields != nil {
 		return v.refusedRun(fields)
 	}
 	if err != nil {
@@ -159,7 +159,7 @@ func readAnswer(v *visit) error {
 	err = v.sendFile(joinPath("/v1/disposals/", v.r.PathValue("id"), "/xdomea"), media, message, nil)
 	var e *refusal
 	if errors.As(err, &e) && e.status == http.StatusConflict { // not the file: the run takes no answer now
-		return v.refusedRun(faults(err))
+		return v.refusedRun(faultsAt(err))
 	}
 	if wrong, status := wrongIn(err); wrong != nil {
 		return v.refusedAnswer(status, "plan", wrong)

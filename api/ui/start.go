@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bestand/api"
+	"bestand/retention"
 )
 
 // startView is what somebody finds after the login: what wants to be done first.
@@ -86,11 +87,17 @@ func start(v *visit) error {
 		return err
 	}
 	if v.may("GET /v1/reports/due") {
-		rows, err := v.dueReport()
+		// The interface would tell each class of each year.
+		year := v.today().Year
+		counts, err := v.ui.Catalog.Tenant(v.who.Tenant).View().DueYears(v.r.Context(), year+dueSoon+1)
 		if err != nil {
 			return err
 		}
-		p.Due = dueChart(v.lang, rows, v.today().Year, dueSoon)
+		var rows []retention.DueRow
+		for _, c := range counts {
+			rows = append(rows, retention.DueRow{Year: c.Year, Records: c.Records, Held: c.Held})
+		}
+		p.Due = dueChart(v.lang, rows, year, dueSoon)
 	}
 	if v.may("POST /v1/tenant/setup") {
 		var tenant api.OwnTenant

@@ -115,8 +115,8 @@ func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1
 
 // byCode are the areas whose keys end in a code.
 var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "away", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fate", "fault", "field", "filefault", "finding", "fixity", "granted", "hold", "item",
-	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "receiptchoice", "renditionchoice", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealchoice", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
-	"theme", "token", "trigger", "user", "verdict", "verification", "why", "yesno"}
+	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outage", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "receiptchoice", "renditionchoice", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealchoice", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
+	"theme", "token", "tokenlabel", "trigger", "user", "verdict", "verification", "why", "yesno"}
 
 // codes are keys of codes that the packages below list.
 func codes() (keys []string) {

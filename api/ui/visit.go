@@ -292,14 +292,25 @@ func (v *visit) redirect(to, notice string) error {
 // faults are what the interface found wrong with the fields of a form, by field; what is
 // wrong with an item of a list, such as classes[0], is wrong with its field.
 func faults(err error) map[string]api.FieldError {
+	all := faultsAt(err)
+	for at, f := range all {
+		if name, _, list := strings.Cut(at, "["); list && strings.HasSuffix(at, "]") {
+			delete(all, at)
+			all[name] = f
+		}
+	}
+	return all
+}
+
+// faultsAt are the faults of a form by the exact place that the interface names.
+func faultsAt(err error) map[string]api.FieldError {
 	var e *refusal
 	if !errors.As(err, &e) || e.status != http.StatusUnprocessableEntity && e.status != http.StatusBadRequest && e.status != http.StatusConflict {
 		return nil
 	}
 	all := map[string]api.FieldError{}
 	for _, f := range e.problem.Errors {
-		name, _, _ := strings.Cut(f.Field, "[")
-		all[name] = f
+		all[f.Field] = f
 	}
 	if len(all) == 0 {
 		all[""] = api.FieldError{Code: e.code, Detail: e.problem.Detail}

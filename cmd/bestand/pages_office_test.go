@@ -62,7 +62,7 @@ func TestPagesRun(t *testing.T) {
 	look([2]string{"run-completed", "/aussonderung/laeufe/" + run}, [2]string{"certificate", "/aussonderung/laeufe/" + run + "/nachweis"}, [2]string{"tombstone", "/akte/" + gone}, [2]string{"destroyed-run", "/aussonderung?ansicht=destroyed"})
 }
 
-// look checks pages, each a name and a path, in all looks.
+// look checks pages, each a name and a path, in all looks, and weighs them.
 func (b *tab) look(pages ...[2]string) {
 	b.Helper()
 	for _, l := range looks {
@@ -71,6 +71,9 @@ func (b *tab) look(pages ...[2]string) {
 			b.open(p[1])
 			b.check(p[0], l)
 		}
+	}
+	for _, p := range pages {
+		b.weigh(p[0], p[1])
 	}
 }
 

@@ -18,8 +18,18 @@ type DueCount struct {
 // DueCounts counts the records that are due before a year begins, by the year in
 // which they become so, class and disposition. It looks at no record.
 func (v View) DueCounts(ctx context.Context, before int) ([]DueCount, error) {
-	rows, err := v.q.QueryContext(ctx, `SELECT year, class, disposition, CAST(SUM(records) AS BIGINT), CAST(SUM(CASE WHEN state = 'held' THEN records ELSE 0 END) AS BIGINT)
-		FROM retention_count WHERE tenant = $1 AND year > 0 AND year < $2 GROUP BY year, class, disposition ORDER BY year, class, disposition`, string(v.tenant), before)
+	return v.dueCounts(ctx, `year, class, disposition`, before)
+}
+
+// DueYears is DueCounts of each year as a whole, which is a few numbers where the classes
+// are many.
+func (v View) DueYears(ctx context.Context, before int) ([]DueCount, error) {
+	return v.dueCounts(ctx, `year, '', ''`, before)
+}
+
+func (v View) dueCounts(ctx context.Context, by string, before int) ([]DueCount, error) {
+	rows, err := v.q.QueryContext(ctx, `SELECT `+by+`, CAST(SUM(records) AS BIGINT), CAST(SUM(CASE WHEN state = 'held' THEN records ELSE 0 END) AS BIGINT)
+		FROM retention_count WHERE tenant = $1 AND year > 0 AND year < $2 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, string(v.tenant), before)
 	return collect(rows, err, func(row scanner) (c DueCount, err error) {
 		return c, row.Scan(&c.Year, &c.Class, &c.Disposition, &c.Records, &c.Held)
 	})

@@ -108,6 +108,17 @@ func TestCountsFollowRecords(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		}
+		var years []catalog.DueCount
+		for _, r := range rows { // which are in the order of years
+			if n := len(years); n == 0 || years[n-1].Year != r.Year {
+				years = append(years, catalog.DueCount{Year: r.Year})
+			}
+			y := &years[len(years)-1]
+			y.Records, y.Held = y.Records+r.Records, y.Held+r.Held
+		}
+		if got, err := v.DueYears(t.Context(), 2022); err != nil || !slices.Equal(got, years) {
+			t.Errorf("by year %+v, want %+v, %v", got, years, err)
+		}
 		due, derr := v.Retentions(t.Context(), catalog.RetentionFilter{DueBy: preservation.Date{Year: 2021, Month: 12, Day: 31}}, "", 1000)
 		var wantHeld int64
 		for _, r := range due {
