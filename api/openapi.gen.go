@@ -406,6 +406,9 @@ type AuditEntry struct {
 type AwayPart struct {
 	Jobs int64  `json:"jobs"`
 	Part string `json:"part"`
+
+	// Why As one of them met it.
+	Why string `json:"why"`
 }
 
 // Bound defines model for Bound.

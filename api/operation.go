@@ -55,8 +55,8 @@ func (s *server) GetOperation(ctx context.Context, _ GetOperationRequestObject) 
 		return nil, err
 	}
 	for _, p := range preservation.Parts() {
-		if n := away[p]; n > 0 {
-			v.Away = append(v.Away, AwayPart{Part: p.Code(), Jobs: n})
+		if a, ok := away[p]; ok {
+			v.Away = append(v.Away, AwayPart{Part: p.Code(), Jobs: a.Jobs, Why: a.Why})
 		}
 	}
 	dead, err := t.DeadJobs(ctx, atOnce)

@@ -41,7 +41,11 @@ func clockAt(ctx context.Context, args []string, wall func() time.Time, stdout, 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "clock of this machine: %s\nlast believed:         %s\n", stamp(g.wall()), stamp(seen))
+	now := g.wall()
+	fmt.Fprintf(stdout, "clock of this machine: %s\nlast believed:         %s\n", stamp(now), stamp(seen))
+	if away := now.Sub(seen); !seen.IsZero() && (away <= -leap || away >= slumber) {
+		fmt.Fprintln(stdout, "not believed:          the archive does not go by this clock; set it or, if it is right, run bestand clock --confirm")
+	}
 	return eachTenant(ctx, db, func(t *catalog.Tenant) error {
 		stopped, err := (&retention.Disposer{}).Stopped(ctx, t)
 		if err == nil && stopped != nil {

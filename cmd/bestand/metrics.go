@@ -68,7 +68,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	if away, err := g.s.catalog.Away(ctx); err == nil {
 		for _, p := range preservation.Parts() {
-			gauge(awayDesc, float64(away[p]), p.Code())
+			gauge(awayDesc, float64(away[p].Jobs), p.Code())
 		}
 	}
 	if g.s.embedded != nil {

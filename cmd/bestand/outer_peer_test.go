@@ -217,7 +217,7 @@ func TestPeersAway(t *testing.T) {
 	try("down", string(preservation.PartTSA), 1000)
 	const away = `bestand_jobs_away{part="tsa"} `
 	c.get("/readyz").want(t, 200).holds(t, `"ready":true`, `"tsa":"away; 1 jobs wait for it"`)
-	c.get("/v1/operation").want(t, 200).holds(t, `"away":[{"jobs":1,"part":"tsa"}]`)
+	c.get("/v1/operation").want(t, 200).holds(t, `"away":[{"jobs":1,"part":"tsa","why":"the time-stamping service is not available: `)
 	c.get("/metrics").want(t, 200).holds(t, away+"1", `bestand_jobs_away{part="store"} 0`)
 	tsa.set("well")
 	for _, sub := range subs[done:] {

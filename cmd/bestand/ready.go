@@ -33,8 +33,8 @@ func (s *service) details(ctx context.Context) map[string]string {
 	if err != nil {
 		all["waiting"] = "not known"
 	}
-	for p, jobs := range parts {
-		all[p.Code()] = fmt.Sprintf("away; %d jobs wait for it", jobs)
+	for p, away := range parts {
+		all[p.Code()] = fmt.Sprintf("away; %d jobs wait for it", away.Jobs)
 	}
 	return all
 }

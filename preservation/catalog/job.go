@@ -106,29 +106,32 @@ func scanQueue(now int64) func(scanner) (QueueState, error) {
 	}
 }
 
-// Away counts the jobs that wait for parts of the archive that are away: of all tenants.
-func (db *DB) Away(ctx context.Context) (map[preservation.Part]int64, error) {
-	return away(db.reader.QueryContext(ctx, `SELECT `+awayColumns+` GROUP BY 1`))
+// Away is what waits for a part of the archive that is away.
+type Away struct {
+	Jobs int64
+	Why  string // as one of them met it
 }
 
-// Away counts those of the tenant.
-func (t *Tenant) Away(ctx context.Context) (map[preservation.Part]int64, error) {
-	return away(t.db.reader.QueryContext(ctx, `SELECT `+awayColumns+` AND tenant = $1 GROUP BY 1`, string(t.id)))
+// Away tells for which parts of the archive jobs of any tenant wait.
+func (db *DB) Away(ctx context.Context) (map[preservation.Part]Away, error) {
+	return away(db.reader.QueryContext(ctx, `SELECT `+awayColumns+` GROUP BY SUBSTR(error, 1, 80)`))
 }
 
-// An error of another sort, or the rest of one, differs from job to job.
-const awayColumns = `SUBSTR(error, 1, 80), COUNT(*) FROM job WHERE state = 'queued' AND failures > 0`
+// Away tells for which those of the tenant do.
+func (t *Tenant) Away(ctx context.Context) (map[preservation.Part]Away, error) {
+	return away(t.db.reader.QueryContext(ctx, `SELECT `+awayColumns+` AND tenant = $1 GROUP BY SUBSTR(error, 1, 80)`, string(t.id)))
+}
 
-func away(rows answer, err error) (map[preservation.Part]int64, error) {
-	all := map[preservation.Part]int64{}
-	type count struct {
-		error string
-		n     int64
-	}
-	counts, err := collect(rows, err, func(row scanner) (c count, err error) { return c, row.Scan(&c.error, &c.n) })
-	for _, c := range counts {
-		if p, ok := preservation.OutageOf(c.error); ok {
-			all[p] += c.n
+// The rest of an error differs from job to job.
+const awayColumns = `MAX(error), COUNT(*) FROM job WHERE state = 'queued' AND failures > 0`
+
+func away(rows answer, err error) (map[preservation.Part]Away, error) {
+	all := map[preservation.Part]Away{}
+	counts, err := collect(rows, err, func(row scanner) (a Away, err error) { return a, row.Scan(&a.Why, &a.Jobs) })
+	for _, a := range counts {
+		if p, ok := preservation.OutageOf(a.Why); ok {
+			a.Jobs += all[p].Jobs
+			all[p] = a
 		}
 	}
 	return all, err

@@ -456,8 +456,8 @@ func TestQueueIsDescribed(t *testing.T) {
 		}
 		j, _ = claim(t, f, "o", "a")
 		must(t, f.Fail(t.Context(), j, preservation.Down(preservation.PartTSA, errors.New(strings.Repeat("ü", 100))), false))
-		for of, ask := range map[string]func(context.Context) (map[preservation.Part]int64, error){"all": f.Away, "tenant": f.tenant.Away} {
-			if away, err := ask(t.Context()); err != nil || len(away) != 1 || away[preservation.PartTSA] != 1 {
+		for of, ask := range map[string]func(context.Context) (map[preservation.Part]catalog.Away, error){"all": f.Away, "tenant": f.tenant.Away} {
+			if away, err := ask(t.Context()); err != nil || len(away) != 1 || away[preservation.PartTSA].Jobs != 1 || !strings.HasSuffix(away[preservation.PartTSA].Why, "ü") {
 				t.Errorf("%s: %+v, %v", of, away, err)
 			}
 		}
