@@ -209,8 +209,15 @@ func (o *Officer) ProposePermit(ctx context.Context, t *catalog.Tenant, p Permit
 	if err := Validate(p); err != nil {
 		return p, err
 	}
+	today, err := o.Today(ctx, t)
+	if err != nil {
+		return p, err
+	}
 	return p, o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		var bad Invalid
+		if today.Before(p.Granted) {
+			bad = append(bad, fault("granted", "future", "lies ahead: propose the permit when the archive has granted it"))
+		}
 		for i, code := range p.Classes {
 			if _, ok := e.plan.schedule.Class(code); !ok {
 				bad = append(bad, fault(fmt.Sprintf("classes[%d]", i), UnknownClass, "there is no such class"))

@@ -31,7 +31,7 @@ type Permit struct {
 func (p *Permit) InForce(today preservation.Date) bool {
 	return p.Proposer != "" && p.Approver != "" && !p.Approved.IsZero() &&
 		!strings.EqualFold(p.Proposer, p.Approver) && p.Revoked.IsZero() &&
-		!p.Granted.IsZero() && !today.Before(p.ValidFrom) &&
+		!p.Granted.IsZero() && !today.Before(p.Granted) && !today.Before(p.ValidFrom) &&
 		(p.ValidTo.IsZero() || !p.ValidTo.Before(today))
 }
 

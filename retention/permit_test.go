@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -28,6 +29,7 @@ func TestPermitAllows(t *testing.T) {
 		{"no time of approval", func(p *Permit, _ *Evaluation) { p.Approved = time.Time{} }, false},
 		{"revoked", func(p *Permit, _ *Evaluation) { p.Revoked = time.Unix(3, 0) }, false},
 		{"never granted", func(p *Permit, _ *Evaluation) { p.Granted.Year, p.Granted.Month, p.Granted.Day = 0, 0, 0 }, false},
+		{"granted tomorrow", func(p *Permit, _ *Evaluation) { p.Granted = today.AddDays(1) }, false},
 		{"not yet valid", func(p *Permit, _ *Evaluation) { p.ValidFrom = today.AddDays(1) }, false},
 		{"expired", func(p *Permit, _ *Evaluation) { p.ValidTo = today.AddDays(-1) }, false},
 		{"last day", func(p *Permit, _ *Evaluation) { p.ValidTo = today }, true},
@@ -56,5 +58,20 @@ func TestPermitAllows(t *testing.T) {
 	}
 	if !permit.Allows(followed, &due, today) {
 		t.Error("the permit ends for a class that is as it was")
+	}
+}
+
+// TestPermitAhead refuses a permit that the archive is to grant only later.
+func TestPermitAhead(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	p := Permit{Classes: []string{contact}, Authority: "Stadtarchiv", LegalBasis: "§5(9)", Granted: day(t, "2026-02-02"), ValidFrom: day(t, "2020-01-01")}
+	_, err := a.officer.ProposePermit(t.Context(), a.tenant, p, "anna")
+	var bad Invalid
+	if !errors.As(err, &bad) || len(bad) != 1 || bad[0].Subject != "granted" || bad[0].Code != "future" {
+		t.Errorf("granted tomorrow: %v", err)
+	}
+	p.Granted = day(t, "2026-02-01")
+	if _, err := a.officer.ProposePermit(t.Context(), a.tenant, p, "anna"); err != nil {
+		t.Errorf("granted today: %v", err)
 	}
 }
