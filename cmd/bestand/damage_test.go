@@ -227,6 +227,7 @@ func TestDamage(t *testing.T) {
 	for _, v := range victims {
 		c.verified(v.id)
 	}
+	c.post("/v1/schedules/"+fixity.JobScrub+"/pause", nil).want(t, 200) // it would set locks again at once
 	for i, d := range damages {
 		v := victims[i]
 		d.damage(t, v)
