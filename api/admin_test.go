@@ -388,6 +388,22 @@ func TestHoldLate(t *testing.T) {
 	if err := a.db.Tenant(ours).Update(ctx, func(x *catalog.Tx) error { return x.CancelDisposal(e.ID) }); err != nil {
 		t.Fatal(err)
 	}
+	if h = decode[Hold](t, a.do(officer, "GET", "/v1/holds/"+h.ID, nil).want(t, 200)); len(h.Late) != 1 || h.Late[0].Fate != retention.Unclear {
+		t.Errorf("what nothing tells of is not saved: %+v", h)
+	}
+	outcome, sum, err := preservation.EventObject{Record: e.ID, Event: preservation.Event{ID: w.ID, Type: preservation.EventIntent, At: time.Now().UTC(), Outcome: preservation.Failure, Code: "called-off",
+		Agent: preservation.Agent{Type: preservation.Software, Name: "test"}}}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := a.client.Bucket(ctx, string(ours))
+	if err == nil {
+		_, err = bucket.Put(ctx, preservation.EventKey(e.ID, w.ID), bytes.NewReader(outcome), preservation.PutOptions{Size: int64(len(outcome)), SHA256: sum,
+			Lock: preservation.Lock{Mode: preservation.Governance, Until: time.Now().Add(time.Hour)}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if h = decode[Hold](t, a.do(officer, "GET", "/v1/holds/"+h.ID, nil).want(t, 200)); len(h.Late) != 1 || h.Late[0].Fate != retention.Saved {
 		t.Errorf("%+v", h)
 	}

@@ -92,7 +92,7 @@ func (s *server) ReportHolds(ctx context.Context, _ ReportHoldsRequestObject) (R
 		}
 		var late []string
 		for _, l := range r.Late {
-			if l.Fate != retention.Saved {
+			if l.Fate.Lost() {
 				late = append(late, string(l.Record))
 			}
 		}

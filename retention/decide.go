@@ -58,7 +58,8 @@ func (o *Officer) Holds(ctx context.Context, t *catalog.Tenant) ([]Hold, error) 
 // hold is stored there before the catalog knows of it. The legal holds in the
 // store follow by the job "evaluate". Records and classes that are named but
 // unknown are refused (Invalid); a finding of severity Notice names each record in
-// its scope that was being destroyed, see Late.
+// its scope that was being destroyed, see Late. Nothing but that the hold could not be set
+// is an error: what is not known of those is logged, and the hold stands.
 func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor string) (Hold, []preservation.Finding, error) {
 	now := o.Now()
 	h.ID, h.Set, h.SetBy = preservation.NewID(now), now.UTC().Truncate(time.Millisecond), actor
@@ -90,26 +91,55 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 	if err := o.put(ctx, t, d); err != nil {
 		return h, nil, err
 	}
-	var found []preservation.Finding
-	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
+	docs, looked, err := o.enactHold(ctx, t, d, &h, true)
+	blind := err != nil && looked
+	if blind { // the hold is what counts
+		o.Log.ErrorContext(ctx, "what a hold comes late for could not be found out", "tenant", string(t.ID()), "hold", h.ID, "error", err)
+		docs, _, err = o.enactHold(ctx, t, d, &h, false)
+	}
+	if err != nil {
+		return h, nil, err
+	}
+	// From here on the hold stands: whoever heard of an error would set another.
+	if len(docs) > 0 {
+		if err := o.store(ctx, t, docs...); err != nil { // the job "configure" goes on trying
+			o.Log.ErrorContext(ctx, "what a hold comes late for is not in the bucket yet", "tenant", string(t.ID()), "hold", h.ID, "error", err)
+		}
+	}
+	off, more, err := o.calledOff(ctx, t, h)
+	if err != nil {
+		o.Log.WarnContext(ctx, "the destructions that a hold calls off could not be counted", "tenant", string(t.ID()), "hold", h.ID, "error", err)
+	}
+	found := notices(h.Late, off, more)
+	if blind {
+		found = append(found, note("scope", "late-unknown", "the hold stands, but which of its records are being destroyed could not be found out: look at the destructions under way"))
+	}
+	return h, found, nil
+}
+
+// enactHold puts a hold into force whose document d stands in the bucket, and returns the
+// documents that follow it there. With look it notes what the hold comes late for; looked
+// says that it got so far.
+func (o *Officer) enactHold(ctx context.Context, t *catalog.Tenant, d catalog.Document, h *Hold, look bool) (docs []catalog.Document, looked bool, err error) {
+	err = o.change(ctx, t, d.Actor, func(ctx context.Context, e *edit) error {
+		h.Late, docs, looked = nil, nil, false
 		if err := namesRecords(ctx, e.v, h.Scope.Records); err != nil {
 			return err
 		}
-		if err := errors.Join(e.enact(d, "hold.set"), e.DocumentStored(d.Key)); err != nil {
+		if err := errors.Join(e.enact(d, "hold.set"), e.DocumentStored(d.Key), e.stale(h.Scope)); err != nil || !look {
 			return err
 		}
-		late, calledOff, err := e.late(ctx, h)
-		if err != nil {
+		looked = true
+		late, err := e.late(ctx, *h)
+		if err != nil || len(late) == 0 {
 			return err
 		}
-		if h.Late, found = late, notices(late, calledOff); len(late) > 0 {
-			if err := e.add(ctx, KindHold, h.ID, h, "hold.late"); err != nil {
-				return err
-			}
-		}
-		return e.stale(h.Scope)
+		h.Late = late
+		err = e.add(ctx, KindHold, h.ID, h, "hold.late")
+		docs, e.docs = e.docs, nil
+		return err
 	})
-	return h, found, err
+	return docs, looked, err
 }
 
 // ReleaseHold ends a hold. Records under another one stay held.

@@ -1,9 +1,12 @@
 package retention
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,4 +137,122 @@ func TestHoldLateForPart(t *testing.T) {
 	a.evaluate()
 	a.want(part, "destroyed")
 	a.want(file, "held")
+}
+
+// TestHoldAlwaysSet: whatever fails of what a hold says of destructions under way, the hold
+// stands, and nobody is led to set it again.
+func TestHoldAlwaysSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(a *archive) // when one record is being purged, and one was decided about
+		late  int
+		codes string
+	}{
+		"nothing":  {func(*archive) {}, 1, "being-destroyed called-off"},
+		"the list": {func(a *archive) { a.behind(`UPDATE record SET metadata = 'x'`) }, 0, "late-unknown"},
+		"what was only decided": {func(a *archive) { // is not looked at before the hold stands
+			a.behind(`UPDATE record SET metadata = 'x' WHERE id IN (SELECT record_id FROM disposal WHERE phase = 'intended')`)
+		}, 1, "being-destroyed"},
+		"the bucket, after the hold": {func(a *archive) {
+			once := &onceOnly{vault: a.vault}
+			a.officer.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) { return once, nil }
+		}, 1, "being-destroyed called-off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t, "2026-02-01")
+			a.permit(contact)
+			ids := []preservation.RecordID{a.keep(a.metadata(contact, "2020-07-31")), a.keep(a.metadata(contact, "2020-07-31"))}
+			begun := a.now
+			if err := a.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+				for i, id := range ids {
+					w := catalog.Disposal{Record: id, ID: preservation.NewID(begun), Phase: intended, Permit: "p", Key: preservation.EventKey(id, "x"), Body: []byte("{}"), Try: begun, At: begun}
+					if err := x.BeginDisposal(w); err != nil {
+						return err
+					}
+					if w.Phase = purging; i == 0 {
+						if err := x.SetDisposal(w); err != nil {
+							return err
+						}
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			c.spoil(a)
+			h, told, err := a.officer.SetHold(t.Context(), a.tenant, Hold{Scope: Scope{Classes: []string{contact}}, Authority: "Amtsgericht", Reason: "Klage", Review: day(t, "2040-01-01")}, "anna")
+			if err != nil || len(h.Late) != c.late || c.late > 0 && h.Late[0].Record != ids[0] {
+				t.Fatalf("%+v %v", h, err)
+			}
+			var codes []string
+			for _, f := range told {
+				codes = append(codes, f.Code)
+			}
+			if strings.Join(codes, " ") != c.codes {
+				t.Errorf("told %+v", told)
+			}
+			if all, err := a.officer.Holds(t.Context(), a.tenant); err != nil || len(all) != 1 || all[0].ID != h.ID || len(all[0].Late) != c.late {
+				t.Errorf("%+v %v", all, err)
+			}
+			a.officer.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) { return a.vault, nil }
+			a.job(a.officer.Configure, "")
+			if d, err := a.tenant.View().Document(t.Context(), KindHold, h.ID, 0); err != nil || d.Version != 1+c.late || a.vault.find(d.Key, "") == nil {
+				t.Errorf("%+v %v", d, err)
+			}
+		})
+	}
+}
+
+// onceOnly is a bucket that takes one object.
+type onceOnly struct {
+	*vault
+	full bool
+}
+
+func (v *onceOnly) Put(ctx context.Context, key string, r io.Reader, o preservation.PutOptions) (preservation.Object, error) {
+	if v.full {
+		return preservation.Object{}, preservation.ErrUnavailable
+	}
+	v.full = true
+	return v.vault.Put(ctx, key, r, o)
+}
+
+// TestFateAfter: that a destruction is not under way any more saves no record, and a later
+// one is not what the hold came late for.
+func TestFateAfter(t *testing.T) {
+	for name, c := range map[string]struct {
+		then    Fate
+		outcome bool // in the bucket: called off
+		stone   string
+		want    Fate
+	}{
+		"called off":             {Purging, true, "", Saved},
+		"built anew":             {Purging, false, "", Unclear},
+		"blocked, built anew":    {Stuck, false, "", Stuck},
+		"blocked, found whole":   {Stuck, true, "", Stuck},
+		"ended":                  {Stuck, false, "this", Gone},
+		"destroyed by a later":   {Purging, true, "other", Since},
+		"blocked, ended by that": {Stuck, false, "other", Since},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t, "2026-02-01")
+			l := Late{Record: a.keep(a.metadata(contact, "2020-07-31")), Disposal: "this", Fate: c.then}
+			if c.outcome {
+				if _, _, err := put(t.Context(), a.vault, l.outcome(), preservation.EventObject{Record: l.Record, Event: preservation.Event{ID: "this", Type: preservation.EventIntent,
+					At: a.now.UTC(), Outcome: preservation.Failure, Code: "called-off", Agent: agent}}, preservation.Lock{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.stone != "" {
+				if err := a.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+					return x.Destroy(catalog.Tombstone{Record: l.Record, Destroyed: a.now, Key: preservation.EventKey(l.Record, c.stone)})
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now, err := a.officer.fates(t.Context(), a.tenant, []Late{l})
+			if err != nil || now[0].Fate != c.want || now[0].Destroyed.IsZero() != (c.stone == "") {
+				t.Errorf("%+v %v", now, err)
+			}
+		})
+	}
 }

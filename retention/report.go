@@ -146,7 +146,7 @@ func (o *Officer) HoldReport(ctx context.Context, t *catalog.Tenant) ([]HoldRow,
 		}
 		done, err := p.progress(ctx, t.View(), &h)
 		if err == nil {
-			h.Late, err = fates(ctx, t.View(), h.Late)
+			h.Late, err = o.fates(ctx, t, h.Late)
 		}
 		if err != nil {
 			return nil, err

@@ -81,7 +81,7 @@ func (o *Officer) Hold(ctx context.Context, t *catalog.Tenant, id string) (Hold,
 	h := p.held[i]
 	done, err := p.progress(ctx, t.View(), &h)
 	if err == nil {
-		h.Late, err = fates(ctx, t.View(), h.Late)
+		h.Late, err = o.fates(ctx, t, h.Late)
 	}
 	return h, done, err
 }

@@ -126,7 +126,7 @@ func codes() (keys []string) {
 		}
 	}
 	add("state", retention.Active, retention.Closed, retention.Retained, retention.Due, retention.Held, retention.Unresolved, retention.Conflict, retention.Permanent)
-	add("fate", retention.Purging, retention.Stuck, retention.Gone, retention.Saved)
+	add("fate", retention.Purging, retention.Stuck, retention.Gone, retention.Saved, retention.Since, retention.Unclear)
 	add("event", preservation.EventReceive, preservation.EventUnpack, preservation.EventScan, preservation.EventIdentify, preservation.EventValidate, preservation.EventConvert,
 		preservation.EventExtract, preservation.EventCheck, preservation.EventSeal, preservation.EventDigest, preservation.EventPackage, preservation.EventStore, preservation.EventFixity,
 		preservation.EventReplicate, preservation.EventHold, preservation.EventRetention, preservation.EventQuarantine, preservation.EventRelease, preservation.EventRefuse,

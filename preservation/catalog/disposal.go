@@ -110,6 +110,15 @@ func (v View) Disposals(ctx context.Context, tryBefore time.Time, after preserva
 	return collect(rows, err, scanDisposal)
 }
 
+const claimedDisposals = `SELECT ` + disposalColumns + ` FROM disposal WHERE tenant = $1 AND phase <> 'intended' AND record_id > $2 ORDER BY record_id LIMIT $3`
+
+// Claimed lists destructions under way of which bytes may be gone, by record. It costs
+// those, however many were only decided.
+func (v View) Claimed(ctx context.Context, after preservation.RecordID, limit int) ([]Disposal, error) {
+	rows, err := v.q.QueryContext(ctx, claimedDisposals, string(v.tenant), string(after), limit)
+	return collect(rows, err, scanDisposal)
+}
+
 // Destroy ends a disposal after every object was purged and that was read
 // back: the tombstone takes the place of the record and everything that hung on
 // it, and the producer's identifier is free again. What was still to become a

@@ -18,6 +18,9 @@ var PartQueries = map[string][]any{
 	fmt.Sprintf(partsOfAll, "$3, $4"): {"a", 200, "b", "c"},
 }
 
+// ClaimedQuery is how SQLite is asked for the destructions that were claimed, with arguments.
+var ClaimedQuery, ClaimedArgs = claimedDisposals, []any{"a", "b", 200}
+
 // StampQueries are how SQLite is asked for what waits and what ages, with arguments
 // and the way that each must take.
 var StampQueries = []struct {

@@ -80,6 +80,15 @@ func TestPartsGoByTheirIndex(t *testing.T) {
 	}
 }
 
+// TestClaimedGoByTheirIndex: very many destructions may wait for a lock while a hold asks
+// which have begun.
+func TestClaimedGoByTheirIndex(t *testing.T) {
+	db := raw(t, open(t, "sqlite"))
+	if steps := plan(t, db, catalog.ClaimedQuery, catalog.ClaimedArgs); len(steps) != 1 || !strings.Contains(steps[0], "disposal_claimed (tenant=? AND record_id>?)") {
+		t.Error(strings.Join(steps, "\n"))
+	}
+}
+
 // plan says how SQLite would answer.
 func plan(t *testing.T, db *sql.DB, query string, args []any) (steps []string) {
 	t.Helper()
