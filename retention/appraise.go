@@ -90,7 +90,7 @@ func (o *Officer) appraise(ctx context.Context, t *catalog.Tenant, id, actor, ac
 					return err
 				}
 			}
-			if err := e.enter(ctx, r, Entry{Act: act, Scope: scope, Decision: d.Decision, Until: d.Until, Note: d.Note}); err != nil {
+			if err := e.enter(ctx, r, Entry{Act: act, Scope: scope, Decision: d.Decision, Until: d.Until, Note: d.Note, Keeps: true}); err != nil {
 				return err
 			}
 		}

@@ -65,6 +65,8 @@ func TestNotesStay(t *testing.T) {
 	want("ohne Wert", "anna", "anna")
 	decide("dora", "B", "")
 	want("ohne Wert", "anna", "dora")
+	decide("dora", "B", "ohne Wert") // as a list of decisions that was written to a file brings it back
+	want("ohne Wert", "anna", "dora")
 	if _, err := a.officer.OfferRun(t.Context(), a.tenant, r.ID, Offer{Authority: "Kreisarchiv", Offered: preservation.DateOf(a.now)}, "anna"); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,29 @@ func TestNotesStay(t *testing.T) {
 			noted = append(noted, e.Actor+" "+e.Detail["decision"]+": "+note)
 		}
 	}
-	if got := strings.Join(noted, "; "); got != "anna V: ohne Wert; carla A: Bauakte eines Denkmals; carla none: nicht geantwortet" {
+	if got := strings.Join(noted, "; "); got != "anna V: ohne Wert; dora B: ohne Wert; carla A: Bauakte eines Denkmals; carla none: nicht geantwortet" {
 		t.Errorf("the audit log has %q", got)
+	}
+}
+
+// TestFormerEntries: an entry of a former release without a note took away that of before,
+// and the approval is for the list as it was then.
+func TestFormerEntries(t *testing.T) {
+	a, ids := dueRecords(t, 2, contact)
+	r := a.propose(ids...)
+	a.decide(r, "V", everything)
+	if _, err := a.officer.DecideRun(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: Scope{Records: ids[:1]}, Decision: "V"}}, "dora"); err != nil {
+		t.Fatal(err)
+	}
+	a.behind(`UPDATE document SET body = replace(body, ',"keeps":true', '') WHERE kind = 'disposal-run' AND body LIKE '%"keeps":true%'`)
+	a.forgetRuns()
+	if err := RestoreRuns(t.Context(), a.tenant); err != nil {
+		t.Fatal(err)
+	}
+	if i := a.item(r, ids[0]); i.Note != "" || i.NotedBy != "" || i.DecidedBy != "dora" {
+		t.Errorf("%+v", i)
+	}
+	if i := a.item(r, ids[1]); i.Note != "bewertet" || i.NotedBy != "anna" {
+		t.Errorf("%+v", i)
 	}
 }

@@ -157,6 +157,7 @@ type Entry struct {
 	Decision  string                  `json:"decision,omitempty"`
 	Until     preservation.Date       `json:"until,omitzero"`
 	Note      string                  `json:"note,omitempty"`
+	Keeps     bool                    `json:"keeps,omitempty"` // of decided and answered: without a note that of before stays
 	Offer     *Offer                  `json:"offer,omitempty"`
 	Approval  *Approval               `json:"approval,omitempty"`
 	Execution *Execution              `json:"execution,omitempty"`
@@ -329,7 +330,7 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 	case actListed:
 		r.Collecting, r.Collected = n.More, n.Through
 		for _, i := range n.Items {
-			i.Run = r.ID
+			i.Run, i.Sampled = r.ID, sampledBy(i.Sampled)
 			if err := x.AddItem(i); err != nil {
 				return err
 			}
@@ -345,6 +346,8 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 		c := catalog.ItemChange{Answer: n.Decision}
 		if n.Decision != NoAnswer {
 			c.Decision, c.DecidedBy = n.Decision, actor
+		} else if !n.Keeps { // it changed nothing else
+			return r.set(x, n.Scope, Offerable(r.ID), c)
 		}
 		return r.set(x, n.Scope, Offerable(r.ID), n.noted(actor, c))
 	case actApproved:
@@ -387,11 +390,12 @@ func (r *Run) apply(x listing, n *Entry, actor string) error {
 	return nil
 }
 
-// noted adds the note of an entry to a change of items. Without one what was noted before
-// stays, with who did.
+// noted adds the note of an entry to a change of items. Where it is what was noted before
+// that stays, with who did. An entry that does not say Keeps was made when one without a
+// note took away that of before, which the list was approved with.
 func (n *Entry) noted(actor string, c catalog.ItemChange) catalog.ItemChange {
-	if n.Note != "" {
-		c.Note, c.NotedBy = n.Note, actor
+	if n.Note != "" || !n.Keeps {
+		c.Note, c.NotedBy = &n.Note, actor
 	}
 	return c
 }

@@ -37,10 +37,13 @@ var reasons = []struct {
 	{regexp.MustCompile(`^the list is not the one that was approved$`), "changed", "Die Liste ist nicht die, der zugestimmt wurde."},
 	{regexp.MustCompile(`^the run was completed, and the record came back with a restore$`), "restored", "Der Lauf war abgeschlossen, und die Akte kam mit einer Wiederherstellung zurück."},
 	{regexp.MustCompile(`^(.+), (.+), acknowledged on (\S+)$`), "acknowledged", "%s, %s, bestätigt am %s"},
-	{regexp.MustCompile(`^one of (\d+)$`), "every", "Stichprobe: eine von %s"},
-	{regexp.MustCompile(`^(\d+) of 1000$`), "share", "Stichprobe: %s von 1000"},
-	{regexp.MustCompile(`^name with (\S+)$`), "letter", "Stichprobe: Name mit %s"},
-	{regexp.MustCompile(`^born on a day (\d+)$`), "birthday", "Stichprobe: geboren an einem %s."},
+	// Former releases wrote those of samples as notes, behind "sample: ".
+	{regexp.MustCompile(`^(?:sample: )?one of (\d+)$`), "every", "Stichprobe: eine von %s"},
+	{regexp.MustCompile(`^(?:sample: )?(\d+) of 1000$`), "share", "Stichprobe: %s von 1000"},
+	{regexp.MustCompile(`^(?:sample: )?name with (\S+)$`), "letter", "Stichprobe: Name mit %s"},
+	{regexp.MustCompile(`^(?:sample: )?born on a day (\d+)$`), "birthday", "Stichprobe: geboren an einem %s."},
+	{regexp.MustCompile(`^` + byName + `$`), "names", "Stichprobe nach dem Namen"},
+	{regexp.MustCompile(`^` + byBirthday + `$`), "birthdays", "Stichprobe nach dem Geburtstag"},
 }
 
 // ReasonKey returns the key of a reason that a record of a run has, and what it names:

@@ -53,6 +53,23 @@ func (s *Sampling) chosen(f *Facts) string {
 	return ""
 }
 
+// What a list that is locked for long says of a sample by persons: nothing of them.
+const (
+	byName     = "by name"
+	byBirthday = "by birthday"
+)
+
+// sampledBy is why a record is in the sample, without what is personal of it.
+func sampledBy(why string) string {
+	switch key, _, _ := ReasonKey(why); key {
+	case "letter":
+		return byName
+	case "birthday":
+		return byBirthday
+	}
+	return why
+}
+
 // chance is the number of a record in a sample: the first eight bytes of the
 // SHA-256 of its identifier, the most significant first.
 func chance(id preservation.RecordID) uint64 {

@@ -206,7 +206,7 @@ func (e *edit) candidates(ctx context.Context, ids []preservation.RecordID, poli
 			i.Offer = !rule.NoOffer && !permitted
 			for _, why := range ev.Reasons {
 				if why.Code == Sampled {
-					i.Sampled = why.Subject
+					i.Sampled = sampledBy(why.Subject)
 				}
 			}
 		}

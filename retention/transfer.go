@@ -208,12 +208,15 @@ func (e *edit) wasExported(ctx context.Context, r *Run, s Scope, rest bool, left
 	return nil
 }
 
-// eachItem calls fn with pages of the items of a scope that match a filter.
+// eachItem calls fn with pages of the items of a scope that match a filter, with each item
+// once, though its record and its class are named both.
 func (e *edit) eachItem(ctx context.Context, match catalog.ItemFilter, s Scope, fn func([]catalog.RunItem) error) error {
 	filters := []catalog.ItemFilter{match}
+	var named []preservation.RecordID
 	if !s.All {
 		filters = nil
-		for ids := range slices.Chunk(s.Records, batch) {
+		named = slices.Compact(slices.Sorted(slices.Values(s.Records)))
+		for ids := range slices.Chunk(named, batch) {
 			f := match
 			f.IDs = ids
 			filters = append(filters, f)
@@ -234,10 +237,19 @@ func (e *edit) eachItem(ctx context.Context, match catalog.ItemFilter, s Scope, 
 			if len(items) == 0 {
 				break
 			}
+			after = items[len(items)-1].Record
+			if len(f.IDs) == 0 {
+				items = slices.DeleteFunc(items, func(i catalog.RunItem) bool {
+					_, before := slices.BinarySearch(named, i.Record)
+					return before
+				})
+			}
+			if len(items) == 0 {
+				continue
+			}
 			if err := fn(items); err != nil {
 				return err
 			}
-			after = items[len(items)-1].Record
 		}
 	}
 	return nil

@@ -218,11 +218,13 @@ func TestRunItems(t *testing.T) {
 	i.Record, i.State, i.Proposed, i.Sampled = "01jq2m9cfp2y8r0v6k3c5t7n4f", "open", "A", "born on a day 15"
 	i.Decision, i.DecidedBy, i.Note, i.NotedBy = "V", "anna", "ohne Wert", "otto"
 	p.Items = append(p.Items, i)
+	i.Record, i.Sampled, i.Note, i.NotedBy = "01jq2m9cfp2y8r0v6k3c5t7n4g", "", "sample: one of 20", "" // as former releases listed it
+	p.Items = append(p.Items, i)
 	if err := v.showRun(http.StatusOK, p); err != nil {
 		t.Fatal(err)
 	}
-	says(t, w.Body.String(), []string{"Stichprobe: geboren an einem 15.", "„ohne Wert“ (otto)", ">anna<", "selbst angehalten", "1200 von 3000 Akten in einem Lauf sind mehr als der eingestellte Anteil (0.1)."},
-		[]string{"records in one run", "Angehalten von system"})
+	says(t, w.Body.String(), []string{"Stichprobe: geboren an einem 15.", "„ohne Wert“ (otto)", "Stichprobe: eine von 20", ">anna<", "selbst angehalten", "1200 von 3000 Akten in einem Lauf sind mehr als der eingestellte Anteil (0.1)."},
+		[]string{"records in one run", "Angehalten von system", "sample:"})
 }
 
 // TestSubmissionTitle: a submission is called by its title while it is processed, and its

@@ -19,7 +19,7 @@ func TestWhy(t *testing.T) {
 		"another rule or date applies than when it was listed", "the run was cancelled: Irrtum", "3 records to be destroyed", "120 of 300 records in one run are more than the configured share of 0.1",
 		"120 records in one run are more than 10 times as many as in the last 3 runs, of which the largest had 5", "the list is not the one that was approved",
 		"the run was completed, and the record came back with a restore", "Kreisarchiv, A 12, acknowledged on 2026-02-28",
-		"one of 10", "5 of 1000", "name with M", "born on a day 1", "something else"} {
+		"one of 10", "5 of 1000", "name with M", "born on a day 1", "by name", "by birthday", "sample: one of 10", "sample: name with M", "something else"} {
 		if page := de.why(reason); page.Text != retention.GermanReason(reason) || page.Known != (reason != "something else") {
 			t.Errorf("%q: page %q, certificate %q", reason, page.Text, retention.GermanReason(reason))
 		}

@@ -217,8 +217,8 @@ type ItemChange struct {
 	State     string
 	Decision  string
 	Until     *preservation.Date
-	Note      string
-	NotedBy   string
+	Note      *string
+	NotedBy   string // who wrote Note; where that changes nothing the author stays
 	DecidedBy string
 	Answer    string
 	Transfer  string
@@ -236,7 +236,7 @@ func (x *Tx) SetItems(f ItemFilter, c ItemChange) (int64, error) {
 		}
 		set += column + " = " + q.mark(value)
 	}
-	for _, s := range []struct{ column, value string }{{"state", c.State}, {"decision", c.Decision}, {"note", c.Note}, {"noted_by", c.NotedBy}, {"decided_by", c.DecidedBy}, {"answer", c.Answer},
+	for _, s := range []struct{ column, value string }{{"state", c.State}, {"decision", c.Decision}, {"decided_by", c.DecidedBy}, {"answer", c.Answer},
 		{"transfer", c.Transfer}, {"own_copy", c.OwnCopy}, {"reason", c.Reason}} {
 		if s.value != "" {
 			assign(s.column, s.value)
@@ -244,6 +244,14 @@ func (x *Tx) SetItems(f ItemFilter, c ItemChange) (int64, error) {
 	}
 	if c.Until != nil {
 		assign("until", c.Until.String())
+	}
+	if c.Note != nil {
+		by := c.NotedBy
+		if *c.Note == "" {
+			by = ""
+		}
+		assign("note", *c.Note)
+		set += ", noted_by = CASE WHEN note = " + q.mark(*c.Note) + " THEN noted_by ELSE " + q.mark(by) + " END"
 	}
 	if set == "" {
 		return 0, nil

@@ -45,10 +45,18 @@ func TestRuns(t *testing.T) {
 				return err
 			}))
 		}
-		change(catalog.ItemFilter{Run: "a", Offer: true, States: []string{catalog.ItemOpen}}, catalog.ItemChange{Decision: "V", Note: "why", NotedBy: "dora", DecidedBy: "anna"}, 4)
+		change(catalog.ItemFilter{Run: "a", Offer: true, States: []string{catalog.ItemOpen}}, catalog.ItemChange{Decision: "V", Note: new("why"), NotedBy: "dora", DecidedBy: "anna"}, 4)
 		change(catalog.ItemFilter{Run: "a", IDs: []preservation.RecordID{all[2].Record}}, catalog.ItemChange{Decision: "K", Until: &until}, 1)
 		if kept, err := v.RunItems(ctx, catalog.ItemFilter{Run: "a", Decisions: []string{"K"}}, "", 2); err != nil || len(kept) != 1 || kept[0].Note != "why" || kept[0].NotedBy != "dora" {
 			t.Errorf("what says nothing of a note changes it: %+v %v", kept, err)
+		}
+		change(catalog.ItemFilter{Run: "a", IDs: []preservation.RecordID{all[2].Record}}, catalog.ItemChange{Note: new("why"), NotedBy: "eva"}, 1)
+		if kept, err := v.RunItems(ctx, catalog.ItemFilter{Run: "a", Decisions: []string{"K"}}, "", 2); err != nil || len(kept) != 1 || kept[0].Note != "why" || kept[0].NotedBy != "dora" {
+			t.Errorf("the same note changes its author: %+v %v", kept, err)
+		}
+		change(catalog.ItemFilter{Run: "a", IDs: []preservation.RecordID{all[2].Record}}, catalog.ItemChange{Note: new(""), NotedBy: "eva"}, 1)
+		if kept, err := v.RunItems(ctx, catalog.ItemFilter{Run: "a", Decisions: []string{"K"}}, "", 2); err != nil || len(kept) != 1 || kept[0].Note+kept[0].NotedBy != "" {
+			t.Errorf("a note that was taken away: %+v %v", kept, err)
 		}
 		change(catalog.ItemFilter{Run: "a", Decisions: []string{"K"}}, catalog.ItemChange{State: catalog.ItemLeft, Reason: "kept"}, 1)
 		if day, run, err := v.KeptUntil(ctx, all[2].Record); day != until || run != "a" || err != nil {
