@@ -122,8 +122,9 @@ func (t *Tenant) Away(ctx context.Context) (map[preservation.Part]Away, error) {
 	return away(t.db.reader.QueryContext(ctx, `SELECT `+awayColumns+` AND tenant = $1 GROUP BY SUBSTR(error, 1, 80)`, string(t.id)))
 }
 
-// The rest of an error differs from job to job.
-const awayColumns = `MAX(error), COUNT(*) FROM job WHERE state = 'queued' AND failures > 0`
+// The rest of an error differs from job to job. One that is tried again waits still, until it
+// has come through.
+const awayColumns = `MAX(error), COUNT(*) FROM job WHERE state IN ('queued', 'running') AND failures > 0`
 
 func away(rows answer, err error) (map[preservation.Part]Away, error) {
 	all := map[preservation.Part]Away{}

@@ -456,8 +456,28 @@ func TestQueueIsDescribed(t *testing.T) {
 		}
 		j, _ = claim(t, f, "o", "a")
 		must(t, f.Fail(t.Context(), j, preservation.Down(preservation.PartTSA, errors.New(strings.Repeat("ü", 100))), false))
-		for of, ask := range map[string]func(context.Context) (map[preservation.Part]catalog.Away, error){"all": f.Away, "tenant": f.tenant.Away} {
-			if away, err := ask(t.Context()); err != nil || len(away) != 1 || away[preservation.PartTSA].Jobs != 1 || !strings.HasSuffix(away[preservation.PartTSA].Why, "ü") {
+		asks := map[string]func(context.Context) (map[preservation.Part]catalog.Away, error){"all": f.Away, "tenant": f.tenant.Away}
+		waits := func(when string) {
+			t.Helper()
+			for of, ask := range asks {
+				if away, err := ask(t.Context()); err != nil || len(away) != 1 || away[preservation.PartTSA].Jobs != 1 || !strings.HasSuffix(away[preservation.PartTSA].Why, "ü") {
+					t.Errorf("%s, %s: %+v, %v", when, of, away, err)
+				}
+			}
+		}
+		waits("in its pause")
+		f.clock.advance(24 * time.Hour)
+		again, err := f.Claim(t.Context(), "o", []string{"a"}, 2, lease)
+		must(t, err)
+		if len(again) != 2 {
+			t.Fatalf("%+v", again)
+		}
+		waits("tried again")
+		for _, j := range again {
+			must(t, f.Finish(t.Context(), j))
+		}
+		for of, ask := range asks {
+			if away, err := ask(t.Context()); err != nil || len(away) != 0 {
 				t.Errorf("%s: %+v, %v", of, away, err)
 			}
 		}
