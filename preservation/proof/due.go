@@ -121,7 +121,8 @@ type trial struct {
 	err   error
 }
 
-// trialLife is for how long a trial is not made again: time-stamps may cost money.
+// trialLife is for how long a trial is not made again, for whichever tenant and by whichever
+// job: time-stamps may cost money. An authority that gets other keys is noticed as late.
 const trialLife = time.Hour
 
 // tried asks for a token of which nothing is kept.
@@ -147,7 +148,6 @@ func (n *Notary) tried(ctx context.Context, d Due) (*timestamp.Token, error) {
 
 // dueNow says what is to be renewed now in one way, and tells of what waits.
 func (n *Notary) dueNow(ctx context.Context, t *catalog.Tenant, way Renewal) (ready []Due, err error) {
-	n.trials.Clear() // the authority may have got other keys since
 	due, err := n.Due(ctx, t, n.Now())
 	for _, d := range due {
 		switch {

@@ -347,6 +347,7 @@ func TestRenew(t *testing.T) {
 		if len(due) != 1 || due[0].Stamps != want || due[0].Why == "" {
 			t.Errorf("due: %+v", due)
 		}
+		a.now = a.now.Add(2 * time.Hour) // until the next trial
 		a.newKeys()
 		asked := a.tsa.asked
 		if got, err := a.notary.Renew(t.Context(), a.Tenant); got != want || err != nil || a.tsa.asked != asked+2 { // one of them on trial
@@ -516,8 +517,14 @@ func TestRenewalByAnotherAuthority(t *testing.T) {
 		if _, err := a.notary.Due(t.Context(), a.Tenant, a.now); err != nil || a.tsa.asked != asked {
 			t.Errorf("to ask what is due costs %d time-stamps, %v", a.tsa.asked-asked, err)
 		}
+		for _, job := range []func(context.Context, *catalog.Tenant) (int, error){a.notary.Renew, a.notary.Rehash} {
+			if _, err := job(t.Context(), a.Tenant); err != nil || a.tsa.asked != asked {
+				t.Errorf("a job that waits costs %d time-stamps, %v", a.tsa.asked-asked, err)
+			}
+		}
 	}
 	a.newKeys()
+	a.now = a.now.Add(2 * time.Hour)
 	if n, err := a.notary.Renew(t.Context(), a.Tenant); n != 1 || err != nil {
 		t.Errorf("%d renewed by another authority, %v", n, err)
 	}

@@ -84,6 +84,7 @@ func TestRehash(t *testing.T) {
 	// The certificates end first.
 	a.now = time.Date(2031, 9, 1, 0, 0, 0, 0, time.UTC)
 	due(proof.Due{Renewal: proof.TimeStamps, Digest: "SHA-256", Stamps: 2})
+	a.now = a.now.Add(2 * time.Hour) // until the next trial
 	a.newKeys()
 	renew(2, 0)
 
@@ -97,6 +98,7 @@ func TestRehash(t *testing.T) {
 	// SHA-512 is over: certificates had ended before, of the batch and of the renewal.
 	a.now = time.Date(2036, 8, 1, 0, 0, 0, 0, time.UTC)
 	due(proof.Due{Renewal: proof.TimeStamps, Digest: "SHA-512", Stamps: 2})
+	a.now = a.now.Add(2 * time.Hour) // until the next trial
 	a.newKeys()
 	renew(2, 0)
 	a.now = time.Date(2041, 4, 1, 0, 0, 0, 0, time.UTC)
