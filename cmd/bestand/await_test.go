@@ -98,7 +98,8 @@ func TestInterrupted(t *testing.T) {
 	if !strings.Contains(out.String(), "accepted, not waited for: submission s1") {
 		t.Errorf("%s", &out)
 	}
-	for name := range interrupted {
+	for sub := range interrupted {
+		name, _, _ := strings.Cut(sub, " ")
 		if !slices.ContainsFunc(commands(), func(c command) bool { return c.name == name }) {
 			t.Errorf("there is no command %s", name)
 		}
@@ -114,5 +115,34 @@ func TestInterrupted(t *testing.T) {
 		if err := run(ctx, args, &out, &said); err != nil && (strings.Contains(err.Error(), "context canceled") || strings.Contains(err.Error(), "signal")) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestCutOff: what is said of a command that was ended early is that of its subcommand, with
+// what went wrong besides.
+func TestCutOff(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"tenant create --id a", "bestand tenant list"},
+		{"tenant settings --zone UTC", "bestand tenant settings"},
+		{"tenant list", "nothing was changed"},
+		{"audit accept-fork --tenant a", "without --reason"},
+		{"audit verify", "not everything was looked at"},
+		{"disposal show", "bestand disposal show"},
+		{"clock", "nothing was changed"},
+	} {
+		if err := cutOff(strings.Fields(c.args), nil); !strings.Contains(err.Error(), c.want) || c.want != "nothing was changed" && strings.Contains(err.Error(), "nothing was changed") {
+			t.Errorf("%s: %v", c.args, err)
+		}
+	}
+	ended := func(err error) bool { return errors.Is(err, context.Canceled) }
+	full := errors.New("close: the disk is full")
+	away := fmt.Errorf("%w: %w", preservation.ErrUnavailable, context.Canceled)
+	for _, err := range []error{errors.Join(away, full), fmt.Errorf("keys: %w", errors.Join(errors.Join(nil, away), full))} {
+		if got := cutOff([]string{"clock"}, apart(err, ended)).Error(); got != "interrupted: nothing was changed\nclose: the disk is full" {
+			t.Errorf("%q", got)
+		}
+	}
+	if others := apart(away, ended); len(others) > 0 {
+		t.Errorf("%v", others)
 	}
 }

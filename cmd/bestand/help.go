@@ -10,23 +10,27 @@ import (
 // asked is what became of a request that was not waited for.
 const asked = "the archive may have done, or be doing, what it was asked for: look there before you ask again"
 
-// interrupted says of commands what is left when a person or the system ends them early,
-// and how to go on.
+// interrupted says of commands, or of one of their subcommands, what is left when a person
+// or the system ends them early, and how to go on.
 var interrupted = map[string]string{
-	"ingest":         "what the archive has accepted it goes on with by itself; the same command again takes nothing in twice, and with --wait waits for it and keeps its receipt",
-	"export":         "the files that have their name are complete; the same command fetches the others",
-	"evidence":       asked + " (bestand evidence due)",
-	"classification": asked + " (bestand classification list)",
-	"rules":          asked + " (bestand rules export)",
-	"schedule":       asked + " (bestand schedule list)",
-	"disposal":       asked + " (bestand disposal show)",
-	"reclassify":     "what was moved by then is moved; the same command again moves the others",
-	"subject":        asked + " (bestand subject list)",
-	"check":          "not everything was looked at; what was repaired by then is repaired. Run it again",
-	"audit":          "not everything was looked at; run it again",
-	"backup":         "what was copied by then counts; run it again, it copies only what is missing. Until then the folder holds what it held before",
-	"restore":        "the archive is not whole yet and does not start; run it again, it goes on",
-	"rebuild":        "the catalog is not whole yet; run it again before you start the service",
+	"ingest":            "what the archive has accepted it goes on with by itself; the same command again takes nothing in twice, and with --wait waits for it and keeps its receipt",
+	"export":            "the files that have their name are complete; the same command fetches the others",
+	"evidence":          asked + " (bestand evidence due)",
+	"classification":    asked + " (bestand classification list)",
+	"rules":             asked + " (bestand rules export)",
+	"schedule":          asked + " (bestand schedule list)",
+	"disposal":          asked + " (bestand disposal show)",
+	"reclassify":        "what was moved by then is moved; the same command again moves the others",
+	"subject":           asked + " (bestand subject list)",
+	"check":             "not everything was looked at; what was repaired by then is repaired. Run it again",
+	"audit verify":      "not everything was looked at; run it again",
+	"audit export":      "not everything is in the folder; run it again",
+	"audit accept-fork": "what was taken up or accepted by then stays so; run it again without --reason, which tells the segments that are left",
+	"tenant create":     "the tenant may be there (bestand tenant list); what it lacks then it gets at the next start of the service",
+	"tenant settings":   asked + " (bestand tenant settings)",
+	"backup":            "what was copied by then counts; run it again, it copies only what is missing. Until then the folder holds what it held before",
+	"restore":           "the archive is not whole yet and does not start; run it again, it goes on",
+	"rebuild":           "the catalog is not whole yet; run it again before you start the service",
 }
 
 // purposes says of every command what it does, to whom, and what has to be minded.

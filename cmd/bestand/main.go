@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -126,13 +127,41 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 				return nil
 			}
 			err := c.run(ctx, args[1:], stdout, stderr)
-			if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
-				return errors.New("interrupted: " + cmp.Or(interrupted[c.name], "nothing was changed"))
+			ended := func(err error) bool { return errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)) }
+			if ctx.Err() != nil && ended(err) {
+				return cutOff(args, apart(err, ended))
 			}
 			return err
 		}
 	}
 	return usageError{fmt.Errorf("there is no command %q; bestand help lists them", args[0])}
+}
+
+// cutOff says what is left of a command that was ended early, and what went wrong then.
+func cutOff(args []string, wrong []error) error {
+	sub := args[0]
+	if len(args) > 1 {
+		sub += " " + args[1]
+	}
+	err := errors.New("interrupted: " + cmp.Or(interrupted[sub], interrupted[args[0]], "nothing was changed"))
+	return errors.Join(append([]error{err}, wrong...)...)
+}
+
+// apart are the errors that stand joined beside those of some kind.
+func apart(err error, kind func(error) bool) (others []error) {
+	if !kind(err) {
+		return []error{err}
+	}
+	if reflect.TypeOf(err) != reflect.TypeOf(errors.Join(io.EOF)) { // one error, which may have several causes
+		if inner := errors.Unwrap(err); inner != nil {
+			return apart(inner, kind)
+		}
+		return nil
+	}
+	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+		others = append(others, apart(e, kind)...)
+	}
+	return others
 }
 
 func usage(w io.Writer) {
