@@ -139,7 +139,7 @@ func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 	if a.suitable, err = verdict.Algorithms(a.cfg.Algorithms); err != nil {
 		return err
 	}
-	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{Digest: a.digestBy}); err != nil {
+	if a.keys, err = pki.Open(a.cfg.path("keys"), a.now(), pki.Options{Digest: a.digest}); err != nil {
 		return err
 	}
 	if renew {

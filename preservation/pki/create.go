@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"bestand/preservation/cades/cms"
 )
 
 // Algorithm names the kind of new keys.
@@ -86,7 +88,7 @@ func fill(dir string, now time.Time, o Options) error {
 	if err != nil {
 		return err
 	}
-	crl, err := revocationList(ca, o.digest()(ca.Signer.Public()), now, big.NewInt(1))
+	crl, err := revocationList(ca, o.digest()(cms.HashFor(ca.Signer.Public())), now, big.NewInt(1))
 	if err != nil {
 		return err
 	}
@@ -184,7 +186,7 @@ func stampUse(c *x509.Certificate) {
 }
 
 func certify(t, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer, o Options) (*x509.Certificate, error) {
-	t.SignatureAlgorithm = signature(key.Public(), o.digest()(key.Public()))
+	t.SignatureAlgorithm = signature(key.Public(), o.digest()(cms.HashFor(key.Public())))
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, pub, key)
 	if err != nil {
 		return nil, fmt.Errorf("certify %s: %w", t.Subject.CommonName, err)

@@ -13,7 +13,7 @@ import (
 const crlLife = 90 * 24 * time.Hour
 
 // CRL returns the revocation list of the authority in DER, issued anew when
-// half of its life is over or its digest algorithm is not that of new ones any
+// half of its life is over or its digest algorithm is to be used no
 // more. The list is empty: a compromised key is replaced
 // together with the folder.
 func (p *PKI) CRL(now time.Time) ([]byte, error) {
@@ -28,12 +28,11 @@ func (p *PKI) CRL(now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revocation list %s: %w", path, err)
 	}
-	h := p.digest(p.CA.Certificate().PublicKey)
 	half := list.ThisUpdate.Add(list.NextUpdate.Sub(list.ThisUpdate) / 2)
-	if now.Before(half) && digestOf(list.SignatureAlgorithm) == h {
+	if now.Before(half) && !p.aged(list.SignatureAlgorithm) {
 		return der, nil
 	}
-	der, err = revocationList(p.CA, h, now, new(big.Int).Add(list.Number, big.NewInt(1)))
+	der, err = revocationList(p.CA, p.digestNow(), now, new(big.Int).Add(list.Number, big.NewInt(1)))
 	if err != nil {
 		return nil, err
 	}

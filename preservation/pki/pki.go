@@ -49,7 +49,7 @@ type PKI struct {
 	TSA  Identity
 
 	dir    string
-	digest func(crypto.PublicKey) crypto.Hash
+	digest func(crypto.Hash) crypto.Hash
 	mu     sync.Mutex // guards ca.crl
 }
 
@@ -58,17 +58,28 @@ type PKI struct {
 type Options struct {
 	Algorithm    Algorithm // "" means ECP256
 	Organization string    // stands in the subjects; "" means "Bestand"
-	// Digest chooses the algorithm under which a key of the authority signs certificates
-	// and revocation lists now, SHA-256, SHA-384 or SHA-512; nil means the one that goes
-	// with the key.
-	Digest func(crypto.PublicKey) crypto.Hash
+	// Digest chooses the algorithm under which certificates and revocation lists are signed
+	// now: the one that is wanted as long as it is suitable, then SHA-256, SHA-384 or
+	// SHA-512; nil means the one that is wanted. What goes with the key is.
+	Digest func(wanted crypto.Hash) crypto.Hash
 }
 
-func (o Options) digest() func(crypto.PublicKey) crypto.Hash {
+func (o Options) digest() func(crypto.Hash) crypto.Hash {
 	if o.Digest == nil {
-		return cms.HashFor
+		return func(wanted crypto.Hash) crypto.Hash { return wanted }
 	}
 	return o.Digest
+}
+
+// digestNow is the digest algorithm under which the authority signs now.
+func (p *PKI) digestNow() crypto.Hash { return p.digest(cms.HashFor(p.CA.Certificate().PublicKey)) }
+
+// aged reports whether the digest algorithm of a signature is to be used no more. A stronger
+// one than that of new signatures is not: who signed so may have known of an end that is not
+// known here.
+func (p *PKI) aged(a x509.SignatureAlgorithm) bool {
+	h := digestOf(a)
+	return p.digest(h) != h
 }
 
 // ErrIncomplete: the folder holds some of the files and not all. Restore it

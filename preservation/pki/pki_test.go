@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -13,8 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"bestand/preservation/cades/cms"
 )
 
 var now = time.Date(2031, 3, 4, 5, 6, 7, 0, time.UTC)
@@ -229,14 +228,15 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// TestRenewDigest: when a digest algorithm is not that of new signatures any more, keys and
-// certificates that rest on it get successors, once, and the revocation list too.
+// TestRenewDigest: when a digest algorithm is to be used no more, keys and certificates that rest
+// on it get successors, once, and the revocation list too. Who does not know of its end, as a
+// command without the table of the service, does not go back to it.
 func TestRenewDigest(t *testing.T) {
 	for _, a := range []Algorithm{ECP256, ECP384, RSA3072} {
 		t.Run(string(a), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "keys")
-			digest := cms.HashFor
-			o := Options{Algorithm: a, Digest: func(k crypto.PublicKey) crypto.Hash { return digest(k) }}
+			digest := func(wanted crypto.Hash) crypto.Hash { return wanted }
+			o := Options{Algorithm: a, Digest: func(wanted crypto.Hash) crypto.Hash { return digest(wanted) }}
 			p, err := Open(dir, now, o)
 			if err != nil {
 				t.Fatal(err)
@@ -248,7 +248,7 @@ func TestRenewDigest(t *testing.T) {
 			if _, err := p.CRL(at); err != nil {
 				t.Fatal(err)
 			}
-			digest = func(crypto.PublicKey) crypto.Hash { return crypto.SHA512 }
+			digest = func(crypto.Hash) crypto.Hash { return crypto.SHA512 }
 			if renewed, err := p.Renew(at); len(renewed) != 2 || err != nil {
 				t.Errorf("%v, %v", renewed, err)
 			}
@@ -261,6 +261,16 @@ func TestRenewDigest(t *testing.T) {
 			der, err := p.CRL(at.AddDate(0, 0, 1))
 			if err != nil {
 				t.Fatal(err)
+			}
+			other, err := Open(dir, at, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if renewed, err := other.Renew(at); len(renewed) > 0 || err != nil {
+				t.Errorf("without the table: %v, %v", renewed, err)
+			}
+			if same, err := other.CRL(at.AddDate(0, 0, 2)); !bytes.Equal(same, der) || err != nil {
+				t.Errorf("another revocation list without the table, %v", err)
 			}
 			list, err := x509.ParseRevocationList(der)
 			if err != nil {

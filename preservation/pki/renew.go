@@ -18,7 +18,7 @@ const marginYears = 1
 
 // Renew gives the seal and the time-stamping authority new keys and certificates of
 // the same authority when theirs end within a year, or are signed under a digest algorithm
-// that is not that of new ones any more (Options.Digest), and returns the subjects of the
+// that is to be used no more (Options.Digest), and returns the subjects of the
 // new ones. Beside a stronger digest elliptic keys are of P-384, by which receipts are signed
 // under it as well. The old keys are gone then; what they signed carries their certificates
 // and verifies as before. Call it when the clock is believed; identities that were
@@ -27,14 +27,14 @@ const marginYears = 1
 // The authority itself ends after 20 years and has no successor: from then on there
 // is nothing to renew, and its installation needs keys from outside.
 func (p *PKI) Renew(now time.Time) (renewed []string, err error) {
-	h := p.digest(p.CA.Certificate().PublicKey)
+	h := p.digestNow()
 	for _, x := range []struct {
 		file string
 		id   *Identity
 		use  func(*x509.Certificate)
 	}{{identities[1], &p.Seal, sealUse}, {identities[2], &p.TSA, stampUse}} {
 		old := x.id.Certificate()
-		aged := digestOf(old.SignatureAlgorithm) != h
+		aged := p.aged(old.SignatureAlgorithm)
 		if now.Before(old.NotAfter.AddDate(-marginYears, 0, 0)) && !aged {
 			continue
 		}
