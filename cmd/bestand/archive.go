@@ -153,18 +153,8 @@ func (a *archive) openKeys(ctx context.Context, renew bool) (err error) {
 	a.trust = a.keys.Roots()
 	a.trust.AddCert(a.seal.Chain[len(a.seal.Chain)-1])
 	a.validity = &revocation.Source{Now: a.now, Own: a.ownList}
-	for _, path := range []string{a.cfg.TrustFile, a.cfg.path(laterAnchors)} {
-		if path == "" {
-			continue
-		}
-		more, err := readCertificates(path)
-		if path != a.cfg.TrustFile && errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		a.validity.Anchors = append(a.validity.Anchors, more...)
+	if a.validity.Anchors, err = trusted(a.cfg); err != nil {
+		return err
 	}
 	for _, c := range a.validity.Anchors {
 		a.trust.AddCert(c)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -97,18 +98,25 @@ func examineSeal(ctx context.Context, cfg *Config) external {
 	p.Found, p.Version = true, fmt.Sprintf("%s, until %s", id.Certificate().Subject, id.Certificate().NotAfter.Format(time.DateOnly))
 	anchors, err := trusted(cfg)
 	if err != nil {
-		p.Version += "; --trust-file: " + err.Error()
+		p.Version += "; " + err.Error()
 	}
 	p.Version += lower(ctx, id.Chain, anchors)
 	return p
 }
 
-// trusted are the certificates of --trust-file, if there is one.
-func trusted(cfg *Config) ([]*x509.Certificate, error) {
-	if cfg.TrustFile == "" {
-		return nil, nil
+// trusted are the certificates of --trust-file and those that a restore took over, if there
+// are any.
+func trusted(cfg *Config) (all []*x509.Certificate, err error) {
+	if cfg.TrustFile != "" {
+		if all, err = readCertificates(cfg.TrustFile); err != nil {
+			return nil, fmt.Errorf("--trust-file: %w", err)
+		}
 	}
-	return readCertificates(cfg.TrustFile)
+	later, err := readCertificates(cfg.path(laterAnchors))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return append(all, later...), nil
 }
 
 // lower says why seals in PDF would not reach level B-LT for the certificates of a signer,

@@ -149,7 +149,7 @@ func TestDoctorTellsLevel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg := &Config{SealKey: filepath.Join(dir, name), SealPassword: password}
+		cfg := &Config{Data: dir, SealKey: filepath.Join(dir, name), SealPassword: password}
 		for path, b := range map[string][]byte{cfg.SealKey: p12, password: []byte("geheim\n")} {
 			if err := os.WriteFile(path, b, 0o600); err != nil {
 				t.Fatal(err)
@@ -161,6 +161,12 @@ func TestDoctorTellsLevel(t *testing.T) {
 		}
 		return p.Version
 	}
+	anchor := func(c *x509.Certificate) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, laterAnchors), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if said := doctor("whole", certificate(2, ca, lists.URL), ca); strings.Contains(said, "level") || strings.Contains(said, "waits") {
 		t.Error(said)
 	}
@@ -168,6 +174,10 @@ func TestDoctorTellsLevel(t *testing.T) {
 		if !strings.Contains(said, "stay at level B-T") || !strings.Contains(said, "--trust-file") {
 			t.Errorf("%s: %s", name, said)
 		}
+	}
+	anchor(ca)
+	if said := doctor("alone", certificate(4, ca, lists.URL)); strings.Contains(said, "level") || strings.Contains(said, "waits") {
+		t.Errorf("its issuer came with a restore: %s", said)
 	}
 	if said := doctor("away", certificate(5, ca, "http://127.0.0.1:1/"), ca); !strings.Contains(said, "waits as long") {
 		t.Error(said)
