@@ -205,7 +205,8 @@ func (a *archive) ending() (found []preservation.Finding) {
 		tell(chain[0].Subject.String(), "receipts by this key rest", newSeal, []timestamp.Algorithm{{Name: cms.HashFor(k).String()}})
 	}
 	if own, ok := a.stamper.(*timestamp.Authority); ok {
-		tell(own.Certificate().Subject.String(), "the time-stamps made here rest", "a service with --tsa-url", timestamp.PathAlgorithms(a.keys.TSA.Chain))
+		chain := own.Chain() // as the folder of keys may be being renewed
+		tell(chain[0].Subject.String(), "the time-stamps made here rest", "a service with --tsa-url", timestamp.PathAlgorithms(chain))
 	}
 	return found
 }

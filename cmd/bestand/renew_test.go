@@ -19,6 +19,7 @@ import (
 	"bestand/preservation/catalog"
 	"bestand/preservation/pki"
 	"bestand/preservation/timestamp"
+	"bestand/preservation/verdict"
 )
 
 // TestKeysRenewedInService moves the clock of a service on by years: its daily job renews
@@ -174,6 +175,32 @@ func TestEvidenceRenewedWithoutKeys(t *testing.T) {
 	}
 	if !token.Path()[0].Equal(s.keys.TSA.Chain[0]) {
 		t.Error("the service stamps with the old key")
+	}
+}
+
+// TestEndingBesideRenewal: what is told of the time-stamps made here is of the key that makes
+// them; the folder of keys, which may be being renewed, is not looked at.
+func TestEndingBesideRenewal(t *testing.T) {
+	keys, err := pki.Open(filepath.Join(t.TempDir(), "keys"), time.Now(), pki.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := timestamp.NewAuthority(timestamp.Config{Signer: keys.TSA.Signer, Chain: keys.TSA.Chain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := strings.Replace(string(algorithms(t)), `{"name": "SHA-256"}`, `{"name": "SHA-256", "until": "2020-01-01"}`, 1)
+	path := filepath.Join(t.TempDir(), "algorithms.json")
+	if err := os.WriteFile(path, []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &archive{now: time.Now, stamper: own, seal: keys.Seal}
+	if a.suitable, err = verdict.Algorithms(path); err != nil {
+		t.Fatal(err)
+	}
+	subject := keys.TSA.Certificate().Subject.String()
+	if found := a.ending(); !slices.ContainsFunc(found, func(f preservation.Finding) bool { return f.Subject == subject }) {
+		t.Errorf("%+v", found)
 	}
 }
 

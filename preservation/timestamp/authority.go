@@ -98,10 +98,13 @@ func (a *Authority) Renew(signer crypto.Signer, chain []*x509.Certificate) error
 }
 
 // Certificate is that of the key in use.
-func (a *Authority) Certificate() *x509.Certificate {
+func (a *Authority) Certificate() *x509.Certificate { return a.Chain()[0] }
+
+// Chain is that certificate with its issuers, as given to Config or Renew.
+func (a *Authority) Chain() []*x509.Certificate {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.chain[0]
+	return a.chain
 }
 
 // Stamp returns a token in DER over the digest, with the certificates.
