@@ -399,6 +399,14 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 			return true, nil
 		}
 	}
+	if by == unsure && !named(o.Key, entries) {
+		if known, err := has(ctx, b.tenant, entries[len(entries)-1]); err != nil {
+			return false, err
+		} else if !known {
+			b.fork(o.Key, entries[0].Seq, head, otherName+"; "+why)
+			return true, nil
+		}
+	}
 	if r, ok := b.besides.rivals[o.Key]; ok {
 		there, err := b.tenant.AuditLog(ctx, r.seq-1, "", 1)
 		if err != nil {

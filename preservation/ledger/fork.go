@@ -115,10 +115,13 @@ func forked(ctx context.Context, t *catalog.Tenant, s preservation.Store, o pres
 	}
 	fork := new(catalog.AuditFork)
 	err = t.Update(ctx, func(x *catalog.Tx) error { return cmp.Or(x.RestoreAudit(entries, false), errTrial) })
-	if errors.Is(err, errTrial) {
+	goes := errors.Is(err, errTrial)
+	switch {
+	case goes && named(o.Key, entries):
 		return b, false, nil
-	}
-	if !errors.As(err, &fork) {
+	case goes:
+		fork.Seq = b.First
+	case !errors.As(err, &fork):
 		return b, false, err
 	}
 	seal, _, err := read(ctx, s, o.Key+audit.SealSuffix, maxSeal)
@@ -127,6 +130,10 @@ func forked(ctx context.Context, t *catalog.Tenant, s preservation.Store, o pres
 	}
 	b.Why = unproven(t.ID(), data, entries, seal, judge)
 	switch {
+	case goes && b.Why == "":
+		return b, false, nil
+	case goes:
+		b.Why = otherName + "; " + b.Why
 	case fork.Known:
 		if b.Why, err = otherKnown(ctx, t, s, fork.Seq, b.Why, judge); err != nil {
 			return b, false, err
@@ -186,6 +193,12 @@ func storedSHA256(ctx context.Context, s preservation.Store, o preservation.Obje
 	return sum, nil
 }
 
+// has reports whether the catalog has an entry.
+func has(ctx context.Context, t *catalog.Tenant, e audit.Entry) (bool, error) {
+	there, err := t.AuditLog(ctx, e.Seq-1, "", 1)
+	return err == nil && len(there) > 0 && there[0].Seq == e.Seq && there[0].Hash == e.Hash, err
+}
+
 // continues reports whether an entry comes right behind one that the catalog has.
 func continues(ctx context.Context, t *catalog.Tenant, e audit.Entry) (bool, error) {
 	before, err := t.AuditLog(ctx, e.Seq-2, "", 1)
@@ -201,6 +214,15 @@ func firstEntry(key string) int64 {
 	}
 	return first
 }
+
+// named reports whether the key of a segment tells the entries that it has.
+func named(key string, entries []audit.Entry) bool {
+	first, last, ok := audit.ParseName(path.Base(key))
+	return ok && first == entries[0].Seq && last == entries[len(entries)-1].Seq
+}
+
+// otherName is why a segment is none that the archive wrote.
+const otherName = "its name tells other entries than it has"
 
 // otherKnown says that a segment is no part of the log because one that is known holds
 // another entry of a number, and what proves either. why is why nothing proves the former.

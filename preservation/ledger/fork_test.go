@@ -529,3 +529,31 @@ func TestSealedFirstKnown(t *testing.T) {
 		t.Errorf("%v: %+v", err, found)
 	}
 }
+
+// TestForgedName: a segment without a seal whose key tells other entries than it has is none of
+// the log, though its key overlaps with no other and its entries follow the newest.
+func TestForgedName(t *testing.T) {
+	a := newArchive(t)
+	log := following(audit.Entry{}, "anna", 1)
+	a.putSegment(now(), log, "seal")
+	data, err := audit.Encode(tenant, following(log[0], "eva", 5))
+	a.must(err)
+	key := audit.Key(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), 1, 1)
+	a.put(key, data)
+	report := a.rebuild(a.Tenant)
+	if len(report.Problems) != 1 || report.Problems[0].Subject != key || report.Problems[0].Code != "audit-fork" || !slices.Equal(a.said(a.Tenant), []string{"1 anna"}) {
+		t.Errorf("%+v: %q", report.Problems, a.said(a.Tenant))
+	}
+	forks := a.forks(a.Tenant)
+	if len(forks) != 1 || forks[0].Segment != key || forks[0].Common != 1 || !strings.Contains(forks[0].Why, "its name") {
+		t.Fatalf("%+v", forks)
+	}
+	a.must(ledger.AcceptForks(t.Context(), a.Tenant, forks, "cli", "Paula Prüfer", "a test of the vendor"))
+	a.must(a.note(a.Tenant, "anna"))
+	a.sealed(a.Tenant)
+	for name, into := range map[string]*catalog.Tenant{"over it": a.Tenant, "anew": newCatalog(t)} {
+		if report := a.rebuild(into); len(report.Problems) > 0 || !slices.Equal(a.said(into), []string{"1 anna", "2 cli", "3 anna"}) {
+			t.Errorf("%s: %+v: %q", name, report.Problems, a.said(into))
+		}
+	}
+}
