@@ -379,9 +379,21 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 	if by == followed && head != "" && b.besides.followed[head] {
 		why = ""
 	}
-	switch {
-	case by != unsure && (err != nil || why != ""):
+	if by != unsure && (err != nil || why != "") {
 		return false, nil
+	}
+	// Before what says that a person accepted it: one of the rivals may do so itself.
+	if r, ok := b.besides.rivals[o.Key]; ok {
+		there, err := b.tenant.AuditLog(ctx, r.seq-1, "", 1)
+		if err != nil {
+			return false, err
+		}
+		if len(there) == 0 || there[0].Seq != r.seq { // else the log tells which of them goes with it
+			b.fork(o.Key, r.seq, head, fmt.Sprintf("%s; nor does anything prove %s, which has other entries there, and neither was taken up: accept-fork with --log has the one that a person names taken up", why, r.key))
+			return true, nil
+		}
+	}
+	switch {
 	case by == unsure && maybe != nil:
 		maybe.Head = head
 		b.leave(o, maybe.Branch)
@@ -404,16 +416,6 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 			return false, err
 		} else if !known {
 			b.fork(o.Key, entries[0].Seq, head, otherName+"; "+why)
-			return true, nil
-		}
-	}
-	if r, ok := b.besides.rivals[o.Key]; ok {
-		there, err := b.tenant.AuditLog(ctx, r.seq-1, "", 1)
-		if err != nil {
-			return false, err
-		}
-		if len(there) == 0 || there[0].Seq != r.seq { // else the log tells which of them goes with it
-			b.fork(o.Key, r.seq, head, fmt.Sprintf("%s; nor does anything prove %s, which has other entries there, and neither was taken up: accept-fork with --log has the one that a person names taken up", why, r.key))
 			return true, nil
 		}
 	}

@@ -329,7 +329,7 @@ func (b *rebuild) findRivals(ctx context.Context, segments []preservation.Object
 	}
 	for i, o := range segments {
 		first, last, ok := audit.ParseName(path.Base(o.Key))
-		if !ok || len(b.besides.claims[o.Key]) > 0 {
+		if proven := slices.ContainsFunc(b.besides.claims[o.Key], func(c claim) bool { return c.unproven == "" }); !ok || proven {
 			broken[o.Key] = !ok
 			continue
 		}
