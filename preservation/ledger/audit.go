@@ -351,6 +351,8 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 	branch, accepted, maybe, err := b.beside(ctx, o)
 	var unreadable *unreadableError
 	switch {
+	case errors.As(err, &unreadable) && by != unsure: // it is told there, and held against others before
+		return false, nil
 	case errors.As(err, &unreadable):
 		b.problem(o.Key, "unreadable-object", unreadable.Error())
 		return true, nil
@@ -360,9 +362,14 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 		b.leave(o, branch)
 		return true, nil
 	}
-	data, ok, err := b.small(ctx, o, audit.MaxSegment)
-	if err != nil || !ok {
-		return true, err
+	var data []byte
+	if by == unsure {
+		var ok bool
+		if data, ok, err = b.small(ctx, o, audit.MaxSegment); err != nil || !ok {
+			return true, err
+		}
+	} else if data, err = b.attempt(ctx, o, audit.MaxSegment); err != nil || data == nil {
+		return false, err
 	}
 	_, entries, err := audit.Decode(data)
 	switch {
@@ -389,7 +396,7 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 			return false, err
 		}
 		if len(there) == 0 || there[0].Seq != r.seq { // else the log tells which of them goes with it
-			b.fork(o.Key, r.seq, head, fmt.Sprintf("%s; nor does anything prove %s, which has other entries there, and neither was taken up: accept-fork with --log has the one that a person names taken up", why, r.key))
+			b.fork(o.Key, r.seq, head, fmt.Sprintf("%s; %s, and neither was taken up: accept-fork with --log has the one that a person names taken up", why, r))
 			return true, nil
 		}
 	}

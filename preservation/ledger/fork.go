@@ -294,38 +294,55 @@ type besides struct {
 	rivals   map[string]rival // by the keys of segments that nothing proves
 }
 
-// rival is a segment that has another entry of a number.
+// rival is a segment that has another entry of a number, or may have.
 type rival struct {
-	key string
-	seq int64
+	key    string
+	seq    int64
+	unread bool // it cannot be read, and its name tells the number
+}
+
+func (r rival) String() string {
+	if r.unread {
+		return r.key + ", whose name tells entries there as well, cannot be read"
+	}
+	return "nor does anything prove " + r.key + ", which has other entries there"
+}
+
+// contender is a segment that overlaps with others.
+type contender struct {
+	key    string
+	first  int64
+	hashes []string // of its entries; where it cannot be read, such as no entry has
 }
 
 // findRivals finds which of some segments that nothing proves, in the order of their first
 // entries, tell different things of the same entries. Those whose chain does not hold or
-// that have other entries than their keys say are nobody's rivals, and come last.
+// that have other entries than their keys say are nobody's rivals, and come last. One that
+// cannot be read is a rival of all that overlap with it.
 func (b *rebuild) findRivals(ctx context.Context, segments []preservation.Object) (map[string]rival, error) {
 	rivals := map[string]rival{}
 	broken := map[string]bool{}
 	var end int64                       // of the segments that overlap
-	at := map[int64]map[string]string{} // keys of their segments by number and hash
-	var group [][2]int64
-	var keys []string
+	at := map[int64]map[string]string{} // keys of their segments, the first of each, by number and hash
+	unread := map[string]bool{}
+	var group []contender
 	settle := func() {
-		for n, span := range group {
-			for seq := span[0]; seq <= span[1]; seq++ {
+		for _, c := range group {
+			for n, hash := range c.hashes {
+				seq := c.first + int64(n)
 				if len(at[seq]) < 2 {
 					continue
 				}
-				for _, other := range at[seq] {
-					if other != keys[n] {
-						rivals[keys[n]] = rival{other, seq}
+				for other, key := range at[seq] {
+					if other != hash {
+						rivals[c.key] = rival{key, seq, unread[key]}
 					}
 				}
 				break
 			}
 		}
 		clear(at)
-		group, keys = nil, nil
+		group = nil
 	}
 	for i, o := range segments {
 		first, last, ok := audit.ParseName(path.Base(o.Key))
@@ -341,23 +358,35 @@ func (b *rebuild) findRivals(ctx context.Context, segments []preservation.Object
 		if alone {
 			continue // nothing to hold it against
 		}
-		data, err := readVersion(ctx, b.store, o, audit.MaxSegment)
-		if err != nil { // which the main pass tells, or that the store is away
-			continue
+		c := contender{key: o.Key, first: first}
+		data, err := b.attempt(ctx, o, audit.MaxSegment)
+		if err != nil {
+			return nil, err
 		}
-		_, entries, err := audit.Decode(data)
-		head, _ := audit.Head(b.tenant.ID(), entries)
-		if err != nil || head == "" || entries[0].Seq != first || entries[len(entries)-1].Seq != last {
-			broken[o.Key] = true
-			continue
-		}
-		for _, e := range entries {
-			if at[e.Seq] == nil {
-				at[e.Seq] = map[string]string{}
+		if data == nil && o.Size <= audit.MaxSegment && last-first < audit.MaxEntries {
+			unread[o.Key] = true // which the main pass tells
+			c.hashes = slices.Repeat([]string{"of " + o.Key}, int(last-first+1))
+		} else {
+			_, entries, err := audit.Decode(data)
+			head, _ := audit.Head(b.tenant.ID(), entries)
+			if err != nil || head == "" || !named(o.Key, entries) {
+				broken[o.Key] = true
+				continue
 			}
-			at[e.Seq][e.Hash] = o.Key
+			for _, e := range entries {
+				c.hashes = append(c.hashes, e.Hash)
+			}
 		}
-		group, keys = append(group, [2]int64{first, last}), append(keys, o.Key)
+		for n, hash := range c.hashes {
+			seq := first + int64(n)
+			if at[seq] == nil {
+				at[seq] = map[string]string{}
+			}
+			if at[seq][hash] == "" {
+				at[seq][hash] = o.Key
+			}
+		}
+		group = append(group, c)
 	}
 	settle()
 	slices.SortStableFunc(segments, func(x, y preservation.Object) int {
@@ -442,16 +471,8 @@ func (b *rebuild) findClaims(ctx context.Context, segments []preservation.Object
 	if !twice {
 		return found, nil
 	}
-	// What one object does not give away the main pass tells.
-	maybe := func(o preservation.Object, most int64) ([]byte, error) {
-		data, err := readVersion(ctx, b.store, o, most)
-		if errors.Is(err, preservation.ErrUnreadable) || errors.Is(err, preservation.ErrNotFound) || preservation.OfOne(ctx, b.store, audit.Prefix, err) {
-			return nil, nil
-		}
-		return data, err
-	}
 	for _, o := range segments {
-		data, err := maybe(o, audit.MaxSegment)
+		data, err := b.attempt(ctx, o, audit.MaxSegment)
 		if err != nil {
 			return nil, err
 		}
@@ -461,7 +482,7 @@ func (b *rebuild) findClaims(ctx context.Context, segments []preservation.Object
 		}
 		var seal []byte
 		if s, ok := seals[o.Key]; ok {
-			if seal, err = maybe(s, maxSeal); err != nil {
+			if seal, err = b.attempt(ctx, s, maxSeal); err != nil {
 				return nil, err
 			}
 		}
@@ -472,6 +493,16 @@ func (b *rebuild) findClaims(ctx context.Context, segments []preservation.Object
 		}
 	}
 	return found, nil
+}
+
+// attempt reads an object ahead of the main pass: nil where that one object does not give
+// itself away, which the main pass tells.
+func (b *rebuild) attempt(ctx context.Context, o preservation.Object, most int64) ([]byte, error) {
+	data, err := readVersion(ctx, b.store, o, most)
+	if errors.Is(err, preservation.ErrUnreadable) || errors.Is(err, preservation.ErrNotFound) || preservation.OfOne(ctx, b.store, audit.Prefix, err) {
+		return nil, nil
+	}
+	return data, err
 }
 
 // beside returns the branch that a segment is because a person accepted it as one. Where no

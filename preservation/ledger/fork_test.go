@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"reflect"
@@ -563,6 +564,46 @@ func TestForgedName(t *testing.T) {
 	for name, into := range map[string]*catalog.Tenant{"over it": a.Tenant, "anew": newCatalog(t)} {
 		if report := a.rebuild(into); len(report.Problems) > 0 || !slices.Equal(a.said(into), []string{"1 anna", "2 cli", "3 anna"}) {
 			t.Errorf("%s: %+v: %q", name, report.Problems, a.said(into))
+		}
+	}
+}
+
+// onceAway is a store that does not give one object away, the nth time that it is asked.
+type onceAway struct {
+	preservation.Store
+	key   string
+	nth   int
+	err   error
+	asked int
+}
+
+func (s *onceAway) Open(ctx context.Context, key, version string, from, n int64) (io.ReadCloser, error) {
+	if key == s.key {
+		if s.asked++; s.asked == s.nth {
+			return nil, s.err
+		}
+	}
+	return s.Store.Open(ctx, key, version, from, n)
+}
+
+// TestRivalAway: a segment is not taken up because the one that it does not go with is away
+// for a moment, whenever that is.
+func TestRivalAway(t *testing.T) {
+	for name, away := range map[string]error{"one object": preservation.Down(preservation.PartStore, storetest.ErrInjected), "the store": storetest.ErrInjected} {
+		for nth := 1; ; nth++ {
+			a := newArchive(t)
+			log := following(audit.Entry{}, "anna", 3)
+			a.putSegment(now(), log[:1], "seal")
+			forged := a.putSegment(now(), following(log[0], "eva", 1), "")
+			s := &onceAway{Store: a.bucket, key: a.putSegment(now(), log[1:], ""), nth: nth, err: away}
+			report, err := ledger.Rebuild(t.Context(), a.Tenant, s, options())
+			if s.asked < nth {
+				break
+			}
+			told := slices.ContainsFunc(report.Problems, func(f preservation.Finding) bool { return f.Subject == forged && f.Code == "audit-fork" })
+			if name == "one object" && err != nil || err == nil && !told || slices.ContainsFunc(a.said(a.Tenant), func(s string) bool { return strings.Contains(s, "eva") }) {
+				t.Errorf("%s, %d: %v: %+v: %q", name, nth, err, report.Problems, a.said(a.Tenant))
+			}
 		}
 	}
 }
