@@ -80,14 +80,15 @@ func (x *Tx) RestoreAudit(entries []AuditEntry, displace bool) error {
 			return fmt.Errorf("restore audit: %w", err)
 		}
 	}
-	if fresh == 0 || displace {
+	if fresh == 0 {
 		return nil
 	}
 	last, next := entries[len(entries)-1], ""
 	if err := x.tx.queryRow(`SELECT COALESCE(MAX(prev), '') FROM audit WHERE tenant = $1 AND seq = $2`, string(x.tenant), last.Seq+1).Scan(&next); err != nil {
 		return fmt.Errorf("restore audit: %w", err)
 	}
-	if next != "" && next != last.Hash { // they fill a gap, and are others than were there
+	// They fill a gap, and are others than were there. What no segment is known of may be displaced.
+	if next != "" && next != last.Hash && (!displace || known > last.Seq) {
 		return fmt.Errorf("restore audit: %w", &AuditFork{Seq: fresh, Known: known > last.Seq})
 	}
 	return nil

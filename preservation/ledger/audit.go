@@ -396,6 +396,7 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 			return false, err
 		}
 		if len(there) == 0 || there[0].Seq != r.seq { // else the log tells which of them goes with it
+			b.besides.refused = append(b.besides.refused, [2]int64{entries[0].Seq, entries[len(entries)-1].Seq})
 			b.fork(o.Key, r.seq, head, fmt.Sprintf("%s; %s, and neither was taken up: accept-fork with --log has the one that a person names taken up", why, r))
 			return true, nil
 		}
@@ -423,6 +424,14 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 			return false, err
 		} else if !known {
 			b.fork(o.Key, entries[0].Seq, head, otherName+"; "+why)
+			return true, nil
+		}
+	}
+	if by == unsure {
+		if behind, err := b.behindRivals(ctx, entries[0]); err != nil {
+			return false, err
+		} else if behind {
+			b.fork(o.Key, entries[0].Seq, head, why+"; it follows no entry of the log, and of those before it others tell different things, of which none was taken up")
 			return true, nil
 		}
 	}

@@ -292,6 +292,7 @@ type besides struct {
 
 	followed map[string]bool  // hashes that the first entries of proven segments name as those before them
 	rivals   map[string]rival // by the keys of segments that nothing proves
+	refused  [][2]int64       // the first and last entries of those rivals that were not taken up
 }
 
 // rival is a segment that has another entry of a number, or may have.
@@ -402,6 +403,23 @@ func (b *rebuild) findRivals(ctx context.Context, segments []preservation.Object
 	return rivals, nil
 }
 
+// behindRivals reports whether an entry stands behind a gap that is there, or is as long, because
+// rivals were not taken up.
+func (b *rebuild) behindRivals(ctx context.Context, e audit.Entry) (bool, error) {
+	if len(b.besides.refused) == 0 {
+		return false, nil
+	}
+	if known, err := has(ctx, b.tenant, e); err != nil || known {
+		return false, err
+	}
+	before, err := b.tenant.AuditLatest(ctx, e.Seq, "", 1)
+	end := int64(0)
+	for _, e := range before {
+		end = e.Seq
+	}
+	return slices.ContainsFunc(b.besides.refused, func(of [2]int64) bool { return of[0] < e.Seq && of[1] > end }), err
+}
+
 // TakeUp has segments that nothing proves, in the order of their entries, taken up into the
 // log because a person, by name, found that they are part of it: all or none. What the
 // catalog has noted in their place follows them. A segment that is known keeps its numbers,
@@ -440,7 +458,7 @@ func TakeUp(ctx context.Context, t *catalog.Tenant, s preservation.Store, branch
 		for _, p := range parts {
 			err := x.RestoreAudit(p.entries, true)
 			if errors.As(err, &fork) {
-				return fmt.Errorf("%s: entry %d stands in a segment that is known already: %w", p.segment.Key, fork.Seq, catalog.ErrConflict)
+				return fmt.Errorf("%s: from entry %d on it does not go with a segment that is known already: %w", p.segment.Key, fork.Seq, catalog.ErrConflict)
 			}
 			if err = cmp.Or(err, x.AddAuditSegment(p.segment)); err != nil {
 				return err

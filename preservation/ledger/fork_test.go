@@ -607,3 +607,50 @@ func TestRivalAway(t *testing.T) {
 		}
 	}
 }
+
+// TestForgedBehindRivals: what is behind the gap that rivals leave, and follows neither, is not
+// taken up.
+func TestForgedBehindRivals(t *testing.T) {
+	for _, seal := range []string{"", "forged"} {
+		a := newArchive(t)
+		log := following(audit.Entry{}, "anna", 3)
+		a.putSegment(now(), log[:1], "seal")
+		keys := []string{a.putSegment(now().AddDate(-1, 0, 0), following(log[0], "eva", 2), ""), a.putSegment(now(), log[1:], ""),
+			a.putSegment(now(), following(audit.Entry{Seq: 3, Hash: strings.Repeat("0", 64)}, "eva", 2), seal)}
+		report := a.rebuild(a.Tenant)
+		if len(report.Problems) != len(keys) || !slices.Equal(a.said(a.Tenant), []string{"1 anna"}) {
+			t.Errorf("%+v: %q", report.Problems, a.said(a.Tenant))
+		}
+		for i, p := range report.Problems {
+			if p.Code != "audit-fork" || !slices.Contains(keys, p.Subject) {
+				t.Errorf("%+v", p)
+			}
+			if _, err := a.View().AuditSegment(t.Context(), keys[i]); !errors.Is(err, catalog.ErrNotFound) {
+				t.Errorf("%s is known: %v", keys[i], err)
+			}
+		}
+	}
+}
+
+// TestTakeUpBeforeKnown: a person cannot have a segment taken up that a known one does not follow.
+func TestTakeUpBeforeKnown(t *testing.T) {
+	a := newArchive(t)
+	log := following(audit.Entry{}, "anna", 3)
+	a.putSegment(now(), log[:1], "seal")
+	a.putSegment(now(), following(audit.Entry{Seq: 3, Hash: strings.Repeat("0", 64)}, "berta", 2), "seal") // behind a gap
+	if report := a.rebuild(a.Tenant); len(report.Problems) > 0 {
+		t.Fatalf("%+v", report.Problems)
+	}
+	want := a.said(a.Tenant)
+	a.putSegment(now(), log[1:], "")
+	forks := a.forks(a.Tenant)
+	if len(forks) != 1 || len(want) != 3 {
+		t.Fatalf("%+v, %q", forks, want)
+	}
+	if err := ledger.TakeUp(t.Context(), a.Tenant, a.bucket, forks, "cli", "Paula Prüfer", "none"); !errors.Is(err, catalog.ErrConflict) {
+		t.Error(err)
+	}
+	if !slices.Equal(a.said(a.Tenant), want) {
+		t.Errorf("%q", a.said(a.Tenant))
+	}
+}
