@@ -50,8 +50,8 @@ func (v View) AcceptedBranch(ctx context.Context, key string, digest func() (str
 // RestoreAudit brings back the entries of a segment that was read from the bucket. Those
 // that are there already stay as they are; the log goes on behind the last. Entries that
 // a catalog older than the bucket has noted in their place are set aside, for ResumeAudit,
-// if the segment may displace any; otherwise, and where another segment holds them, an
-// AuditFork is returned.
+// if the segment may displace any; otherwise, and where another segment holds them or does
+// not follow, an AuditFork is returned.
 func (x *Tx) RestoreAudit(entries []AuditEntry, displace bool) error {
 	known, err := x.View().AuditKnown(x.tx.ctx)
 	if err != nil {

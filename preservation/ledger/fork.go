@@ -524,7 +524,8 @@ func (b *rebuild) attempt(ctx context.Context, o preservation.Object, most int64
 }
 
 // beside returns the branch that a segment is because a person accepted it as one. Where no
-// seal proves that yet, maybe is what says so: it counts if nothing proves the segment either.
+// seal proves that yet, maybe is what says so: it counts if nothing proves the segment either,
+// which has no rival.
 func (b *rebuild) beside(ctx context.Context, o preservation.Object) (branch audit.Branch, accepted bool, maybe *claim, err error) {
 	branch, accepted, err = acceptedBranch(ctx, b.tenant, b.store, o)
 	claims := b.besides.claims[o.Key]
