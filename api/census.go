@@ -52,7 +52,7 @@ func (s *server) census(ctx context.Context) (census, error) {
 	begin := time.Now()
 	c := census{at: s.now()}
 	var err error
-	if c.submissions, err = t.CountSubmissions(ctx); err != nil {
+	if c.submissions, err = t.CountSubmissions(ctx, catalog.SubmissionFilter{}); err != nil {
 		return c, err
 	}
 	if c.days, err = t.StoredByDay(ctx); err != nil {

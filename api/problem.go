@@ -127,7 +127,7 @@ func classify(err error) (k kind, detail string, fields []FieldError) {
 	case errors.As(err, &d) && d.tombstone.Destroyed.IsZero():
 		return going, "nobody reads it any more; what the store still locks goes when the lock ends, unless something forbids it until then", nil
 	case errors.As(err, &d), errors.Is(err, catalog.ErrDestroyed):
-		return gone, "nothing of its content is left or can be restored; what remains is this tombstone, the audit log, and the certificate of the disposal run or the permit that it names", nil
+		return gone, "nothing of its content is left in this archive, and backups of it expire; what remains is this tombstone, the audit log, and the certificate of the disposal run or the permit that it names", nil
 	case errors.As(err, &findings):
 		return invalid, "", fieldErrors(findings)
 	case errors.As(err, &used):

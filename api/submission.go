@@ -17,10 +17,8 @@ func (s *server) ListSubmissions(ctx context.Context, request ListSubmissionsReq
 	if err := afterID(p.After); err != nil {
 		return nil, err
 	}
-	f := catalog.SubmissionFilter{Status: catalog.Status(p.Status), Producer: p.Producer}
-	if who := principal(ctx); !who.Has(seesAll...) {
-		f.Actor = who.Actor
-	}
+	f := SubmissionsOf(principal(ctx))
+	f.Status, f.Producer = catalog.Status(p.Status), p.Producer
 	subs, err := s.tenant(ctx).Submissions(ctx, f, preservation.SubmissionID(p.After), limit+1)
 	if err != nil {
 		return nil, err
@@ -186,6 +184,14 @@ const (
 
 // seesAll are the roles that see every submission, if only in outline.
 var seesAll = []auth.Role{auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Admin, auth.Operator}
+
+// SubmissionsOf selects the submissions that somebody sees.
+func SubmissionsOf(who auth.Principal) catalog.SubmissionFilter {
+	if who.Has(seesAll...) {
+		return catalog.SubmissionFilter{}
+	}
+	return catalog.SubmissionFilter{Actor: who.Actor}
+}
 
 // sightOf follows from the roles: a submitter sees what its own actor handed
 // over, the operator the outline of all.

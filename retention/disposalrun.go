@@ -468,18 +468,23 @@ func (r *Run) set(x listing, s Scope, f catalog.ItemFilter, c catalog.ItemChange
 // RunCounts is how many records of a run are how far.
 type RunCounts struct {
 	Open        int64 `json:"open"`
-	Undecided   int64 `json:"undecided"`  // of the open ones: not assessed, or B
-	Destroy     int64 `json:"destroy"`    // of the open ones: V
-	Archive     int64 `json:"archive"`    // of the open ones: A
-	Keep        int64 `json:"keep"`       // of the open ones: kept longer
-	Unanswered  int64 `json:"unanswered"` // of the open ones: V, to be offered, and not answered
-	HandOver    int64 `json:"hand_over"`  // of the open ones: A, not handed over yet
+	Undecided   int64 `json:"undecided"`            // of the open ones: not assessed, or B
+	Destroy     int64 `json:"destroy"`              // of the open ones: V
+	Archive     int64 `json:"archive"`              // of the open ones: A
+	Keep        int64 `json:"keep"`                 // of the open ones: kept longer
+	Unanswered  int64 `json:"unanswered"`           // of the open ones: V, to be offered, and not answered
+	HandOver    int64 `json:"hand_over"`            // of the open ones: A, not handed over yet
+	OwnCopies   int64 `json:"own_copies,omitempty"` // of the open ones: A, handed over, and the own copy is to be destroyed
 	Destroyed   int64 `json:"destroyed"`
 	TakenOver   int64 `json:"taken_over"`  // of the destroyed ones: after an archive took them over
 	Transferred int64 `json:"transferred"` // and a copy stays here
 	Left        int64 `json:"left"`
 	Refused     int64 `json:"refused"`
 }
+
+// ToDestroy is how many records the run destroys as things stand. Those that wait for
+// the archive may come on top.
+func (n *RunCounts) ToDestroy() int64 { return n.Destroy + n.OwnCopies }
 
 // unanswered reports whether the archive has still to decide.
 func unanswered(answer string) bool { return answer == "" || answer == string(Assess) }
@@ -512,8 +517,11 @@ func Count(counts []catalog.ItemCount) (n RunCounts) {
 			}
 		case string(Archive):
 			n.Archive += c.Items
-			if c.OwnCopy == "" {
+			switch c.OwnCopy {
+			case "":
 				n.HandOver += c.Items
+			case copyDestroy:
+				n.OwnCopies += c.Items
 			}
 		case Keep:
 			n.Keep += c.Items

@@ -117,12 +117,8 @@ func (x *execution) checkNumber(ctx context.Context, r *Run) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := 0
-	for _, c := range counts {
-		if c.State == catalog.ItemOpen && (c.Decision == string(Destroy) || c.OwnCopy == copyDestroy) {
-			n += int(c.Items)
-		}
-	}
+	sum := Count(counts)
+	n := int(sum.ToDestroy())
 	if int64(n) <= r.Execution.Allow {
 		return n, nil
 	}

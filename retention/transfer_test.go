@@ -79,6 +79,9 @@ func TestTransferExported(t *testing.T) {
 	if err := hand(everything); err != nil || left != (LeftOut{Destroyed: 1, Other: 1}) {
 		t.Fatalf("%+v %v", left, err)
 	}
+	if _, n := a.run(r.ID); n.Archive != 2 || n.OwnCopies != 1 || n.HandOver != 0 || n.ToDestroy() != 1 {
+		t.Errorf("%+v", n)
+	}
 	if i := a.item(r, one); i.OwnCopy != "destroy" {
 		t.Errorf("what was acknowledged before: %+v", i)
 	}

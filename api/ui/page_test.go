@@ -54,11 +54,11 @@ func TestGoing(t *testing.T) {
 		return w.Body.String()
 	}
 	const begun, destroyed, day = "Die Vernichtung dieser Akte hat begonnen", "rechtmäßig vernichtet", "<dt class=\"kern-description-list-item__key\">Vernichtet"
-	says(t, show(), []string{begun, "noch aufgehalten werden", "02.20"}, []string{destroyed, "nicht wiederherstellen", day, "Rechtsgrundlage", "value\"></dd>", "Nachweis des Laufs"})
+	says(t, show(), []string{begun, "noch aufgehalten werden", "02.20"}, []string{destroyed, "Sicherungen davon", day, "Rechtsgrundlage", "value\"></dd>", "steht im Nachweis"})
 	stone.Destroyed, stone.LegalBasis, stone.Run = time.Date(2025, 5, 4, 10, 0, 0, 0, time.UTC), "SächsBG §117", "01jq2m9cfp2y8r0v6k3c5t7n4f"
 	stone.Closed, stone.RetentionEnd = preservation.Date{Year: 2014, Month: 3, Day: 2}, preservation.Date{Year: 2024, Month: 12, Day: 31}
-	says(t, show(), []string{destroyed, "nicht wiederherstellen", day, "02.03.2014", "Aufbewahrungsfrist endete am", "31.12.2024", "04.05.2025, 12:00 Uhr", "SächsBG §117",
-		"Vernichtet im Aussonderungslauf", stone.Run, "steht im Nachweis des Laufs"}, []string{begun, "Vernichtet nach der Genehmigung", "Meldung des Programms"})
+	says(t, show(), []string{destroyed, "in diesem Archiv in allen Fassungen gelöscht", "Sicherungen davon bleiben, bis sie ablaufen", day, "02.03.2014", "Aufbewahrungsfrist endete am", "31.12.2024", "04.05.2025, 12:00 Uhr", "SächsBG §117",
+		"Vernichtet im Aussonderungslauf", stone.Run, "steht im Nachweis, sobald der Lauf beendet ist"}, []string{begun, "Vernichtet nach der Genehmigung", "Meldung des Programms", "wiederherstellen", "30 Jahre", "übernommen"})
 	stone.Run, stone.Permit = "", "01jq2m9cfp2y8r0v6k3c5t7n4g"
 	says(t, show(), []string{"Vernichtet nach der Genehmigung", stone.Permit, "steht in der Genehmigung"}, []string{"Aussonderungslauf"})
 }
@@ -76,10 +76,13 @@ func TestHoldPage(t *testing.T) {
 		return w.Body.String()
 	}
 	const follows, still = "folgt nach und nach", "gibt sie nach und nach frei"
-	says(t, show("hold", h), []string{"1.234 von 100.000 Akten", follows, "Schon in Vernichtung", "/akte/01jq2m9cfp2y8r0v6k3c5t7n4f", "teilweise gelöscht", "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4g"}, []string{still})
+	says(t, show("hold", h), []string{"1.234 von 100.000 Akten", follows, "außer dem, was unten", "In Vernichtung, als die Sperre kam", "/akte/01jq2m9cfp2y8r0v6k3c5t7n4f", "teilweise gelöscht", "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4g"}, []string{still})
 	says(t, show("holds", holdsView{Items: []api.Hold{h}}), []string{"/aussonderung/sperren/" + h.ID, "Für 1 Akte kam sie"}, nil)
 	h.Released, h.ReleasedBy, h.ReleaseReason, h.Late = h.Set, "olga", "erledigt", nil
-	says(t, show("hold", h), []string{still, "erledigt"}, []string{follows, "Schon in Vernichtung"})
+	says(t, show("hold", h), []string{still, "erledigt"}, []string{follows, "In Vernichtung"})
+	open := h
+	open.Released = time.Time{}
+	says(t, show("hold", open), []string{follows}, []string{"außer dem"})
 	h.Progress.Applied = 0
 	says(t, show("hold", h), []string{"0 von 100.000 Akten"}, []string{still})
 	says(t, show("holds", holdsView{Items: []api.Hold{h}}), nil, []string{"kam sie"})
@@ -141,6 +144,11 @@ func TestKept(t *testing.T) {
 	}
 	says(t, w.Body.String(), []string{">lange getippt</dd>", "Datei mit Regeln", "wird unverändert mitgesandt", `<input type="hidden" name="blatt" value="` + sheet + `">`, `name="weiter" value="/irgendwo"`},
 		[]string{">" + sheet, ">/irgendwo<", ">blatt<", ">weiter<"})
+	v, w = stranger(t, "/anmelden")
+	if err := v.resume(loginView{Next: "/aussonderung/laeufe/x/uebergabe", Kept: []keptField{{"bestaetigt", "1"}, {"own_copy", "destroy"}, {"scope", "all"}, {"grace_days", "1"}}}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{">ja</dd>", ">vernichten</dd>", ">alle offenen Akten des Laufs</dd>", ">1</dd>", `name="bestaetigt" value="1"`, `name="own_copy" value="destroy"`}, []string{">destroy<", ">all<"})
 }
 
 // TestRulesNotice: rules from a file are said to be in force when they are.
@@ -244,7 +252,7 @@ func TestSubmissionTitle(t *testing.T) {
 		{api.Submission{ID: id, Files: files}, []string{"Übernahme " + string(id) + "</h1>", "anlage-10.pdf …</dd>"}, []string{"anlage-11.pdf"}},
 	} {
 		v, w := stranger(t, "/uebernahme/"+string(id))
-		if err := v.showSubmission(submissionView{Submission: c.sub}); err != nil {
+		if err := v.showSubmission(http.StatusOK, submissionView{Submission: c.sub}); err != nil {
 			t.Fatal(err)
 		}
 		says(t, w.Body.String(), c.these, c.not)
@@ -319,8 +327,24 @@ func TestRunWithoutDestruction(t *testing.T) {
 	v, _ := stranger(t, "/")
 	var p runView
 	says(t, p.Outlook(v.lang)+p.Order(v.lang), []string{"nichts zu vernichten"}, []string{"unwiderruflich", "0 Akten"})
-	p.Approval.Destroy = 2
-	says(t, p.Outlook(v.lang)+p.Order(v.lang), []string{"2 Akten sollen unwiderruflich vernichtet werden"}, nil)
+	p.Approval.Destroy, p.Counts.Destroy = 3, 2 // one was destroyed before the run was stopped
+	says(t, p.Outlook(v.lang)+p.Order(v.lang), []string{"2 Akten sollen unwiderruflich vernichtet werden"}, []string{"nichts zu vernichten", "Übernahme"})
+}
+
+// TestRunOfOwnCopies: to destroy what an archive has taken over is agreed to like any
+// other destruction, and before it has taken over it is said what may come.
+func TestRunOfOwnCopies(t *testing.T) {
+	v, _ := stranger(t, "/")
+	var p runView
+	p.Counts = retention.RunCounts{Open: 3, Archive: 3, HandOver: 3}
+	for _, text := range []string{p.Outlook(v.lang), p.Order(v.lang)} {
+		says(t, text, []string{"3 Akten warten noch auf die Übernahme", "unwiderruflich"}, nil)
+	}
+	p.Counts.HandOver, p.Counts.OwnCopies = 1, 2
+	says(t, p.Outlook(v.lang), []string{"Nach der Schonfrist werden die Akten vernichtet", "1 Akte wartet noch auf die Übernahme"}, []string{"nichts zu vernichten"})
+	says(t, p.Order(v.lang), []string{"2 Akten sollen unwiderruflich vernichtet werden"}, nil)
+	p.Counts.Destroy = 1
+	says(t, p.Order(v.lang), []string{"3 Akten sollen unwiderruflich vernichtet werden"}, nil)
 }
 
 // TestNothingMoves: a change that moves no record is said to change nothing.

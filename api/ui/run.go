@@ -167,18 +167,26 @@ func (p runView) Certified() bool {
 
 // Outlook says what comes of having the run carried out.
 func (p runView) Outlook(l *language) string {
-	if p.Approval.Destroy == 0 {
-		return l.t("run.execute-none")
+	if p.Counts.ToDestroy() == 0 {
+		return l.t("run.execute-none") + p.later(l)
 	}
-	return l.t("run.execute-text")
+	return l.t("run.execute-text") + p.later(l)
+}
+
+// later says of the records that wait for the archive that they may be destroyed too.
+func (p runView) later(l *language) string {
+	if p.Counts.HandOver == 0 {
+		return ""
+	}
+	return " " + l.n("run.execute-copies", p.Counts.HandOver)
 }
 
 // Order is what somebody agrees to who has the run carried out.
 func (p runView) Order(l *language) string {
-	if p.Approval.Destroy == 0 {
-		return l.t("run.execute-agreed")
+	if n := p.Counts.ToDestroy(); n > 0 {
+		return l.n("run.execute-confirm", n) + p.later(l)
 	}
-	return l.n("run.execute-confirm", p.Approval.Destroy)
+	return l.t("run.execute-agreed") + p.later(l)
 }
 
 // Waits reports whether the grace period still runs.

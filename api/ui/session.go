@@ -244,6 +244,26 @@ type keptField struct{ Name, Value string }
 // is nothing to read.
 func (f keptField) Typed() bool { return !slices.Contains(carried, f.Name) }
 
+// Shown is the value as the form had it: of a choice, its words.
+func (f keptField) Shown(l *language) string {
+	if slices.Contains(boxes, f.Name) && f.Value == "1" {
+		return l.coded("yesno", true)
+	}
+	if area := choices[f.Name]; area != "" {
+		return l.coded(area, f.Value)
+	}
+	return f.Value
+}
+
+// boxes are fields that are "1" where they are checked.
+var boxes = []string{"bestaetigt", "no_offer", "permanent", "personal_data", "withdrawn"}
+
+// choices are the fields with a choice of codes, with the area of their texts.
+var choices = map[string]string{
+	"applies": "applies", "by": "decider", "decision": "decision", "disposition": "disposition", "no_rendition": "renditionchoice", "outcome": "requestoutcome",
+	"own_copy": "owncopy", "plan": "planchoice", "receipt_after": "receiptchoice", "roles": "role", "scope": "scope", "seal": "sealchoice",
+}
+
 // carried are hidden fields whose values are for programs.
 var carried = []string{"blatt", "revision", "seite", "suche", "tag", "version", "weiter"}
 

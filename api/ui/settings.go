@@ -63,6 +63,15 @@ func setSettings(v *visit) error {
 			*at = ""
 		}
 	}
+	p.Fields = map[string]api.FieldError{}
+	for _, name := range []string{"seal", "no_rendition", "receipt_after", "zone"} {
+		if p.Values[name] == "" {
+			p.Fields[name] = api.FieldError{Code: "required"}
+		}
+	}
+	if len(p.Fields) > 0 {
+		return v.showSettings(http.StatusUnprocessableEntity, p)
+	}
 	err := v.post("/v1/tenant/settings", body, nil)
 	var e *refusal
 	if errors.As(err, &e) && e.status == http.StatusConflict {

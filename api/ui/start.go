@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bestand/api"
+	"bestand/preservation/catalog"
 	"bestand/retention"
 )
 
@@ -27,13 +28,13 @@ type task struct {
 func start(v *visit) error {
 	var p startView
 	if v.may("GET /v1/submissions") {
-		for _, s := range []struct{ status, key, tone string }{{"quarantined", "task.quarantined", "warning"}, {"rejected", "task.rejected", "danger"}} {
-			var page struct{ Items []api.Submission }
-			if err := v.get("/v1/submissions?limit=200&status="+s.status, &page); err != nil {
-				return err
-			}
-			p.add(s.key, int64(len(page.Items)), "/uebernahme?status="+s.status, s.tone)
+		// The interface would list each of them.
+		counts, err := v.ui.Catalog.Tenant(v.who.Tenant).CountSubmissions(v.r.Context(), api.SubmissionsOf(v.who))
+		if err != nil {
+			return err
 		}
+		p.add("task.quarantined", counts[catalog.Quarantined], "/uebernahme?status=quarantined", "warning")
+		p.add("task.rejected", counts[catalog.Rejected], "/uebernahme?status=rejected", "danger")
 		var page struct{ Items []api.Submission }
 		if err := v.get("/v1/submissions?limit=5", &page); err != nil {
 			return err

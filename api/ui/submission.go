@@ -2,6 +2,7 @@ package ui
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"path"
 	"strings"
@@ -106,10 +107,10 @@ func submissionPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.showSubmission(p)
+	return v.showSubmission(http.StatusOK, p)
 }
 
-func (v *visit) showSubmission(p submissionView) error {
+func (v *visit) showSubmission(status int, p submissionView) error {
 	title := p.Title
 	if title == "" && p.ProducerRecordID != "" {
 		title = path.Base(p.ProducerRecordID) // of a file's path at the sender, its name
@@ -117,7 +118,7 @@ func (v *visit) showSubmission(p submissionView) error {
 	if title == "" {
 		title = string(p.ID)
 	}
-	return v.show("submission", v.lang.t("submission.title", title), p, crumb{v.lang.t("submissions.title"), "/uebernahme"})
+	return v.showStatus(status, "submission", v.lang.t("submission.title", title), p, crumb{v.lang.t("submissions.title"), "/uebernahme"})
 }
 
 // submissionState is the part of the page that changes while it is looked at.
@@ -184,12 +185,13 @@ func (v *visit) decide(how, notice string) error {
 	id, reason := v.r.PathValue("id"), v.r.PostForm.Get("reason")
 	err := v.post(joinPath("/v1/submissions/", id, "/"+how), api.Reason{Reason: reason}, nil)
 	if fields := faults(err); fields != nil {
+		status := faultStatus(err)
 		p, err := v.submission()
 		if err != nil {
 			return err
 		}
 		p.Fields, p.Reason = fields, reason
-		return v.showSubmission(p)
+		return v.showSubmission(status, p)
 	}
 	if err != nil {
 		return err

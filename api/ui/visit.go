@@ -15,6 +15,7 @@ import (
 
 	"bestand/api"
 	"bestand/api/auth"
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
@@ -110,6 +111,7 @@ type errorView struct {
 	Code      string
 	Detail    string
 	Tombstone api.Tombstone
+	TakenOver string // which archive has the record that was destroyed here
 	Request   string
 }
 
@@ -128,9 +130,26 @@ func (v *visit) fail(err error) {
 	if p.Tombstone.RecordID != "" && p.Tombstone.Destroyed.IsZero() { // it has only begun
 		p.Code, title = "going", v.lang.t("error.going")
 	}
+	p.TakenOver = v.takenOver(p.Tombstone)
 	if err := v.showStatus(p.Status, "error", title, p); err != nil {
 		v.ui.Log.ErrorContext(v.r.Context(), "error page failed", slog.Any("err", err))
 	}
+}
+
+// takenOver says which archive a destroyed record was handed over to, as it was noted in
+// its disposal run, to those who may read that; "" for none.
+func (v *visit) takenOver(stone api.Tombstone) string {
+	if stone.Run == "" || !v.may("GET /v1/disposals/{id}") {
+		return ""
+	}
+	items, err := v.ui.Catalog.Tenant(v.who.Tenant).View().RunItems(v.r.Context(), catalog.ItemFilter{Run: stone.Run, IDs: []preservation.RecordID{stone.RecordID}}, "", 1)
+	if err != nil {
+		v.ui.Log.ErrorContext(v.r.Context(), "handover not found", slog.String("record", string(stone.RecordID)), slog.Any("err", err))
+	}
+	if len(items) == 0 {
+		return ""
+	}
+	return items[0].Transfer
 }
 
 // may reports whether the interface permits a route to whoever asks.
@@ -300,6 +319,15 @@ func faults(err error) map[string]api.FieldError {
 		}
 	}
 	return all
+}
+
+// faultStatus is the status of a page that shows the faults of a form.
+func faultStatus(err error) int {
+	var e *refusal
+	if errors.As(err, &e) && e.status == http.StatusConflict {
+		return http.StatusConflict
+	}
+	return http.StatusUnprocessableEntity
 }
 
 // faultsAt are the faults of a form by the exact place that the interface names.

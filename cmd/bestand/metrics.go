@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 	"bestand/preservation/fixity"
 )
 
@@ -83,7 +84,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	g.s.mu.Lock()
 	defer g.s.mu.Unlock()
 	for id, tail := range g.s.tails {
-		counts, err := g.s.catalog.Tenant(id).CountSubmissions(ctx)
+		counts, err := g.s.catalog.Tenant(id).CountSubmissions(ctx, catalog.SubmissionFilter{})
 		if err == nil {
 			for status, n := range counts {
 				gauge(subDesc, float64(n), string(id), string(status))

@@ -179,10 +179,16 @@ type SubmissionFilter struct {
 // Submissions lists submissions, newest first. The cursor is the identifier of
 // the last one seen.
 func (t *Tenant) Submissions(ctx context.Context, f SubmissionFilter, after preservation.SubmissionID, limit int) ([]Submission, error) {
-	q := conditions{cond: "tenant = $1", args: []any{string(t.id)}}
+	q := f.where(t.id)
 	if after != "" {
 		q.and("id < %s", string(after))
 	}
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+submissionColumns+` FROM submission WHERE `+q.cond+` ORDER BY id DESC LIMIT `+q.mark(limit), q.args...)
+	return collect(rows, err, scanSubmission)
+}
+
+func (f SubmissionFilter) where(tenant preservation.TenantID) conditions {
+	q := conditions{cond: "tenant = $1", args: []any{string(tenant)}}
 	if f.Status != "" {
 		q.and("status = %s", string(f.Status))
 	}
@@ -192,13 +198,13 @@ func (t *Tenant) Submissions(ctx context.Context, f SubmissionFilter, after pres
 	if f.Actor != "" {
 		q.and("submitted_by = %s", storable(f.Actor))
 	}
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT `+submissionColumns+` FROM submission WHERE `+q.cond+` ORDER BY id DESC LIMIT `+q.mark(limit), q.args...)
-	return collect(rows, err, scanSubmission)
+	return q
 }
 
-// CountSubmissions counts the submissions by status.
-func (t *Tenant) CountSubmissions(ctx context.Context) (map[Status]int64, error) {
-	rows, err := t.db.reader.QueryContext(ctx, `SELECT status, COUNT(*) FROM submission WHERE tenant = $1 GROUP BY status`, string(t.id))
+// CountSubmissions counts submissions by status.
+func (t *Tenant) CountSubmissions(ctx context.Context, f SubmissionFilter) (map[Status]int64, error) {
+	q := f.where(t.id)
+	rows, err := t.db.reader.QueryContext(ctx, `SELECT status, COUNT(*) FROM submission WHERE `+q.cond+` GROUP BY status`, q.args...)
 	type count struct {
 		s Status
 		n int64

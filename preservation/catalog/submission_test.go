@@ -383,8 +383,11 @@ func TestSubmissionsArePaged(t *testing.T) {
 		if n := len(list(catalog.SubmissionFilter{Producer: "x' OR 'x' = 'x"})); n != 0 {
 			t.Errorf("%d of a producer that does not exist", n)
 		}
-		counts, err := f.tenant.CountSubmissions(t.Context())
+		counts, err := f.tenant.CountSubmissions(t.Context(), catalog.SubmissionFilter{})
 		if err != nil || counts[catalog.Quarantined] != 5 || counts[catalog.Received] < 20 {
+			t.Error(counts, err)
+		}
+		if counts, err := f.tenant.CountSubmissions(t.Context(), catalog.SubmissionFilter{Actor: "nobody"}); err != nil || len(counts) != 0 {
 			t.Error(counts, err)
 		}
 	})

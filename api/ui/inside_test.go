@@ -1,0 +1,175 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"bestand/api"
+	"bestand/api/auth"
+	"bestand/ingest"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
+	"bestand/retention"
+	"bestand/search"
+)
+
+// house is the pages with the interface and a catalog behind them, and no store.
+type house struct {
+	*testing.T
+	ui     *UI
+	tenant *catalog.Tenant
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
+	db, err := catalog.Open(t.Context(), catalog.Config{URL: "sqlite:" + filepath.Join(dir, "catalog.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.CreateTenant(t.Context(), catalog.TenantInfo{ID: "musterstadt", Name: "Musterstadt"}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	index, err := search.Open(filepath.Join(dir, "search"), search.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { index.Close() })
+	server, err := api.New(api.Config{
+		Catalog: db, Search: index, Intake: &ingest.Intake{Now: time.Now, MaxBytes: 1 << 20, Log: log}, Officer: &retention.Officer{Now: time.Now, Log: log},
+		Equipment: func(context.Context, *catalog.Tenant) (api.Equipment, error) { return api.Equipment{}, nil },
+		Uploads:   filepath.Join(dir, "uploads"), Metrics: prometheus.NewRegistry(), Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{T: t, tenant: db.Tenant("musterstadt")}
+	if h.ui, err = New(Config{API: server, Catalog: db, Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// visit is one of somebody who has logged in and has some roles, with a form.
+func (h *house) visit(at string, form url.Values, roles ...auth.Role) (*visit, *httptest.ResponseRecorder) {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, at, nil).WithContext(h.Context())
+	r.PostForm = form
+	v := h.ui.visit(w, r)
+	v.session.Hash, v.who = "anna", auth.Principal{Tenant: h.tenant.ID(), Actor: "anna", Roles: roles, Session: true}
+	return v, w
+}
+
+// submit has somebody hand a file over, which comes to a status.
+func (h *house) submit(by, source string, status catalog.Status) preservation.SubmissionID {
+	h.Helper()
+	now := time.Now()
+	m := preservation.Metadata{Producer: "dms", ProducerRecordID: source, Class: "63.10", Title: source}
+	files := []catalog.StagedFile{{Name: "a.txt", Size: 1}}
+	s := catalog.Submission{ID: preservation.SubmissionID(preservation.NewID(now)), Metadata: m, Fingerprint: catalog.Fingerprint(m, files), Files: files, SubmittedBy: by}
+	e := preservation.Event{ID: preservation.NewID(now), Type: preservation.EventReceive, At: now, Outcome: preservation.Success, Agent: preservation.Agent{Type: preservation.Person, Name: by}}
+	if err := h.tenant.CreateSubmission(h.Context(), s, e); err != nil {
+		h.Fatal(err)
+	}
+	if err := h.tenant.Settle(h.Context(), s.ID, status, nil); err != nil {
+		h.Fatal(err)
+	}
+	return s.ID
+}
+
+// TestLockBarred: an account under attack can be locked, and not only let in again.
+func TestLockBarred(t *testing.T) {
+	v, w := newHouse(t).visit("/verwaltung", nil, auth.Admin)
+	soon := v.ui.Now().Add(time.Minute)
+	all := []api.User{{ID: "frei"}, {ID: "bedroht", Barred: soon}, {ID: "zu", Locked: v.ui.Now()}, {ID: "beides", Locked: v.ui.Now(), Barred: soon}}
+	if err := v.showStatus(http.StatusOK, "users", "", usersView{Items: all}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"benutzer/frei/sperre", "benutzer/bedroht/sperre", "benutzer/bedroht/entsperrung", "benutzer/zu/entsperrung", "benutzer/beides/entsperrung"},
+		[]string{"benutzer/frei/entsperrung", "benutzer/zu/sperre", "benutzer/beides/sperre"})
+}
+
+// TestQuarantineUndecided: a decision about a quarantined file that the archive does not
+// take is no success, and says why.
+func TestQuarantineUndecided(t *testing.T) {
+	h := newHouse(t)
+	id := string(h.submit("dms", "1", catalog.Quarantined))
+	decide := func(reason string, status int, these ...string) {
+		t.Helper()
+		v, w := h.visit("/uebernahme/"+id+"/ablehnung", url.Values{"reason": {reason}}, auth.Archivist)
+		v.r.SetPathValue("id", id)
+		if err := refuseSubmission(v); err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != status {
+			t.Errorf("%q: status %d, want %d", reason, w.Code, status)
+		}
+		says(t, w.Body.String(), these, nil)
+	}
+	decide(" ", http.StatusUnprocessableEntity, "Begründung", `href="#f-reason"`)
+	decide("Schadprogramm", http.StatusSeeOther)
+	decide("Schadprogramm", http.StatusConflict, "Der Zustand erlaubt das nicht")
+}
+
+// TestWaiting: however many submissions wait, the first page tells their number, to each
+// of those that it sees.
+func TestWaiting(t *testing.T) {
+	h := newHouse(t)
+	for i := range 203 {
+		h.submit([]string{"dms", "anna"}[min(i, 1)], fmt.Sprint(i), catalog.Quarantined)
+	}
+	for role, n := range map[auth.Role]string{auth.Auditor: "203", auth.Submitter: "202"} {
+		v, w := h.visit("/", nil, role)
+		if err := start(v); err != nil {
+			t.Fatal(err)
+		}
+		says(t, w.Body.String(), []string{`<span class="task__count">` + n + `</span>`}, nil)
+	}
+}
+
+// TestBlankSettings: what is left blank is asked for, and not chosen by the program.
+func TestBlankSettings(t *testing.T) {
+	h := newHouse(t)
+	v, w := h.visit(settingsPath, url.Values{"seal": {"B-T"}, "no_rendition": {"default"}, "receipt_after": {"default"}, "zone": {" "}}, auth.Admin)
+	if err := setSettings(v); err != nil {
+		t.Fatal(err)
+	}
+	if w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("status %d", w.Code)
+	}
+	says(t, w.Body.String(), []string{`href="#f-zone"`, "Zeitzone: fehlt"}, []string{"Stufe der Siegel: fehlt"})
+	info, err := h.tenant.Info(t.Context())
+	if err != nil || info.Settings.Seal != "" {
+		t.Errorf("%+v %v", info, err)
+	}
+}
+
+// TestTakenOver: of a destroyed record that an archive has taken over before, those who
+// may read the run are told which one.
+func TestTakenOver(t *testing.T) {
+	h := newHouse(t)
+	stone := api.Tombstone{RecordID: "01jq2m9cfp2y8r0v6k3c5t7n4e", Run: "01jq2m9cfp2y8r0v6k3c5t7n4f", Destroyed: time.Now()}
+	if err := h.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+		return x.AddItem(catalog.RunItem{Run: stone.Run, Record: stone.RecordID, State: catalog.ItemDestroyed, Decision: "A", Transfer: "Kreisarchiv, Ü 3/26, acknowledged on 2026-01-02"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for role, told := range map[auth.Role]bool{auth.RecordsOfficer: true, auth.Reader: false} {
+		v, w := h.visit("/akte/"+string(stone.RecordID), nil, role)
+		v.fail(&refusal{status: http.StatusGone, code: "destroyed", problem: api.Problem{Tombstone: stone}})
+		if page := w.Body.String(); strings.Contains(page, "Vorher übernommen von") != told || strings.Contains(page, "Kreisarchiv, Ü 3/26, bestätigt am 02.01.2026") != told {
+			t.Errorf("%s: %s", role, page)
+		}
+	}
+}
