@@ -215,10 +215,8 @@ func (r *attempt) unlocked(ctx context.Context, whole bool) error {
 	switch {
 	case until.After(now):
 		return r.postpone(ctx, whole, until, "locked until "+until.UTC().Format(time.RFC3339))
-	case held: // the catalog knows of none: one is being released, came this moment, or came back with a backup
-		if policy, err := r.Officer.policy(ctx, r.t); err != nil {
-			return err
-		} else if err := r.Officer.applyHolds(ctx, r.t, policy, []preservation.RecordID{r.w.Record}); err != nil {
+	case held: // the catalog knows of none: one is being released, came this moment, or nobody knows of it
+		if _, err := r.Officer.ReleaseLeft(ctx, r.t, r.w.Record); err != nil {
 			return err
 		}
 		return r.postpone(ctx, whole, now.Add(time.Hour), "the store shows a legal hold")

@@ -76,9 +76,9 @@ func (x *Holds) On(s *Schedule, f *Facts, now time.Time) []string {
 	return x.which(s, f, func(h *Hold) bool { return h.Active(now) })
 }
 
-// Over returns the IDs of the holds that stood on it and are released, sorted.
-func (x *Holds) Over(s *Schedule, f *Facts, now time.Time) []string {
-	return x.which(s, f, func(h *Hold) bool { return !h.Active(now) })
+// Over reports whether a hold stood on it that was released after an instant.
+func (x *Holds) Over(s *Schedule, f *Facts, since, now time.Time) bool {
+	return len(x.which(s, f, func(h *Hold) bool { return !h.Active(now) && h.Released.After(since) })) > 0
 }
 
 func (x *Holds) which(s *Schedule, f *Facts, are func(*Hold) bool) (ids []string) {

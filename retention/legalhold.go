@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ type applied struct {
 	by   Evaluation         // that they are in line with
 	held bool
 	news []toldHold // in the order of time
+
+	unread bool // the bucket has an event of it that nobody can read, and may tell of a hold
 }
 
 // toldHold is an event in the bucket that a hold was set or released, which the catalog does
@@ -189,29 +192,144 @@ func (o *Officer) holdsApplied(ctx context.Context, t *catalog.Tenant, policy Lo
 // ReleaseLeft takes the legal holds in the store off a record on which none stands any
 // more, and tells it: those of a hold that was cut off before the catalog knew that it was
 // applied, and was released before its turn came again. It reports whether it did: what no
-// hold explains stays, since it may be all that is left of one.
+// such hold explains stays, since it may be all that is left of one, and so does everything
+// while the bucket has a document that may be a hold and is not in the catalog. The record
+// is evaluated anew after it: a hold that came meanwhile is set again.
 func (o *Officer) ReleaseLeft(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) (bool, error) {
 	policy, err := o.policy(ctx, t)
 	if err != nil {
 		return false, err
 	}
-	rows, err := t.View().Retentions(ctx, catalog.RetentionFilter{IDs: []preservation.RecordID{id}}, "", 1)
-	if err != nil || len(rows) == 0 {
-		return false, err
-	}
-	facts, err := gather(ctx, t.View(), rows)
+	s, err := o.Store(ctx, t)
 	if err != nil {
 		return false, err
 	}
-	p, err := o.plans.at(ctx, t.View(), t.ID())
+	since, sure, err := o.settledSince(ctx, t, s, id)
+	if err != nil || !sure {
+		return false, err
+	}
+	if sure, err = o.documented(ctx, t, s); err != nil || !sure {
+		return false, err
+	}
+	of, left := catalog.RetentionFilter{IDs: []preservation.RecordID{id}}, false
+	err = o.change(ctx, t, System, func(ctx context.Context, e *edit) error {
+		left = false
+		rows, err := e.v.Retentions(ctx, of, "", 1)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		facts, err := gather(ctx, e.v, rows)
+		if err != nil {
+			return err
+		}
+		holds, schedule := e.plan.holds, e.plan.schedule
+		if len(holds.On(schedule, facts[0], e.now)) > 0 || !holds.Over(schedule, facts[0], since, e.now) {
+			return nil
+		}
+		left = true
+		return e.MarkStale(of)
+	})
+	if err != nil || !left {
+		return false, err
+	}
+	return true, o.applyHolds(ctx, t, policy, of.IDs)
+}
+
+// settledSince returns the instant from which on it is open which holds came and went on
+// a record: of its reception, or of what was told last of its holds or its class. It is not
+// sure while an event cannot be read, nor when the last that the catalog knows is that a
+// hold was set: others may have come while that one stood, and are not told.
+func (o *Officer) settledSince(ctx context.Context, t *catalog.Tenant, s preservation.Store, id preservation.RecordID) (since time.Time, sure bool, err error) {
+	row, err := t.View().Retention(ctx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return since, false, nil
+	}
+	if err != nil {
+		return since, false, err
+	}
+	var versions []preservation.Object
+	for v, err := range s.Versions(ctx, preservation.EventPrefix(id)) {
+		if err != nil {
+			return since, false, err
+		}
+		if !v.Marker {
+			versions = append(versions, v)
+		}
+	}
+	a := applied{id: id, was: &row}
+	last, err := o.told(ctx, t, s, &a, versions)
+	if err != nil {
+		return since, false, err
+	}
+	known, err := t.Events(ctx, id)
+	if err != nil {
+		return since, false, err
+	}
+	since = row.Received
+	for _, e := range append(known, last) {
+		if (e.Type == preservation.EventHold || e.Type == preservation.EventReclassify) && e.At.After(since) {
+			since = e.At
+		}
+	}
+	news := slices.ContainsFunc(a.news, func(n toldHold) bool { return n.event.ID == last.ID })
+	return since, !a.unread && (last.Detail == "" || last.Detail == preservation.HoldReleased || last.Detail == preservation.HoldSet && news), nil
+}
+
+// documented reports whether the catalog has all documents in the bucket by which holds
+// are judged, and nothing is known to be wrong with one in either copy.
+func (o *Officer) documented(ctx context.Context, t *catalog.Tenant, s preservation.Store) (bool, error) {
+	const documents = "cfg/"
+	found, err := t.View().Findings(ctx, "")
+	if err != nil || slices.ContainsFunc(found, func(f preservation.Finding) bool { return strings.HasPrefix(f.Subject, documents) }) {
+		return false, err
+	}
+	docs, _, err := t.View().AllDocuments(ctx)
 	if err != nil {
 		return false, err
 	}
-	now := o.Now()
-	if len(p.holds.On(p.schedule, facts[0], now)) > 0 || len(p.holds.Over(p.schedule, facts[0], now)) == 0 {
-		return false, nil
+	known := make(map[string]bool, len(docs))
+	for _, d := range docs {
+		known[d.Key] = true
 	}
-	return true, o.applyHolds(ctx, t, policy, []preservation.RecordID{id})
+	for v, err := range s.Versions(ctx, documents) {
+		if err != nil {
+			return false, err
+		}
+		if known[v.Key] {
+			continue
+		}
+		_, err := t.SubmissionRow(ctx, preservation.SubmissionID(strings.TrimSuffix(path.Base(v.Key), ".json")))
+		if err == nil { // the report of one
+			continue
+		}
+		if !errors.Is(err, catalog.ErrNotFound) {
+			return false, err
+		}
+		decides, err := mayDecide(ctx, s, v)
+		if err != nil || decides {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// mayDecide reports whether an object is a document that decides on what may be destroyed,
+// or cannot be read, so that it may be one.
+func mayDecide(ctx context.Context, s preservation.Store, v preservation.Object) (bool, error) {
+	if v.Marker {
+		return true, nil
+	}
+	data, err := read(ctx, s, v, preservation.MaxConfigObject)
+	if err == nil {
+		var c preservation.ConfigObject
+		if c, err = preservation.DecodeConfigObject(data); err == nil {
+			return Decides(c.Kind), nil
+		}
+	}
+	if illegible(err) {
+		return true, nil
+	}
+	return false, err
 }
 
 // told returns the last event that tells of legal holds on a record, of the catalog and of
@@ -233,7 +351,8 @@ func (o *Officer) told(ctx context.Context, t *catalog.Tenant, s preservation.St
 		e, row, err := readEvent(ctx, s, v.Key)
 		switch {
 		case illegible(err), err == nil && (e.Record != a.id || v.Key != preservation.EventKey(a.id, e.Event.ID)):
-			continue // nor does a rebuild take it up
+			a.unread = true // nor does a rebuild take it up
+			continue
 		case err != nil:
 			return last, err
 		}

@@ -102,6 +102,13 @@ func (x *Tx) AddFinding(id preservation.RecordID, f preservation.Finding) (bool,
 	return err == nil, err
 }
 
+// FoundAgain has what is known to be wrong with a record count as found now: Damaged
+// lists it at once, however short a while ago it was read back.
+func (x *Tx) FoundAgain(id preservation.RecordID) error {
+	_, err := x.tx.exec(`UPDATE finding SET found_ms = $3 WHERE tenant = $1 AND record_id = $2`, string(x.tenant), string(id), ms(x.tx.db.now()))
+	return err
+}
+
 // DropFindings forgets what was found in the bucket of no record and was last seen
 // before an instant.
 func (x *Tx) DropFindings(before time.Time) error {
@@ -124,6 +131,17 @@ func (x *Tx) SetChecked(id preservation.RecordID, at time.Time) error {
 		err = fmt.Errorf("record %s: %w", id, ErrNotFound)
 	}
 	return err
+}
+
+// UncheckAhead has records and second copies that a clock that was ahead says were read
+// back after an instant count as read just before it.
+func (x *Tx) UncheckAhead(now time.Time) error {
+	for _, column := range []string{"checked_ms", "copy_checked_ms"} {
+		if _, err := x.tx.exec(`UPDATE record SET `+column+` = $3 WHERE tenant = $1 AND `+column+` > $2`, string(x.tenant), ms(now), ms(now)-1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SetFindings replaces what is known to be wrong with a record, and returns what of

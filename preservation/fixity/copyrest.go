@@ -84,9 +84,7 @@ func (l *look) secondBucket(ctx context.Context, p Pair, c *course) error {
 		case !ofRest(o.Key):
 			err = l.noteCopy(ctx, o.Key, CodeCopyOnly, "no object of an archive has such a key")
 		case o.Marker:
-			if err = l.noteCopy(ctx, o.Key, CodeCopySurplus, "a delete marker: something wrote here that must not"); err == nil {
-				_, err = l.twin(ctx, p, o.Key, false)
-			}
+			err = l.copyHidden(ctx, p, o.Key)
 		case o.Key == last.Key:
 			err = l.copySurplus(ctx, p, o, last)
 		default:
@@ -166,6 +164,18 @@ func (l *look) copySurplus(ctx context.Context, p Pair, old, newest preservation
 		return err
 	}
 	return l.noteCopy(ctx, old.Key, CodeCopySurplus, "more than one version: something wrote here that must not")
+}
+
+// copyHidden tells of an object that a delete marker hides, and writes it again if it can be.
+func (l *look) copyHidden(ctx context.Context, p Pair, key string) error {
+	detail := "a delete marker: something wrote here that must not"
+	if _, err := l.twin(ctx, p, key, false); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		detail += "; it could not be written again: " + err.Error()
+	}
+	return l.noteCopy(ctx, key, CodeCopySurplus, detail)
 }
 
 // copyObject holds an object that belongs to no record against the one in the bucket,

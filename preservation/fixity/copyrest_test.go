@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/fixity"
@@ -377,4 +379,32 @@ func TestCopySegment(t *testing.T) {
 	if entries, err := d.tenant.View().Audited(t.Context(), "fixity.repair", segment.Key); err != nil || len(entries) != 1 || entries[0].Detail["code"] != fixity.CodeCopyMended {
 		t.Errorf("%+v, %v\n%s", entries, err, &log)
 	}
+}
+
+// TestCopyHiddenStays: an object that a delete marker hides in the second copy and that
+// cannot be written again is told, and the look goes on.
+func TestCopyHiddenStays(t *testing.T) {
+	d := double(t)
+	docs := d.documents(t, "hidden")
+	if err := d.copyAside.RemoveObject(t.Context(), d.copy.Name(), docs["hidden"], minio.RemoveObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, d.copy, "was/das", []byte("x"), 3*time.Hour)
+	var log bytes.Buffer
+	s := d.scrub(t, &log)
+	s.Copies = func(context.Context, *catalog.Tenant) (fixity.Pair, error) {
+		return fixity.Pair{Primary: d.bucket, Copy: unwritable{d.copy}}, nil
+	}
+	run(t, s, d.archived)
+	want := []string{fixity.CodeCopyGone + " " + docs["hidden"], fixity.CodeCopySurplus + " " + docs["hidden"], fixity.CodeCopyOnly + " was/das"}
+	if have := d.codes(t, ""); !slices.Equal(have, want) {
+		t.Errorf("found %q, want %q\n%s", have, want, &log)
+	}
+}
+
+// unwritable is a bucket in which nothing can be written again.
+type unwritable struct{ *s3.Bucket }
+
+func (unwritable) Replace(context.Context, string, io.Reader, preservation.PutOptions) (preservation.Object, error) {
+	return preservation.Object{}, errors.New("full")
 }

@@ -3,12 +3,15 @@ package fixity_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -382,5 +385,37 @@ func TestMendRestAbove(t *testing.T) {
 	}
 	if !slices.Contains(locked, docs["unlocked"]) || d.audited(t, "fixity.relock") != len(locked) {
 		t.Errorf("locked %q", locked)
+	}
+}
+
+// TestMendRestLock: what is written again has the lock of what was stored first, whatever
+// lock something else has set above it.
+func TestMendRestLock(t *testing.T) {
+	d := double(t)
+	docs := d.documents(t, "longer", "weaker")
+	s := d.scrub(t, new(bytes.Buffer))
+	first := map[string]preservation.Lock{}
+	for name, lock := range map[string]preservation.Lock{
+		"longer": {Mode: preservation.Compliance, Until: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"weaker": {Mode: preservation.Governance, Until: time.Now().AddDate(1, 0, 0)},
+	} {
+		o, err := d.bucket.Stat(t.Context(), docs[name], "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first[name] = o.Lock
+		sum := sha256.Sum256([]byte("strange"))
+		if _, err := d.bucket.Replace(t.Context(), docs[name], strings.NewReader("strange"), preservation.PutOptions{Size: 7, SHA256: hex.EncodeToString(sum[:]), Lock: lock}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		run(t, s, d.archived)
+	}
+	d.reads(t, docs)
+	for name, key := range docs {
+		if o, err := d.bucket.Stat(t.Context(), key, ""); err != nil || o.Lock.Mode != first[name].Mode || !o.Lock.Until.Equal(first[name].Until) {
+			t.Errorf("%s: locked %+v, first %+v, %v", name, o.Lock, first[name], err)
+		}
 	}
 }

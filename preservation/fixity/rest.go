@@ -27,10 +27,11 @@ type course struct {
 
 // turn says whether a look is to be made now: one that was broken off goes on, and one
 // that ended is followed by the next after a pause, or when somebody asked for it since.
+// One that a clock that was ahead has begun counts for nothing.
 func (l *look) turn(c course) (course, bool) {
 	now := l.Checker.Now()
 	switch {
-	case c.Begun.IsZero(), c.Begun.Before(l.asked):
+	case c.Begun.IsZero(), c.Begun.Before(l.asked), c.Begun.After(now):
 	case c.Ended.IsZero():
 		return c, true
 	case now.Sub(c.Ended) < l.pause:

@@ -65,7 +65,7 @@ func (s *Scrub) Run(ctx context.Context, t *catalog.Tenant, _ catalog.Job) error
 	}
 	l := &look{Scrub: s, t: t, store: s.Limit.On(store), pause: s.Period / 2}
 	now := s.Checker.Now()
-	if l.asked, err = s.asked(ctx, t); err != nil {
+	if l.asked, err = s.askedNow(ctx, t); err != nil {
 		return err
 	}
 	begun, err := l.begun(ctx)
@@ -296,7 +296,9 @@ func (s *Scrub) Report(ctx context.Context, t *catalog.Tenant, id preservation.R
 	if failed, err = s.withCopy(ctx, t, id, failed); err != nil {
 		return err
 	}
-	return s.note(ctx, t, id, failed, func(x *catalog.Tx) error { return x.Advance(JobScrub) })
+	return s.note(ctx, t, id, failed, func(x *catalog.Tx) error {
+		return errors.Join(x.FoundAgain(id), x.Advance(JobScrub))
+	})
 }
 
 // withCopy adds what is known to be wrong with the second copy of a record.

@@ -67,7 +67,7 @@ func (s *Scrub) ReadAll(ctx context.Context, t *catalog.Tenant, actor string) (t
 			return err
 		}
 		turn = Turn{Due: f.Records, Since: now, Asked: now, AskedLeft: f.Records}
-		return errors.Join(setCursor(x, askedName, now), x.Run(JobScrub, actor, map[string]string{"everything": "true"}))
+		return errors.Join(setCursor(x, askedName, now), x.UncheckAhead(now), x.Run(JobScrub, actor, map[string]string{"everything": "true"}))
 	})
 	return turn, err
 }
@@ -80,6 +80,17 @@ func (s *Scrub) asked(ctx context.Context, t *catalog.Tenant) (time.Time, error)
 		at = now
 	}
 	return at, err
+}
+
+// askedNow is asked at the beginning of a run. What a clock that was ahead has noted, when
+// it was asked and when records were read since, is put right with it.
+func (s *Scrub) askedNow(ctx context.Context, t *catalog.Tenant) (time.Time, error) {
+	at, err := cursor[time.Time](ctx, t, askedName)
+	now := s.Checker.Now().UTC()
+	if err != nil || !at.After(now) {
+		return at, err
+	}
+	return now, t.Update(ctx, func(x *catalog.Tx) error { return errors.Join(setCursor(x, askedName, now), x.UncheckAhead(now)) })
 }
 
 // recent is the instant from which on what was read is left out.

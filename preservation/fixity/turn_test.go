@@ -166,3 +166,67 @@ func TestReportBeginsRepair(t *testing.T) {
 		t.Error("no run was begun")
 	}
 }
+
+// TestReadAllClockAhead: everything was asked for, and read, by a clock that was ahead.
+// When it is right again everything is read once, and no run follows for ever.
+func TestReadAllClockAhead(t *testing.T) {
+	a := archive(t)
+	a.scheduled(t)
+	s := a.scrub(t, io.Discard, a.bucket)
+	s.Period = 90 * 24 * time.Hour
+	s.Checker.Now = func() time.Time { return time.Now().AddDate(1, 0, 0) }
+	if _, err := s.ReadAll(t.Context(), a.tenant, "otto"); err != nil {
+		t.Fatal(err)
+	}
+	run(t, s, a)
+	s.Checker.Now = time.Now
+	edit(t, a.file, flipBit)
+	a.over(t, "strange")
+	for range 2 {
+		jobs, err := a.db.Claim(t.Context(), "o", []string{fixity.JobScrub}, 1, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range jobs {
+			if err := a.db.Finish(t.Context(), j); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(t, s, a)
+		if a.promised(t) {
+			t.Error("another run follows")
+		}
+		if turn, err := s.Turn(t.Context(), a.tenant); err != nil || turn.AskedLeft != 0 || turn.Recent != 1 {
+			t.Errorf("%+v %v", turn, err)
+		}
+	}
+	if c, err := a.tenant.View().Checked(t.Context(), a.id); err != nil || len(c.Findings) == 0 || c.At.After(time.Now()) {
+		t.Errorf("of the record: %+v %v", c, err)
+	}
+	if others, err := a.tenant.View().Findings(t.Context(), ""); err != nil || !slices.ContainsFunc(others, func(f preservation.Finding) bool { return f.Subject == "strange" }) {
+		t.Errorf("of the rest: %+v %v", others, err)
+	}
+}
+
+// TestReportAgain: what a verification on demand finds wrong is repaired also when it was
+// known before, and could not be repaired then.
+func TestReportAgain(t *testing.T) {
+	d := double(t)
+	s := d.scrub(t, new(bytes.Buffer))
+	copies := s.Copies
+	s.Copies = nil
+	edit(t, d.file, flipBit)
+	run(t, s, d.archived)
+	s.Copies, s.Period = copies, 90*24*time.Hour
+	run(t, s, d.archived)
+	if have := d.codes(t, d.id); len(have) == 0 {
+		t.Fatal("it is repaired already")
+	}
+	if err := s.Report(t.Context(), d.tenant, d.id); err != nil {
+		t.Fatal(err)
+	}
+	run(t, s, d.archived)
+	if have := d.codes(t, d.id); len(have) > 0 {
+		t.Errorf("found %q", have)
+	}
+}

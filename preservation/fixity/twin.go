@@ -66,7 +66,8 @@ func (l *look) protect(ctx context.Context, key string) (bool, error) {
 // half is one of two copies of an object: its newest version, if there is one.
 type half struct {
 	preservation.Object
-	stored       string // digest with which it was first stored; none: it is not known
+	stored       string            // digest with which it was first stored; none: it is not known
+	lock         preservation.Lock // under which that is kept
 	there, right bool
 }
 
@@ -100,7 +101,7 @@ func (l *look) half(ctx context.Context, b Mendable, key string) (h half, err er
 	if err != nil {
 		return h, err
 	}
-	h.there, h.stored = true, have.SHA256
+	h.there, h.stored, h.lock = true, have.SHA256, have.Lock
 	if top.Marker {
 		h.Object = top
 		return h, nil
@@ -110,6 +111,9 @@ func (l *look) half(ctx context.Context, b Mendable, key string) (h half, err er
 	}
 	if err != nil {
 		return h, err
+	}
+	if h.stored != "" && h.Object.SHA256 == h.stored { // not of what something else has written above
+		h.lock = stricter(h.lock, h.Object.Lock)
 	}
 	sum, err := preservation.StoredSHA256(ctx, l.Limit.On(b), h.Object)
 	if err != nil && !errors.Is(err, preservation.ErrNotFound) && (ctx.Err() != nil || !gives(ctx, l.t, b)) {
@@ -140,13 +144,21 @@ func (l *look) twin(ctx context.Context, p Pair, key string, lost bool) (mended 
 	return false, nil
 }
 
+// stricter is the lock that is as long and as strong as both.
+func stricter(a, b preservation.Lock) preservation.Lock {
+	if b.Until.After(a.Until) {
+		a.Until = b.Until
+	}
+	if a.Mode == preservation.Unlocked || b.Mode == preservation.Compliance {
+		a.Mode = b.Mode
+	}
+	return a
+}
+
 // rewriteTwin brings an object from where it is right to where it is not, and reports
 // whether it did: not while no lock is in force in either place.
 func (l *look) rewriteTwin(ctx context.Context, key string, from Mendable, right half, to Mendable, wrong half, code string) (bool, error) {
-	lock := right.Lock
-	if wrong.Lock.Until.After(lock.Until) {
-		lock = wrong.Lock
-	}
+	lock := stricter(right.lock, wrong.lock)
 	if !lock.Until.After(l.Checker.Now()) {
 		return false, nil // which is told of both
 	}
