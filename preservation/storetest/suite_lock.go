@@ -94,7 +94,7 @@ func (s suite) holdOutlastsLock(t *testing.T) {
 
 // holdWithBytes: what is put on hold with its bytes is held as if it had been put so later.
 func (s suite) holdWithBytes(t *testing.T) {
-	key, body := s.prefix+"held/at-once", []byte("x")
+	key, body := s.prefix+"held-at-once", []byte("x")
 	put := Locked(body, time.Second)
 	put.Hold = true
 	o, err := s.Store.Put(t.Context(), key, bytes.NewReader(body), put)
