@@ -218,6 +218,9 @@ func TestReportAgain(t *testing.T) {
 	edit(t, d.file, flipBit)
 	run(t, s, d.archived)
 	s.Copies, s.Period = copies, 90*24*time.Hour
+	if err := d.tenant.Update(t.Context(), func(x *catalog.Tx) error { return x.SetChecked(d.id, time.Now()) }); err != nil { // since it was found
+		t.Fatal(err)
+	}
 	run(t, s, d.archived)
 	if have := d.codes(t, d.id); len(have) == 0 {
 		t.Fatal("it is repaired already")
