@@ -216,10 +216,13 @@ func (r *attempt) unlocked(ctx context.Context, whole bool) error {
 	case until.After(now):
 		return r.postpone(ctx, whole, until, "locked until "+until.UTC().Format(time.RFC3339))
 	case held: // the catalog knows of none: one is being released, came this moment, or nobody knows of it
-		if _, err := r.Officer.ReleaseLeft(ctx, r.t, r.w.Record); err != nil {
+		problem := "the store shows a legal hold that no hold explains: find out who set it; a hold set and released here takes it off"
+		if left, err := r.Officer.ReleaseLeft(ctx, r.t, r.w.Record); err != nil {
 			return err
+		} else if left {
+			problem = "the store shows a legal hold of a hold that was released, which is being taken off"
 		}
-		return r.postpone(ctx, whole, now.Add(time.Hour), "the store shows a legal hold")
+		return r.postpone(ctx, whole, now.Add(time.Hour), problem)
 	}
 	return nil
 }

@@ -208,28 +208,34 @@ func (o *Officer) ReleaseLeft(ctx context.Context, t *catalog.Tenant, id preserv
 	if err != nil || !sure {
 		return false, err
 	}
+	of := catalog.RetentionFilter{IDs: []preservation.RecordID{id}}
+	explained := func(mark bool) (ok bool, err error) {
+		err = o.change(ctx, t, System, func(ctx context.Context, e *edit) error {
+			ok = false
+			rows, err := e.v.Retentions(ctx, of, "", 1)
+			if err != nil || len(rows) == 0 {
+				return err
+			}
+			facts, err := gather(ctx, e.v, rows)
+			if err != nil {
+				return err
+			}
+			holds, schedule := e.plan.holds, e.plan.schedule
+			ok = len(holds.On(schedule, facts[0], e.now)) == 0 && holds.Over(schedule, facts[0], since, e.now)
+			if !ok || !mark {
+				return nil
+			}
+			return e.MarkStale(of)
+		})
+		return ok, err
+	}
+	if ok, err := explained(false); err != nil || !ok { // before all documents are looked at
+		return false, err
+	}
 	if sure, err = o.documented(ctx, t, s); err != nil || !sure {
 		return false, err
 	}
-	of, left := catalog.RetentionFilter{IDs: []preservation.RecordID{id}}, false
-	err = o.change(ctx, t, System, func(ctx context.Context, e *edit) error {
-		left = false
-		rows, err := e.v.Retentions(ctx, of, "", 1)
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		facts, err := gather(ctx, e.v, rows)
-		if err != nil {
-			return err
-		}
-		holds, schedule := e.plan.holds, e.plan.schedule
-		if len(holds.On(schedule, facts[0], e.now)) > 0 || !holds.Over(schedule, facts[0], since, e.now) {
-			return nil
-		}
-		left = true
-		return e.MarkStale(of)
-	})
-	if err != nil || !left {
+	if ok, err := explained(true); err != nil || !ok {
 		return false, err
 	}
 	return true, o.applyHolds(ctx, t, policy, of.IDs)

@@ -390,7 +390,7 @@ func (b *rebuild) restoreSegment(ctx context.Context, o preservation.Object, sea
 		return false, nil
 	}
 	// Before what says that a person accepted it: one of the rivals may do so itself.
-	if r, ok := b.besides.rivals[o.Key]; ok {
+	if r, ok := b.besides.rivals[o.Key]; ok && (err != nil || why != "") {
 		there, err := b.tenant.AuditLog(ctx, r.seq-1, "", 1)
 		if err != nil {
 			return false, err
