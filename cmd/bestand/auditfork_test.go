@@ -94,15 +94,7 @@ func TestAuditFork(t *testing.T) {
 		t.Errorf("with a claim that nothing proves: exit code %d\n%s%s", code, out, said)
 	}
 
-	found, err := filepath.Glob(filepath.Join(in.dir, "catalog.db*"))
-	if err != nil || len(found) == 0 {
-		t.Fatal(found, err)
-	}
-	for _, path := range found {
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-	}
+	in.lose(t, "catalog.db*")
 	bestand(0, "", "rebuild")
 	accepted()
 }

@@ -134,17 +134,7 @@ func TestDisposalRun(t *testing.T) {
 	before := admin.get(path+"?limit=200").want(t, 200).body
 	in.settled(t, admin)
 	in.stop(t)
-	for _, pattern := range []string{"catalog.db*", "index", tokenFile} {
-		found, err := filepath.Glob(filepath.Join(in.dir, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range found {
-			if err := os.RemoveAll(path); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	in.lose(t, "catalog.db*", "index", tokenFile)
 	if out, complaint, code := program(t, append([]string{"rebuild", "--data", in.dir}, in.flags...)...); code != 0 {
 		t.Fatalf("rebuild: exit code %d\n%s%s", code, out, complaint)
 	}

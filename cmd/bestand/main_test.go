@@ -205,6 +205,23 @@ func (in *installation) kill(t testing.TB) {
 	in.wait(t, 10*time.Second)
 }
 
+// lose removes from the data folder of an installation that is stopped what fits patterns,
+// of which the first fits something.
+func (in *installation) lose(t testing.TB, patterns ...string) {
+	t.Helper()
+	for n, pattern := range patterns {
+		found, err := filepath.Glob(filepath.Join(in.dir, pattern))
+		if err != nil || n == 0 && len(found) == 0 {
+			t.Fatal(pattern, found, err)
+		}
+		for _, path := range found {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // wait returns the exit code of the program, -1 after a signal.
 func (in *installation) wait(t testing.TB, atMost time.Duration) int {
 	t.Helper()

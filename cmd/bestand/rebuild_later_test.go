@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -47,15 +46,7 @@ func TestRebuildContentsLater(t *testing.T) {
 	before := seen()
 	in.enqueue(t, "store-audit")
 	in.stop(t)
-	lost, err := filepath.Glob(filepath.Join(in.dir, "catalog.db*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range append(lost, filepath.Join(in.dir, "index"), filepath.Join(in.dir, tokenFile)) {
-		if err := os.RemoveAll(path); err != nil {
-			t.Fatal(err)
-		}
-	}
+	in.lose(t, "catalog.db*", "index", tokenFile)
 	packed := victim{in, bad.ID}.pkg()
 	was, err := os.Stat(packed)
 	if err != nil {

@@ -42,17 +42,7 @@ func (in *installation) rebuilt(t *testing.T, o office, gone, goneSubmission, he
 	in.enqueue(t, "store-audit")
 	in.enqueueFor(t, "nebenan", "store-audit")
 	in.stop(t)
-	for _, pattern := range []string{"catalog.db*", "index", tokenFile, "work", "uploads"} {
-		found, err := filepath.Glob(filepath.Join(in.dir, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range found {
-			if err := os.RemoveAll(path); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	in.lose(t, "catalog.db*", "index", tokenFile, "work", "uploads")
 	args := append([]string{"rebuild", "--data", in.dir}, in.flags...)
 	for range 2 { // the second time it has nothing to do
 		out, complaint, code := program(t, args...)

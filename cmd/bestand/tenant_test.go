@@ -120,15 +120,7 @@ func TestTenantSettings(t *testing.T) {
 	settings("seal default zone Atlantic/Azores", "--seal", "default")
 	in.settled(t, admin)
 	in.stop(t)
-	lost, err := filepath.Glob(filepath.Join(in.dir, "catalog.db*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range append(lost, filepath.Join(in.dir, "index"), filepath.Join(in.dir, tokenFile)) {
-		if err := os.RemoveAll(path); err != nil {
-			t.Fatal(err)
-		}
-	}
+	in.lose(t, "catalog.db*", "index", tokenFile)
 	if out, complaint, code := program(t, "rebuild", "--data", in.dir); code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, out, complaint)
 	}
