@@ -185,11 +185,7 @@ func (v *visit) askToLogIn() error {
 		return nil
 	}
 	if v.r.Method != http.MethodPost {
-		to := "/anmelden"
-		if at := v.r.URL.RequestURI(); at != "/" {
-			to += "?" + url.Values{"weiter": {at}}.Encode()
-		}
-		http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+		http.Redirect(v.w, v.r, withNext("/anmelden", v.r.URL.RequestURI()), http.StatusSeeOther)
 		return nil
 	}
 	p := loginView{Next: v.r.URL.Path}
@@ -274,6 +270,16 @@ func kept(sent []keptField) []keptField {
 	})
 }
 
+// keptAlong are the fields of another form that this one carries.
+func (v *visit) keptAlong() (fields []keptField) {
+	for _, f := range v.sent {
+		if name, ok := strings.CutPrefix(f.Name, "behalten."); ok {
+			fields = append(fields, keptField{name, f.Value})
+		}
+	}
+	return fields
+}
+
 func (v *visit) showLogin(status int, p loginView) error {
 	tenants, err := v.ui.Catalog.Tenants(v.r.Context())
 	if err != nil {
@@ -295,6 +301,14 @@ func loginPage(v *visit) error {
 	}
 	q := v.r.URL.Query()
 	return v.showLogin(http.StatusOK, loginView{Next: here(q.Get("weiter")), Tenant: q.Get("mandant")})
+}
+
+// withNext is the address of a page that leads on to another one.
+func withNext(at, next string) string {
+	if next == "" || next == "/" {
+		return at
+	}
+	return at + "?" + url.Values{"weiter": {next}}.Encode()
 }
 
 // here is an address on this server, or "".
@@ -336,12 +350,7 @@ func (v *visit) tenantNamed(said string) (preservation.TenantID, error) {
 // which names there are.
 func login(v *visit) error {
 	ctx, form, now := v.r.Context(), v.r.PostForm, v.ui.Now()
-	p := loginView{Name: strings.ToLower(strings.TrimSpace(form.Get("name"))), Tenant: strings.TrimSpace(form.Get("mandant")), Next: here(form.Get("weiter"))}
-	for _, f := range v.sent {
-		if name, ok := strings.CutPrefix(f.Name, "behalten."); ok {
-			p.Kept = append(p.Kept, keptField{name, f.Value})
-		}
-	}
+	p := loginView{Name: strings.ToLower(strings.TrimSpace(form.Get("name"))), Tenant: strings.TrimSpace(form.Get("mandant")), Next: here(form.Get("weiter")), Kept: v.keptAlong()}
 	if form.Has("angemeldet") { // in another window, by the OpenID provider
 		if v.session.Hash == "" {
 			p.Problem = "login.provider-not-yet"

@@ -29,7 +29,8 @@ type frame struct {
 	Languages []*language
 	Theme     string
 	Title     string
-	Path      string // of this page, to come back to
+	Path      string      // of this page, to come back to
+	Kept      []keptField // of a form that was sent when the session was over, to come back with
 	Tenant    string
 	User      catalog.User
 	CSRF      string
@@ -192,8 +193,13 @@ func (v *visit) showPart(name, block string, data any) error {
 
 func (v *visit) frame(title string, data any, crumbs ...crumb) frame {
 	f := frame{Lang: v.lang, Languages: languages, Theme: v.theme, Title: title, Path: v.r.URL.RequestURI(), User: v.session.User, CSRF: v.csrf, Once: rand.Text(), Crumbs: crumbs, Data: data, v: v}
-	if v.r.Method != http.MethodGet {
-		f.Path = "/"
+	switch p, asks := data.(loginView); {
+	case asks && len(p.Kept) > 0:
+		f.Path, f.Kept = p.Next, p.Kept
+	case asks:
+		f.Path = withNext("/anmelden", p.Next)
+	case v.r.Method != http.MethodGet:
+		f.Path = v.ui.pageOf(v.r.URL.Path)
 	}
 	if key := "notice." + v.r.URL.Query().Get("meldung"); v.lang.t(key) != key {
 		f.Notice = key

@@ -36,39 +36,44 @@ func (u *UI) visit(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{w: w, r: r, ui: u, lang: languages[0]}
 	if c, err := r.Cookie(viewCookie); err == nil {
 		code, theme, _ := strings.Cut(c.Value, ".")
-		for _, l := range languages {
-			if l.code == code {
-				v.lang = l
-			}
-		}
-		if theme == "light" || theme == "dark" {
-			v.theme = theme
-		}
+		v.see(code, theme)
 	}
 	return v
+}
+
+// see sets the language and the theme of the pages; one that there is not changes nothing.
+func (v *visit) see(code, theme string) {
+	for _, l := range languages {
+		if l.code == code {
+			v.lang = l
+		}
+	}
+	switch theme {
+	case "light", "dark":
+		v.theme = theme
+	case "auto":
+		v.theme = ""
+	}
 }
 
 // viewCookie holds language and theme, which are nobody's secret.
 const viewCookie = "__Host-bestand-ansicht"
 
-// setView changes language or theme and goes back.
+// setView changes language or theme and goes back. What a form held when its session was
+// over stays on the page that comes.
 func setView(v *visit) error {
-	code, theme := v.lang.code, v.theme
-	if s := v.r.PostForm.Get("sprache"); s == "de" || s == "en" {
-		code = s
+	v.see(v.r.PostForm.Get("sprache"), v.r.PostForm.Get("farben"))
+	http.SetCookie(v.w, &http.Cookie{Name: viewCookie, Value: v.lang.code + "." + v.theme, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 365 * 24 * 3600})
+	p := loginView{Next: here(v.r.PostForm.Get("weiter")), Kept: v.keptAlong()}
+	switch {
+	case len(p.Kept) == 0 || v.session.Hash != "":
+		return v.resume(p)
+	case p.Next == uploadPath:
+		p.Problem = "login.files-lost"
+	default:
+		p.Problem = "login.expired"
 	}
-	switch s := v.r.PostForm.Get("farben"); s {
-	case "light", "dark":
-		theme = s
-	case "auto":
-		theme = ""
-	}
-	http.SetCookie(v.w, &http.Cookie{Name: viewCookie, Value: code + "." + theme, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 365 * 24 * 3600})
-	to := here(v.r.PostForm.Get("weiter"))
-	if to == "" {
-		to = "/"
-	}
-	return v.redirect(to, "")
+	return v.showLogin(http.StatusOK, p)
 }
 
 // refusal is an answer of the interface that is no success.

@@ -26,6 +26,7 @@ func TestScripted(t *testing.T) {
 	in := install(t, "--max-upload", "3000000").serve(t)
 	c := in.admin(t)
 	b := in.visited(t)
+	b.translates()
 	b.finds(t, b.handsOver(t, c))
 	b.quiet("scripts")
 }
@@ -125,6 +126,24 @@ func (b *tab) quiet(at string) {
 	if complaints, _ := b.settle(); len(complaints) > 0 {
 		b.Errorf("%s: %s", at, strings.Join(complaints, "\n  "))
 	}
+}
+
+// translates switches the language while a form is filled in, and once more after it was
+// refused: what was typed stays, and a password is kept nowhere.
+func (b *tab) translates() {
+	b.Helper()
+	const typed = `["#f-classes", "#f-authority", "#f-reason"].map((at) => document.querySelector(at).value).join("|")`
+	b.open("/aussonderung/sperren")
+	b.run(chromedp.SendKeys("#f-classes", "99.99"), chromedp.SendKeys("#f-authority", "Gericht"), chromedp.SendKeys("#f-reason", "Klage\nzwei Zeilen"),
+		chromedp.SetValue("#f-review", "2099-01-01"), chromedp.Click(`.foot__view [value=en]`), chromedp.WaitVisible(`html[lang=en] #f-reason`))
+	b.until("what was typed stays", typed+` === "99.99|Gericht|Klage\nzwei Zeilen"`)
+	b.run(chromedp.Submit("#f-reason"), chromedp.WaitVisible("#fehler"), chromedp.Click(`.foot__view [value=de]`), chromedp.WaitVisible(`html[lang=de] #f-reason`))
+	b.until("what was refused stays", typed+` === "99.99|Gericht|Klage\nzwei Zeilen" && location.pathname === "/aussonderung/sperren"`)
+	b.open("/aussonderung/sperren")
+	b.until("the next visit begins anew", typed+` === "||"`)
+	b.open("/profil")
+	b.run(chromedp.SendKeys("#f-kennwort", "geheim"), chromedp.Click(`.foot__view [value=de]`))
+	b.until("a password is not kept", `document.querySelector("#f-kennwort")?.value === "" && sessionStorage.length === 0`)
 }
 
 // handsOver uploads files and a folder by hand, with what goes wrong on the way, and

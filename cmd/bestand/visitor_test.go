@@ -228,7 +228,10 @@ func TestVisitors(t *testing.T) {
 	}
 	officer.send(http.MethodPost, "/aussonderung/sperren", urlencoded, strings.NewReader(body.String()[1:])).want(401, "bleiben erhalten")
 	body.Reset()
-	for _, h := range hidden.FindAllStringSubmatch(officer.page, -1) {
+	officer.fill("/ansicht", "sprache", "en").want(200, "Your session had expired")
+	officer.fill("/ansicht", "sprache", "de").want(200, "bleiben erhalten")
+	asks := regexp.MustCompile(`(?s)action="/anmelden".*?</form>`).FindString(officer.page)
+	for _, h := range hidden.FindAllStringSubmatch(asks, -1) {
 		fmt.Fprintf(&body, "%s=%s&", h[1], url.QueryEscape(html.UnescapeString(h[2])))
 	}
 	officer.send(http.MethodPost, "/anmelden", urlencoded, strings.NewReader(body.String()+"name=otto&kennwort="+url.QueryEscape(password))).want(200, "lange getippt")

@@ -10,6 +10,31 @@ if (toggle) {
 }
 document.querySelector("#fehler")?.focus();
 
+// Language and colours load the page anew, and what was typed comes along within the
+// window: all but passwords, which are written down nowhere, and files, which no script can
+// choose. Without scripts they open a window of their own.
+const view = document.querySelector(".foot__view");
+const boxed = (e) => ["checkbox", "radio"].includes(e.type);
+const inputs = () => [...document.querySelectorAll("main form")].flatMap((form) => [...form.elements]
+	.filter((e) => e.name && !["_csrf", "_einmal"].includes(e.name) && !["password", "file", "submit", "button", "fieldset"].includes(e.type))
+	.map((e) => [JSON.stringify([form.getAttribute("action"), e.name, e.type, boxed(e) && e.value]), e]));
+view.removeAttribute("target");
+view.addEventListener("submit", (e) => {
+	const files = document.querySelector(".drop__list li") || [...document.querySelectorAll("input[type=file]")].some((input) => input.files.length);
+	if (files && !confirm(view.dataset.files)) return e.preventDefault();
+	sessionStorage.setItem("typed", JSON.stringify(inputs().map(([is, e]) => [is, boxed(e) ? e.checked : e.value])));
+});
+const typed = JSON.parse(sessionStorage.getItem("typed") ?? "[]");
+if (location.pathname !== "/anmelden") sessionStorage.removeItem("typed"); // whoever has to log in first comes back here
+for (const [is, e] of typed.length ? inputs() : []) {
+	const at = typed.findIndex(([was]) => was === is), of = boxed(e) ? "checked" : "value";
+	if (at < 0) continue;
+	const [[, value]] = typed.splice(at, 1);
+	if (e[of] === value) continue;
+	e[of] = value;
+	if (e.type !== "hidden") e.closest("details")?.setAttribute("open", "");
+}
+
 // A frame that has the focus matches no selector: the page says it in a class.
 const framed = () => { for (const f of document.querySelectorAll("iframe")) f.classList.toggle("focused", f === document.activeElement); };
 for (const type of ["blur", "focus"]) addEventListener(type, () => setTimeout(framed));
@@ -178,7 +203,7 @@ if (form) upload(form, []);
 
 // Nothing is sent twice: not by a second click either.
 document.addEventListener("submit", (e) => {
-	if (e.target.method !== "post" || e.target.id === "upload") return;
+	if (e.defaultPrevented || e.target.method !== "post" || e.target.id === "upload") return;
 	if (e.target.dataset.sent) e.preventDefault();
 	e.target.dataset.sent = "1";
 });
