@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -16,12 +17,15 @@ type profileView struct {
 	This     string // identifier of the session that looks at it
 	Fields   map[string]api.FieldError
 	Min      int
+	Next     string // where whoever had to change the password first wanted to go
 }
 
-func profilePage(v *visit) error { return v.showProfile(http.StatusOK, nil) }
+func profilePage(v *visit) error {
+	return v.showProfile(http.StatusOK, v.r.URL.Query().Get("weiter"), nil)
+}
 
-func (v *visit) showProfile(status int, fields map[string]api.FieldError) error {
-	p := profileView{This: v.session.ID, Fields: fields, Min: auth.PasswordMin}
+func (v *visit) showProfile(status int, next string, fields map[string]api.FieldError) error {
+	p := profileView{This: v.session.ID, Fields: fields, Min: auth.PasswordMin, Next: here(next)}
 	var err error
 	if p.Sessions, err = v.ui.Catalog.Tenant(v.who.Tenant).Sessions(v.r.Context(), v.session.User.ID); err != nil {
 		return err
@@ -64,7 +68,7 @@ func changePassword(v *visit) error {
 		fields["kennwort-wieder"] = api.FieldError{Field: "kennwort-wieder", Code: "password-differs"}
 	}
 	if len(fields) > 0 {
-		return v.showProfile(http.StatusUnprocessableEntity, fields)
+		return v.showProfile(http.StatusUnprocessableEntity, form.Get("weiter"), fields)
 	}
 	hash, err := auth.HashPassword(ctx, fresh)
 	if err != nil {
@@ -74,7 +78,7 @@ func changePassword(v *visit) error {
 		return err
 	}
 	if u.MustChange {
-		return v.redirect("/", "password-changed")
+		return v.redirect(cmp.Or(here(form.Get("weiter")), "/"), "password-changed")
 	}
 	return v.redirect("/profil", "password-changed")
 }

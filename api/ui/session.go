@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"bestand/api"
 	"bestand/api/auth"
@@ -49,7 +50,7 @@ func (u *UI) inside(p page) http.HandlerFunc {
 				return err
 			}
 			if v.session.User.MustChange && !strings.Contains(p.pattern, " /profil") && !strings.Contains(p.pattern, " /abmelden") {
-				return v.redirect("/profil", "")
+				return v.redirect(withNext("/profil", v.asked()), "")
 			}
 			if p.needs != "" && !v.may(p.needs) {
 				return &refusal{status: http.StatusForbidden, code: "forbidden"}
@@ -180,13 +181,16 @@ func (v *visit) parseFields() error {
 // askToLogIn keeps where somebody wanted to go, and what was typed into a form.
 func (v *visit) askToLogIn() error {
 	if v.r.Header.Get("HX-Request") != "" {
-		v.w.Header().Set("HX-Redirect", "/anmelden")
+		at, err := url.Parse(v.r.Header.Get("HX-Current-URL"))
+		if err != nil {
+			at = &url.URL{}
+		}
+		v.w.Header().Set("HX-Redirect", withNext("/anmelden", here(at.RequestURI())))
 		v.w.WriteHeader(http.StatusUnauthorized)
 		return nil
 	}
 	if v.r.Method != http.MethodPost {
-		http.Redirect(v.w, v.r, withNext("/anmelden", v.r.URL.RequestURI()), http.StatusSeeOther)
-		return nil
+		return v.redirect(withNext("/anmelden", v.asked()), "")
 	}
 	p := loginView{Next: v.r.URL.Path}
 	if v.r.Pattern == uploadPattern {
@@ -206,6 +210,14 @@ func (v *visit) askToLogIn() error {
 		p.Next = v.ui.pageOf(p.Next)
 	}
 	return v.showLogin(http.StatusUnauthorized, p)
+}
+
+// asked is the page that somebody asked for, or that has the form that was sent.
+func (v *visit) asked() string {
+	if v.r.Method == http.MethodPost {
+		return v.ui.pageOf(v.r.URL.Path)
+	}
+	return here(v.r.URL.RequestURI())
 }
 
 // pageOf is the page at the path of a form, or the nearest above it that there is.
@@ -297,7 +309,7 @@ func (v *visit) showLogin(status int, p loginView) error {
 
 func loginPage(v *visit) error {
 	if v.session.Hash != "" {
-		return v.redirect("/", "")
+		return v.resume(loginView{Next: here(v.r.URL.Query().Get("weiter"))})
 	}
 	q := v.r.URL.Query()
 	return v.showLogin(http.StatusOK, loginView{Next: here(q.Get("weiter")), Tenant: q.Get("mandant")})
@@ -311,9 +323,10 @@ func withNext(at, next string) string {
 	return at + "?" + url.Values{"weiter": {next}}.Encode()
 }
 
-// here is an address on this server, or "".
+// here is an address on this server, or "". Browsers take a backslash for a slash and
+// leave out tabs and line ends (WHATWG URL, 4.4).
 func here(to string) string {
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) || strings.ContainsFunc(to, unicode.IsControl) {
 		return ""
 	}
 	return to
@@ -395,7 +408,7 @@ func (v *visit) open(t *catalog.Tenant, u catalog.User, p loginView) error {
 		return err
 	}
 	if u.MustChange {
-		return v.redirect("/profil", "")
+		return v.redirect(withNext("/profil", p.Next), "")
 	}
 	return v.resume(p)
 }

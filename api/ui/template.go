@@ -201,6 +201,9 @@ func (v *visit) frame(title string, data any, crumbs ...crumb) frame {
 	case v.r.Method != http.MethodGet:
 		f.Path = v.ui.pageOf(v.r.URL.Path)
 	}
+	if p, own := data.(profileView); own {
+		f.Path = withNext("/profil", p.Next)
+	}
 	if key := "notice." + v.r.URL.Query().Get("meldung"); v.lang.t(key) != key {
 		f.Notice = key
 	}
