@@ -173,3 +173,29 @@ func TestTakenOver(t *testing.T) {
 		}
 	}
 }
+
+// TestNames: people are shown by their names with the login names that are on record; a
+// program, and somebody of another tenant, by that alone.
+func TestNames(t *testing.T) {
+	h := newHouse(t)
+	if err := h.ui.Catalog.CreateTenant(t.Context(), catalog.TenantInfo{ID: "neustadt", Name: "Neustadt"}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	for tenant, u := range map[*catalog.Tenant]catalog.User{h.tenant: {Name: "otto", Label: "Otto <b>Ordner</b>"}, h.ui.Catalog.Tenant("neustadt"): {Name: "nora", Label: "Nora Neu"}} {
+		u.Roles = []string{"reader"}
+		if _, err := tenant.CreateUser(t.Context(), u, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for actor, want := range map[string]string{"otto": "Otto <b>Ordner</b> (otto)", "nora": "nora", "dms": "dms", "system": "Bestand (system)", "cli": "Kommandozeile (cli)", "": ""} {
+		v, _ := h.visit("/", nil, auth.Reader)
+		if got := v.nameOf(actor); got != want {
+			t.Errorf("%s is called %q, want %q", actor, got, want)
+		}
+	}
+	v, w := h.visit("/aussonderung/sperren/x", nil, auth.Reader)
+	if err := v.show("hold", "Klage", api.Hold{Reason: "Klage", SetBy: "otto", Set: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Otto &lt;b&gt;Ordner&lt;/b&gt; (otto)"}, nil)
+}

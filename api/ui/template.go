@@ -67,6 +67,9 @@ var sections = []struct{ key, path, needs string }{
 // May reports whether the interface permits a route, to leave out what would be refused.
 func (f frame) May(pattern string) bool { return f.v.may(pattern) }
 
+// Who is how a page names whoever did something.
+func (f frame) Who(actor string) string { return f.v.nameOf(actor) }
+
 // Page is what an address is followed by to come back to this page of a list.
 func (f frame) Page() string {
 	if after := f.v.r.URL.Query().Get("after"); after != "" {

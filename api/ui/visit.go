@@ -17,6 +17,7 @@ import (
 	"bestand/api/auth"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
+	"bestand/retention"
 )
 
 // visit is one request for a page.
@@ -29,7 +30,8 @@ type visit struct {
 	session catalog.Session
 	who     auth.Principal
 	csrf    string
-	sent    []keptField // the fields of a form without files, as the browser sent them
+	names   map[string]string // of people, by login name, as this page has them
+	sent    []keptField       // the fields of a form without files, as the browser sent them
 }
 
 func (u *UI) visit(w http.ResponseWriter, r *http.Request) *visit {
@@ -173,6 +175,40 @@ func (a accounts) Have(actor string) bool {
 // accounts are those of the visitor.
 func (v *visit) accounts() (accounts, error) {
 	return v.ui.Catalog.Tenant(v.who.Tenant).View().Accounts(v.r.Context(), v.who.Actor)
+}
+
+// nameOf is what people call somebody who acted, with the login name that the archive has
+// on record. A program has that alone.
+func (v *visit) nameOf(actor string) string {
+	if name, known := v.names[actor]; known {
+		return name
+	}
+	name := actor
+	if label := v.labelOf(actor); label != "" && label != actor {
+		name = fmt.Sprintf("%s (%s)", label, actor)
+	}
+	if v.names == nil {
+		v.names = map[string]string{}
+	}
+	v.names[actor] = name
+	return name
+}
+
+// labelOf is the name of a person, or of what the archive calls itself; "" for none.
+func (v *visit) labelOf(actor string) string {
+	switch {
+	case actor == "" || v.session.Hash == "":
+		return ""
+	case actor == retention.System:
+		return v.lang.t("who.system")
+	case actor == "cli":
+		return v.lang.t("who.cli")
+	}
+	u, err := v.ui.Catalog.Tenant(v.who.Tenant).UserByName(v.r.Context(), strings.ToLower(actor))
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		v.ui.Log.WarnContext(v.r.Context(), "people are shown by their login names", slog.Any("err", err))
+	}
+	return u.Label
 }
 
 // get asks the interface for something.

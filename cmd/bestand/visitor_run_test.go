@@ -158,7 +158,7 @@ func TestVisitorsDispose(t *testing.T) {
 	otto.get(at).want(200, "2 Akten sollen unwiderruflich vernichtet werden", `name="grace_days" type="number" value="7"`)
 	otto.fill(order, "grace_days", "3").want(422, "Bestätigung: fehlt")
 	otto.fill(order, "bestaetigt", "1", "grace_days", "3").want(200, "Die Ausführung ist angeordnet", "Schonfrist bis", "Bis dahin wird nichts vernichtet")
-	paula.get(at).fill(at+"/halt", "reason", "Rückfrage").want(200, "Der Lauf ist angehalten", "Angehalten von paula", "Rückfrage")
+	paula.get(at).fill(at+"/halt", "reason", "Rückfrage").want(200, "Der Lauf ist angehalten", "Angehalten von Person paula (paula)", "Rückfrage")
 	otto.get(at).fill(order, "bestaetigt", "1", "grace_days", "0").want(200)
 	eventually(t, "the run did what it can", func() bool {
 		return strings.Contains(otto.get(at).want(200).page, "vernichtet (1)") && strings.Contains(otto.page, "zurückgehalten (3)")

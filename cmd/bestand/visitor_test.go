@@ -228,9 +228,9 @@ func TestVisitors(t *testing.T) {
 	}
 	officer.send(http.MethodPost, "/aussonderung/sperren", urlencoded, strings.NewReader(body.String()[1:])).want(401, "bleiben erhalten")
 	body.Reset()
-	officer.fill("/ansicht", "sprache", "en").want(200, "Your session had expired")
-	officer.fill("/ansicht", "sprache", "de").want(200, "bleiben erhalten")
 	asks := regexp.MustCompile(`(?s)action="/anmelden".*?</form>`).FindString(officer.page)
+	officer.fill("/ansicht", "sprache", "en").want(200, "Your session had expired", `name="behalten.reason" value="lange getippt"`)
+	officer.fill("/ansicht", "sprache", "de").want(200, "bleiben erhalten", `name="behalten.reason" value="lange getippt"`)
 	for _, h := range hidden.FindAllStringSubmatch(asks, -1) {
 		fmt.Fprintf(&body, "%s=%s&", h[1], url.QueryEscape(html.UnescapeString(h[2])))
 	}
