@@ -72,11 +72,20 @@ func (s *server) ListClassificationVersions(ctx context.Context, _ ListClassific
 	return ListClassificationVersions200JSONResponse{Items: list(versions)}, nil
 }
 
+// made is the status of what has stored something, or found nothing to change.
+func made(changed bool) int {
+	if changed {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
 // replaceClassification puts a new version into force.
 func (s *server) replaceClassification(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	takeScheme(s, w, r, http.StatusCreated, func(scheme retention.Scheme) (retention.Scheme, error) {
-		return s.config.Officer.SetScheme(ctx, s.tenant(ctx), scheme, principal(ctx).Actor)
+	takeScheme(s, w, r, func(scheme retention.Scheme) (int, retention.Scheme, error) {
+		out, changed, err := s.config.Officer.SetScheme(ctx, s.tenant(ctx), scheme, principal(ctx).Actor)
+		return made(changed), out, err
 	})
 }
 
@@ -88,8 +97,9 @@ func (s *server) previewClassification(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	takeScheme(s, w, r, http.StatusOK, func(scheme retention.Scheme) (retention.Preview, error) {
-		return s.config.Officer.PreviewScheme(ctx, s.tenant(ctx), scheme, n)
+	takeScheme(s, w, r, func(scheme retention.Scheme) (int, retention.Preview, error) {
+		out, err := s.config.Officer.PreviewScheme(ctx, s.tenant(ctx), scheme, n)
+		return http.StatusOK, out, err
 	})
 }
 
@@ -107,8 +117,8 @@ func examplesOf(r *http.Request) (int, error) {
 }
 
 // takeScheme reads a classification in whatever form it comes, and answers with what
-// fn makes of it.
-func takeScheme[T any](s *server, w http.ResponseWriter, r *http.Request, status int, fn func(retention.Scheme) (T, error)) {
+// fn makes of it, and its status.
+func takeScheme[T any](s *server, w http.ResponseWriter, r *http.Request, fn func(retention.Scheme) (int, T, error)) {
 	ctx := r.Context()
 	var plan *fileplan.Plan
 	var scheme retention.Scheme
@@ -122,7 +132,7 @@ func takeScheme[T any](s *server, w http.ResponseWriter, r *http.Request, status
 		plan, err = fileplan.ReadXdomea(r.Body)
 	}
 	if plan == nil {
-		reply(s, w, r, status, err, func() (T, error) { return fn(scheme) })
+		reply(s, w, r, err, func() (int, T, error) { return fn(scheme) })
 		return
 	}
 	now, readErr := s.config.Officer.Scheme(ctx, s.tenant(ctx))
@@ -135,17 +145,18 @@ func takeScheme[T any](s *server, w http.ResponseWriter, r *http.Request, status
 		_, more := s.config.Officer.PreviewScheme(ctx, s.tenant(ctx), scheme, 0)
 		err = together(err, plan.Locate(more))
 	}
-	reply(s, w, r, status, err, func() (T, error) {
-		out, err := fn(scheme)
-		return out, plan.Locate(err)
+	reply(s, w, r, err, func() (int, T, error) {
+		status, out, err := fn(scheme)
+		return status, out, plan.Locate(err)
 	})
 }
 
-// reply sends what fn makes, unless there is an error already.
-func reply[T any](s *server, w http.ResponseWriter, r *http.Request, status int, err error, fn func() (T, error)) {
+// reply sends what fn makes with its status, unless there is an error already.
+func reply[T any](s *server, w http.ResponseWriter, r *http.Request, err error, fn func() (int, T, error)) {
 	var out T
+	status := 0
 	if err == nil {
-		out, err = fn()
+		status, out, err = fn()
 	}
 	if err != nil {
 		s.fail(w, r, err)

@@ -6024,6 +6024,20 @@ type AdoptTemplateResponseObject interface {
 	VisitAdoptTemplateResponse(w http.ResponseWriter) error
 }
 
+type AdoptTemplate200JSONResponse Adoption
+
+func (response AdoptTemplate200JSONResponse) VisitAdoptTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AdoptTemplate201JSONResponse Adoption
 
 func (response AdoptTemplate201JSONResponse) VisitAdoptTemplateResponse(w http.ResponseWriter) error {

@@ -27,8 +27,9 @@ func (s *server) ListRules(ctx context.Context, _ ListRulesRequestObject) (ListR
 // importRules puts the next versions of several rules into force at once.
 func (s *server) importRules(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	takeRules(s, w, r, http.StatusCreated, func(rules []retention.Rule) (retention.RuleChange, error) {
-		return s.config.Officer.AddRules(ctx, s.tenant(ctx), rules, principal(ctx).Actor)
+	takeRules(s, w, r, func(rules []retention.Rule) (int, retention.RuleChange, error) {
+		out, err := s.config.Officer.AddRules(ctx, s.tenant(ctx), rules, principal(ctx).Actor)
+		return made(len(out.Rules) > 0), out, err
 	})
 }
 
@@ -40,18 +41,19 @@ func (s *server) previewRules(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	takeRules(s, w, r, http.StatusOK, func(rules []retention.Rule) (retention.RuleChange, error) {
-		return s.config.Officer.PreviewRules(ctx, s.tenant(ctx), rules, n)
+	takeRules(s, w, r, func(rules []retention.Rule) (int, retention.RuleChange, error) {
+		out, err := s.config.Officer.PreviewRules(ctx, s.tenant(ctx), rules, n)
+		return http.StatusOK, out, err
 	})
 }
 
 // takeRules reads rules as JSON or CSV, and answers with what fn makes of them.
-func takeRules(s *server, w http.ResponseWriter, r *http.Request, status int, fn func([]retention.Rule) (retention.RuleChange, error)) {
+func takeRules(s *server, w http.ResponseWriter, r *http.Request, fn func([]retention.Rule) (int, retention.RuleChange, error)) {
 	ctx := r.Context()
 	if mediaType(r.Header) == mediaJSON {
 		var given struct{ Rules []retention.Rule }
 		err := json.NewDecoder(r.Body).Decode(&given)
-		reply(s, w, r, status, err, func() (retention.RuleChange, error) { return fn(given.Rules) })
+		reply(s, w, r, err, func() (int, retention.RuleChange, error) { return fn(given.Rules) })
 		return
 	}
 	now, err := s.config.Officer.Rules(ctx, s.tenant(ctx))
@@ -64,9 +66,9 @@ func takeRules(s *server, w http.ResponseWriter, r *http.Request, status int, fn
 		_, more := s.config.Officer.PreviewRules(ctx, s.tenant(ctx), sheet.Rules, 0)
 		err = together(err, sheet.Locate(more))
 	}
-	reply(s, w, r, status, err, func() (retention.RuleChange, error) {
-		out, err := fn(sheet.Rules)
-		return out, sheet.Locate(err)
+	reply(s, w, r, err, func() (int, retention.RuleChange, error) {
+		status, out, err := fn(sheet.Rules)
+		return status, out, sheet.Locate(err)
 	})
 }
 

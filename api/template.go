@@ -31,6 +31,9 @@ func (s *server) AdoptTemplate(ctx context.Context, request AdoptTemplateRequest
 	if err != nil {
 		return nil, err
 	}
+	if a.Unchanged {
+		return AdoptTemplate200JSONResponse(a), nil
+	}
 	return AdoptTemplate201JSONResponse(a), nil
 }
 

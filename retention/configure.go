@@ -81,16 +81,20 @@ func (o *Officer) Rules(ctx context.Context, t *catalog.Tenant) ([]Rule, error) 
 }
 
 // SetScheme makes a classification the next version and has the records whose
-// class it changes evaluated anew. Errors of type Invalid name each field. A
-// version other than 0 has to be the one that the change is based on, else
-// catalog.ErrConflict. A class that records are in can't be left out without a
+// class it changes evaluated anew. One that says what the version in force says
+// changes nothing: that version is returned, and false. Errors of type Invalid name
+// each field. A version other than 0 has to be the one that the change is based on,
+// else catalog.ErrConflict. A class that records are in can't be left out without a
 // successor: InUse.
-func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, actor string) (Scheme, error) {
-	var out Scheme
-	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
+func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, actor string) (out Scheme, changed bool, err error) {
+	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		var err error
 		if out, err = e.plan.succeed(ctx, e.v, s); err != nil {
 			return err
+		}
+		if changed = !out.same(e.plan.scheme); !changed {
+			out = e.plan.scheme
+			return nil
 		}
 		after, err := NewSchedule(out, e.plan.rules)
 		if err != nil {
@@ -101,7 +105,7 @@ func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, ac
 		}
 		return e.staleClasses(differing(e.plan.schedule, after))
 	})
-	return out, err
+	return out, changed, err
 }
 
 // putScheme puts a classification into force, tells of each class that has another

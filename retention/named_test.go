@@ -53,7 +53,7 @@ func TestUnknownClass(t *testing.T) {
 		t.Errorf("%+v, %v", docs, err)
 	}
 	next := Scheme{Title: "Neu", Classes: []Class{{Code: "1", Title: "Nur eine", Rule: "general-10y"}}, Successors: map[string]string{"63.10": "1"}}
-	if _, err := a.officer.SetScheme(ctx, a.tenant, next, "anna"); err != nil {
+	if _, _, err := a.officer.SetScheme(ctx, a.tenant, next, "anna"); err != nil {
 		t.Fatal(err)
 	}
 	if err := hold("63.10"); err != nil {

@@ -55,7 +55,7 @@ func TestOfficerRules(t *testing.T) {
 		t.Fatal(s.Version, err)
 	}
 	s.Classes = append(s.Classes, Class{Code: "00.99", Title: "Neu", Parent: "99"})
-	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &bad) || !strings.HasSuffix(bad[0].Subject, ".parent") {
+	if _, _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &bad) || !strings.HasSuffix(bad[0].Subject, ".parent") {
 		t.Errorf("a bad scheme: %v", err)
 	}
 	s.Classes[len(s.Classes)-1].Parent = "00"
@@ -63,24 +63,24 @@ func TestOfficerRules(t *testing.T) {
 	if err := a.tenant.Enqueue(ctx, catalog.Job{Kind: JobCertify, Key: "waits", RunAt: late}); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || s.Version != 2 {
+	if s, _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || s.Version != 2 {
 		t.Errorf("version %d, %v", s.Version, err)
 	}
 	if j, err := a.tenant.JobOf(ctx, JobCertify, "waits"); err != nil || !j.RunAt.Before(late.AddDate(-1, 0, 0)) {
 		t.Errorf("a certificate waits on although its class may be there: %+v, %v", j, err)
 	}
 	s.Version = 1
-	if _, err = a.officer.SetScheme(ctx, a.tenant, s, "bernd"); !errors.Is(err, catalog.ErrConflict) {
+	if _, _, err = a.officer.SetScheme(ctx, a.tenant, s, "bernd"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("a change based on an old version: %v", err)
 	}
 	// A class that records are in is not left out without a successor.
 	s.Version, s.Classes = 2, []Class{{Code: "1", Title: "Nur eine", Rule: "general-10y"}}
 	var used InUse
-	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &used) || len(used) != 1 {
+	if _, _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &used) || len(used) != 1 {
 		t.Errorf("a class in use is left out: %v", err)
 	}
 	s.Successors = map[string]string{"01.10": "1"}
-	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil {
+	if _, _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil {
 		t.Fatal(err)
 	}
 	a.evaluate()
@@ -97,11 +97,11 @@ func TestSchemeConflict(t *testing.T) {
 	}
 	s.Classes = append(slices.Clone(s.Classes), Class{Code: "97", Title: " "})
 	var bad Invalid
-	if _, err := a.officer.SetScheme(t.Context(), a.tenant, s, "anna"); !errors.As(err, &bad) || len(bad) != 1 || bad[0].Subject != fmt.Sprintf("classes[%d].title", len(s.Classes)-1) {
+	if _, _, err := a.officer.SetScheme(t.Context(), a.tenant, s, "anna"); !errors.As(err, &bad) || len(bad) != 1 || bad[0].Subject != fmt.Sprintf("classes[%d].title", len(s.Classes)-1) {
 		t.Errorf("a class without a title: %v", err)
 	}
 	s.Version++
-	if _, err := a.officer.SetScheme(t.Context(), a.tenant, s, "anna"); !errors.Is(err, catalog.ErrConflict) {
+	if _, _, err := a.officer.SetScheme(t.Context(), a.tenant, s, "anna"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("out of date and wrong: %v", err)
 	}
 }
@@ -366,5 +366,60 @@ func TestOfficerLocks(t *testing.T) {
 	a.now = a.now.AddDate(0, 0, 80)
 	if err := a.officer.ExtendLocks(ctx, a.tenant, catalog.Job{}); !errors.Is(err, preservation.ErrCorrupt) {
 		t.Errorf("a lost package: %v", err)
+	}
+}
+
+// TestUnchanged: a classification, rules or a template that say what is in force say
+// nothing new, however often they come. Another order of the classes is a change.
+func TestUnchanged(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	s, err := a.officer.Scheme(ctx, a.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := s.Version
+	s.Version, s.Template = 0, nil
+	rules, err := a.officer.Rules(ctx, a.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample, err := SampleTemplate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := func() int {
+		t.Helper()
+		all, err := a.tenant.AuditLog(ctx, 0, "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	before := log()
+	for range 2 {
+		if p, err := a.officer.PreviewScheme(ctx, a.tenant, s, 0); err != nil || !p.Unchanged {
+			t.Errorf("preview %+v, %v", p, err)
+		}
+		if got, changed, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || changed || got.Version != in || got.Template == nil {
+			t.Errorf("version %d, changed %v, %v", got.Version, changed, err)
+		}
+		if c, err := a.officer.AddRules(ctx, a.tenant, NewestRules(rules), "anna"); err != nil || len(c.Rules) != 0 {
+			t.Errorf("%d rules change, %v", len(c.Rules), err)
+		}
+		if p, err := a.officer.PreviewTemplate(ctx, a.tenant, sample, 0); err != nil || !p.Unchanged {
+			t.Errorf("preview of the template %+v, %v", p, err)
+		}
+		if got, err := a.officer.Adopt(ctx, a.tenant, sample, "anna"); err != nil || !got.Unchanged || got.Scheme.Version != in {
+			t.Errorf("template: version %d, unchanged %v, %v", got.Scheme.Version, got.Unchanged, err)
+		}
+	}
+	if after := log(); after != before {
+		t.Errorf("%d entries of the audit log about nothing", after-before)
+	}
+	s.Classes = slices.Clone(s.Classes)
+	slices.Reverse(s.Classes)
+	if got, changed, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || !changed || got.Version != in+1 {
+		t.Errorf("version %d, changed %v, %v", got.Version, changed, err)
 	}
 }

@@ -18,6 +18,9 @@ type Preview struct {
 	// the change begins to count when that lies ahead.
 	At      preservation.Date `json:"at"`
 	Effects []Effect          `json:"effects"` // of a rule: for all records, and for new ones only
+	// Unchanged: a classification says what the version in force says, and would make
+	// no next one.
+	Unchanged bool `json:"unchanged,omitempty"`
 }
 
 // Effect counts what one way of making a change would do.
@@ -126,7 +129,9 @@ func (o *Officer) PreviewScheme(ctx context.Context, t *catalog.Tenant, s Scheme
 	}
 	c := comparison{plan: p, codes: differing(p.schedule, after), at: o.Now(), zone: policy.zone(), examples: examples}
 	c.add("", after)
-	return c.run(ctx, t)
+	out, err := c.run(ctx, t)
+	out.Unchanged = s.same(p.scheme)
+	return out, err
 }
 
 // comparison evaluates the records of some classes by the plan in force and by

@@ -268,7 +268,7 @@ func TestPreviewScheme(t *testing.T) {
 	if _, err := a.officer.PreviewScheme(ctx, a.tenant, s, 0); !errors.As(err, &used) || !strings.Contains(used[0].Detail, `"01.20"`) {
 		t.Fatalf("a class in use is left out: %v", err)
 	}
-	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &used) {
+	if _, _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &used) {
 		t.Fatalf("a class in use is left out: %v", err)
 	}
 	s.Successors = map[string]string{"01.20": "05.10"}
@@ -277,7 +277,7 @@ func TestPreviewScheme(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := a.evaluations()
-	if s, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil {
+	if s, _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil {
 		t.Fatal(err)
 	}
 	a.settle()
@@ -298,24 +298,24 @@ func TestPreviewScheme(t *testing.T) {
 	// The successor goes too: who goes by it needs another one, and it is inherited.
 	s.Classes = slices.DeleteFunc(slices.Clone(s.Classes), func(c Class) bool { return c.Code == "05.10" })
 	s.Successors = nil
-	if _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &used) || len(used) != 2 {
+	if _, _, err := a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &used) || len(used) != 2 {
 		t.Errorf("a successor in use is left out: %v", err)
 	}
 	s.Successors = map[string]string{"05.10": "01.10"}
-	if s, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || s.Successors["01.20"] != "01.10" {
+	if s, _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || s.Successors["01.20"] != "01.10" {
 		t.Fatalf("successors %v, %v", s.Successors, err)
 	}
 	s.Classes, s.Successors = append(s.Classes, Class{Code: "01.20", Title: "Wieder da", Parent: "01"}), nil
-	if s, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || len(s.Successors) != 1 {
+	if s, _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || len(s.Successors) != 1 {
 		t.Fatalf("successors %v, %v", s.Successors, err)
 	}
 	var bad Invalid
 	s.Successors = map[string]string{"01.20": "01.10"}
-	if _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &bad) || bad[0].Subject != "successors[01.20]" {
+	if _, _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &bad) || bad[0].Subject != "successors[01.20]" {
 		t.Errorf("a successor of a class that is there: %v", err)
 	}
 	s.Successors = map[string]string{"99.1": "99.2", "99.2": "99.1"}
-	if _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &bad) {
+	if _, _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); !errors.As(err, &bad) {
 		t.Errorf("a circle: %v", err)
 	}
 }

@@ -1,5 +1,10 @@
 package retention
 
+import (
+	"maps"
+	"slices"
+)
+
 // Class is one position of the classification (Aktenplaneinheit).
 type Class struct {
 	Code   string `json:"code" validate:"required,max=64,code"`
@@ -26,4 +31,17 @@ type Scheme struct {
 	// Template is the version of a template that was adopted last. Only adopting
 	// changes it.
 	Template *TemplateRef `json:"template,omitempty" validate:"-"`
+}
+
+// same reports whether two versions say the same, in the same order, and follow the
+// same version of a template.
+func (s Scheme) same(other Scheme) bool {
+	follows := func(r *TemplateRef) TemplateRef {
+		if r == nil {
+			return TemplateRef{}
+		}
+		return *r
+	}
+	return s.Title == other.Title && slices.Equal(s.Classes, other.Classes) && maps.Equal(s.Successors, other.Successors) &&
+		follows(s.Template) == follows(other.Template)
 }

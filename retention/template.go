@@ -75,6 +75,8 @@ type Adoption struct {
 	Kept     []string    `json:"kept"`    // codes and IDs that differ from the template because the tenant changed them
 	Scheme   Scheme      `json:"scheme"`
 	Preview  Preview     `json:"preview,omitzero"` // of what it does to the records
+	// Unchanged: this version of the template is in force already, and nothing is added.
+	Unchanged bool `json:"unchanged,omitempty"`
 
 	versions []Rule
 }
@@ -244,6 +246,9 @@ func (p *plan) adoption(ctx context.Context, v catalog.View, next Template, toda
 	a.Scheme.Version = 0
 	a.Scheme, err = with.succeed(ctx, v, a.Scheme)
 	a.Scheme.Template = ref
+	if err == nil && len(a.versions) == 0 && a.Scheme.same(p.scheme) {
+		a.Unchanged, a.Scheme = true, p.scheme
+	}
 	return a, with.rules, err
 }
 
@@ -296,6 +301,9 @@ func (o *Officer) Adopt(ctx context.Context, t *catalog.Tenant, next Template, a
 		var err error
 		if a, rules, err = e.plan.adoption(ctx, e.v, next, preservation.DateOf(e.now.In(policy.zone()))); err != nil {
 			return err
+		}
+		if a.Unchanged {
+			return nil
 		}
 		after, err := NewSchedule(a.Scheme, rules)
 		if err != nil {

@@ -97,7 +97,7 @@ func TestTemplate(t *testing.T) {
 	s.Classes = append(slices.Clone(s.Classes), Class{Code: "01.99", Title: "Eigenes", Parent: "01"})
 	find(s, "01.20").Rule = "procurement"
 	find(s, "01.10").Closed = true
-	if s, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || s.Template == nil {
+	if s, _, err = a.officer.SetScheme(ctx, a.tenant, s, "anna"); err != nil || s.Template == nil {
 		t.Fatal(s.Template, err)
 	}
 	a.settle()

@@ -313,7 +313,7 @@ func setPlan(v *visit) error {
 		if err := v.post("/v1/classification/template/preview?examples=0", shipped.Items[0], &a); err != nil {
 			return v.refusedPlan(p, err)
 		}
-		if len(a.Added)+len(a.Changed)+len(a.Removed)+len(a.Rules) == 0 {
+		if a.Unchanged {
 			return v.advance("plan", "plan-same")
 		}
 		preview = a.Preview
@@ -332,6 +332,9 @@ func setPlan(v *visit) error {
 		}
 		if err := v.sendFile("/v1/classification/preview?examples=0", media, text, &preview); err != nil {
 			return v.refusedPlan(p, err)
+		}
+		if preview.Unchanged {
+			return v.advance("plan", "plan-same-file")
 		}
 		put = func() error { return v.sendFile("/v1/classification", media, text, nil) }
 	default:

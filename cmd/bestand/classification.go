@@ -172,6 +172,10 @@ func (r *remote) importScheme(ctx context.Context, file, media string, preview b
 	if err := r.ask(ctx, http.MethodPost, "/v1/classification/preview", media, data, &p); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	if p.Unchanged {
+		fmt.Fprintln(stdout, "nothing changes: the version in force says the same")
+		return nil
+	}
 	tell(stdout, p.Effects[0])
 	if preview {
 		return nil
@@ -201,6 +205,10 @@ func (r *remote) adopt(ctx context.Context, file string, preview bool, stdout io
 		if len(part.names) > 0 {
 			fmt.Fprintf(stdout, "%s: %s\n", part.what, strings.Join(part.names, ", "))
 		}
+	}
+	if a.Unchanged {
+		fmt.Fprintf(stdout, "nothing changes: the classification follows version %d of %s already\n", a.Template.Version, a.Template.Name)
+		return nil
 	}
 	for _, e := range a.Preview.Effects {
 		tell(stdout, e)

@@ -80,10 +80,14 @@ func (r *remote) importRules(ctx context.Context, file, media string, preview bo
 	for _, rule := range c.Rules {
 		fmt.Fprintf(stdout, "  %s version %d: %s\n", rule.ID, rule.Version, legibleLines(rule.Title))
 	}
+	if len(c.Rules) == 0 {
+		fmt.Fprintln(stdout, "nothing changes: the rules in the archive say the same")
+		return nil
+	}
 	for _, e := range c.Preview.Effects {
 		tell(stdout, e)
 	}
-	if preview || len(c.Rules) == 0 {
+	if preview {
 		return nil
 	}
 	if err := r.ask(ctx, http.MethodPost, "/v1/rules/import", media, data, &c); err != nil {

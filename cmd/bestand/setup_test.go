@@ -76,6 +76,11 @@ func TestVisitorsSetup(t *testing.T) {
 	if !classes()["99"] {
 		t.Fatal("the plan of the file is not in force")
 	}
+	plan("file", "plan.csv", text).want(200, "Die Datei sagt dasselbe wie der Aktenplan in Kraft", "Siegel und Zeitstempel")
+	var versions struct{ Items []struct{ Version int } }
+	if before.get("/v1/classification/versions").want(t, 200).decode(t, &versions); len(versions.Items) != 2 {
+		t.Errorf("versions %+v", versions.Items)
+	}
 	plan("keep", "", "").want(200, "Siegel und Zeitstempel", "nicht qualifiziert", "--tsa-url")
 
 	admin.fill("/einrichtung/siegel").want(200, "Alles funktioniert", "Zeitstempel erhalten", "Siegel nicht qualifiziert", "Archivsiegel Bestand (Bestand; selbst erzeugt, nicht qualifiziert)").wantNot("<code>time-stamp</code>", "Meldung des Programms")
