@@ -137,6 +137,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"rolesOf":  rolesOf,
 		"duration": l.duration,
 		"remedy":   l.remedy,
+		"trouble":  l.trouble,
 		"searchOf": searchOf,
 		"detail":   l.detail,
 		"audited":  l.audited,

@@ -116,7 +116,7 @@ func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1
 // byCode are the areas whose keys end in a code.
 var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "away", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fate", "fault", "field", "filefault", "finding", "fixity", "granted", "hold", "item",
 	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outage", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "receiptchoice", "renditionchoice", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealchoice", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
-	"theme", "token", "tokenlabel", "trigger", "user", "verdict", "verification", "why", "yesno"}
+	"theme", "token", "tokenlabel", "trigger", "trouble", "user", "verdict", "verification", "why", "yesno"}
 
 // codes are keys of codes that the packages below list.
 func codes() (keys []string) {
@@ -136,6 +136,7 @@ func codes() (keys []string) {
 	add("outcome", preservation.Success, preservation.Warning, preservation.Failure)
 	for _, p := range preservation.Parts() {
 		add("away", p.Code())
+		add("trouble", p.Code())
 	}
 	for _, r := range auth.Roles {
 		add("role", r)
