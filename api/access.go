@@ -97,6 +97,24 @@ func (s *server) permitted(ctx context.Context, ids []preservation.RecordID) ([]
 	return all, nil
 }
 
+// titles are what records are called, of those that the caller may read and whose
+// processing is not restricted.
+func (s *server) titles(ctx context.Context, ids []preservation.RecordID) (map[preservation.RecordID]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	t := s.tenant(ctx)
+	out, err := s.config.Officer.Restricted(ctx, t, ids...)
+	if err != nil {
+		return nil, err
+	}
+	ids = slices.DeleteFunc(ids, func(id preservation.RecordID) bool { _, ok := out[id]; return ok })
+	if ids, err = s.permitted(ctx, ids); err != nil {
+		return nil, err
+	}
+	return t.Titles(ctx, ids)
+}
+
 // addAccess tells who may read a record and what persons concerned had noted in it.
 func (s *server) addAccess(ctx context.Context, v *Record, e catalog.Entry) error {
 	t := s.tenant(ctx)

@@ -259,6 +259,15 @@ func (s *Server) Permits(pattern string, p auth.Principal) bool {
 	panic("no row for " + pattern)
 }
 
+// Titles are what records are called, of those that somebody may read and whose processing
+// is not restricted: for pages that name them beside something else.
+func (s *Server) Titles(ctx context.Context, p auth.Principal, ids []preservation.RecordID) (map[preservation.RecordID]string, error) {
+	if !s.Permits("GET /v1/records/{id}", p) {
+		return nil, nil
+	}
+	return s.s.titles(context.WithValue(ctx, principalKey{}, p), ids)
+}
+
 // ClientAddr is the address that failures of a client are counted by.
 func (s *Server) ClientAddr(r *http.Request) netip.Addr { return s.s.clientAddr(r) }
 

@@ -42,19 +42,7 @@ func (s *server) addTitles(ctx context.Context, subs []catalog.Submission, all [
 			ids = append(ids, v.RecordID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	t := s.tenant(ctx)
-	out, err := s.config.Officer.Restricted(ctx, t, ids...)
-	if err != nil {
-		return err
-	}
-	ids = slices.DeleteFunc(ids, func(id preservation.RecordID) bool { _, ok := out[id]; return ok })
-	if ids, err = s.permitted(ctx, ids); err != nil {
-		return err
-	}
-	titles, err := t.Titles(ctx, ids)
+	titles, err := s.titles(ctx, ids)
 	for i := range all {
 		if all[i].RecordID != "" {
 			all[i].Title = titles[all[i].RecordID]

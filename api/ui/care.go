@@ -25,6 +25,9 @@ func preservationPage(v *visit) error {
 		return err
 	}
 	p.Chart = standing(v.lang, p.Holding)
+	if err := v.name(p.DamagedRecords...); err != nil {
+		return err
+	}
 	if v.may("GET /v1/evidence/renewals") {
 		var due struct{ Items []proof.Due }
 		if err := v.get("/v1/evidence/renewals", &due); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bestand/api"
+	"bestand/preservation"
 	"bestand/retention"
 )
 
@@ -81,6 +82,13 @@ func (v *visit) showHolds(status int, p holdsView) error {
 		return err
 	}
 	p.Items, p.Begun = page.Items, after != ""
+	var named []preservation.RecordID
+	for _, h := range p.Items {
+		named = append(named, h.Scope.Records...)
+	}
+	if err := v.name(named...); err != nil {
+		return err
+	}
 	if page.Next != "" {
 		p.Next = "/aussonderung/sperren?after=" + url.QueryEscape(page.Next)
 	}
@@ -91,6 +99,13 @@ func (v *visit) showHolds(status int, p holdsView) error {
 func holdPage(v *visit) error {
 	var p api.Hold
 	if err := v.get(joinPath("/v1/holds/", v.r.PathValue("id")), &p); err != nil {
+		return err
+	}
+	var late []preservation.RecordID
+	for _, l := range p.Late {
+		late = append(late, l.Record)
+	}
+	if err := v.name(late...); err != nil {
 		return err
 	}
 	return v.show("hold", p.Reason, p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("holds.title"), "/aussonderung/sperren"})

@@ -249,7 +249,7 @@ func TestSubmissionTitle(t *testing.T) {
 	}{
 		{api.Submission{ID: id, ProducerRecordID: "01jq2m9cfp2y8r0v6k3c5t7n4f", Title: "Kleingarten Süd", Files: files[:2]}, []string{"Übernahme Kleingarten Süd</h1>", ">anlage-1.pdf, anlage-2.pdf</dd>"}, nil},
 		{api.Submission{ID: id, ProducerRecordID: "eingang/rechnung.pdf"}, []string{"Übernahme rechnung.pdf</h1>"}, []string{"Dateien</dt>"}},
-		{api.Submission{ID: id, Files: files}, []string{"Übernahme " + string(id) + "</h1>", "anlage-10.pdf …</dd>"}, []string{"anlage-11.pdf"}},
+		{api.Submission{ID: id, Received: time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC), Files: files}, []string{"Übernahme vom 02.01.2026, 11:00 Uhr</h1>", "anlage-10.pdf …</dd>", ">" + string(id) + "</dd>"}, []string{"anlage-11.pdf"}},
 	} {
 		v, w := stranger(t, "/uebernahme/"+string(id))
 		if err := v.showSubmission(http.StatusOK, submissionView{Submission: c.sub}); err != nil {

@@ -93,6 +93,11 @@ func (v *visit) person() (p personView, err error) {
 
 func (v *visit) showPerson(status int, p personView) error {
 	title := v.lang.coded("request", p.Request.Kind) + ": " + p.Request.Subject.Name
+	if d := p.Request.Decision; d != nil {
+		if err := v.name(d.Records...); err != nil {
+			return err
+		}
+	}
 	return v.showStatus(status, "person", title, p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("persons.title"), "/aussonderung/betroffene"})
 }
 

@@ -116,9 +116,11 @@ func (v *visit) showSubmission(status int, p submissionView) error {
 		title = path.Base(p.ProducerRecordID) // of a file's path at the sender, its name
 	}
 	if title == "" {
-		title = string(p.ID)
+		title = v.lang.t("submission.untitled", v.lang.time(p.Received))
+	} else {
+		title = v.lang.t("submission.title", title)
 	}
-	return v.showStatus(status, "submission", v.lang.t("submission.title", title), p, crumb{v.lang.t("submissions.title"), "/uebernahme"})
+	return v.showStatus(status, "submission", title, p, crumb{v.lang.t("submissions.title"), "/uebernahme"})
 }
 
 // submissionState is the part of the page that changes while it is looked at.
@@ -140,6 +142,15 @@ func (v *visit) submission() (p submissionView, err error) {
 		before = s.At
 	}
 	p.Running = p.Status == "received" || p.Status == "processing"
+	var parts []preservation.RecordID
+	for _, r := range p.Records {
+		if r.RecordID != "" {
+			parts = append(parts, r.RecordID)
+		}
+	}
+	if err := v.name(parts...); err != nil {
+		return p, err
+	}
 	p.Names, err = v.documentsOf(p.Submission)
 	return p, err
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"embed"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"bestand/api"
 	"bestand/api/auth"
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
@@ -69,6 +71,9 @@ func (f frame) May(pattern string) bool { return f.v.may(pattern) }
 
 // Who is how a page names whoever did something.
 func (f frame) Who(actor string) string { return f.v.nameOf(actor) }
+
+// Called is the title of a record, or its identifier where the page knows none.
+func (f frame) Called(id preservation.RecordID) string { return cmp.Or(f.v.titles[id], string(id)) }
 
 // Page is what an address is followed by to come back to this page of a list.
 func (f frame) Page() string {

@@ -31,7 +31,8 @@ type visit struct {
 	who     auth.Principal
 	csrf    string
 	names   map[string]string // of people, by login name, as this page has them
-	sent    []keptField       // the fields of a form without files, as the browser sent them
+	titles  map[preservation.RecordID]string
+	sent    []keptField // the fields of a form without files, as the browser sent them
 }
 
 func (u *UI) visit(w http.ResponseWriter, r *http.Request) *visit {
@@ -210,6 +211,15 @@ func (v *visit) labelOf(actor string) string {
 	}
 	return u.Label
 }
+
+// name learns what records are called that a page names, as far as the visitor may read them.
+func (v *visit) name(ids ...preservation.RecordID) (err error) {
+	v.titles, err = v.ui.API.Titles(v.r.Context(), v.who, ids[:min(len(ids), namedMost)])
+	return err
+}
+
+// namedMost of the records that a page lists are named; others stand there by identifier.
+const namedMost = 500
 
 // get asks the interface for something.
 func (v *visit) get(path string, into any) error { return v.ask(http.MethodGet, path, nil, into) }
