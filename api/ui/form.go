@@ -1,6 +1,10 @@
 package ui
 
 import (
+	"regexp"
+	"strconv"
+	"strings"
+
 	"bestand/api"
 	"bestand/api/auth"
 )
@@ -23,6 +27,22 @@ func newField(values map[string]string, faults map[string]api.FieldError, name, 
 		x.Auto = more[1]
 	}
 	return x
+}
+
+// item is where the interface found something wrong in a list.
+var item = regexp.MustCompile(`\[(\d+)\]`)
+
+// Wrong are the items of a list that its fault is about, as they were typed; "" when it is
+// about all of it.
+func (x field) Wrong() string {
+	var wrong []string
+	typed := words(x.Value)
+	for _, at := range item.FindAllStringSubmatch(x.Fault.Field, -1) {
+		if i, err := strconv.Atoi(at[1]); err == nil && i < len(typed) {
+			wrong = append(wrong, typed[i])
+		}
+	}
+	return strings.Join(wrong, ", ")
 }
 
 // roleChoice is a choice of roles.

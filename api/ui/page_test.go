@@ -151,6 +151,29 @@ func TestKept(t *testing.T) {
 	says(t, w.Body.String(), []string{">ja</dd>", ">vernichten</dd>", ">alle offenen Akten des Laufs</dd>", ">1</dd>", `name="bestaetigt" value="1"`, `name="own_copy" value="destroy"`}, []string{">destroy<", ">all<"})
 }
 
+// TestWrongItems: of a list that somebody typed the items are named that are wrong.
+func TestWrongItems(t *testing.T) {
+	at := func(field, code string) api.FieldError { return api.FieldError{Field: field, Code: code} }
+	all := faults(&refusal{status: http.StatusUnprocessableEntity, problem: api.Problem{Errors: []api.FieldError{
+		at("scope.classes[2]", "unknown-class"), at("scope.classes[0]", "unknown-class"), at("scope.classes[1]", "max"), at("reason", "required")}}})
+	if len(all) != 2 || all["reason"].Code != "required" {
+		t.Fatalf("%+v", all)
+	}
+	v, w := stranger(t, "/aussonderung/sperren")
+	p := field{ID: "f-classes", Name: "classes", Type: "text", Value: "99, <b>; 63.98", Label: "holds.classes", Fault: faultOf(all, "scope.classes")}
+	page, err := v.ui.templates["de"]["holds"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := page.ExecuteTemplate(w, "field", p); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{">99, 63.98: gibt es im Aktenplan nicht<"}, nil)
+	if whole := (field{Value: "1 2", Fault: &api.FieldError{Field: "classes"}}).Wrong(); whole != "" {
+		t.Errorf("names %q", whole)
+	}
+}
+
 // TestRulesNotice: rules from a file are said to be in force when they are.
 func TestRulesNotice(t *testing.T) {
 	v, _ := stranger(t, "/")

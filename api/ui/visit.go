@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -360,14 +361,24 @@ func (v *visit) redirect(to, notice string) error {
 }
 
 // faults are what the interface found wrong with the fields of a form, by field; what is
-// wrong with an item of a list, such as classes[0], is wrong with its field.
+// wrong with an item of a list, such as classes[0], is wrong with its field, and its Field
+// says of which items the same is wrong.
 func faults(err error) map[string]api.FieldError {
 	all := faultsAt(err)
-	for at, f := range all {
-		if name, _, list := strings.Cut(at, "["); list && strings.HasSuffix(at, "]") {
-			delete(all, at)
-			all[name] = f
+	for _, at := range slices.Sorted(maps.Keys(all)) {
+		name, _, list := strings.Cut(at, "[")
+		if !list || !strings.HasSuffix(at, "]") {
+			continue
 		}
+		f := all[at]
+		delete(all, at)
+		if first, again := all[name]; again {
+			if first.Code == f.Code {
+				first.Field += " " + at
+			}
+			f = first
+		}
+		all[name] = f
 	}
 	return all
 }
