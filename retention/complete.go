@@ -237,9 +237,9 @@ func (e *edit) unfinished(ctx context.Context, r *attempt, left []string) (reaso
 			return fmt.Sprintf("the catalog does not know of which class the file %s was that it belonged to, and there are holds on classes, of which one may be on it", file.ID), nil
 		}
 	}
-	parts, err := e.v.Children(ctx, id)
-	if err == nil && len(parts) > 0 {
-		reason = fmt.Sprintf("%d records that belong to it are kept", len(parts))
+	parts, err := e.v.CountRetentions(ctx, catalog.RetentionFilter{Parent: id})
+	if err == nil && parts > 0 {
+		reason = fmt.Sprintf("%d records that belong to it are kept", parts)
 	}
 	return reason, err
 }

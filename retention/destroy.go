@@ -141,7 +141,7 @@ func judgeRow(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, n
 	}
 	j.files = facts[0].files()
 	j.evaluation = Evaluate(p.schedule, *facts[0], p.holds, now, policy.zone())
-	parts, err := v.Children(ctx, row.Record)
+	parts, err := v.CountRetentions(ctx, catalog.RetentionFilter{Parent: row.Record})
 	if err != nil {
 		return j, err
 	}
@@ -152,8 +152,8 @@ func judgeRow(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, n
 	switch {
 	case j.evaluation.State != Due:
 		j.reason = "it is " + string(j.evaluation.State)
-	case len(parts) > 0:
-		j.reason = fmt.Sprintf("%d records that belong to it are kept", len(parts))
+	case parts > 0:
+		j.reason = fmt.Sprintf("%d records that belong to it are kept", parts)
 	case arriving > 0:
 		j.reason = "a new version of it is being archived"
 	default:

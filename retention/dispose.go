@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"bestand/preservation"
@@ -311,47 +310,65 @@ func (d *Disposer) candidates(ctx context.Context, t *catalog.Tenant) ([]preserv
 }
 
 // wholeFile reports whether every part of a file may be destroyed, by a run or by
-// standing permits: a part never goes before its file may.
+// standing permits: a part never goes before its file may. It looks at a page of parts
+// at a time, however many there are.
 func (d *Disposer) wholeFile(ctx context.Context, t *catalog.Tenant, p *plan, policy LockPolicy, top preservation.RecordID, run *Run) (bool, error) {
 	v, now := t.View(), d.Officer.Now()
 	today := preservation.DateOf(now.In(policy.zone()))
-	level := []preservation.RecordID{top}
-	for range maxNesting + 1 {
-		var below []preservation.RecordID
-		for ids := range slices.Chunk(level, batch) {
-			rows, err := v.Retentions(ctx, catalog.RetentionFilter{Status: "live", IDs: ids}, "", len(ids))
-			if err != nil {
-				return false, err
-			}
-			facts, err := gather(ctx, v, rows)
-			if err != nil {
-				return false, err
-			}
-			items, err := v.OpenItems(ctx, ids...)
-			if err != nil {
-				return false, err
-			}
-			for i, f := range facts {
-				e := Evaluate(p.schedule, *f, p.holds, now, policy.zone())
-				if item, inRun := items[f.ID]; inRun {
-					if item.Run != run.ID || e.State != Due || run.objection(&item, &rows[i], &e, now) != "" {
-						return false, nil
-					}
-				} else if _, ok := p.permit(&e, today); !ok {
+	may := func(ids []preservation.RecordID) (bool, error) {
+		rows, err := v.Retentions(ctx, catalog.RetentionFilter{Status: "live", IDs: ids}, "", len(ids))
+		if err != nil {
+			return false, err
+		}
+		facts, err := gather(ctx, v, rows)
+		if err != nil {
+			return false, err
+		}
+		items, err := v.OpenItems(ctx, ids...)
+		if err != nil {
+			return false, err
+		}
+		for i, f := range facts {
+			e := Evaluate(p.schedule, *f, p.holds, now, policy.zone())
+			if item, inRun := items[f.ID]; inRun {
+				if item.Run != run.ID || e.State != Due || run.objection(&item, &rows[i], &e, now) != "" {
 					return false, nil
 				}
-			}
-			for _, id := range ids {
-				parts, err := v.Children(ctx, id)
-				if err != nil {
-					return false, err
-				}
-				below = append(below, parts...)
+			} else if _, ok := p.permit(&e, today); !ok {
+				return false, nil
 			}
 		}
-		if level = below; len(level) == 0 {
-			return true, nil
+		return true, nil
+	}
+	var all func(ids []preservation.RecordID, level int) (bool, error)
+	all = func(ids []preservation.RecordID, level int) (bool, error) {
+		if level > maxNesting {
+			return false, nil // nested too deeply: its evaluation is unresolved anyway
+		}
+		if ok, err := may(ids); err != nil || !ok {
+			return false, err
+		}
+		return eachPage(ctx, v, ids, func(parts []preservation.RecordID) (bool, error) { return all(parts, level+1) })
+	}
+	return all([]preservation.RecordID{top}, 0)
+}
+
+// eachPage calls fn with the parts of some records, page by page, as long as it returns
+// true, and reports whether it always did.
+func eachPage(ctx context.Context, v catalog.View, files []preservation.RecordID, fn func(parts []preservation.RecordID) (bool, error)) (bool, error) {
+	var last catalog.Part
+	for {
+		page, err := v.Within(ctx, files, last, batch)
+		if err != nil || len(page) == 0 {
+			return err == nil, err
+		}
+		last = page[len(page)-1]
+		parts := make([]preservation.RecordID, len(page))
+		for i, p := range page {
+			parts[i] = p.Record
+		}
+		if ok, err := fn(parts); err != nil || !ok {
+			return false, err
 		}
 	}
-	return false, nil // nested too deeply: its evaluation is unresolved anyway
 }

@@ -435,6 +435,46 @@ func TestDisposeWholeFiles(t *testing.T) {
 	}
 }
 
+// TestWholeFileOfPages: the last of the parts of a large file keeps all of it.
+func TestWholeFileOfPages(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	a.permit("21")
+	part := a.metadata(contact, "2020-07-31")
+	file := a.keep(part)
+	part.Parent = file
+	var last preservation.RecordID
+	for range 2*batch + 1 {
+		last = max(last, a.keep(part))
+	}
+	a.evaluate()
+	h := a.hold(Scope{Records: []preservation.RecordID{last}})
+	whole := func() bool {
+		t.Helper()
+		policy, err := a.officer.policy(t.Context(), a.tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := a.officer.plans.at(t.Context(), a.tenant.View(), a.tenant.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ok, err := a.gate.wholeFile(t.Context(), a.tenant, p, policy, file, &Run{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if whole() {
+		t.Error("a part that is held goes with its file")
+	}
+	if _, err := a.officer.ReleaseHold(t.Context(), a.tenant, h.ID, "erledigt", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if !whole() {
+		t.Error("a file of which every part may go is kept")
+	}
+}
+
 func TestDisposeStopsItself(t *testing.T) {
 	a := newArchive(t, "2026-02-01")
 	a.permit(contact)

@@ -354,27 +354,21 @@ func (x *execution) untouched(ctx context.Context, items []catalog.RunItem) (who
 // partsGoing reports whether all that still belongs to a record is on its way out, so
 // that it has to wait.
 func (x *execution) partsGoing(ctx context.Context, id preservation.RecordID) (bool, error) {
-	v := x.t.View()
-	parts, err := v.Children(ctx, id)
-	if err != nil {
-		return false, err
-	}
-	for ids := range slices.Chunk(parts, batch) {
-		items, err := v.OpenItems(ctx, ids...)
+	v, there := x.t.View(), false
+	going, err := eachPage(ctx, v, []preservation.RecordID{id}, func(parts []preservation.RecordID) (bool, error) {
+		there = true
+		items, err := v.OpenItems(ctx, parts...)
 		if err != nil {
 			return false, err
 		}
-		rows, err := v.Retentions(ctx, catalog.RetentionFilter{Status: "live", IDs: ids}, "", len(ids))
+		rows, err := v.Retentions(ctx, catalog.RetentionFilter{Status: "live", IDs: parts}, "", len(parts))
 		if err != nil {
 			return false, err
 		}
-		for _, row := range rows {
-			if items[row.Record].Run != x.id {
-				return false, nil // it is kept
-			}
-		}
-	}
-	return len(parts) > 0, nil
+		kept := func(r catalog.Retention) bool { return items[r.Record].Run != x.id }
+		return !slices.ContainsFunc(rows, kept), nil
+	})
+	return there && going, err
 }
 
 // end completes the run when none of its items is open any more.

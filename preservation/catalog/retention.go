@@ -261,12 +261,6 @@ func (v View) ClassCounts(ctx context.Context, classes []string) (map[string]int
 	return counts, err
 }
 
-// Children lists the records whose parent is the given one.
-func (v View) Children(ctx context.Context, id preservation.RecordID) ([]preservation.RecordID, error) {
-	rows, err := v.q.QueryContext(ctx, `SELECT id FROM record WHERE tenant = $1 AND parent = $2 AND parent <> '' ORDER BY id`, string(v.tenant), string(id))
-	return collect(rows, err, func(row scanner) (id preservation.RecordID, err error) { return id, row.Scan(&id) })
-}
-
 // Trigger is an event that a retention rule may wait for.
 type Trigger struct {
 	ID     string
