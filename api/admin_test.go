@@ -407,6 +407,9 @@ func TestHoldLate(t *testing.T) {
 	if h = decode[Hold](t, a.do(officer, "GET", "/v1/holds/"+h.ID, nil).want(t, 200)); len(h.Late) != 1 || h.Late[0].Fate != retention.Saved {
 		t.Errorf("%+v", h)
 	}
+	if list := decode[ListHolds200JSONResponse](t, a.do(officer, "GET", "/v1/holds", nil).want(t, 200)); len(list.Items) != 1 || len(list.Items[0].Late) != 1 || list.Items[0].Late[0].Fate != retention.Saved {
+		t.Errorf("%+v", list)
+	}
 	if list := decode[ReportHolds200JSONResponse](t, a.do(officer, "GET", "/v1/reports/holds", nil).want(t, 200)); len(list.Items) != 1 || len(list.Items[0].Late) != 1 {
 		t.Errorf("%+v", list)
 	}

@@ -28,6 +28,9 @@ func (s *server) ListHolds(ctx context.Context, request ListHoldsRequestObject) 
 		all = slices.DeleteFunc(all, func(h retention.Hold) bool { return h.ID >= p.After })
 	}
 	all, next := page(all, limit, func(h retention.Hold) string { return h.ID })
+	if err := s.config.Officer.Fates(ctx, s.tenant(ctx), all); err != nil {
+		return nil, err
+	}
 	answer := ListHolds200JSONResponse{Items: make([]Hold, len(all)), Next: next}
 	for i, h := range all {
 		answer.Items[i] = hold(h, nil)
@@ -135,7 +138,11 @@ func (s *server) ReleaseHold(ctx context.Context, request ReleaseHoldRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return ReleaseHold200JSONResponse(hold(h, nil)), nil
+	one := []retention.Hold{h}
+	if err := s.config.Officer.Fates(ctx, s.tenant(ctx), one); err != nil {
+		one[0].Late = nil // it is released all the same, and GET tells them
+	}
+	return ReleaseHold200JSONResponse(hold(one[0], nil)), nil
 }
 
 func hold(h retention.Hold, notices []preservation.Finding) Hold {

@@ -862,7 +862,7 @@ type Hold struct {
 	Authority string `json:"authority"`
 	ID        string `json:"id"`
 
-	// Late Records of its scope that were being destroyed when it was set; of a single hold and in reports, what has become of them since.
+	// Late Records of its scope that were being destroyed when it was set, and what has become of them by now; in the answer to its setting, how it was then.
 	Late []LateRecord `json:"late,omitempty,omitzero"`
 
 	// Notices In the answer to its setting: each record that it came late for, and how many destructions it calls off.

@@ -20,7 +20,7 @@ type Late struct {
 	Run      string                `json:"run,omitempty"`    // what allowed it
 	Permit   string                `json:"permit,omitempty"` // instead of a run
 	Begun    time.Time             `json:"begun"`            // when it was decided
-	Fate     Fate                  `json:"fate"`             // when the hold was set; from Officer.Hold: by now
+	Fate     Fate                  `json:"fate"`             // when the hold was set; from Officer.Hold and Fates: by now
 
 	Destroyed time.Time `json:"destroyed,omitzero"`
 }
@@ -129,14 +129,25 @@ func notices(late []Late, calledOff int, more bool) (found []preservation.Findin
 	return found
 }
 
+// Fates puts into holds what has become of the records that they came late for.
+func (o *Officer) Fates(ctx context.Context, t *catalog.Tenant, holds []Hold) (err error) {
+	for i := range holds {
+		if holds[i].Late, err = o.fates(ctx, t, holds[i].Late); err != nil {
+			return fmt.Errorf("hold %s: %w", holds[i].ID, err)
+		}
+	}
+	return nil
+}
+
 // fates says what has become of the records that a hold came late for.
 func (o *Officer) fates(ctx context.Context, t *catalog.Tenant, late []Late) ([]Late, error) {
-	now := make([]Late, len(late))
-	for i, l := range late {
-		var err error
-		if now[i], err = o.fate(ctx, t, l); err != nil {
+	var now []Late
+	for _, l := range late {
+		l, err := o.fate(ctx, t, l)
+		if err != nil {
 			return nil, err
 		}
+		now = append(now, l)
 	}
 	return now, nil
 }

@@ -45,6 +45,29 @@ func disposalPage(v *visit) error {
 	return v.show("disposal", v.lang.t("disposal.title"), p)
 }
 
+// fate counts the records of a hold that one thing has become of.
+type fate struct {
+	Fate    retention.Fate
+	Records int
+}
+
+// fates counts the records that a hold came late for by what has become of them.
+func fates(late []retention.Late) (all []fate) {
+	for _, l := range late {
+		i := slices.IndexFunc(all, func(f fate) bool { return f.Fate == l.Fate })
+		if i < 0 {
+			i, all = len(all), append(all, fate{Fate: l.Fate})
+		}
+		all[i].Records++
+	}
+	return all
+}
+
+// lost reports whether something is gone, or may be, that a hold was for.
+func lost(late []retention.Late) bool {
+	return slices.ContainsFunc(late, func(l retention.Late) bool { return l.Fate.Lost() })
+}
+
 // searchOf is the search that finds again what a hold's query found; "" where the page
 // of the search does not have one of its parameters.
 func searchOf(query map[string]string) string {

@@ -77,7 +77,10 @@ func TestHoldPage(t *testing.T) {
 	}
 	const follows, still = "folgt nach und nach", "gibt sie nach und nach frei"
 	says(t, show("hold", h), []string{"1.234 von 100.000 Akten", follows, "außer dem, was unten", "In Vernichtung, als die Sperre kam", "/akte/01jq2m9cfp2y8r0v6k3c5t7n4f", "teilweise gelöscht", "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4g"}, []string{still})
-	says(t, show("holds", holdsView{Items: []api.Hold{h}}), []string{"/aussonderung/sperren/" + h.ID, "Für 1 Akte kam sie"}, nil)
+	says(t, show("holds", holdsView{Items: []api.Hold{h}}), []string{"/aussonderung/sperren/" + h.ID, "Für 1 Akte kam sie, als die Vernichtung schon lief: teilweise gelöscht, Rest bleibt (1)", "rows__problem"}, nil)
+	saved := h
+	saved.Late = []retention.Late{{Fate: retention.Saved}, {Fate: retention.Since}, {Fate: retention.Saved}}
+	says(t, show("holds", holdsView{Items: []api.Hold{saved}}), []string{"Für 3 Akten kam sie", "lief: unversehrt gesperrt (2), später vernichtet, neu entschieden (1)"}, []string{"rows__problem"})
 	h.Released, h.ReleasedBy, h.ReleaseReason, h.Late = h.Set, "olga", "erledigt", nil
 	says(t, show("hold", h), []string{still, "erledigt"}, []string{follows, "In Vernichtung"})
 	open := h

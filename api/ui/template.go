@@ -144,6 +144,8 @@ func functions(l *language, a *assets) template.FuncMap {
 		"remedy":   l.remedy,
 		"trouble":  l.trouble,
 		"searchOf": searchOf,
+		"fates":    fates,
+		"lost":     lost,
 		"detail":   l.detail,
 		"audited":  l.audited,
 		"base":     path.Base,
