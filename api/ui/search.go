@@ -145,9 +145,16 @@ func without(q url.Values, name string) url.Values {
 }
 
 func (v *visit) facet(q url.Values, name string, values []api.FacetValue, classes map[string]string) facet {
-	f := facet{Name: name}
+	f, called := facet{Name: name}, map[string]int{}
 	for _, value := range values {
-		fv := facetValue{Label: v.facetLabel(name, value, classes), Count: value.Count, Active: q.Get(name) == value.Value}
+		called[v.facetLabel(name, value, classes)]++
+	}
+	for _, value := range values {
+		label := v.facetLabel(name, value, classes)
+		if called[label] > 1 { // formats that people call the same
+			label += " – " + value.Value
+		}
+		fv := facetValue{Label: label, Count: value.Count, Active: q.Get(name) == value.Value}
 		fv.Path = "/suche?" + with(without(q, name), name, value.Value).Encode()
 		if len(f.Values) < facetShown || fv.Active {
 			f.Values = append(f.Values, fv)
@@ -172,7 +179,7 @@ func (v *visit) facetLabel(name string, value api.FacetValue, classes map[string
 	case value.Value == "-":
 		return v.lang.t("search.none")
 	case value.Name != "":
-		return value.Name
+		return v.lang.formatNamed(value.Name)
 	case name == "class" && classes[value.Value] != "":
 		return value.Value + " " + classes[value.Value]
 	case name == "state", name == "kind", name == "confidentiality", name == "hold", name == "evidence":

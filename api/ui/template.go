@@ -141,6 +141,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		},
 		"rolesOf":  rolesOf,
 		"duration": l.duration,
+		"format":   l.format,
 		"remedy":   l.remedy,
 		"trouble":  l.trouble,
 		"searchOf": searchOf,

@@ -178,7 +178,7 @@ func TestVisitors(t *testing.T) {
 	archivist.get("/akte/"+id+"/datei/f0001").want(200, "&lt;b&gt;", "Inhalt von")
 	archivist.get("/akte/" + id + "/paket").want(200)
 	eventually(t, "the record is found", func() bool { return strings.Contains(archivist.get("/suche?q=Kleingarten").page, "/akte/"+id) })
-	archivist.get("/suche?q=Kleingarten").want(200, "Zeitstempel folgt", ">Plain Text File</", "evidence=pending&amp;q=Kleingarten", "hold=false&amp;q=Kleingarten")
+	archivist.get("/suche?q=Kleingarten").want(200, "Zeitstempel folgt", ">Textdatei</", "evidence=pending&amp;q=Kleingarten", "hold=false&amp;q=Kleingarten")
 	archivist.get("/suche?q=Kleingarten&evidence=pending&hold=false").want(200, "/akte/"+id, "Sperre: nicht gesperrt", `class="chip" href="/suche?evidence=pending&amp;q=Kleingarten"`)
 	archivist.get("/suche?q=Kleingarten&hold=true").want(200, "Keine Akte gefunden", `class="chip" href="/suche?q=Kleingarten"`)
 	archivist.get("/suche?q=Kleingarten&hold=maybe").want(200, "Eine Angabe der Suche stimmt nicht", "Sperre: ")
