@@ -78,12 +78,12 @@ func (s *server) frozen(ctx context.Context, q RecordQuery) (ids []preservation.
 	limit := maxPage
 	p := ListRecordsParams{Q: q.Q, Class: q.Class, Producer: q.Producer, Reference: q.Reference, Kind: q.Kind, From: q.From, To: q.To, Limit: &limit}
 	if err := checkFilter(p); err != nil {
-		return nil, err
+		return nil, inQuery(err)
 	}
 	if q.Q != "" {
 		p.Sort = ListRecordsParamsSortReference
 		if c, err := s.indexCount(ctx, p, nil); err != nil {
-			return nil, err
+			return nil, inQuery(err)
 		} else if !c.exact {
 			return nil, unavailable.because("the text index does not know the newest records yet: send it again in a moment")
 		}
@@ -94,7 +94,7 @@ func (s *server) frozen(ctx context.Context, q RecordQuery) (ids []preservation.
 		if q.Q != "" {
 			page, err := s.searchRecords(ctx, p, nil)
 			if err != nil {
-				return nil, err
+				return nil, inQuery(err)
 			}
 			for _, r := range page.Items {
 				found = append(found, r.ID)
@@ -120,9 +120,25 @@ func (s *server) frozen(ctx context.Context, q RecordQuery) (ids []preservation.
 		}
 	}
 	if len(ids) == 0 {
+		if err := s.classExists(ctx, q.Class); err != nil {
+			return nil, inQuery(err)
+		}
 		return nil, invalid.in(fieldError("query", "nothing-found", "finds no record, and would hold nothing"))
 	}
 	return ids, nil
+}
+
+// inQuery names the property of a query in a body that a fault is about, which is
+// otherwise one of the address.
+func inQuery(err error) error {
+	_, _, fields := classify(err)
+	if len(fields) == 0 {
+		return err
+	}
+	for i := range fields {
+		fields[i].Field = "query." + fields[i].Field
+	}
+	return invalid.in(fields...)
 }
 
 // fields are the filters of a query by name.

@@ -183,7 +183,7 @@ func namesRecords(ctx context.Context, v catalog.View, ids []preservation.Record
 		}
 		for i, id := range part {
 			if !known[id] {
-				bad = append(bad, fault(fmt.Sprintf("scope.records[%d]", start+i), "unknown-record", "there is no such record"))
+				bad = append(bad, fault(fmt.Sprintf("scope.records[%d]", start+i), "unknown-record", fmt.Sprintf("there is no record %s", id)))
 			}
 		}
 	}
@@ -250,7 +250,7 @@ func (o *Officer) ProposePermit(ctx context.Context, t *catalog.Tenant, p Permit
 		}
 		for i, code := range p.Classes {
 			if _, ok := e.plan.schedule.Class(code); !ok {
-				bad = append(bad, fault(fmt.Sprintf("classes[%d]", i), UnknownClass, "there is no such class"))
+				bad = append(bad, fault(fmt.Sprintf("classes[%d]", i), UnknownClass, fmt.Sprintf("there is no class %q", code)))
 			}
 		}
 		if len(bad) > 0 {

@@ -111,7 +111,7 @@ func (o *Officer) AddSubjectRequest(ctx context.Context, t *catalog.Tenant, q Su
 func missing(ctx context.Context, v catalog.View, field string, ids []preservation.RecordID) (bad Invalid) {
 	for i, id := range ids {
 		if _, err := v.Retention(ctx, id); errors.Is(err, catalog.ErrNotFound) {
-			bad = append(bad, fault(fmt.Sprintf("%s[%d]", field, i), "unknown-record", "there is no such record"))
+			bad = append(bad, fault(fmt.Sprintf("%s[%d]", field, i), "unknown-record", fmt.Sprintf("there is no record %s", id)))
 		}
 	}
 	return bad
