@@ -2,8 +2,11 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -360,6 +363,28 @@ func TestHoldByQuery(t *testing.T) {
 			t.Errorf("%s: %s", field, v.body)
 		}
 	}
+	delete(body, "query")
+	for field, want := range map[string]string{"scope.records[1]": "unknown-record", "scope.classes[0]": "unknown-class", "query.class": "unknown-class", "query.reference": "excluded", "review": "too-far"} {
+		ask := maps.Clone(body)
+		switch unknown := preservation.RecordID(preservation.NewID(time.Now())); field {
+		case "scope.records[1]":
+			ask["scope"] = map[string]any{"records": []preservation.RecordID{e.ID, unknown}}
+			if v := a.do(officer, "POST", "/v1/holds", ask).want(t, 422); !strings.Contains(string(v.body), string(unknown)) {
+				t.Errorf("which record: %s", v.body)
+			}
+		case "scope.classes[0]":
+			ask["scope"] = map[string]any{"classes": []string{"99.99"}}
+		case "query.class":
+			ask["query"] = map[string]any{"class": "99.99"}
+		case "query.reference":
+			ask["query"] = map[string]any{"q": "Klage", "reference": "1/26"}
+		case "review":
+			ask["scope"], ask["review"] = map[string]any{"all": true}, "2999-01-01"
+		}
+		if v := a.do(officer, "POST", "/v1/holds", ask).want(t, 422); v.field(t, field) != want {
+			t.Errorf("%s: %s", field, v.body)
+		}
+	}
 	// Text that the index does not know yet could be left out of the hold.
 	body["query"] = map[string]any{"q": "Bauantrag"}
 	a.do(officer, "POST", "/v1/holds", body).want(t, 503)
@@ -595,7 +620,18 @@ func TestTriggers(t *testing.T) {
 	if v := a.do(officer, "POST", path, `{"type":"building-removed","date":"2014-03-01"}`).want(t, 422); v.field(t, "date") != "before-opened" {
 		t.Errorf("before the record was opened: %s", v.body)
 	}
-	for _, possible := range []string{`{"type":"building-removed","date":"2014-03-02"}`, `{"type":"birth","date":"1950-01-01"}`, `{"type":"death","date":"2010-01-01"}`} {
+	next := preservation.DateOf(time.Now()).AddDays(30)
+	for kind, want := range map[string]string{"birth": "future", "death": "future", "opening": "future", "closure": "", "building-removed": ""} {
+		body := fmt.Sprintf(`{"type":%q,"date":%q}`, kind, next)
+		if v := a.do(officer, "POST", path, body); want == "" && v.StatusCode != 201 || want != "" && v.want(t, 422).field(t, "date") != want {
+			t.Errorf("%s next month: %s", kind, v.body)
+		}
+		next := preservation.Date{Year: next.Year + retention.MaxAhead + 1, Month: next.Month, Day: 1}
+		if v := a.do(officer, "POST", path, fmt.Sprintf(`{"type":%q,"date":%q}`, kind, next)).want(t, 422); v.field(t, "date") != cmp.Or(want, "too-far") {
+			t.Errorf("%s in a century: %s", kind, v.body)
+		}
+	}
+	for _, possible := range []string{`{"type":"building-removed","date":"2014-03-02"}`, `{"type":"birth","date":"0801-01-01"}`, `{"type":"birth","date":"1950-01-01"}`, `{"type":"death","date":"2010-01-01"}`} {
 		a.do(officer, "POST", path, possible).want(t, 201)
 	}
 	if v := a.do(officer, "POST", path, `{"type":"nonsense-xx","date":"2024-05-05"}`).want(t, 422); v.field(t, "type") != "unknown-trigger" || !strings.Contains(string(v.body), "closure") {

@@ -233,21 +233,8 @@ func values(m preservation.Metadata) map[string]string {
 
 // impossible finds what cannot be true of a record.
 func (s *server) impossible(m *SubmissionMetadata) (fields []FieldError) {
-	// A day of grace, for senders whose clock is ahead.
-	tomorrow := preservation.DateOf(s.now().In(s.zone)).AddDays(1)
-	if tomorrow.Before(m.Opened) {
-		fields = append(fields, fieldError("opened", "future", "lies ahead: send the day on which the file was opened, or leave this out"))
-	}
-	if tomorrow.Before(m.Closed) {
-		fields = append(fields, fieldError("closed", "future", "lies ahead: send the record once it is closed, or leave this out and report the closure later"))
-	}
-	for i, p := range m.Subjects {
-		if tomorrow.Before(p.Born) {
-			fields = append(fields, fieldError(fmt.Sprintf("subjects[%d].born", i), "future", "lies ahead"))
-		}
-		if !p.Died.IsZero() && p.Died.Before(p.Born) {
-			fields = append(fields, fieldError(fmt.Sprintf("subjects[%d].died", i), "before-born", "lies before born"))
-		}
+	for _, p := range ingest.Impossible(announce(*m).Metadata, preservation.DateOf(s.now().In(s.zone))) {
+		fields = append(fields, fieldError(p.Field, p.Code, p.Detail))
 	}
 	return fields
 }

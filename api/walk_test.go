@@ -146,7 +146,7 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "GET /v1/disposals/{id}", nil)
 	due = string(a.due(ours, "4"))
 	identified(call(all, "POST /v1/disposals", `{"records":["`+due+`"]}`))
-	call(all, "POST /v1/disposals/{id}/decisions", `{"decisions":[{"scope":{"all":true},"decision":"K","until":"2999-01-01","note":"n"}]}`)
+	call(all, "POST /v1/disposals/{id}/decisions", `{"decisions":[{"scope":{"all":true},"decision":"K","until":"2099-01-01","note":"n"}]}`)
 	call(second, "POST /v1/disposals/{id}/approval", nil)
 	call(all, "POST /v1/disposals/{id}/execution", `{"grace_days":0}`)
 	if v := a.do(all, "GET", "/v1/disposals/"+id+"/certificate", nil); v.StatusCode != 409 {

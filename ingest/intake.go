@@ -140,6 +140,7 @@ func (in *Intake) check(ctx context.Context, t *catalog.Tenant, req Request) ([]
 	if !m.Opened.IsZero() && !m.Closed.IsZero() && m.Closed.Before(m.Opened) {
 		out = append(out, Problem{Field: "closed", Code: "before-opened", Detail: fmt.Sprintf("closed (%s) is before opened (%s)", m.Closed, m.Opened)})
 	}
+	out = append(out, Impossible(m, preservation.DateOf(in.Now().UTC()))...)
 	if m.Parent != "" {
 		_, err := t.Record(ctx, m.Parent)
 		switch {
@@ -153,6 +154,29 @@ func (in *Intake) check(ctx context.Context, t *catalog.Tenant, req Request) ([]
 		out = append(out, Problem{Field: "files", Code: "too-many", Detail: fmt.Sprintf("%d files, at most %d in one submission", len(req.Files), n)})
 	}
 	return out, nil
+}
+
+// Impossible finds days that cannot be true of a record on a day: what lies ahead has not
+// happened, and would keep the record that much longer. However long ago something was is
+// no fault.
+func Impossible(m preservation.Metadata, today preservation.Date) (out []Problem) {
+	tomorrow := today.AddDays(1) // a day of grace, for senders whose clock is ahead
+	ahead := func(field string, d preservation.Date, do string) {
+		if tomorrow.Before(d) {
+			out = append(out, Problem{Field: field, Code: "future", Detail: fmt.Sprintf("is %s, which lies ahead%s", d, do)})
+		}
+	}
+	ahead("opened", m.Opened, ": send the day on which the file was opened, or leave this out")
+	ahead("closed", m.Closed, ": send the record once it is closed, or leave this out and report the closure later")
+	for i, p := range m.Subjects {
+		at := fmt.Sprintf("subjects[%d].", i)
+		ahead(at+"born", p.Born, "")
+		ahead(at+"died", p.Died, "")
+		if !p.Died.IsZero() && p.Died.Before(p.Born) {
+			out = append(out, Problem{Field: at + "died", Code: "before-born", Detail: "lies before born"})
+		}
+	}
+	return out
 }
 
 func (in *Intake) maxFiles() int {

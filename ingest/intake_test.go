@@ -135,6 +135,11 @@ func TestBegin(t *testing.T) {
 			r.Metadata.Opened, r.Metadata.Closed = preservation.DateOf(time.Unix(1e9, 0)), preservation.DateOf(time.Unix(9e8, 0))
 		}, []string{"closed before-opened"}},
 		{"unknown parent", func(r *ingest.Request) { r.Metadata.Parent = preservation.RecordID(preservation.NewID(time.Now())) }, []string{"parent unknown-record"}},
+		{"days that lie ahead", func(r *ingest.Request) {
+			then := preservation.DateOf(time.Now()).AddDays(365)
+			r.Metadata.Opened, r.Metadata.Closed = then, then
+			r.Metadata.Subjects = []preservation.Subject{{Name: "a", Born: preservation.Date{Year: 801, Month: 1, Day: 1}}, {Name: "b", Born: then, Died: then}}
+		}, []string{"opened future", "closed future", "subjects[1].born future", "subjects[1].died future"}},
 		{"too many files", func(r *ingest.Request) { r.Files = make([]ingest.Announced, mostFiles+1) }, []string{"files too-many"}},
 		{"all at once", func(r *ingest.Request) {
 			r.Metadata.Class, r.Files = "99", make([]ingest.Announced, mostFiles+1)

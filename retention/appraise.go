@@ -45,6 +45,8 @@ func (o *Officer) DecideRun(ctx context.Context, t *catalog.Tenant, id string, d
 			bad = append(bad, fault(at+"note", "required", "must say why it is kept longer"))
 		case d.Decision != Keep && !d.Until.IsZero():
 			bad = append(bad, fault(at+"until", "contradiction", "is for the decision K"))
+		default:
+			bad = append(bad, tooFar(at+"until", d.Until, today)...)
 		}
 	}
 	if len(bad) > 0 {

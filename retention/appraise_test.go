@@ -115,3 +115,24 @@ func TestFormerEntries(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 }
+
+// TestKeepUntil: a record is kept until a day that somebody can have meant.
+func TestKeepUntil(t *testing.T) {
+	a, ids := dueRecords(t, 1, sickness)
+	r := a.propose(ids...)
+	today := preservation.DateOf(a.now)
+	for until, want := range map[preservation.Date]string{
+		today: "required",
+		{Year: today.Year + MaxAhead + 1, Month: today.Month, Day: today.Day}: "too-far",
+		{Year: today.Year + MaxAhead, Month: today.Month, Day: today.Day}:     "",
+	} {
+		_, err := a.officer.DecideRun(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: Scope{All: true}, Decision: Keep, Until: until, Note: "Klage"}}, "anna")
+		var bad Invalid
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("until %s: %v", until, err)
+		case want != "" && (!errors.As(err, &bad) || bad[0].Subject != "decisions[0].until" || bad[0].Code != want):
+			t.Errorf("until %s: %v, want %s", until, err, want)
+		}
+	}
+}

@@ -175,8 +175,8 @@ func stored(e *Evaluation, now time.Time) (catalog.Evaluation, error) {
 
 // AddTrigger reports an event that starts or corrects a record's period. It is
 // stored in the bucket before the catalog knows of it, so that a rebuild finds
-// it. A type that no rule knows is refused (Invalid); catalog.ErrConflict once
-// the record is being destroyed.
+// it. A type that no rule knows and a day that cannot be meant are refused (Invalid);
+// catalog.ErrConflict once the record is being destroyed.
 func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, g Trigger, actor string) (Trigger, error) {
 	g.Custodian = ""
 	if err := Validate(g); err != nil {
@@ -188,6 +188,13 @@ func (o *Officer) AddTrigger(ctx context.Context, t *catalog.Tenant, id preserva
 	}
 	if err := p.namesTrigger(g.Type); err != nil {
 		return g, err
+	}
+	today, err := o.Today(ctx, t)
+	if err != nil {
+		return g, err
+	}
+	if bad := g.believable(today); !g.Withdrawn && len(bad) > 0 {
+		return g, Invalid(bad)
 	}
 	return o.report(ctx, t, id, g, actor)
 }

@@ -74,6 +74,9 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 	if h.Review.Before(today) {
 		return h, nil, Invalid{fault("review", "past", fmt.Sprintf("lies before today, %s: name a day to come on which somebody asks whether the hold is still needed", today))}
 	}
+	if bad := tooFar("review", h.Review, today); len(bad) > 0 {
+		return h, nil, Invalid(bad)
+	}
 	if err := namesRecords(ctx, t.View(), h.Scope.Records); err != nil {
 		return h, nil, err
 	}

@@ -93,6 +93,9 @@ func (o *Officer) AddSubjectRequest(ctx context.Context, t *catalog.Tenant, q Su
 	if today.Before(q.Received) {
 		bad = append(bad, fault("received", "future", "lies ahead"))
 	}
+	if today.Before(q.Subject.Born) {
+		bad = append(bad, fault("subject.born", "future", "lies ahead"))
+	}
 	if strings.TrimSpace(q.Subject.Name) == "" && q.Subject.ID == "" {
 		bad = append(bad, fault("subject.name", "required", "is missing, and so is an id"))
 	}
