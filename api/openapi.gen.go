@@ -746,6 +746,9 @@ type EquipmentStore struct {
 	Source   string `json:"source"`
 }
 
+// Erasure defines model for Erasure.
+type Erasure = retention.Erasure
+
 // Event defines model for Event.
 type Event = preservation.Event
 
@@ -853,8 +856,11 @@ type Format = preservation.Format
 // FoundSubjectRequest defines model for FoundSubjectRequest.
 type FoundSubjectRequest struct {
 	// Candidates Records that name such a person, the surest first; at most 1,000.
-	Candidates []Candidate    `json:"candidates"`
-	Request    SubjectRequest `json:"request"`
+	Candidates []Candidate `json:"candidates"`
+
+	// Erasures Of a granted erasure: what has become of each record.
+	Erasures []Erasure      `json:"erasures,omitempty,omitzero"`
+	Request  SubjectRequest `json:"request"`
 }
 
 // Hold defines model for Hold.
@@ -2377,6 +2383,9 @@ type ServerInterface interface {
 	// DecideSubjectRequest Grant or refuse a request, and carry it out.
 	// (POST /v1/subject-requests/{id}/decision)
 	DecideSubjectRequest(w http.ResponseWriter, r *http.Request, id ID)
+	// EraseLeft Another disposal run over what those before left of a granted erasure.
+	// (POST /v1/subject-requests/{id}/erasure)
+	EraseLeft(w http.ResponseWriter, r *http.Request, id ID)
 	// GetAccessStatement What is held about a person (GDPR Art. 15), as JSON or as sealed PDF/A.
 	// (GET /v1/subject-requests/{id}/statement)
 	GetAccessStatement(w http.ResponseWriter, r *http.Request, id ID, params GetAccessStatementParams)
@@ -4763,6 +4772,32 @@ func (siw *ServerInterfaceWrapper) DecideSubjectRequest(w http.ResponseWriter, r
 	handler.ServeHTTP(w, r)
 }
 
+// EraseLeft operation middleware
+func (siw *ServerInterfaceWrapper) EraseLeft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EraseLeft(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetAccessStatement operation middleware
 func (siw *ServerInterfaceWrapper) GetAccessStatement(w http.ResponseWriter, r *http.Request) {
 
@@ -5724,6 +5759,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/subject-requests", wrapper.CreateSubjectRequest)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/subject-requests/{id}", wrapper.GetSubjectRequest)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/subject-requests/{id}/decision", wrapper.DecideSubjectRequest)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/subject-requests/{id}/erasure", wrapper.EraseLeft)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/subject-requests/{id}/statement", wrapper.GetAccessStatement)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit", wrapper.ListAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit/export", wrapper.ExportAudit)
@@ -9375,6 +9411,45 @@ func (response DecideSubjectRequestdefaultApplicationProblemPlusJSONResponse) Vi
 	return err
 }
 
+type EraseLeftRequestObject struct {
+	ID ID `json:"id"`
+}
+
+type EraseLeftResponseObject interface {
+	VisitEraseLeftResponse(w http.ResponseWriter) error
+}
+
+type EraseLeft201JSONResponse DisposalRun
+
+func (response EraseLeft201JSONResponse) VisitEraseLeftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseLeftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EraseLeftdefaultApplicationProblemPlusJSONResponse) VisitEraseLeftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetAccessStatementRequestObject struct {
 	ID     ID `json:"id"`
 	Params GetAccessStatementParams
@@ -10788,6 +10863,9 @@ type StrictServerInterface interface {
 	// DecideSubjectRequest Grant or refuse a request, and carry it out.
 	// (POST /v1/subject-requests/{id}/decision)
 	DecideSubjectRequest(ctx context.Context, request DecideSubjectRequestRequestObject) (DecideSubjectRequestResponseObject, error)
+	// EraseLeft Another disposal run over what those before left of a granted erasure.
+	// (POST /v1/subject-requests/{id}/erasure)
+	EraseLeft(ctx context.Context, request EraseLeftRequestObject) (EraseLeftResponseObject, error)
 	// GetAccessStatement What is held about a person (GDPR Art. 15), as JSON or as sealed PDF/A.
 	// (GET /v1/subject-requests/{id}/statement)
 	GetAccessStatement(ctx context.Context, request GetAccessStatementRequestObject) (GetAccessStatementResponseObject, error)
@@ -12981,6 +13059,32 @@ func (sh *strictHandler) DecideSubjectRequest(w http.ResponseWriter, r *http.Req
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(DecideSubjectRequestResponseObject); ok {
 		if err := validResponse.VisitDecideSubjectRequestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EraseLeft operation middleware
+func (sh *strictHandler) EraseLeft(w http.ResponseWriter, r *http.Request, id ID) {
+	var request EraseLeftRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseLeft(ctx, request.(EraseLeftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseLeft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EraseLeftResponseObject); ok {
+		if err := validResponse.VisitEraseLeftResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

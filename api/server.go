@@ -124,6 +124,7 @@ var routes = []route{
 	{"POST /v1/subject-requests", roles(auth.RecordsOfficer, auth.Admin), small},
 	{"GET /v1/subject-requests/{id}", roles(auth.RecordsOfficer, auth.Auditor, auth.Admin), none},
 	{"POST /v1/subject-requests/{id}/decision", roles(auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/subject-requests/{id}/erasure", roles(auth.RecordsOfficer, auth.Admin), none},
 	{"GET /v1/subject-requests/{id}/statement", roles(auth.RecordsOfficer, auth.Admin), none},
 
 	{"GET /v1/audit", roles(auth.Auditor, auth.Admin), none},

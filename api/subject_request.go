@@ -15,7 +15,7 @@ func (s *server) ListSubjectRequests(ctx context.Context, request ListSubjectReq
 	if err := afterID(p.After); err != nil {
 		return nil, err
 	}
-	all, err := s.config.Officer.SubjectRequests(ctx, s.tenant(ctx))
+	all, err := retention.SubjectRequests(ctx, s.tenant(ctx).View())
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,13 @@ func (s *server) GetSubjectRequest(ctx context.Context, request GetSubjectReques
 }
 
 func (s *server) found(ctx context.Context, q retention.SubjectRequest) (FoundSubjectRequest, error) {
-	all, err := s.config.Officer.Candidates(ctx, s.tenant(ctx), q.Subject)
-	return FoundSubjectRequest{Request: q, Candidates: list(all)}, err
+	t := s.tenant(ctx)
+	all, err := s.config.Officer.Candidates(ctx, t, q.Subject)
+	if err != nil {
+		return FoundSubjectRequest{}, err
+	}
+	erasures, err := retention.Erasures(ctx, t.View(), q)
+	return FoundSubjectRequest{Request: q, Candidates: list(all), Erasures: erasures}, err
 }
 
 // DecideSubjectRequest grants or refuses a request.
@@ -70,6 +75,16 @@ func (s *server) DecideSubjectRequest(ctx context.Context, request DecideSubject
 		return nil, err
 	}
 	return DecideSubjectRequest200JSONResponse(q), nil
+}
+
+// EraseLeft begins another disposal run over what is left of a granted erasure.
+func (s *server) EraseLeft(ctx context.Context, request EraseLeftRequestObject) (EraseLeftResponseObject, error) {
+	r, err := s.config.Officer.EraseLeft(ctx, s.tenant(ctx), request.ID, principal(ctx).Actor)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.disposalRun(ctx, r)
+	return EraseLeft201JSONResponse(v), err
 }
 
 // GetAccessStatement tells what is held about a person.

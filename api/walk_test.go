@@ -169,6 +169,12 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "GET /v1/subject-requests/{id}", nil)
 	call(all, "POST /v1/subject-requests/{id}/decision", `{"outcome":"granted","reason":"r","legal_basis":"l"}`)
 	call(all, "GET /v1/subject-requests/{id}/statement", nil)
+	erased := decode[FoundSubjectRequest](t, call(all, "POST /v1/subject-requests", `{"kind":"erasure","subject":{"name":"Muster, Erika"},"received":"2024-01-02"}`))
+	granted := decode[SubjectRequest](t, a.do(all, "POST", "/v1/subject-requests/"+erased.Request.ID+"/decision",
+		`{"outcome":"granted","reason":"r","legal_basis":"l","records":["`+string(a.due(ours, "left"))+`"]}`).want(t, 200))
+	a.do(all, "POST", "/v1/disposals/"+granted.Decision.Run+"/cancellation", `{"reason":"r"}`).want(t, 200)
+	id = erased.Request.ID
+	call(all, "POST /v1/subject-requests/{id}/erasure", nil)
 	call(all, "GET /v1/audit", nil)
 	call(all, "GET /v1/audit/export", nil)
 	identified(call(all, "POST /v1/searches", `{"name":"due","query":"state=due"}`))

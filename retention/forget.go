@@ -68,7 +68,7 @@ func purgeAll(ctx context.Context, v Vault, keys []string) error {
 // pastRequests are the keys of the subject requests that are to be deleted, oldest
 // version first.
 func (o *Officer) pastRequests(ctx context.Context, t *catalog.Tenant) (map[string][]string, error) {
-	all, err := o.SubjectRequests(ctx, t)
+	all, err := SubjectRequests(ctx, t.View())
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,10 @@ const (
 	Refused = "refused"
 )
 
+// answerMonths is how long there is to tell a person what was done about a request. It can
+// be longer for requests that are complex, of which the person is told (GDPR Art. 12(3)).
+const answerMonths = 1
+
 // SubjectRequest is what a person concerned asks for, and what became of it. It is
 // personal data itself: its text is in no log and no address, and it is deleted.
 type SubjectRequest struct {
@@ -39,12 +43,14 @@ type SubjectRequest struct {
 	Kind      string                  `json:"kind" validate:"required,oneof=access erasure restriction counter-statement rectification"`
 	Subject   preservation.Subject    `json:"subject"`
 	Received  preservation.Date       `json:"received" validate:"required"`
+	AnswerBy  preservation.Date       `json:"answer_by,omitzero"` // last day to tell the person what was done (GDPR Art. 12(3))
 	Reference string                  `json:"reference,omitempty" validate:"max=500"`
 	Records   []preservation.RecordID `json:"records,omitempty" validate:"omitempty,max=1000,unique,dive,record"` // that the person named
 	Text      string                  `json:"text,omitempty" validate:"max=20000"`                                // the counter-statement, or what is wrong
 	By        string                  `json:"by"`
 	At        time.Time               `json:"at"`
 	Decision  *SubjectDecision        `json:"decision,omitempty"`
+	Left      int                     `json:"left,omitempty"` // records of a granted erasure that are still here and in no run; in lists
 }
 
 // SubjectDecision is what was decided about a SubjectRequest, for the records that are meant.
@@ -88,7 +94,8 @@ func (o *Officer) AddSubjectRequest(ctx context.Context, t *catalog.Tenant, q Su
 		return q, err
 	}
 	now := o.Now()
-	q.ID, q.By, q.At, q.Decision = preservation.NewID(now), actor, now.UTC().Truncate(time.Millisecond), nil
+	q.ID, q.By, q.At, q.Decision, q.Left = preservation.NewID(now), actor, now.UTC().Truncate(time.Millisecond), nil, 0
+	_, q.AnswerBy = span(q.Received, Duration{Months: answerMonths}, Day, 0)
 	bad := Invalid(fields("", q))
 	if today.Before(q.Received) {
 		bad = append(bad, fault("received", "future", "lies ahead"))
@@ -130,18 +137,29 @@ func (e *edit) file(q SubjectRequest, version int, action string, detail map[str
 	return errors.Join(e.AddDocument(d), e.Audit(catalog.AuditEntry{Actor: e.actor, Action: action, Object: q.ID, Detail: detail}))
 }
 
-// SubjectRequests lists the requests, newest first.
-func (o *Officer) SubjectRequests(ctx context.Context, t *catalog.Tenant) ([]SubjectRequest, error) {
-	all, err := documents[SubjectRequest](ctx, t.View(), KindSubjectRequest)
+// SubjectRequests lists the requests, newest first, with what their erasures left.
+func SubjectRequests(ctx context.Context, v catalog.View) ([]SubjectRequest, error) {
+	all, err := documents[SubjectRequest](ctx, v, KindSubjectRequest)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		erasures, err := Erasures(ctx, v, all[i])
+		if err != nil {
+			return nil, err
+		}
+		all[i].Left = len(unerased(erasures))
+	}
 	slices.SortFunc(all, func(a, b SubjectRequest) int { return strings.Compare(b.ID, a.ID) })
-	return all, err
+	return all, nil
 }
 
-// PendingRequests counts the requests that wait for a decision, of which it tells nothing.
-func PendingRequests(ctx context.Context, t *catalog.Tenant) (n int64, err error) {
-	all, err := documents[SubjectRequest](ctx, t.View(), KindSubjectRequest)
+// PendingRequests counts the requests that wait for a person, of which it tells nothing:
+// for a decision, or for what the disposal run of an erasure left.
+func PendingRequests(ctx context.Context, v catalog.View) (n int64, err error) {
+	all, err := SubjectRequests(ctx, v)
 	for _, q := range all {
-		if q.Decision == nil {
+		if q.Decision == nil || q.Left > 0 {
 			n++
 		}
 	}
@@ -204,58 +222,13 @@ func (o *Officer) DecideSubjectRequest(ctx context.Context, t *catalog.Tenant, i
 	})
 }
 
-// erasable says what stands against the erasure of records.
-func (o *Officer) erasable(ctx context.Context, t *catalog.Tenant, ids []preservation.RecordID) (bad Invalid, err error) {
-	for i, id := range ids {
-		e, err := o.Evaluate(ctx, t, id)
-		if err != nil {
-			return nil, err
-		}
-		over, err := t.View().TakenOver(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		code, why := againstErasure(&e, over)
-		if code == "" {
-			if open, err := t.View().OpenItems(ctx, id); err != nil {
-				return nil, err
-			} else if item, ok := open[id]; ok {
-				code, why = "in-disposal", "the disposal run "+item.Run+" decides about it already"
-			}
-		}
-		if code != "" {
-			bad = append(bad, fault(fmt.Sprintf("records[%d]", i), code, why))
-		}
-	}
-	return bad, nil
-}
-
-// againstErasure says why a record must not be erased, or nothing.
-func againstErasure(e *Evaluation, takenOver bool) (code, why string) {
-	switch {
-	case e.State == Held:
-		return "held", "a hold keeps it (" + strings.Join(e.Holds, ", ") + ")"
-	case takenOver, e.State == Permanent, e.Disposition == Archive:
-		return "archival", "it is archival material, of which nothing is erased: a counter-statement can be attached (SächsArchivG §6)"
-	case e.State == Due:
-		return "", ""
-	case e.End.IsZero():
-		return "duty-to-keep", "it is " + string(e.State) + ": until when it has to be kept is not known"
-	}
-	return "duty-to-keep", fmt.Sprintf("it has to be kept until %s by rule %s", e.End, e.Rule)
-}
-
 // carryOut does what a granted request asks for. What was done before a fault is not
 // done a second time: a restriction or statement of this request is not repeated.
 func (o *Officer) carryOut(ctx context.Context, t *catalog.Tenant, q *SubjectRequest, d *SubjectDecision, actor string) error {
 	switch q.Kind {
 	case AskErasure:
-		r, err := o.ProposeRun(ctx, t, "Betroffenenantrag "+q.ID, Selection{Records: d.Records}, actor)
-		if err != nil {
-			return err
-		}
-		d.Run = r.ID
-		_, err = o.DecideRun(ctx, t, r.ID, []Appraisal{{Scope: Scope{All: true}, Decision: string(Destroy), Note: d.LegalBasis}}, actor)
+		run, err := o.proposeErasure(ctx, t, q.ID, d.Records, d.LegalBasis, actor)
+		d.Run = run
 		return err
 	case AskRestrict:
 		for _, id := range d.Records {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -125,6 +126,82 @@ func TestErasure(t *testing.T) {
 	}
 }
 
+// TestErasureLeft holds a record between the approval of its erasure and the execution: the
+// request says that it is still there, and another run erases it once it is released.
+func TestErasureLeft(t *testing.T) {
+	ctx := t.Context()
+	a := newArchive(t, "2026-02-01")
+	one, two := a.about(contact, "2015-07-31"), a.about(contact, "2015-07-31")
+	a.night()
+	a.permit(contact)
+	q := a.ask(AskErasure, "Erika Muster")
+	if q.AnswerBy.String() != "2026-02-15" {
+		t.Errorf("to be answered by %s", q.AnswerBy)
+	}
+	waiting := func(want int64) {
+		t.Helper()
+		if n, err := PendingRequests(ctx, a.tenant.View()); err != nil || n != want {
+			t.Errorf("%d requests wait, want %d (%v)", n, want, err)
+		}
+	}
+	waiting(1)
+	q, err := a.officer.DecideSubjectRequest(ctx, a.tenant, q.ID, granted(one, two), "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting(0)
+	erase := func(run string) {
+		t.Helper()
+		if _, err := a.officer.ApproveRun(ctx, a.tenant, run, 0, "", "bernd"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.officer.StartRun(ctx, a.tenant, run, 0, 0, "bernd"); err != nil {
+			t.Fatal(err)
+		}
+		a.now = a.now.AddDate(0, 0, 20)
+		if err := a.gate.ExecuteRun(ctx, a.tenant, catalog.Job{Key: run}); err != nil && !notNow(err) {
+			t.Fatal(err)
+		}
+	}
+	stands := func(want ...Erasure) {
+		t.Helper()
+		got, err := Erasures(ctx, a.tenant.View(), q)
+		for i := range got {
+			got[i].Destroyed = time.Time{}
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	first := q.Decision.Run
+	stands(Erasure{Record: one, State: "open", Run: first}, Erasure{Record: two, State: "open", Run: first})
+	if _, err := a.officer.EraseLeft(ctx, a.tenant, q.ID, "anna"); !errors.Is(err, ErrEnded) {
+		t.Errorf("a second run beside the first: %v", err)
+	}
+	h := a.hold(Scope{Records: []preservation.RecordID{two}})
+	a.night()
+	erase(first)
+	stands(Erasure{Record: one, State: "destroyed", Run: first}, Erasure{Record: two, State: "left", Run: first, Reason: "it is held"})
+	waiting(1)
+	var bad Invalid
+	if _, err := a.officer.EraseLeft(ctx, a.tenant, q.ID, "anna"); !errors.As(err, &bad) || bad[0].Subject != "records[0]" || bad[0].Code != "held" {
+		t.Errorf("against the hold: %v", err)
+	}
+	if _, err := a.officer.ReleaseHold(ctx, a.tenant, h.ID, "erledigt", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	a.night()
+	again, err := a.officer.EraseLeft(ctx, a.tenant, q.ID, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting(0)
+	erase(again.ID)
+	stands(Erasure{Record: one, State: "destroyed", Run: first}, Erasure{Record: two, State: "destroyed", Run: again.ID})
+	a.whole(two)
+	waiting(0)
+}
+
 func TestRestrictionAndStatement(t *testing.T) {
 	ctx := t.Context()
 	a := newArchive(t, "2026-02-01")
@@ -240,7 +317,7 @@ func TestRequestIsDeleted(t *testing.T) {
 			t.Errorf("on %s a backup may forget it: %t", c.day, forgotten())
 		}
 	}
-	left, err := a.officer.SubjectRequests(ctx, a.tenant)
+	left, err := SubjectRequests(ctx, a.tenant.View())
 	if err != nil || slices.ContainsFunc(left, func(x SubjectRequest) bool { return x.ID == q.ID }) || len(left) != 1 || left[0].ID != open.ID {
 		t.Errorf("%+v, %v: want the open one alone", left, err)
 	}

@@ -155,6 +155,7 @@ var details = []struct {
 	{sentence(`(?:.*: )?(\S+) is another account of (\S+)`), "detail.same-person"},
 	{sentence(`(?:.*: )?(\S+) had a part in it`), "detail.part"},
 	{sentence(`(?:.*: )?subject request \S+ was decided on (\S+): .*`), "detail.request-decided"},
+	{sentence(`(?:.*: )?subject request \S+ has no record that a disposal run of its erasure left: .*`), "detail.nothing-left"},
 	{sentence(`(?:.*: )?submission \S+ is (\w+)(?: and not in quarantine)?`), "detail.submission-is"},
 	{sentence(`(?:.*: )?somebody else decided on submission \S+`), "detail.submission-decided"},
 	{sentence(`(?:.*: )?the package of submission \S+ is finished .*`), "detail.submission-finished"},

@@ -76,7 +76,7 @@ func (v *visit) ruleTasks(p *startView) error {
 }
 
 func (v *visit) personTasks(p *startView) error {
-	open, err := retention.PendingRequests(v.r.Context(), v.ui.Catalog.Tenant(v.who.Tenant))
+	open, err := retention.PendingRequests(v.r.Context(), v.ui.Catalog.Tenant(v.who.Tenant).View())
 	p.add("task.requests", open, "/aussonderung/betroffene", "warning")
 	return err
 }

@@ -8,8 +8,22 @@ import (
 	"strings"
 
 	"bestand/api"
+	"bestand/preservation"
+	"bestand/preservation/catalog"
 	"bestand/retention"
 )
+
+// personsView is a page of requests. An open one is overdue once the person should have
+// had an answer.
+type personsView struct {
+	listPage[retention.SubjectRequest]
+	Today preservation.Date
+}
+
+// Overdue reports whether a request is.
+func (p personsView) Overdue(q retention.SubjectRequest) bool {
+	return q.Decision == nil && !q.AnswerBy.IsZero() && q.AnswerBy.Before(p.Today)
+}
 
 // personsPage lists the requests of persons concerned (Betroffenenrechte), newest first.
 func personsPage(v *visit) error {
@@ -17,7 +31,7 @@ func personsPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show("persons", v.lang.t("persons.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
+	return v.show("persons", v.lang.t("persons.title"), personsView{p, v.today()}, crumb{v.lang.t("disposal.title"), "/aussonderung"})
 }
 
 // personFormView is the form to record a request.
@@ -134,6 +148,41 @@ func decidePerson(v *visit) error {
 		p.Fields[name] = f
 	}
 	return v.showPerson(http.StatusUnprocessableEntity, p)
+}
+
+// eraseLeft begins another disposal run over what is left of a granted erasure.
+func eraseLeft(v *visit) error {
+	id := v.r.PathValue("id")
+	var run api.DisposalRun
+	err := v.post(joinPath("/v1/subject-requests/", id, "/erasure"), nil, &run)
+	fields := faultsAt(err)
+	if fields == nil {
+		if err != nil {
+			return err
+		}
+		return v.redirect(joinPath("/aussonderung/laeufe/", run.ID), "erasure-begun")
+	}
+	p, err := v.person()
+	if err != nil {
+		return err
+	}
+	p.Fields = map[string]api.FieldError{}
+	for i, record := range p.Left() {
+		if f, ok := fields["records["+strconv.Itoa(i)+"]"]; ok {
+			p.Fields[record] = f
+		}
+	}
+	return v.showPerson(http.StatusUnprocessableEntity, p)
+}
+
+// Left are the records of a granted erasure that are still here and in no run.
+func (p personView) Left() (all []string) {
+	for _, e := range p.Erasures {
+		if e.State == catalog.ItemLeft {
+			all = append(all, string(e.Record))
+		}
+	}
+	return all
 }
 
 // statementFile is what is held about a person: as JSON text, or as sealed PDF/A.

@@ -176,7 +176,7 @@ func tone(code any) string {
 		return "success"
 	case "partial", "quarantined", "barred", "warning", "notice", "due", "held", "unresolved", "invalid", "not validated", "no rendition", "pending", "stopped", "executing", "past", "left", "draft", "restricted", "unread", "purging":
 		return "warning"
-	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed", "refused", "blocked":
+	case "rejected", "failed", "failure", "damaged", "conflict", "dead", "destroyed", "refused", "blocked", "overdue":
 		return "danger"
 	}
 	return "info"

@@ -99,6 +99,7 @@ var pages = []page{
 	{"GET /aussonderung/betroffene/neu", newPersonPage, "POST /v1/subject-requests"},
 	{"GET /aussonderung/betroffene/{id}", personPage, "GET /v1/subject-requests/{id}"},
 	{"POST /aussonderung/betroffene/{id}/entscheidung", decidePerson, "POST /v1/subject-requests/{id}/decision"},
+	{"POST /aussonderung/betroffene/{id}/loeschung", eraseLeft, "POST /v1/subject-requests/{id}/erasure"},
 	{"GET /aussonderung/betroffene/{id}/auskunft/{format}", statementFile, "GET /v1/subject-requests/{id}/statement"},
 	{"GET /aussonderung/berichte", reportsPage, "GET /v1/reports/due"},
 	{"GET /aussonderung/berichte/{name}/{format}", reportFile, "GET /v1/reports/due"},

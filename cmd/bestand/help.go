@@ -104,8 +104,9 @@ records those of a file or of the standard input, each an object of JSON with ki
 erasure, restriction, counter-statement or rectification), subject (name, born, id),
 received and, for a counter-statement, text; it lists the records that may be meant.
 decide grants or refuses one for the records that are named. What is granted is carried
-out: an erasure becomes a disposal run. statement fetches what is held about the person,
-as PDF/A or JSON by the name of the file. They take a records officer's token.
+out: an erasure becomes a disposal run, and erase begins another over what that one left,
+as for a hold that is released by now. statement fetches what is held about the person, as
+PDF/A or JSON by the name of the file. They take a records officer's token.
 bestand subject decide --help shows the flags.`,
 	"check": `Reads every object of every tenant back and compares it with the catalog:
 bytes, seals, receipts, locks, rows, audit log. Says what does not agree, and

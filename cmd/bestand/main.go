@@ -49,7 +49,7 @@ func commands() []command {
 		{name: "schedule", args: "list|run|pause|resume --server URL --token-file F [--everything] [KIND]", help: "say what the archive does by itself, and have it done now or not", run: scheduleCommand, plain: true},
 		{name: "disposal", args: "create|list|show|decide|offer|answer|approve|… --server URL --token-file F [RUN]", help: "dispose of records: assess, offer, approve, destroy, certify", run: disposalCommand, plain: true},
 		{name: "reclassify", args: "--class CODE --reason R --server URL --token-file F [RECORD…]", help: "move many records to another class", run: reclassifyCommand},
-		{name: "subject", args: "create|list|show|decide|statement --server URL --token-file F [REQUEST]", help: "answer persons concerned: erasure, restriction, statement", run: subjectCommand, plain: true},
+		{name: "subject", args: "create|list|show|decide|erase|statement --server URL --token-file F [REQUEST]", help: "answer persons concerned: erasure, restriction, statement", run: subjectCommand, plain: true},
 		{name: "check", args: "--data DIR [flags of serve]", help: "read everything back and hold bucket and catalog against each other", run: checkCommand},
 		{name: "audit", args: "verify|export|accept-fork [flags] [FILE…]", help: "check the audit log, here or as exported, hand it out, go on behind a fork", run: auditCommand, plain: true},
 		{name: "clock", args: "--data DIR [--confirm]", help: "say what the archive knows of the time, or that the clock is right", run: clockCommand},

@@ -18,7 +18,7 @@ import (
 )
 
 // subjectActs are the subcommands of bestand subject.
-var subjectActs = []string{"create", "list", "show", "decide", "statement"}
+var subjectActs = []string{"create", "list", "show", "decide", "erase", "statement"}
 
 // subjectCommand works on the requests of persons concerned at a running archive.
 func subjectCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -50,7 +50,7 @@ func subjectCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 		least, most int
 		what        string
 	}{"create": {1, 1, "one file, or - for standard input"}, "list": {0, 0, "nothing"}, "show": {1, 1, "the request"},
-		"decide": {1, 1001, "the request and the records that are meant"}, "statement": {1, 2, "the request and at most one file"}}[act]
+		"decide": {1, 1001, "the request and the records that are meant"}, "erase": {1, 1, "the request"}, "statement": {1, 2, "the request and at most one file"}}[act]
 	if fs.NArg() < takes.least || fs.NArg() > takes.most {
 		fs.Usage()
 		return usageError{fmt.Errorf("name %s", takes.what)}
@@ -70,6 +70,13 @@ func subjectCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 			return err
 		}
 		return found.tell(stdout)
+	case "erase":
+		var run disposalAnswer
+		if err := r.ask(ctx, http.MethodPost, path+"/erasure", "", nil, &run); err != nil {
+			return err
+		}
+		run.tell(stdout)
+		return nil
 	case "statement":
 		switch form := strings.ToLower(filepath.Ext(fs.Arg(1))); {
 		case form == ".pdf":
@@ -104,21 +111,36 @@ func subjectCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 type foundRequest struct {
 	Request    retention.SubjectRequest
 	Candidates []retention.Candidate
+	Erasures   []retention.Erasure
 }
 
 // tell says how a request stands, without the name of the person.
 func (f foundRequest) tell(w io.Writer) error {
 	q := f.Request
-	fmt.Fprintf(w, "%s %s, received %s: ", q.ID, q.Kind, q.Received)
+	fmt.Fprintf(w, "%s %s", q.ID, q.Kind)
+	if q.Reference != "" {
+		fmt.Fprintf(w, " (%s)", legibleLines(q.Reference))
+	}
+	fmt.Fprintf(w, ", received %s: ", q.Received)
 	if d := q.Decision; d == nil {
-		fmt.Fprintln(w, "open")
+		fmt.Fprint(w, "open")
+		if !q.AnswerBy.IsZero() {
+			fmt.Fprintf(w, ", to be answered by %s", q.AnswerBy)
+		}
+		fmt.Fprintln(w)
 	} else {
 		fmt.Fprintf(w, "%s on %s by %s, for records: %d; deleted from %s\n", d.Outcome, d.At.Local().Format("2006-01-02"), legibleLines(d.By), len(d.Records), d.DeleteFrom)
-		if d.Run != "" {
+		if d.Run != "" && f.Erasures == nil {
 			fmt.Fprintf(w, "disposal run %s carries it out\n", d.Run)
+		}
+		if q.Left > 0 {
+			fmt.Fprintf(w, "left %d: see bestand subject show %s\n", q.Left, q.ID)
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, e := range f.Erasures {
+		fmt.Fprintf(t, "  %s\t%s\tin disposal run %s\t%s\n", e.Record, e.State, e.Run, legibleLines(e.Reason))
+	}
 	for _, c := range f.Candidates {
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", c.Record, c.Class, c.Match, legibleLines(c.Title))
 	}

@@ -110,6 +110,16 @@ func (v View) RunItems(ctx context.Context, f ItemFilter, after preservation.Rec
 	return collect(rows, err, scanItem)
 }
 
+// LastLeft returns the item of the newest run that left a record, or ErrNotFound.
+func (v View) LastLeft(ctx context.Context, id preservation.RecordID) (RunItem, error) {
+	i, err := scanItem(v.q.QueryRowContext(ctx, `SELECT `+itemColumns+` FROM run_item WHERE tenant = $1 AND record_id = $2 AND state = 'left'
+		ORDER BY run DESC LIMIT 1`, string(v.tenant), string(id)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return i, fmt.Errorf("record %s in a run that left it: %w", id, ErrNotFound)
+	}
+	return i, err
+}
+
 // OpenItems returns the items of open runs that are about some records.
 func (v View) OpenItems(ctx context.Context, ids ...preservation.RecordID) (map[preservation.RecordID]RunItem, error) {
 	out := map[preservation.RecordID]RunItem{}
