@@ -29,7 +29,7 @@ func (s *server) open(ctx context.Context, e catalog.Entry) error {
 		return err
 	}
 	if r, ok := why[e.ID]; ok {
-		return restricted.because("since %s: %s (%s)", r.Recorded.Format("2006-01-02"), r.Reason, r.LegalBasis)
+		return restricted.because("restricted since %s: %s (%s)", r.Recorded.Format("2006-01-02"), r.Reason, r.LegalBasis)
 	}
 	if who.Has(auth.Reader, auth.Submitter) {
 		over, err := t.View().TakenOver(ctx, e.ID)
@@ -46,7 +46,7 @@ func (s *server) open(ctx context.Context, e catalog.Entry) error {
 		return err
 	}
 	if a.Closed(today) {
-		return closed.because("until %s, by %s (%s)", a.ClosedUntil, a.Basis, a.Reason)
+		return closed.because("closed until %s, by %s (%s)", a.ClosedUntil, a.Basis, a.Reason)
 	}
 	return nil
 }

@@ -148,6 +148,8 @@ var details = []struct {
 	{sentence(`counter-statement attached`), "detail.statement"},
 
 	// Of what the interface refuses.
+	{sentence(`closed until (\S+), by (.*) \([a-z-]+\)`), "detail.closed"},
+	{sentence(`restricted since (\S+): (.*)`), "detail.restricted-since"},
 	{sentence(`(?:.*: )?record (\S+) is in another disposal run`), "detail.in-run"},
 	{sentence(`(?:.*: )?record (\S+) is being destroyed`), "detail.in-destruction"},
 	{sentence(`(?:.*: )?it is approved already`), "detail.approved"},

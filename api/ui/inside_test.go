@@ -74,6 +74,16 @@ func (h *house) visit(at string, form url.Values, roles ...auth.Role) (*visit, *
 // submit has somebody hand a file over, which comes to a status.
 func (h *house) submit(by, source string, status catalog.Status) preservation.SubmissionID {
 	h.Helper()
+	id := h.received(by, source)
+	if err := h.tenant.Settle(h.Context(), id, status, nil); err != nil {
+		h.Fatal(err)
+	}
+	return id
+}
+
+// received has somebody hand a file over.
+func (h *house) received(by, source string) preservation.SubmissionID {
+	h.Helper()
 	now := time.Now()
 	m := preservation.Metadata{Producer: "dms", ProducerRecordID: source, Class: "63.10", Title: source}
 	files := []catalog.StagedFile{{Name: "a.txt", Size: 1}}
@@ -82,10 +92,23 @@ func (h *house) submit(by, source string, status catalog.Status) preservation.Su
 	if err := h.tenant.CreateSubmission(h.Context(), s, e); err != nil {
 		h.Fatal(err)
 	}
-	if err := h.tenant.Settle(h.Context(), s.ID, status, nil); err != nil {
+	return s.ID
+}
+
+// archived has a record that somebody handed over, in the catalog alone.
+func (h *house) archived(source string) preservation.RecordID {
+	h.Helper()
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	r := preservation.Record{ID: preservation.RecordID(preservation.NewID(now)), Tenant: h.tenant.ID(), Version: 1, Submission: h.received("dms", source), Received: now,
+		Metadata: preservation.Metadata{Producer: "dms", ProducerRecordID: source, Class: "63.10", Title: source},
+		Files:    []preservation.File{{ID: preservation.NewFileID(1), Name: "a.txt", Path: "content/a.txt", Representation: preservation.Original, Size: 1}}}
+	e := preservation.Event{ID: preservation.NewID(now), Type: preservation.EventStore, At: now, Outcome: preservation.Success, Agent: preservation.Agent{Type: preservation.Software, Name: "test"}}
+	key := preservation.PackageKey(r.ID, 1)
+	if err := h.tenant.CommitRecord(h.Context(), catalog.Commit{Record: r, Events: []preservation.Event{e}, Pos: map[preservation.FileID]int64{r.Files[0].ID: 0}, Lock: preservation.Lock{Mode: preservation.Governance, Until: now.Add(time.Hour)},
+		Package: catalog.RecordObject{Key: key, Kind: "package", Version: 1, VersionID: "1", Size: 1, SHA256: "00", Stored: now}}); err != nil {
 		h.Fatal(err)
 	}
-	return s.ID
+	return r.ID
 }
 
 // TestLockBarred: an account under attack can be locked, and not only let in again.

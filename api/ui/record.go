@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -85,6 +86,21 @@ func (v *visit) record(verified *api.Verification) error {
 	order := v.lang.collator()
 	slices.SortFunc(p.Extra, func(a, b extra) int { return order.CompareString(a.Name, b.Name) })
 	return v.show("record", p.Title, p, crumb{v.lang.t("search.title"), "/suche"})
+}
+
+// findRecord leads to the record whose identifier, or the address of whose page, somebody
+// was given.
+func findRecord(v *visit) error {
+	said := strings.TrimSpace(v.r.URL.Query().Get("kennung"))
+	id := said
+	if _, path, address := strings.Cut(said, "/akte/"); address {
+		id, _, _ = strings.Cut(path, "/")
+		id, _, _ = strings.Cut(id, "?")
+	}
+	if id = strings.ToLower(id); !preservation.RecordID(id).Valid() {
+		return v.start(http.StatusUnprocessableEntity, startView{Values: map[string]string{"kennung": said}, Fields: map[string]api.FieldError{"kennung": {Field: "kennung", Code: "id"}}})
+	}
+	return v.redirect(joinPath("/akte/", id), "")
 }
 
 // pairs puts what was made of a document beside it: renditions, and the text of these. A

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"net/http"
+
 	"bestand/api"
 	"bestand/preservation/catalog"
 	"bestand/retention"
@@ -13,6 +15,10 @@ type startView struct {
 	Searches bool
 	Due      chart // what falls due per year
 	Saved    []api.SavedSearch
+	Works    bool              // there can be something to do for the visitor
+	Opens    bool              // may read records and search none
+	Values   map[string]string // of the form for that
+	Fields   map[string]api.FieldError
 	Setup    string // step of the guided set-up that comes next; "" when it has ended or is nobody's business
 }
 
@@ -25,8 +31,9 @@ type task struct {
 }
 
 // start collects what waits for whoever is logged in, by what the interface permits.
-func start(v *visit) error {
-	var p startView
+func start(v *visit) error { return v.start(http.StatusOK, startView{}) }
+
+func (v *visit) start(status int, p startView) error {
 	if v.may("GET /v1/submissions") {
 		// The interface would list each of them.
 		counts, err := v.ui.Catalog.Tenant(v.who.Tenant).CountSubmissions(v.r.Context(), api.SubmissionsOf(v.who))
@@ -110,11 +117,13 @@ func start(v *visit) error {
 		}
 	}
 	p.Searches = v.may("GET /v1/records")
+	p.Opens = !p.Searches && v.may("GET /v1/records/{id}")
+	p.Works = !p.Opens || v.may("GET /v1/submissions")
 	var err error
 	if p.Saved, err = v.saved(); err != nil {
 		return err
 	}
-	return v.show("start", v.lang.t("start.title"), p)
+	return v.showStatus(status, "start", v.lang.t("start.title"), p)
 }
 
 func (p *startView) add(key string, count int64, path, tone string) {

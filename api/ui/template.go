@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -222,6 +223,7 @@ func (v *visit) frame(title string, data any, crumbs ...crumb) frame {
 	if v.session.Hash == "" {
 		return f
 	}
+	f.Crumbs = slices.DeleteFunc(f.Crumbs, func(c crumb) bool { return !v.opens(c.Path) })
 	if info, err := v.ui.Catalog.Tenant(v.who.Tenant).Info(v.r.Context()); err == nil {
 		f.Tenant = info.Name
 	}

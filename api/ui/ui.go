@@ -36,6 +36,7 @@ var pages = []page{
 	{"POST /suche/gemerkt/{id}/loeschung", deleteSearch, "POST /v1/searches/{id}/delete"},
 	{"GET /aktenplan", planPage, "GET /v1/classification"},
 	{"GET /aktenplan/{code}", planPage, "GET /v1/classification"},
+	{"GET /akte", findRecord, "GET /v1/records/{id}"},
 	{"GET /akte/{id}", recordPage, "GET /v1/records/{id}"},
 	{"POST /akte/{id}/pruefung", verifyRecord, "POST /v1/records/{id}/verification"},
 	{"GET /akte/{id}/verlauf", historyPage, "GET /v1/records/{id}/events"},
@@ -178,6 +179,7 @@ type Config struct {
 type UI struct {
 	Config
 	mux       *http.ServeMux
+	needs     map[string]string                  // which route of the interface decides who sees a page, by its pattern
 	templates map[string]map[string]pageTemplate // by language and name
 	assets    *assets
 	gate      auth.Attempts
@@ -194,7 +196,7 @@ func New(c Config) (*UI, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	u := &UI{Config: c, mux: http.NewServeMux(), stopped: make(chan struct{})}
+	u := &UI{Config: c, mux: http.NewServeMux(), needs: map[string]string{}, stopped: make(chan struct{})}
 	rand.Read(u.sealing[:])                          // never fails
 	if p := c.Provider; p != nil && p.Secret != "" { // all nodes of an installation have it
 		u.sealing = sha256.Sum256([]byte("attempt\x00" + p.Secret))
@@ -208,6 +210,7 @@ func New(c Config) (*UI, error) {
 	}
 	for _, p := range pages {
 		u.mux.HandleFunc(p.pattern, u.inside(p))
+		u.needs[p.pattern] = p.needs
 	}
 	for _, p := range open {
 		u.mux.HandleFunc(p.pattern, u.outside(p.do))

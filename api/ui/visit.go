@@ -121,6 +121,7 @@ type errorView struct {
 	Detail    string
 	Tombstone api.Tombstone
 	TakenOver string // which archive has the record that was destroyed here
+	Stoppable string // where the destruction that has begun can be called off; "" for those who may not see that
 	Request   string
 }
 
@@ -138,11 +139,31 @@ func (v *visit) fail(err error) {
 	title := v.lang.coded("problem", fmt.Sprint(p.Status))
 	if p.Tombstone.RecordID != "" && p.Tombstone.Destroyed.IsZero() { // it has only begun
 		p.Code, title = "going", v.lang.t("error.going")
+		p.Stoppable = v.destroying(p.Tombstone.RecordID)
 	}
 	p.TakenOver = v.takenOver(p.Tombstone)
 	if err := v.showStatus(p.Status, "error", title, p); err != nil {
 		v.ui.Log.ErrorContext(v.r.Context(), "error page failed", slog.Any("err", err))
 	}
+}
+
+// destroying is the page of the run or of the permits by which a record is being
+// destroyed, for those who may see it; "" for others.
+func (v *visit) destroying(id preservation.RecordID) string {
+	if !v.may("GET /v1/disposals/{id}") {
+		return ""
+	}
+	d, err := v.ui.Catalog.Tenant(v.who.Tenant).View().Disposal(v.r.Context(), id)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		return ""
+	case err != nil:
+		v.ui.Log.ErrorContext(v.r.Context(), "destruction not found", slog.String("record", string(id)), slog.Any("err", err))
+		return ""
+	case d.Run != "":
+		return joinPath("/aussonderung/laeufe/", d.Run)
+	}
+	return "/aussonderung/genehmigungen"
 }
 
 // takenOver says which archive a destroyed record was handed over to, as it was noted in
@@ -164,6 +185,17 @@ func (v *visit) takenOver(stone api.Tombstone) string {
 // may reports whether the interface permits a route to whoever asks.
 func (v *visit) may(pattern string) bool {
 	return v.session.Hash != "" && v.ui.API.Permits(pattern, v.who)
+}
+
+// opens reports whether the visitor may see the page at an address.
+func (v *visit) opens(at string) bool {
+	u, err := url.Parse(at)
+	if err != nil {
+		return false
+	}
+	_, pattern := v.ui.mux.Handler(&http.Request{Method: http.MethodGet, URL: u})
+	needs := v.ui.needs[pattern]
+	return needs == "" || v.may(needs)
 }
 
 // accounts are the names under which one person acts.
