@@ -2,6 +2,8 @@ package retention
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -282,26 +284,38 @@ func (o *Officer) settledSince(ctx context.Context, t *catalog.Tenant, s preserv
 }
 
 // documented reports whether the catalog has all documents in the bucket by which holds
-// are judged, and nothing is known to be wrong with one in either copy.
+// are judged, and nothing is known to be wrong with one in either copy. Surplus versions of
+// a document are looked at: one that says the same, or decides nothing, tells of no hold.
 func (o *Officer) documented(ctx context.Context, t *catalog.Tenant, s preservation.Store) (bool, error) {
-	const documents = "cfg/"
+	const documents, surplus = "cfg/", "surplus-version"
 	found, err := t.View().Findings(ctx, "")
-	if err != nil || slices.ContainsFunc(found, func(f preservation.Finding) bool { return strings.HasPrefix(f.Subject, documents) }) {
+	if err != nil || slices.ContainsFunc(found, func(f preservation.Finding) bool { return strings.HasPrefix(f.Subject, documents) && f.Code != surplus }) {
 		return false, err
 	}
 	docs, _, err := t.View().AllDocuments(ctx)
 	if err != nil {
 		return false, err
 	}
-	known := make(map[string]bool, len(docs))
-	for _, d := range docs {
-		known[d.Key] = true
+	known := make(map[string]*catalog.Document, len(docs))
+	for i, d := range docs {
+		known[d.Key] = &docs[i]
 	}
+	first := make(map[string]preservation.Object, len(docs)) // the version of a known document that was listed first
 	for v, err := range s.Versions(ctx, documents) {
 		if err != nil {
 			return false, err
 		}
-		if known[v.Key] {
+		if d := known[v.Key]; d != nil {
+			before, more := first[v.Key]
+			if !more {
+				first[v.Key] = v
+				continue
+			}
+			for _, v := range []preservation.Object{before, v} { // which of them is the right one nobody knows
+				if same, err := saysSame(ctx, s, v, d); err != nil || !same {
+					return false, err
+				}
+			}
 			continue
 		}
 		_, err := t.SubmissionRow(ctx, preservation.SubmissionID(strings.TrimSuffix(path.Base(v.Key), ".json")))
@@ -317,6 +331,27 @@ func (o *Officer) documented(ctx context.Context, t *catalog.Tenant, s preservat
 		}
 	}
 	return true, nil
+}
+
+// saysSame reports whether a version of the object of a document decides nothing that the
+// document does not say: it has the same bytes, is a delete marker above it, or another
+// document that decides nothing.
+func saysSame(ctx context.Context, s preservation.Store, v preservation.Object, d *catalog.Document) (bool, error) {
+	if v.Marker {
+		return true, nil
+	}
+	_, sum, err := preservation.ConfigObject{Kind: d.Kind, Name: d.Name, Version: d.Version, At: d.At, Actor: d.Actor, Body: d.Body}.Encode()
+	if err != nil {
+		return false, err
+	}
+	data, err := read(ctx, s, v, preservation.MaxConfigObject)
+	if err == nil {
+		if have := sha256.Sum256(data); hex.EncodeToString(have[:]) == sum {
+			return true, nil
+		}
+	}
+	decides, err := mayDecide(ctx, s, v)
+	return err == nil && !decides, err
 }
 
 // mayDecide reports whether an object is a document that decides on what may be destroyed,

@@ -60,6 +60,21 @@ func TestReleaseLeftUnexplained(t *testing.T) {
 			a.leave(id)
 			return id
 		},
+		"a surplus version that says something else": func(a *archive, id preservation.RecordID) preservation.RecordID {
+			h := a.hold(Scope{Records: []preservation.RecordID{id}})
+			a.release(h)
+			_, other := a.document(KindHold, h.ID)
+			a.leave(id)
+			one, _ := a.document(KindHold, a.last(KindHold))
+			a.surplus(one, other)
+			return id
+		},
+		"a surplus version that cannot be read": func(a *archive, id preservation.RecordID) preservation.RecordID {
+			a.leave(id)
+			one, _ := a.document(KindHold, a.last(KindHold))
+			a.surplus(one, []byte("?"))
+			return id
+		},
 		"a document that is known to be damaged": func(a *archive, id preservation.RecordID) preservation.RecordID {
 			if err := a.tenant.Update(a.t.Context(), func(x *catalog.Tx) error {
 				_, err := x.AddFinding("", preservation.Finding{Subject: preservation.ConfigKey("x"), Code: "copy-only"})
@@ -86,6 +101,62 @@ func TestReleaseLeftUnexplained(t *testing.T) {
 				t.Errorf("%+v, %v", o, err)
 			}
 		})
+	}
+}
+
+// TestReleaseLeftSurplus: a surplus version of a document, of which all is known, keeps no
+// legal hold that a released one explains.
+func TestReleaseLeftSurplus(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	id := a.keep(a.metadata(sickness, "2025-07-31"))
+	a.leave(id)
+	one, text := a.document(KindHold, a.last(KindHold))
+	a.surplus(one, text)
+	if done, err := a.officer.ReleaseLeft(t.Context(), a.tenant, id); err != nil || !done {
+		t.Errorf("released: %t, %v", done, err)
+	}
+	a.wantHold(id, false)
+}
+
+// last names the newest document of a kind.
+func (a *archive) last(kind string) string {
+	a.t.Helper()
+	docs, _, err := a.tenant.View().AllDocuments(a.t.Context())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	name := ""
+	for _, d := range docs { // by keys, which are by time
+		if d.Kind == kind {
+			name = d.Name
+		}
+	}
+	return name
+}
+
+// document is the key of the newest version of a document, and what the bucket has of it.
+func (a *archive) document(kind, name string) (key string, text []byte) {
+	a.t.Helper()
+	key = a.key(kind, name)
+	o, err := a.vault.Stat(a.t.Context(), key, "")
+	if err == nil {
+		text, err = read(a.t.Context(), a.vault, o, preservation.MaxConfigObject)
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return key, text
+}
+
+// surplus writes another version of a document, which is found.
+func (a *archive) surplus(key string, text []byte) {
+	a.t.Helper()
+	a.vault.add(key, text, preservation.Lock{})
+	if err := a.tenant.Update(a.t.Context(), func(x *catalog.Tx) error {
+		_, err := x.AddFinding("", preservation.Finding{Subject: key, Code: "surplus-version"})
+		return err
+	}); err != nil {
+		a.t.Fatal(err)
 	}
 }
 
