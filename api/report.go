@@ -71,8 +71,8 @@ func (s *server) ReportConflicts(ctx context.Context, _ ReportConflictsRequestOb
 }
 
 func openSheet(rows []retention.OpenRow) (*bytes.Buffer, error) {
-	return sheet([]string{"Kennzeichen", "Bezeichnung", "Aufbewahrungsregel", "Grund", "Gegenstand", "Anzahl", "Beispiel"}, rows, func(r retention.OpenRow) []string {
-		return []string{r.Class, r.Title, r.Rule, r.Reason, r.Subject, fmt.Sprint(r.Records), string(r.Examples[0])}
+	return sheet([]string{"Kennzeichen", "Bezeichnung", "Aufbewahrungsregel", "Grund", "Bedeutung", "Gegenstand", "Anzahl", "Beispiel"}, rows, func(r retention.OpenRow) []string {
+		return []string{r.Class, r.Title, r.Rule, r.Reason, retention.GermanCode(r.Reason), r.Subject, fmt.Sprint(r.Records), string(r.Examples[0])}
 	})
 }
 

@@ -199,7 +199,7 @@ var certificateTemplate = template.Must(template.New("certificate").Parse(certif
 const printedRecords = 2000
 
 // Page is the certificate for people: a template and what it shows. digest is the
-// SHA-256 of the JSON text, which has every record.
+// SHA-256 of the JSON text, which has every record: who seals the page seals all of them.
 func (c *Certificate) Page(records iter.Seq2[CertifiedRecord, error], digest string) (*template.Template, map[string]any, error) {
 	var listed []CertifiedRecord
 	more := 0
@@ -213,7 +213,7 @@ func (c *Certificate) Page(records iter.Seq2[CertifiedRecord, error], digest str
 			more++
 		}
 	}
-	return certificateTemplate, map[string]any{"Certificate": c, "Records": listed, "More": more, "Digest": digest,
+	return certificateTemplate, map[string]any{"Certificate": c, "Records": listed, "More": more, "All": len(listed) + more, "Digest": digest,
 		"Act":     GermanAct,
 		"Outcome": GermanState,
 		"Grounds": c.grounds,

@@ -1,6 +1,9 @@
 package retention
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"html"
 	"iter"
 	"regexp"
@@ -57,10 +60,46 @@ func TestCertificatePage(t *testing.T) {
 		"übernommen übergeben: Kreisarchiv, Ü 1, bestätigt am 02.08.2026; eine Kopie bleibt für das Archiv",
 		"SächsBG §117",
 		"Eine Sperre hält sie fest.",
-		"SHA-256 0815",
+		"(certificate.json) enthält alle 4 Datensätze. Ihr SHA-256, den der Befehl sha256sum certificate.json nachrechnet, ist 0815 ;",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the certificate does not say %q:\n%s", want, text)
 		}
+	}
+}
+
+// TestCertificateOfMany lists no more on paper than anybody reads, says how many there are,
+// and names the digest of the text that has all.
+func TestCertificateOfMany(t *testing.T) {
+	const n = printedRecords + 5
+	records := func(yield func(CertifiedRecord, error) bool) {
+		for i := range n {
+			if !yield(CertifiedRecord{Record: preservation.RecordID(fmt.Sprintf("r%05d", i)), Outcome: "destroyed"}, nil) {
+				return
+			}
+		}
+	}
+	c := Certificate{Run: "r", Status: RunCompleted}
+	sum := sha256.New()
+	if err := c.Write(sum, records); err != nil {
+		t.Fatal(err)
+	}
+	digest := hex.EncodeToString(sum.Sum(nil))
+	page, data, err := c.Page(records, digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data["Local"], data["Tenant"], data["Seal"] = func(time.Time) string { return "" }, "Musterstadt", "S"
+	var out strings.Builder
+	if err := page.Execute(&out, data); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Das sind 2000 von 2005 Datensätzen; die übrigen 5 stehen in der JSON-Fassung.", "enthält alle 2005 Datensätze", digest, "r01999"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	if strings.Contains(out.String(), "r02000") {
+		t.Error("it lists more than it says")
 	}
 }

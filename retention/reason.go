@@ -78,6 +78,26 @@ func GermanReason(reason string) string {
 	return reason
 }
 
+// openReasons are the codes of what an evaluation waits for, or warns of, in German.
+var openReasons = map[string]string{
+	UnknownClass:      "Die Aktenplaneinheit gibt es nicht",
+	NoRule:            "Weder die Einheit noch eine darüber nennt eine Regel",
+	NotInForce:        "Keine Fassung der Regel gilt heute",
+	MissingTrigger:    "Das auslösende Ereignis wurde nicht gemeldet",
+	ImplausibleDate:   "Das Datum des Ereignisses ist nicht plausibel",
+	UnknownFile:       "Die Angaben der zugehörigen Akte fehlen",
+	OutlivesFile:      "Die eigene Regel verlangt mehr als die der Akte",
+	CeilingBelowFloor: "Die Höchstfrist liegt vor der Mindestfrist",
+	CeilingUnknown:    "Das Ereignis für die Höchstfrist wurde nicht gemeldet",
+	CeilingPassed:     "Die Höchstfrist ist überschritten",
+	OfFile:            "Es gelten die Fristen der zugehörigen Akte",
+	Sampled:           "Eine Stichprobe für das Archiv",
+	OfSuccessor:       "Die Einheit gibt es nicht mehr; es gilt die Regel ihrer Nachfolgerin",
+}
+
+// GermanCode is the code of a Reason in German, or nothing for one that is not known.
+func GermanCode(code string) string { return openReasons[code] }
+
 // GermanState is the state of a record in a run in German.
 func GermanState(state string) string {
 	return map[string]string{catalog.ItemOpen: "offen", catalog.ItemDestroyed: "vernichtet", catalog.ItemTransferred: "übernommen", catalog.ItemLeft: "zurückgehalten", catalog.ItemRefused: "nicht aufgenommen"}[state]

@@ -182,7 +182,7 @@ func TestReportsAndSchedules(t *testing.T) {
 	if out, _ := command(0, "report", "due", "--years", "0", "--format", "json"); !strings.Contains(out, `"held":1`) {
 		t.Error(out)
 	}
-	if out, _ := command(0, "report", "unresolved"); !strings.Contains(out, ";missing-trigger;") {
+	if out, _ := command(0, "report", "unresolved"); !strings.Contains(out, ";missing-trigger;Das auslösende Ereignis wurde nicht gemeldet;") {
 		t.Error(out)
 	}
 	sheet := filepath.Join(t.TempDir(), "holds.csv")
