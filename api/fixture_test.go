@@ -525,3 +525,13 @@ func (a *archive) archivedAs(tenant preservation.TenantID, m preservation.Metada
 	}
 	return e
 }
+
+// today is the day at which the tenants of the tests are.
+func today(t testing.TB) string {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Now().In(zone).Format(time.DateOnly)
+}

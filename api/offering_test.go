@@ -60,7 +60,7 @@ func TestDisposalXdomea(t *testing.T) {
 	if p := send(v, "application/xml").want(t, 409).problem(t); !strings.Contains(p.Detail, "it was not offered") {
 		t.Errorf("%+v", p)
 	}
-	a.do(officer, "POST", path+"/offer", `{"authority":"Kreisarchiv","offered":"2026-01-02"}`).want(t, 200)
+	a.do(officer, "POST", path+"/offer", `{"authority":"Kreisarchiv","offered":"`+today(t)+`"}`).want(t, 200)
 	first, last := strings.Index(v, "<x:BewertetesObjekt>"), strings.LastIndex(v, "<x:BewertetesObjekt>")
 	if code := send(v[:first]+v[last:], "application/xml").want(t, 422).field(t, one); code != "missing-decision" {
 		t.Errorf("a record left out: %q", code)

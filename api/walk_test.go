@@ -132,7 +132,7 @@ func TestEveryRoute(t *testing.T) {
 	begin()
 	call(all, "POST /v1/disposals/{id}/cancellation", `{"reason":"no"}`)
 	begin()
-	call(all, "POST /v1/disposals/{id}/offer", `{"authority":"a","offered":"2026-01-02"}`)
+	call(all, "POST /v1/disposals/{id}/offer", `{"authority":"a","offered":"`+today(t)+`"}`)
 	offered := call(all, "GET /v1/disposals/{id}/xdomea", nil)
 	call(all, "POST /v1/disposals/{id}/xdomea", strings.NewReader(answerTo(t, offered.body, "V")), "Content-Type", "application/xml")
 	call(all, "POST /v1/disposals/{id}/answers", `{"answers":[{"scope":{"classes":["02"]},"answer":"A"}]}`)

@@ -231,6 +231,9 @@ func (o *Officer) OfferRun(ctx context.Context, t *catalog.Tenant, id string, f 
 		if err := r.mayAppraise(); err != nil {
 			return err
 		}
+		if begun := preservation.DateOf(r.Proposed.In(policy.zone())); f.Offered.Before(begun) {
+			return Invalid{fault("offered", "before-run", fmt.Sprintf("is %s, and the run was begun on %s: its list cannot have been offered before", f.Offered, begun))}
+		}
 		items, err := e.v.RunItems(ctx, Offerable(r.ID), "", 1)
 		if err != nil {
 			return err

@@ -136,3 +136,28 @@ func TestKeepUntil(t *testing.T) {
 		}
 	}
 }
+
+// TestOfferDays: the archive's six months begin when the list can have been sent, neither
+// before the run was begun nor on a day to come.
+func TestOfferDays(t *testing.T) {
+	a, ids := dueRecords(t, 1, sickness)
+	r := a.propose(ids...)
+	if _, err := a.officer.DecideRun(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: Scope{All: true}, Decision: "V"}}, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	begun := preservation.DateOf(a.now)
+	a.now = a.now.AddDate(0, 0, 3)
+	for _, c := range []struct {
+		days int
+		want string
+	}{{-1, "before-run"}, {4, "future"}, {0, ""}} {
+		got, err := a.officer.OfferRun(t.Context(), a.tenant, r.ID, Offer{Authority: "Kreisarchiv", Offered: begun.AddDays(c.days)}, "anna")
+		var bad Invalid
+		switch {
+		case c.want == "" && (err != nil || got.Offer.Deadline != add(begun, Duration{Months: 6})):
+			t.Errorf("%d days later: %+v, %v", c.days, got.Offer, err)
+		case c.want != "" && (!errors.As(err, &bad) || bad[0].Subject != "offered" || bad[0].Code != c.want):
+			t.Errorf("%d days later: %v, want %s", c.days, err, c.want)
+		}
+	}
+}

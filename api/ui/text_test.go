@@ -118,6 +118,15 @@ var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "
 	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outage", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "receiptchoice", "renditionchoice", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealchoice", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
 	"theme", "token", "tokenlabel", "trigger", "trouble", "user", "verdict", "verification", "why", "yesno"}
 
+// TestReasons: sheets for people say in German what the pages say.
+func TestReasons(t *testing.T) {
+	for key, said := range languages[0].words {
+		if code, ok := strings.CutPrefix(key, "reason."); ok && retention.GermanCode(code) != said.text {
+			t.Errorf("%s: the page says %q, a sheet %q", code, said.text, retention.GermanCode(code))
+		}
+	}
+}
+
 // codes are keys of codes that the packages below list.
 func codes() (keys []string) {
 	add := func(area string, codes ...any) {
@@ -126,6 +135,8 @@ func codes() (keys []string) {
 		}
 	}
 	add("state", retention.Active, retention.Closed, retention.Retained, retention.Due, retention.Held, retention.Unresolved, retention.Conflict, retention.Permanent)
+	add("reason", retention.UnknownClass, retention.NoRule, retention.NotInForce, retention.MissingTrigger, retention.ImplausibleDate, retention.UnknownFile, retention.OutlivesFile,
+		retention.CeilingBelowFloor, retention.CeilingUnknown, retention.CeilingPassed, retention.OfFile, retention.Sampled, retention.OfSuccessor)
 	add("fate", retention.Purging, retention.Stuck, retention.Gone, retention.Saved, retention.Since, retention.Unclear)
 	add("event", preservation.EventReceive, preservation.EventUnpack, preservation.EventScan, preservation.EventIdentify, preservation.EventValidate, preservation.EventConvert,
 		preservation.EventExtract, preservation.EventCheck, preservation.EventSeal, preservation.EventDigest, preservation.EventPackage, preservation.EventStore, preservation.EventFixity,

@@ -107,8 +107,8 @@ func approvedRun(t *testing.T, admin *caller) string {
 	o.officer.post("/v1/disposals", map[string]any{"title": "2026/1", "classes": []string{leave}}).want(t, 201).decode(t, &run)
 	path := "/v1/disposals/" + run.ID
 	o.officer.post(path+"/decisions", map[string]any{"decisions": []any{map[string]any{"scope": map[string]any{"all": true}, "decision": "V"}}}).want(t, 200)
-	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": "2020-01-15", "reference": "12/20"}).want(t, 200)
-	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": map[string]any{"all": true}, "answer": "none", "note": "seit sechs Monaten"}}}).want(t, 200)
+	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": today(t), "reference": "12/26"}).want(t, 200)
+	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": map[string]any{"all": true}, "answer": "V", "note": "ohne Archivwert"}}}).want(t, 200)
 	o.head.post(path+"/approval", map[string]any{"revision": admin.disposalRun(run.ID).Revision}).want(t, 200)
 	return run.ID
 }

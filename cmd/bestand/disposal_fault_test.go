@@ -59,8 +59,8 @@ func largeDisposal(t *testing.T, n int) {
 	path, all := "/v1/disposals/"+run.ID, map[string]any{"all": true}
 	until("listed records", int64(n), func() int64 { return admin.disposalRun(run.ID).Counts.Open })
 	o.officer.post(path+"/decisions", map[string]any{"decisions": []any{map[string]any{"scope": all, "decision": "V", "note": "ohne Wert"}}}).want(t, 200)
-	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": "2020-01-15", "reference": "12/20"}).want(t, 200)
-	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": all, "answer": "none", "note": "seit sechs Monaten"}}}).want(t, 200)
+	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": today(t), "reference": "12/26"}).want(t, 200)
+	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": all, "answer": "V", "note": "ohne Archivwert"}}}).want(t, 200)
 	o.head.post(path+"/approval", nil).want(t, 200)
 	o.officer.post(path+"/execution", map[string]any{"grace_days": 0}).want(t, 202)
 

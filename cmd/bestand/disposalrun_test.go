@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/preservation"
 	"bestand/retention"
@@ -87,9 +88,9 @@ func TestDisposalRun(t *testing.T) {
 		t.Errorf("the list:\n%s", out)
 	}
 	decide(map[string]any{"scope": one(kept), "decision": "K", "until": "2099-12-31"}).refused(t, 422, "invalid", "")
-	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": "2020-01-15", "reference": "12/20"}).want(t, 200)
+	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": today(t), "reference": "12/26"}).want(t, 200)
 	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": one(claimed), "answer": "A"},
-		map[string]any{"scope": map[string]any{"records": []string{gone, held}}, "answer": "none", "note": "seit sechs Monaten"}}}).want(t, 200)
+		map[string]any{"scope": map[string]any{"records": []string{gone, held}}, "answer": "V", "note": "ohne Archivwert"}}}).want(t, 200)
 	o.archivist.post(path+"/approval", nil).refused(t, 403, "same-person", "") // noted the answer
 	o.officer.post(path+"/approval", nil).refused(t, 403, "forbidden", "")
 	o.head.post(path+"/approval", map[string]any{"revision": 1}).refused(t, 409, "conflict", "")
@@ -259,4 +260,14 @@ func TestDisposalUsage(t *testing.T) {
 			t.Errorf("%s: exit code %d: %s", c.args, code, complaint)
 		}
 	}
+}
+
+// today is the day at which the tenants of the tests are.
+func today(t testing.TB) string {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Now().In(zone).Format(time.DateOnly)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"bestand/preservation"
 )
@@ -72,7 +71,7 @@ func TestFormFaults(t *testing.T) {
 	}
 	decide := func(run, decision string) {
 		o.officer.post("/v1/disposals/"+run+"/decisions", map[string]any{"decisions": []any{map[string]any{"scope": map[string]any{"all": true}, "decision": decision, "note": "geprüft"}}}).want(t, 200)
-		o.officer.post("/v1/disposals/"+run+"/offer", map[string]any{"authority": "Stadtarchiv", "offered": time.Now().AddDate(-1, 0, 0).Format(time.DateOnly)}).want(t, 200)
+		o.officer.post("/v1/disposals/"+run+"/offer", map[string]any{"authority": "Stadtarchiv", "offered": today(t)}).want(t, 200)
 	}
 	draft, offered, taken := begin(record), begin(other), begin(third)
 	decide(offered, "V")

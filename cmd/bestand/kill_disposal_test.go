@@ -69,8 +69,8 @@ func killDisposal(t *testing.T, rounds int) {
 	o.officer.post("/v1/disposals", map[string]any{"title": "2026/1", "classes": []string{"02"}}).want(t, 201).decode(t, &run)
 	path, all := "/v1/disposals/"+run.ID, map[string]any{"all": true}
 	o.officer.post(path+"/decisions", map[string]any{"decisions": []any{map[string]any{"scope": all, "decision": "V", "note": "ohne Wert"}}}).want(t, 200)
-	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": "2020-01-15", "reference": "12/20"}).want(t, 200)
-	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": all, "answer": "none", "note": "seit sechs Monaten"}}}).want(t, 200)
+	o.officer.post(path+"/offer", map[string]any{"authority": "Kreisarchiv", "offered": today(t), "reference": "12/26"}).want(t, 200)
+	o.archivist.post(path+"/answers", map[string]any{"answers": []any{map[string]any{"scope": all, "answer": "V", "note": "ohne Archivwert"}}}).want(t, 200)
 	o.head.post(path+"/approval", nil).want(t, 200)
 
 	var hold struct {

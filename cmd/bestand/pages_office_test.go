@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -39,7 +38,7 @@ func TestPagesRun(t *testing.T) {
 	run := begin("Aussonderung 2026, Personalamt", gone, claimed, kept)
 	decide(run, "V", gone, claimed)
 	decide(run, "K", kept)
-	o.officer.post("/v1/disposals/"+run+"/offer", map[string]any{"authority": "Stadtarchiv Musterstadt", "offered": time.Now().AddDate(0, 0, -60).Format(time.DateOnly), "reference": "12/26"}).want(t, 200)
+	o.officer.post("/v1/disposals/"+run+"/offer", map[string]any{"authority": "Stadtarchiv Musterstadt", "offered": today(t), "reference": "12/26"}).want(t, 200)
 
 	b := browse(t, in.url)
 	b.logIn(t, in)

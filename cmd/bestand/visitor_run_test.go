@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/preservation"
 	"bestand/retention"
@@ -114,12 +115,17 @@ func TestVisitorsDispose(t *testing.T) {
 	colleague.send("POST", decide, "application/x-www-form-urlencoded", strings.NewReader(overtaken.Encode())).want(422, "Die Liste hat sich geändert", "anders gesehen")
 	otto.get(at+"?ansicht=keep").want(200, "vier", "fuenf").wantNot("Urlaub eins")
 
-	// The offer runs for six months, which are over here.
+	// The offer runs for six months from the day on which the list can have been sent.
 	otto.get(at).want(200, at+"/anbieteverzeichnis").get(at+"/anbieteverzeichnis").want(200, "PK")
 	otto.get(at).fill(at+"/anbietung", "authority", "Kreisarchiv", "offered", "2999-01-01").want(422, "liegt in der Zukunft", "Kreisarchiv")
-	otto.fill(at+"/anbietung", "authority", "Kreisarchiv", "offered", "2020-01-15", "reference", "12/20").want(200, "Angeboten an Kreisarchiv am 15.01.2020.", "bis 15.07.2020", "Die sechs Monate sind um")
+	otto.get(at).fill(at+"/anbietung", "authority", "Kreisarchiv", "offered", "2020-01-15").want(422, "liegt vor dem Beginn des Laufs", "Kreisarchiv")
+	day, err := time.Parse(time.DateOnly, today(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	otto.fill(at+"/anbietung", "authority", "Kreisarchiv", "offered", day.Format(time.DateOnly), "reference", "12/26").want(200, "Angeboten an Kreisarchiv am "+day.Format("02.01.2006")+".").wantNot("Die sechs Monate sind um")
 	otto.fill(decide, "scope", "marked", "akte", claimed, "by", "archive", "decision", "A").want(200, "Die Antwort des Archivs ist eingetragen", "Archiv: übernimmt")
-	otto.fill(decide, "scope", "all", "by", "archive", "decision", "none").want(200, "Das Archiv hat zu allem geantwortet").wantNot(`action="` + at + `/zustimmung"`)
+	otto.fill(decide, "scope", "marked", "akte", gone, "akte", held, "by", "archive", "decision", "V").want(200, "Das Archiv hat zu allem geantwortet").wantNot(`action="` + at + `/zustimmung"`)
 
 	// The second person finds it on the start page and approves what was looked at.
 	approvable := at + "/zustimmung"
