@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"bestand/api"
 	"bestand/api/auth"
+	"bestand/preservation"
 	"bestand/preservation/catalog"
 )
 
@@ -199,6 +201,7 @@ func revokeToken(v *visit) error {
 // auditView is a page of the audit log, the newest entries first.
 type auditView struct {
 	Items  []catalog.AuditEntry
+	Called map[string]string // what their objects are called
 	Object string
 	Begun  bool
 	Next   string
@@ -231,7 +234,40 @@ func auditPage(v *visit) error {
 		}
 		p.Next = "/verwaltung/protokoll?" + more.Encode()
 	}
+	if p.Called, err = v.called(p.Items); err != nil {
+		return err
+	}
 	return v.show("audit", v.lang.t("audit.title"), p, crumb{v.lang.t("users.title"), "/verwaltung"})
+}
+
+// called says what entries of the audit log are about, as far as the visitor may know it:
+// the titles of records, the names of people.
+func (v *visit) called(entries []catalog.AuditEntry) (map[string]string, error) {
+	all := map[string]string{}
+	var records []preservation.RecordID
+	for _, e := range entries {
+		id := preservation.RecordID(e.Object)
+		if _, known := all[e.Object]; known || !id.Valid() {
+			continue
+		}
+		all[e.Object] = ""
+		if !strings.HasPrefix(e.Action, "user.") {
+			records = append(records, id)
+			continue
+		}
+		u, err := v.ui.Catalog.Tenant(v.who.Tenant).User(v.r.Context(), e.Object)
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			return nil, err
+		}
+		all[e.Object] = u.Label
+	}
+	if err := v.name(records...); err != nil {
+		return nil, err
+	}
+	for id, title := range v.titles {
+		all[string(id)] = title
+	}
+	return all, nil
 }
 
 func tenantsPage(v *visit) error {

@@ -222,3 +222,17 @@ func TestNames(t *testing.T) {
 	}
 	says(t, w.Body.String(), []string{"Otto &lt;b&gt;Ordner&lt;/b&gt; (otto)"}, nil)
 }
+
+// TestAuditNames: the page of the audit log says who an account belongs to.
+func TestAuditNames(t *testing.T) {
+	h := newHouse(t)
+	u, err := h.tenant.CreateUser(t.Context(), catalog.User{Name: "otto", Label: "Otto Ordner", Roles: []string{"reader"}}, "system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, w := h.visit("/verwaltung/protokoll?object="+u.ID, nil, auth.Auditor)
+	if err := auditPage(v); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{`<span class="block">Otto Ordner</span> <code>` + u.ID + `</code>`, ">Bestand (system)</td>"}, nil)
+}
