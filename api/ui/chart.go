@@ -40,6 +40,7 @@ const (
 	chartLeft   = 76
 	chartBottom = 24
 	chartTop    = 14
+	barMost     = 40 // wide, where there are few
 	chartMonths = 24
 	aheadMonths = 12
 	paceMonths  = 6 // from which the forecast is made
@@ -55,7 +56,7 @@ func (c *chart) columns(values []int64, label func(i int) string, tickLabel func
 	every := (len(values) + 3) / 4 // four labels have room
 	for i, n := range values {
 		left, right := chartLeft+i*room/len(values), chartLeft+(i+1)*room/len(values)
-		b := bar{X: left, W: max(right-left-max((right-left)/5, 1), 1), Y: y(n)}
+		b := bar{X: left, W: min(max(right-left-max((right-left)/5, 1), 1), barMost), Y: y(n)}
 		b.H = floor - b.Y
 		if i%every == 0 {
 			b.Label = label(i)
@@ -92,6 +93,9 @@ func growth(l *language, stored []api.MonthStored) chart {
 	over := max(len(all)-chartMonths, 0)
 	all, sums = all[over:], sums[over:]
 	c.Summary = l.t("growth.summary", l.size(total), monthName(l, all[0].Month), monthName(l, all[len(all)-1].Month))
+	if len(all) == 1 {
+		c.Summary = l.t("growth.one", l.size(total), monthName(l, all[0].Month))
+	}
 	for i, m := range all {
 		c.Rows = append(c.Rows, []string{monthName(l, m.Month), l.number(m.Records), l.size(m.Bytes), l.size(sums[i])})
 	}

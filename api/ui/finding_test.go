@@ -14,7 +14,7 @@ func TestDetail(t *testing.T) {
 	de, en := languages[0], languages[1]
 	for text, want := range map[string]string{
 		"2 files, 1038653 bytes received and durably staged":                        "Dateien: 2, zusammen 1.038.653 Byte; sicher gespeichert",
-		"Compared with the source: 1 pages of an unknown number, 28 letters of 28.": "Mit dem Original verglichen: Seiten 1 von unbekannt vielen, Buchstaben 28 von 28",
+		"Compared with the source: 1 pages of an unknown number, 28 letters of 28.": "Mit dem Original verglichen: 1 von unbekannt vielen Seiten, 28 von 28 Buchstaben",
 		"PAdES B-LT, by CN=Archivsiegel,O=Stadt Muster,C=DE":                        "PAdES B-LT, Siegel von Archivsiegel (Stadt Muster)",
 		"Valid PDF/A-2b.": "Gültiges PDF/A-2b",
 		"SHA-256 and SHA-512 are those of the reception":                                                                                 "SHA-256 und SHA-512",

@@ -52,6 +52,7 @@ var formats = []struct {
 	{sentence(`ESRI Arc/View ShapeFile`), "format.shape"},
 	{sentence(`Geography Markup Language.*`), "format.gml"},
 	{sentence(`Plain Text File`), "format.text"},
+	{sentence(`Binary File`), "format.unknown"},
 	{sentence(`Comma Separated Values`), "format.csv"},
 	{sentence(`Extensible Markup Language.*`), "format.xml"},
 	{sentence(`JSON Data Interchange Format`), "format.json"},

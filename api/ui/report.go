@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"bestand/preservation"
 	"bestand/retention"
 )
 
@@ -62,6 +63,13 @@ func reportsPage(v *visit) error {
 			return err
 		}
 		*into = report.Items
+	}
+	var examples []preservation.RecordID
+	for _, row := range slices.Concat(p.Unresolved, p.Conflicts) {
+		examples = append(examples, row.Examples...)
+	}
+	if err := v.name(examples...); err != nil {
+		return err
 	}
 	var holds struct{ Items []retention.HoldRow }
 	if err := v.get("/v1/reports/holds", &holds); err != nil {

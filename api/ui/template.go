@@ -143,6 +143,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"rolesOf":  rolesOf,
 		"duration": l.duration,
 		"format":   l.format,
+		"rhythm":   l.rhythm,
 		"remedy":   l.remedy,
 		"trouble":  l.trouble,
 		"searchOf": searchOf,

@@ -116,7 +116,7 @@ func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1
 // byCode are the areas whose keys end in a code.
 var byCode = []string{"accessgrant", "action", "answer", "applies", "audited", "away", "base", "bound", "confidence", "confidentiality", "decider", "decision", "detail", "disposal", "disposition", "effect", "event", "evidence", "facet", "fate", "fault", "field", "filefault", "finding", "fixity", "granted", "hold", "item",
 	"job", "kind", "lock", "loginrefusal", "match", "month", "notice", "outage", "outcome", "owncopy", "package", "part", "permit", "planchoice", "problem", "query", "queue", "reason", "receiptchoice", "renditionchoice", "remedy", "renewal", "representation", "request", "requestoutcome", "requeststatus", "reportname", "role", "rulestatus", "runact", "runstatus", "runstep", "runview", "scope", "sealchoice", "sealsource", "section", "setupstep", "severity", "sort", "stampkind", "stampsource", "state", "status", "storesource",
-	"theme", "token", "tokenlabel", "trigger", "trouble", "user", "verdict", "verification", "why", "yesno"}
+	"theme", "token", "tokenlabel", "trigger", "trouble", "weekday", "user", "verdict", "verification", "why", "yesno"}
 
 // TestReasons: sheets for people say in German what the pages say.
 func TestReasons(t *testing.T) {
