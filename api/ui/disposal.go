@@ -124,11 +124,14 @@ func holdPage(v *visit) error {
 	if err := v.get(joinPath("/v1/holds/", v.r.PathValue("id")), &p); err != nil {
 		return err
 	}
-	var late []preservation.RecordID
-	for _, l := range p.Late {
-		late = append(late, l.Record)
+	named := slices.Clone(p.Scope.Records)
+	if len(named) > 20 { // then the page counts them
+		named = nil
 	}
-	if err := v.name(late...); err != nil {
+	for _, l := range p.Late {
+		named = append(named, l.Record)
+	}
+	if err := v.name(named...); err != nil {
 		return err
 	}
 	return v.show("hold", p.Reason, p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("holds.title"), "/aussonderung/sperren"})

@@ -190,6 +190,7 @@ func TestVisitors(t *testing.T) {
 	officer.fill("/aussonderung/sperren", "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(422, `href="#f-classes"`, "Nennen Sie Aktenplaneinheiten oder Akten")
 	officer.fill("/aussonderung/sperren", "classes", "63.10 99.99", "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(422, `href="#f-classes"`, "99.99: gibt es im Aktenplan nicht")
 	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(200, "Die Sperre ist gesetzt", "Klage", "Kleingarten</a>")
+	officer.get(regexp.MustCompile(`"(/aussonderung/sperren/[a-z0-9]+)"`).FindStringSubmatch(officer.page)[1]).want(200, ">Gesetzt<", "Person otto (otto)", "Kleingarten</a>")
 	officer.get("/akte/"+id).want(200, "gesperrt", "Klage")
 	eventually(t, "the hold is found", func() bool { return strings.Contains(officer.get("/suche?hold=true").page, "/akte/"+id) })
 	officer.get("/aussonderung/genehmigungen").fill("/aussonderung/genehmigungen", "classes", "63.10", "authority", "Stadtarchiv", "legal_basis", "SächsArchivG §5(9)", "granted", "2020-01-01", "valid_from", "2020-01-01").want(200, "zweite Person")
