@@ -130,16 +130,22 @@ func (f foundRequest) tell(w io.Writer) error {
 		fmt.Fprintln(w)
 	} else {
 		fmt.Fprintf(w, "%s on %s by %s, for records: %d; deleted from %s\n", d.Outcome, d.At.Local().Format("2006-01-02"), legibleLines(d.By), len(d.Records), d.DeleteFrom)
-		if d.Run != "" && f.Erasures == nil {
+		switch {
+		case q.Left > 0:
+			fmt.Fprintf(w, "still here: %d, see bestand subject show %s\n", q.Left, q.ID)
+		case d.Run != "" && f.Erasures == nil:
 			fmt.Fprintf(w, "disposal run %s carries it out\n", d.Run)
-		}
-		if q.Left > 0 {
-			fmt.Fprintf(w, "left %d: see bestand subject show %s\n", q.Left, q.ID)
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range f.Erasures {
-		fmt.Fprintf(t, "  %s\t%s\tin disposal run %s\t%s\n", e.Record, e.State, e.Run, legibleLines(e.Reason))
+		fmt.Fprintf(t, "  %s\t%s\tdisposal run %s\t%s\n", e.Record, e.State, e.Run, legibleLines(e.Reason))
+	}
+	if len(f.Erasures) > 0 && len(f.Candidates) > 0 {
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(w, "records that name such a person:")
 	}
 	for _, c := range f.Candidates {
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", c.Record, c.Class, c.Match, legibleLines(c.Title))
