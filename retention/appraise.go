@@ -305,7 +305,7 @@ func (o *Officer) AnswerRun(ctx context.Context, t *catalog.Tenant, id string, a
 		switch {
 		case r.Offer.Authority == "":
 			return fmt.Errorf("it was not offered: %w", catalog.ErrConflict)
-		case silent && !r.Offer.Deadline.Before(today):
+		case silent && r.Offer.running(today):
 			return fmt.Errorf("the archive may answer until %s: %w", r.Offer.Deadline, catalog.ErrConflict)
 		}
 		return nil

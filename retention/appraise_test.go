@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -159,5 +160,53 @@ func TestOfferDays(t *testing.T) {
 		case c.want != "" && (!errors.As(err, &bad) || bad[0].Subject != "offered" || bad[0].Code != c.want):
 			t.Errorf("%d days later: %v, want %s", c.days, err, c.want)
 		}
+	}
+}
+
+// TestSilenceWhileClockAhead: that the archive did not answer in its six months counts for
+// nothing while they run: not what was noted while the clock was ahead, nor before the
+// records were offered anew.
+func TestSilenceWhileClockAhead(t *testing.T) {
+	a, ids := dueRecords(t, 2, sickness)
+	all := Scope{All: true}
+	r := a.propose(ids...)
+	decide := func(list func(context.Context, *catalog.Tenant, string, []Appraisal, string) (Run, error), decision string) {
+		t.Helper()
+		if _, err := list(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: all, Decision: decision}}, "anna"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	offer := func() {
+		t.Helper()
+		if _, err := a.officer.OfferRun(t.Context(), a.tenant, r.ID, Offer{Authority: "Kreisarchiv", Offered: preservation.DateOf(a.now)}, "anna"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	approve := func() error {
+		_, err := a.officer.ApproveRun(t.Context(), a.tenant, r.ID, 0, "", "bernd")
+		return err
+	}
+	decide(a.officer.DecideRun, "V")
+	offer()
+	right := a.now
+	a.now = a.now.AddDate(0, 7, 0)
+	decide(a.officer.AnswerRun, NoAnswer)
+	offer()
+	var not *NotReady
+	if err := approve(); !errors.As(err, &not) || !strings.Contains(not.Reason, "has not answered about 2 records") {
+		t.Errorf("offered anew: %v", err)
+	}
+	a.now = a.now.AddDate(0, 7, 0)
+	if err := approve(); err != nil {
+		t.Fatal(err)
+	}
+	a.now = right.AddDate(0, 2, 0)
+	if _, err := a.officer.StartRun(t.Context(), a.tenant, r.ID, 0, 0, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	a.execute(r)
+	for _, id := range ids {
+		a.whole(id)
+		a.wantItem(r, id, catalog.ItemLeft, "the archive may answer until ")
 	}
 }

@@ -26,6 +26,10 @@ func (e *NotReady) Unwrap() error { return catalog.ErrConflict }
 // proposed it or decided anything. A revision other than 0 has to be the one that
 // the approver looked at.
 func (o *Officer) ApproveRun(ctx context.Context, t *catalog.Tenant, id string, revision int, note, actor string) (Run, error) {
+	today, err := o.Today(ctx, t)
+	if err != nil {
+		return Run{}, err
+	}
 	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
 		if err := e.second(ctx, actor, append(r.Deciders, r.Proposer)...); err != nil {
 			return err
@@ -41,6 +45,9 @@ func (o *Officer) ApproveRun(ctx context.Context, t *catalog.Tenant, id string, 
 			return err
 		}
 		n := Count(counts)
+		if r.Offer.running(today) { // it was offered anew since, or the clock was ahead when that was noted
+			n.Unanswered += silent(counts)
+		}
 		switch {
 		case r.Collecting:
 			return &NotReady{"its records are still being listed"}
@@ -59,6 +66,22 @@ func (o *Officer) ApproveRun(ctx context.Context, t *catalog.Tenant, id string, 
 		}
 		return e.enter(ctx, r, Entry{Act: actApproved, Approval: &Approval{By: actor, At: e.now.UTC().Truncate(time.Millisecond), Digest: digest, Records: records, Destroy: n.Destroy, Note: note}, Note: note})
 	})
+}
+
+// silent counts the records to be destroyed of which somebody noted that the archive did
+// not answer.
+func silent(counts []catalog.ItemCount) (n int64) {
+	for _, c := range counts {
+		if c.State == catalog.ItemOpen && c.Decision == string(Destroy) && c.Offer && c.Answer == NoAnswer {
+			n += c.Items
+		}
+	}
+	return n
+}
+
+// running reports whether the archive may still answer.
+func (f *Offer) running(today preservation.Date) bool {
+	return f.Authority != "" && !f.Deadline.Before(today)
 }
 
 // WithdrawRun takes an approval back, whoever gave it. What was destroyed under it
@@ -175,6 +198,8 @@ func (r *Run) objection(i *catalog.RunItem, row *catalog.Retention, e *Evaluatio
 		return "it is not assessed"
 	case i.Decision == string(Destroy) && i.Offer && unanswered(i.Answer):
 		return "the archive was not asked"
+	case i.Decision == string(Destroy) && i.Offer && i.Answer == NoAnswer && r.Offer.running(preservation.DateOf(now.UTC())): // the clock was ahead when that was noted
+		return "the archive may answer until " + r.Offer.Deadline.String()
 	case i.Version != row.Version:
 		return "a new version was added since it was listed"
 	case i.Class != row.Class:

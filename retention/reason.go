@@ -30,6 +30,7 @@ var reasons = []struct {
 	{regexp.MustCompile(`^a new version was added since it was listed$`), "version", "Seit der Aufnahme in den Lauf kam etwas dazu."},
 	{regexp.MustCompile(`^it is in another class than when it was listed$`), "class", "Sie wurde seit der Aufnahme in den Lauf umsortiert."},
 	{regexp.MustCompile(`^another rule or date applies than when it was listed$`), "rule", "Es gilt eine andere Regel oder Frist als bei der Aufnahme in den Lauf."},
+	{regexp.MustCompile(`^the archive may answer until (\S+)$`), "asked", "Das Archiv darf noch bis %s antworten."},
 	{regexp.MustCompile(`^the run was cancelled: (.*)$`), "cancelled", "Der Lauf wurde abgebrochen: %s"},
 	{regexp.MustCompile(`^(\d+) records to be destroyed$`), "many", "Zu vernichtende Akten: %s."},
 	{regexp.MustCompile(`^(\d+) of (\d+) records in one run are more than the configured share of (\S+)$`), "much", "%s von %s Akten in einem Lauf sind mehr als der eingestellte Anteil (%s)."},
