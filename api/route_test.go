@@ -168,7 +168,7 @@ func TestTenants(t *testing.T) {
 		}
 		ask := func(id string) answer {
 			method, path, _ := strings.Cut(r.pattern, " ")
-			path = strings.NewReplacer("{id}", id, "{file_id}", "f0001", "{version}", "1").Replace(path)
+			path = strings.NewReplacer("{id}", id, "{file_id}", "f0001", "{session_id}", "01jq2m9cfp2y8r0v6k3c5t7n4e", "{version}", "1").Replace(path)
 			header := []string{"X-Request-Id", "same-for-both", "Tus-Resumable", "1.0.0"}
 			if method == "PATCH" {
 				return a.do(stranger, method, path, strings.NewReader("abc"), append(header, "Content-Type", "application/offset+octet-stream", "Upload-Offset", "0")...)

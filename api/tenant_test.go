@@ -3,6 +3,7 @@ package api
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"bestand/api/auth"
 	"bestand/preservation/catalog"
@@ -116,6 +117,56 @@ func TestTenantsGoByNames(t *testing.T) {
 }
 
 // TestRenameUser changes how others read a person, and not who that is.
+// TestSessionsOfOthers: an administrator sees where a person is logged in and ends one
+// session or all, which the log says; of people of other tenants nobody learns anything.
+func TestSessionsOfOthers(t *testing.T) {
+	a := newArchive(t)
+	admin := a.token(ours, "anna", auth.Admin)
+	tenant := a.db.Tenant(ours)
+	id := decode[NewUser](t, a.do(admin, "POST", "/v1/users", `{"name":"paula","label":"Paula","roles":["reader"]}`).want(t, 201)).User.ID
+	u, err := tenant.User(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"one", "two", "three"} {
+		if err := tenant.BeginSession(t.Context(), catalog.Session{Hash: auth.Hash(secret), Agent: "Firefox " + secret, Ends: time.Now().Add(time.Hour), User: u}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := "/v1/users/" + id + "/sessions"
+	sessions := func() []Session {
+		t.Helper()
+		return decode[struct{ Items []Session }](t, a.do(admin, "GET", at, nil).want(t, 200)).Items
+	}
+	all := sessions()
+	if len(all) != 3 || !strings.HasPrefix(all[0].Agent, "Firefox ") || all[0].Begun.IsZero() || all[0].Seen.IsZero() {
+		t.Fatalf("%+v", all)
+	}
+	for _, path := range []string{at, at + "/end", at + "/" + all[0].ID + "/end"} {
+		method := map[bool]string{true: "GET", false: "POST"}[path == at]
+		a.do(a.token(theirs, "nina", auth.Admin), method, path, nil).want(t, 404)
+		a.do(a.token(ours, "rita", auth.Auditor), method, path, nil).want(t, 403)
+	}
+	other := decode[NewUser](t, a.do(admin, "POST", "/v1/users", `{"name":"otto","label":"Otto","roles":["reader"]}`).want(t, 201)).User.ID
+	a.do(admin, "POST", "/v1/users/"+other+"/sessions/"+all[0].ID+"/end", nil).want(t, 204)
+	if n := len(sessions()); n != 3 {
+		t.Errorf("%d are left after one was ended that is of somebody else", n)
+	}
+	a.do(admin, "POST", at+"/"+all[0].ID+"/end", nil).want(t, 204)
+	if left := sessions(); len(left) != 2 || left[0].ID == all[0].ID || left[1].ID == all[0].ID {
+		t.Errorf("%+v", left)
+	}
+	a.do(admin, "POST", at+"/end", nil).want(t, 204)
+	a.do(admin, "POST", at+"/end", nil).want(t, 204)
+	if left := sessions(); len(left) != 0 {
+		t.Errorf("%+v", left)
+	}
+	log, err := tenant.AuditLatest(t.Context(), 0, id, 2)
+	if err != nil || len(log) != 2 || log[0].Action != "user.logout" || log[0].Actor != "anna" || log[0].Detail["everything"] != "true" || log[1].Action != "user.logout" || log[1].Detail["everything"] != "" {
+		t.Errorf("%+v %v", log, err)
+	}
+}
+
 func TestRenameUser(t *testing.T) {
 	a := newArchive(t)
 	admin := a.token(ours, "anna", auth.Admin)

@@ -146,6 +146,35 @@ func (s *server) UnlockUser(ctx context.Context, request UnlockUserRequestObject
 	return UnlockUser200JSONResponse(v), err
 }
 
+// ListSessions lists where a person is logged in.
+func (s *server) ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error) {
+	if _, err := s.manageable(ctx, request.ID); err != nil {
+		return nil, err
+	}
+	all, err := s.tenant(ctx).Sessions(ctx, request.ID)
+	answer := ListSessions200JSONResponse{Items: make([]Session, len(all))}
+	for i, x := range all {
+		answer.Items[i] = Session{ID: x.ID, Agent: x.Agent, Begun: x.Created, Seen: x.Seen, Ends: x.Ends}
+	}
+	return answer, err
+}
+
+// EndSession logs a person out of one browser.
+func (s *server) EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error) {
+	if _, err := s.manageable(ctx, request.ID); err != nil {
+		return nil, err
+	}
+	return EndSession204Response{}, s.tenant(ctx).EndSession(ctx, request.ID, request.SessionID, principal(ctx).Actor)
+}
+
+// EndSessions logs a person out everywhere.
+func (s *server) EndSessions(ctx context.Context, request EndSessionsRequestObject) (EndSessionsResponseObject, error) {
+	if _, err := s.manageable(ctx, request.ID); err != nil {
+		return nil, err
+	}
+	return EndSessions204Response{}, s.tenant(ctx).EndSessions(ctx, request.ID, principal(ctx).Actor)
+}
+
 // manageable finds a person whom the caller may manage: who holds the
 // installation is managed only by those who do.
 func (s *server) manageable(ctx context.Context, id string) (catalog.User, error) {

@@ -34,7 +34,7 @@ func TestEveryRoute(t *testing.T) {
 		if strings.Contains(path, "/records/") {
 			id = record
 		}
-		path = strings.NewReplacer("{id}", id, "{file_id}", "f0001", "{version}", "1", "{kind}", "evaluate").Replace(path)
+		path = strings.NewReplacer("{id}", id, "{file_id}", "f0001", "{session_id}", "01jq2m9cfp2y8r0v6k3c5t7n4e", "{version}", "1", "{kind}", "evaluate").Replace(path)
 		v := a.do(token, method, path, body, header...)
 		if v.StatusCode >= 300 {
 			t.Fatalf("%s: %d %s", pattern, v.StatusCode, v.body)
@@ -193,6 +193,9 @@ func TestEveryRoute(t *testing.T) {
 	call(all, "POST /v1/users/{id}/lock", nil)
 	call(all, "POST /v1/users/{id}/unlock", nil)
 	call(all, "GET /v1/users", nil)
+	call(all, "GET /v1/users/{id}/sessions", nil)
+	call(all, "POST /v1/users/{id}/sessions/{session_id}/end", nil)
+	call(all, "POST /v1/users/{id}/sessions/end", nil)
 	call(all, "GET /v1/fixity", nil)
 	call(all, "GET /v1/operation", nil)
 	id = a.deadJob("lost")

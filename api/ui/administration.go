@@ -135,6 +135,44 @@ func unlockUser(v *visit) error {
 	return v.redirect("/verwaltung", "unlocked")
 }
 
+// sessionsView lists where somebody is logged in.
+type sessionsView struct {
+	User  catalog.User
+	Items []api.Session
+	This  string // identifier of the session that looks at it
+}
+
+func sessionsPage(v *visit) error {
+	id := v.r.PathValue("id")
+	var page struct{ Items []api.Session }
+	if err := v.get(joinPath("/v1/users/", id, "/sessions"), &page); err != nil {
+		return err
+	}
+	u, err := v.ui.Catalog.Tenant(v.who.Tenant).User(v.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return v.show("sessions", v.lang.t("sessions.title", u.Label), sessionsView{u, page.Items, v.session.ID}, crumb{v.lang.t("users.title"), "/verwaltung"})
+}
+
+// endSessionOf logs somebody out of one browser.
+func endSessionOf(v *visit) error {
+	id := v.r.PathValue("id")
+	if err := v.post(joinPath("/v1/users/", id, "/sessions/", v.r.PathValue("session"), "/end"), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect(joinPath("/verwaltung/benutzer/", id, "/sitzungen"), "session-ended")
+}
+
+// endSessionsOf logs somebody out everywhere.
+func endSessionsOf(v *visit) error {
+	id := v.r.PathValue("id")
+	if err := v.post(joinPath("/v1/users/", id, "/sessions/end"), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect(joinPath("/verwaltung/benutzer/", id, "/sitzungen"), "sessions-ended")
+}
+
 // tokensView lists API tokens, and is the form to make one.
 type tokensView struct {
 	Items  []api.Token

@@ -16,7 +16,7 @@ var auditedCodes = map[string]string{
 	"job.retry kind": "job", "user.login.refused reason": "loginrefusal",
 	"evidence.stamped kind": "stampkind", "evidence.dropped kind": "stampkind", "record.access.grant kind": "accessgrant",
 	"tenant.describe setup": "setupstep", "tenant.describe seal": "sealchoice", "tenant.describe no_rendition": "renditionchoice", "tenant.describe receipt_after": "receiptchoice",
-	"record.verify outcome": "verification", "evidence.report passed": "yesno", "record.restrict ended": "yesno", "schedule.run everything": "yesno",
+	"record.verify outcome": "verification", "evidence.report passed": "yesno", "record.restrict ended": "yesno", "schedule.run everything": "yesno", "user.logout everything": "yesno",
 }
 
 // audited is a detail of an entry of the audit log in words: codes by their texts, days

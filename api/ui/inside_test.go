@@ -123,6 +123,43 @@ func TestLockBarred(t *testing.T) {
 		[]string{"benutzer/frei/entsperrung", "benutzer/zu/sperre", "benutzer/beides/sperre"})
 }
 
+// TestSessionsPage: an administrator ends sessions of a person, one or all.
+func TestSessionsPage(t *testing.T) {
+	h := newHouse(t)
+	u, err := h.tenant.CreateUser(t.Context(), catalog.User{Name: "otto", Label: "Otto Ordner", Roles: []string{"reader"}}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	agents := []string{"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", "Lynx <b>"}
+	for _, agent := range agents {
+		if err := h.tenant.BeginSession(t.Context(), catalog.Session{Hash: auth.Hash(agent), Agent: agent, Ends: time.Now().Add(time.Hour), User: u}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := h.tenant.Sessions(t.Context(), u.ID)
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	ask := func(do action, session string, status int) string {
+		t.Helper()
+		v, w := h.visit("/verwaltung/benutzer/"+u.ID+"/sitzungen", nil, auth.Admin)
+		v.r.SetPathValue("id", u.ID)
+		v.r.SetPathValue("session", session)
+		if err := do(v); err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != status {
+			t.Errorf("status %d", w.Code)
+		}
+		return w.Body.String()
+	}
+	says(t, ask(sessionsPage, "", http.StatusOK), []string{"Sitzungen von Otto Ordner", "Firefox auf Linux", "Lynx &lt;b&gt;", "begonnen am", "/sitzungen/" + all[1].ID + "/ende", "Alle Sitzungen beenden"}, nil)
+	ask(endSessionOf, all[0].ID, http.StatusSeeOther)
+	says(t, ask(sessionsPage, "", http.StatusOK), []string{"/sitzungen/" + all[1].ID + "/ende"}, []string{all[0].ID})
+	ask(endSessionsOf, "", http.StatusSeeOther)
+	says(t, ask(sessionsPage, "", http.StatusOK), []string{"Nirgends angemeldet"}, []string{"/ende"})
+}
+
 // TestQuarantineUndecided: a decision about a quarantined file that the archive does not
 // take is no success, and says why.
 func TestQuarantineUndecided(t *testing.T) {

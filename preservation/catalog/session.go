@@ -91,6 +91,17 @@ func (t *Tenant) EndSession(ctx context.Context, user, id, actor string) error {
 	})
 }
 
+// EndSessions ends all sessions of a person, which may be none.
+func (t *Tenant) EndSessions(ctx context.Context, user, actor string) error {
+	return t.db.write(ctx, func(x *tx) error {
+		n, err := x.exec(`DELETE FROM session WHERE person_id IN (SELECT id FROM person WHERE tenant = $1 AND id = $2)`, string(t.id), user)
+		if err != nil || n == 0 {
+			return err
+		}
+		return x.audit(t.id, AuditEntry{Actor: actor, Action: "user.logout", Object: user, Detail: map[string]string{"everything": "true"}})
+	})
+}
+
 const sessionQuery = `SELECT s.hash, s.id, s.agent, s.created_ms, s.seen_ms, s.ends_ms,
 	p.id, p.tenant, p.name, p.label, p.roles, p.installation, p.password, p.must_change, p.failures, p.barred_ms, p.locked_ms, p.login_ms, p.created_by, p.created_ms, p.issuer, p.subject, p.one_person
 	FROM session s JOIN person p ON p.id = s.person_id `
