@@ -63,6 +63,52 @@ func TestGoing(t *testing.T) {
 	says(t, show(), []string{"Vernichtet nach der Genehmigung", stone.Permit, "steht in der Genehmigung"}, []string{"Aussonderungslauf"})
 }
 
+// TestNotice: what was done is said by the page that comes after it, once, and never
+// because an address says so.
+func TestNotice(t *testing.T) {
+	const done = "Das Kennwort ist geändert."
+	v, w := stranger(t, "/")
+	if err := v.redirect("/anmelden?weiter=%2Fsuche", "password-changed"); err != nil {
+		t.Fatal(err)
+	}
+	if to := w.Header().Get("Location"); to != "/anmelden?weiter=%2Fsuche" {
+		t.Errorf("leads to %s", to)
+	}
+	given := w.Result().Cookies()
+	ask := func(path, dest string, cookies []*http.Cookie) (string, []*http.Cookie) {
+		t.Helper()
+		v, w := stranger(t, path)
+		for _, c := range cookies {
+			v.r.AddCookie(c)
+		}
+		v.r.Header.Set("Sec-Fetch-Dest", dest)
+		if err := v.show("left", "", "https://example.org"); err != nil {
+			t.Fatal(err)
+		}
+		return w.Body.String(), w.Result().Cookies()
+	}
+	for _, other := range []struct {
+		path, dest string
+		cookies    []*http.Cookie
+	}{
+		{"/?meldung=password-changed", "document", nil},
+		{"/anmelden?meldung=password-changed", "document", nil},
+		{"/hilfe", "document", given}, // in another window
+		{"/anmelden", "empty", given}, // a script that goes there next
+	} {
+		page, set := ask(other.path, other.dest, other.cookies)
+		says(t, page, nil, []string{done})
+		if len(set) != 0 {
+			t.Errorf("%s: %v", other.path, set)
+		}
+	}
+	page, set := ask("/anmelden?weiter=%2Fsuche", "document", given)
+	says(t, page, []string{done}, nil)
+	if len(set) != 1 || set[0].MaxAge >= 0 {
+		t.Errorf("it is said again: %v", set)
+	}
+}
+
 // TestHoldPage: a hold says how far it has come, and what it came late for.
 func TestHoldPage(t *testing.T) {
 	h := api.Hold{ID: "01jq2m9cfp2y8r0v6k3c5t7n4e", Reason: "Klage", Authority: "Amtsgericht", Set: time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC), SetBy: "olga",

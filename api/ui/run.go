@@ -53,11 +53,7 @@ func runPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	u := *v.r.URL
-	q := u.Query()
-	q.Del("meldung")
-	u.RawQuery = q.Encode()
-	p.Path = u.RequestURI()
+	p.Path = v.r.URL.RequestURI()
 	return v.showRun(http.StatusOK, p)
 }
 

@@ -197,7 +197,9 @@ func (v *visit) show(name, title string, data any, crumbs ...crumb) error {
 }
 
 func (v *visit) showStatus(status int, name, title string, data any, crumbs ...crumb) error {
-	return v.write(status, name, "frame", v.frame(title, data, crumbs...))
+	f := v.frame(title, data, crumbs...)
+	f.Notice = v.notice()
+	return v.write(status, name, "frame", f)
 }
 
 // showPart answers with one block of a page, which replaces it there.
@@ -217,9 +219,6 @@ func (v *visit) frame(title string, data any, crumbs ...crumb) frame {
 	}
 	if p, own := data.(profileView); own {
 		f.Path = withNext("/profil", p.Next)
-	}
-	if key := "notice." + v.r.URL.Query().Get("meldung"); v.lang.t(key) != key {
-		f.Notice = key
 	}
 	if v.session.Hash == "" {
 		return f
