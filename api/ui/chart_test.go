@@ -35,9 +35,24 @@ func TestGrowth(t *testing.T) {
 	if c := growth(languages[0], months[:paceMonths]); len(c.Bars) != paceMonths {
 		t.Errorf("a forecast from %d months, the last of which goes on", paceMonths)
 	}
+	for n, want := range map[int]string{1: "1,0 MB Archivpakete, alle aus dem Januar 2024.", 2: "2,0 MB Archivpakete, Januar 2024 bis Februar 2024."} {
+		if got := growth(languages[0], months[:n]).Summary; got != want {
+			t.Errorf("%d months: %s", n, got)
+		}
+	}
 	if c := growth(languages[0], nil); len(c.Bars) != 0 {
 		t.Errorf("%+v", c)
 	}
+}
+
+// TestChartTable: the head of a column stands over its numbers.
+func TestChartTable(t *testing.T) {
+	v, w := stranger(t, "/betrieb")
+	c := growth(v.lang, []api.MonthStored{{Month: "2025-12", Records: 1, Bytes: 1e6}, {Month: "2026-01", Records: 1, Bytes: 1e6}})
+	if err := v.show("operation", "", operationView{Chart: c}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{`<th class="kern-table__header" scope="col">Monat</th><th class="kern-table__header kern-table__header--numeric" scope="col">Akten</th>`}, nil)
 }
 
 func TestThroughput(t *testing.T) {
@@ -47,7 +62,7 @@ func TestThroughput(t *testing.T) {
 	today := preservation.Date{Year: 2026, Month: 3, Day: 2}
 	days := []api.StoredOnDay{{Day: today.AddDays(-29), Records: 3, Bytes: 10}, {Day: today, Records: 1, Bytes: 5}, {Day: today.AddDays(-30), Records: 9}}
 	c := throughput(languages[0], days, today)
-	if len(c.Bars) != 30 || len(c.Rows) != 2 || c.Bars[0].H <= c.Bars[29].H || c.Bars[1].H != 0 || c.Bars[0].Label != "1.2." || !strings.HasPrefix(c.Summary, "4 Akten") {
+	if len(c.Bars) != 30 || len(c.Rows) != 2 || c.Bars[0].H <= c.Bars[29].H || c.Bars[1].H != 0 || c.Bars[0].Label != "01.02." || !strings.HasPrefix(c.Summary, "4 Akten") {
 		t.Errorf("%+v", c)
 	}
 	if c := throughput(languages[1], days, today); c.Bars[0].Label != "1 Feb" {

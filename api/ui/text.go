@@ -45,7 +45,7 @@ func (p *phrase) UnmarshalYAML(n *yaml.Node) error {
 
 // languages are those that there are; the first one is the usual one.
 var languages = []*language{
-	{code: "de", name: "Deutsch", tag: xlanguage.German, day: "02.01.2006", short: "2.1.", instant: "02.01.2006, 15:04 Uhr"},
+	{code: "de", name: "Deutsch", tag: xlanguage.German, day: "02.01.2006", short: "02.01.", instant: "02.01.2006, 15:04 Uhr"},
 	{code: "en", name: "English", tag: xlanguage.BritishEnglish, day: "2 Jan 2006", short: "2 Jan", instant: "2 Jan 2006, 15:04"},
 }
 
