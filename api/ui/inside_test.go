@@ -123,6 +123,30 @@ func TestLockBarred(t *testing.T) {
 		[]string{"benutzer/frei/entsperrung", "benutzer/zu/sperre", "benutzer/beides/sperre"})
 }
 
+// TestSetupResumed: a set-up that was skipped and taken up after all goes on behind the
+// last step that was taken; one that was done stays done.
+func TestSetupResumed(t *testing.T) {
+	h := newHouse(t)
+	leads := func(do action, form url.Values, to string) {
+		t.Helper()
+		v, w := h.visit("/einrichtung", form, auth.Admin)
+		if err := do(v); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Header().Get("Location"); got != to {
+			t.Errorf("leads to %q, want %q: %.300s", got, to, w.Body)
+		}
+	}
+	name := url.Values{"mandant": {"Stadt Musterstadt"}}
+	leads(skipSetup, nil, "/")
+	leads(setupPage, nil, "/einrichtung/name")
+	leads(setTenantName, name, "/einrichtung/personen")
+	leads(setupPage, nil, "/einrichtung/personen")
+	leads(finishSetup, nil, "/")
+	leads(setTenantName, name, "/einrichtung/personen")
+	leads(setupPage, nil, "/einrichtung/name")
+}
+
 // TestSessionsPage: an administrator ends sessions of a person, one or all.
 func TestSessionsPage(t *testing.T) {
 	h := newHouse(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -236,7 +237,7 @@ func searchCSV(v *visit) error {
 	for n := 0; ; {
 		for _, r := range page.Items {
 			out.Write([]string{string(r.ID), cell(r.Reference), cell(r.Title), cell(r.Class), v.lang.coded("kind", r.Kind), cell(r.Creator), cell(r.Producer),
-				r.Opened.String(), r.Closed.String(), v.lang.coded("state", r.State), r.End.String(), v.lang.coded("evidence", r.Evidence)})
+				v.lang.date(r.Opened), v.lang.date(r.Closed), v.lang.coded("state", r.State), v.lang.date(r.End), v.lang.coded("evidence", r.Evidence)})
 			n++
 		}
 		if page.Next == "" {
@@ -257,9 +258,17 @@ func searchCSV(v *visit) error {
 	return nil // what was sent cannot be taken back
 }
 
-// cell keeps a spreadsheet from taking text for a formula, which some begin with the
-// wide forms of the signs as well.
+// misread is what spreadsheets take for a day, a time or a number, and do not write again
+// as it was: a class 11.10 becomes the 11th of October.
+var misread = regexp.MustCompile(`^(\d+([.,/:-]\d+){1,2}[.,]?|0\d+|\d+[eE]\d+|\d{16,})$`)
+
+// cell keeps text text in a spreadsheet, by an apostrophe before what it would take for
+// something else: a formula, which some begin with the wide forms of the signs as well, or
+// a day.
 func cell(s string) string {
+	if misread.MatchString(s) {
+		return "'" + s
+	}
 	text := strings.TrimLeftFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\uFEFF' })
 	if text != s || text != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(text)[0]) {
 		return "'" + s

@@ -198,14 +198,15 @@ func (v *visit) setupPlan(p *setupView) error {
 
 func (v *visit) setupParts(p *setupView) error { return v.get("/v1/equipment", &p.Parts) }
 
-// advance goes on behind a step, which is noted unless the set-up has come further.
+// advance goes on behind a step, which is noted unless the set-up has come further. Whoever
+// takes a step of one that was skipped has begun it after all.
 func (v *visit) advance(key, notice string) error {
 	var tenant api.OwnTenant
 	if err := v.get("/v1/tenant", &tenant); err != nil {
 		return err
 	}
 	next := setupSteps[min(stepAt(key)+1, len(setupSteps)-1)]
-	if !setupEnded(tenant.Setup) && stepAt(tenant.Setup) < stepAt(next.key) {
+	if tenant.Setup != catalog.SetupDone && stepAt(tenant.Setup) < stepAt(next.key) {
 		if err := v.post("/v1/tenant/setup", map[string]string{"step": next.key}, nil); err != nil {
 			return err
 		}
