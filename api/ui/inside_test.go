@@ -147,6 +147,35 @@ func TestSetupResumed(t *testing.T) {
 	leads(setupPage, nil, "/einrichtung/name")
 }
 
+// TestKeptChanged: what was typed when the session was over is read as people write it, and
+// leads back into its form, which does nothing until it is sent.
+func TestKeptChanged(t *testing.T) {
+	h := newHouse(t)
+	typed := url.Values{"reason": {"Klage 12 K 3/26"}, "authority": {"Verwaltungsgericht"}, "classes": {"63.10"}, "records": {""}, "review": {"2099-01-31"}}
+	var sent []keptField
+	for name, values := range typed {
+		sent = append(sent, keptField{name, values[0]})
+	}
+	v, w := h.visit("/anmelden", nil, auth.RecordsOfficer)
+	if err := v.resume(loginView{Next: "/aussonderung/sperren", Kept: sent}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Musterstadt", `href="/aussonderung"`, ">31.01.2099</dd>", `name="review" value="2099-01-31"`, `name="records" value=""`, ">Begründung</dt>", `name="_zurueck"`}, []string{">Akten</dt>", ">2099"})
+	typed.Set(backField, "1")
+	v, w = h.visit("/aussonderung/sperren", typed, auth.RecordsOfficer)
+	if err := setHold(v); err != nil {
+		t.Fatal(err)
+	}
+	if w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("status %d", w.Code)
+	}
+	says(t, w.Body.String(), []string{"Es wurde noch nichts abgesandt", "Klage 12 K 3/26", `value="2099-01-31"`, ">Begründung<"}, nil)
+	var holds struct{ Items []api.Hold }
+	if v, _ := h.visit("/", nil, auth.RecordsOfficer); v.get("/v1/holds", &holds) != nil || len(holds.Items) != 0 {
+		t.Errorf("%+v", holds)
+	}
+}
+
 // TestSessionsPage: an administrator ends sessions of a person, one or all.
 func TestSessionsPage(t *testing.T) {
 	h := newHouse(t)

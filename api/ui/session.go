@@ -33,6 +33,7 @@ const (
 	pause         = 15 * time.Minute
 	formBytes     = 1 << 20
 	csrfField     = "_csrf"
+	backField     = "_zurueck" // a form is to be shown again as it came, and nothing done
 )
 
 // inside answers a page for somebody who has logged in.
@@ -260,6 +261,9 @@ func (f keptField) Shown(l *language) string {
 	if area := choices[f.Name]; area != "" {
 		return l.coded(area, f.Value)
 	}
+	if day, err := preservation.ParseDate(f.Value); err == nil {
+		return l.date(day)
+	}
 	return f.Value
 }
 
@@ -278,7 +282,7 @@ var carried = []string{"blatt", "revision", "seite", "suche", "tag", "version", 
 // kept are the fields of a form that are worth keeping, in its order: no passwords.
 func kept(sent []keptField) []keptField {
 	return slices.DeleteFunc(sent, func(f keptField) bool {
-		return f.Name == "" || f.Name == csrfField || f.Name == onceField || strings.Contains(f.Name, "kennwort")
+		return f.Name == "" || f.Name == csrfField || f.Name == onceField || f.Name == backField || strings.Contains(f.Name, "kennwort")
 	})
 }
 
@@ -425,7 +429,7 @@ func (v *visit) begin(t *catalog.Tenant, u catalog.User, idToken string) error {
 		return err
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	v.csrf = csrfToken(secret)
+	v.csrf, v.who = csrfToken(secret), principal(v.session)
 	return nil
 }
 

@@ -137,7 +137,6 @@ func (v *visit) abandonedUpload() (sent []keptField, err error) {
 
 // resumeUpload shows the form again as it was typed, but for the files.
 func (v *visit) resumeUpload(p loginView) error {
-	v.who = principal(v.session) // which has only begun
 	if !v.may("POST /v1/submissions") {
 		return &refusal{status: http.StatusForbidden, code: "forbidden"}
 	}

@@ -286,6 +286,9 @@ func (v *visit) ask(method, path string, body, into any) error {
 }
 
 func (v *visit) send(r *http.Request, into any) error {
+	if r.Method != http.MethodGet && v.r.PostForm.Has(backField) {
+		return &refusal{status: http.StatusUnprocessableEntity, code: "not-sent"}
+	}
 	a := answer{header: http.Header{}}
 	v.ui.API.ServeAs(&a, r, v.who)
 	if err := a.refusal(); err != nil || into == nil {
