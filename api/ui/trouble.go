@@ -30,7 +30,8 @@ var troubles = []struct {
 	{"slow", []string{"deadline exceeded"}},
 }
 
-// trouble says of an error of a job what is wrong and what somebody can do about it.
+// trouble says of an error of a job what is wrong and what somebody can do about it; ""
+// where that is not known.
 func (l *language) trouble(text string) string {
 	for _, p := range preservation.Parts() {
 		if i := strings.Index(text, string(p)); i >= 0 && preservation.TellsOutage(text[i:]) {
@@ -46,5 +47,5 @@ func (l *language) trouble(text string) string {
 			}
 		}
 	}
-	return l.t("trouble.other")
+	return ""
 }

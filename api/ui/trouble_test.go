@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"bestand/api"
 	"bestand/ingest/sandbox"
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -37,11 +38,13 @@ func TestTroubles(t *testing.T) {
 		{errors.New("Post \"https://tsa.example\": context deadline exceeded"), "zu lange"},
 		{errors.New("tls: failed to verify certificate: x509: certificate has expired"), "Zertifikat"},
 		{errors.New("dial tcp: lookup tsa.example: no such host"), "Netz"},
-		{errors.New("what nobody thought of"), "Wiederholen Sie den Auftrag"},
 	} {
 		if got := languages[0].trouble(c.err.Error()); !strings.Contains(got, c.want) {
 			t.Errorf("%v: %q does not say %q", c.err, got, c.want)
 		}
+	}
+	if got := languages[0].trouble("what nobody thought of"); got != "" {
+		t.Errorf("an unknown cause is called %q", got)
 	}
 	for _, l := range languages {
 		for _, text := range troubles {
@@ -56,11 +59,22 @@ func TestTroubles(t *testing.T) {
 func TestOperationTells(t *testing.T) {
 	v, w := stranger(t, "/betrieb")
 	var p operationView
-	if err := json.Unmarshal([]byte(`{"dead":[{"kind":"process","attempts":8,"error":"the object store is not available: <b>refused</b>"}],"away":[{"part":"tsa","jobs":2,"why":"the time-stamping service is not available: 503"}]}`), &p); err != nil {
+	if err := json.Unmarshal([]byte(`{"dead":[{"kind":"process","attempts":8,"error":"the object store is not available: <b>refused</b>"},{"kind":"index","attempts":8,"error":"what nobody thought of"}],"away":[{"part":"tsa","jobs":2,"why":"the time-stamping service is not available: 503"}]}`), &p); err != nil {
 		t.Fatal(err)
 	}
 	if err := v.showPart("operation", "state", p); err != nil {
 		t.Fatal(err)
 	}
-	says(t, w.Body.String(), []string{"Der Objektspeicher antwortet nicht", "Meldung des Programms", `lang="en">the object store is not available: &lt;b&gt;refused`, "Der Zeitstempeldienst antwortet nicht", `lang="en">the time-stamping service is not available: 503`}, nil)
+	says(t, w.Body.String(), []string{"Der Objektspeicher antwortet nicht", "Wiederholen Sie den Auftrag; scheitert", "Meldung des Programms", `lang="en">the object store is not available: &lt;b&gt;refused`, "Der Zeitstempeldienst antwortet nicht", `lang="en">the time-stamping service is not available: 503`}, nil)
+}
+
+// TestWaitingTells: a submission that waits is not said to have failed for good.
+func TestWaitingTells(t *testing.T) {
+	for reason, want := range map[string]string{"the malware scanner is not available": "Der Virenscanner antwortet nicht", "the step convert failed and is tried again": "Meldung des Programms"} {
+		v, w := stranger(t, "/uebernahme/x")
+		if err := v.showPart("submission", "state", submissionView{Submission: api.Submission{ID: "x", Status: "processing", Waiting: api.Waiting{Reason: reason}}}); err != nil {
+			t.Fatal(err)
+		}
+		says(t, w.Body.String(), []string{want, reason}, []string{"gescheitert"})
+	}
 }
