@@ -29,6 +29,9 @@ func (s *server) open(ctx context.Context, e catalog.Entry) error {
 		return err
 	}
 	if r, ok := why[e.ID]; ok {
+		if !who.Has(auth.Reader, auth.Submitter) { // the reason can be about a person, and is not for the public
+			return restricted.because("")
+		}
 		return restricted.because("restricted since %s: %s (%s)", r.Recorded.Format("2006-01-02"), r.Reason, r.LegalBasis)
 	}
 	if who.Has(auth.Reader, auth.Submitter) {

@@ -93,15 +93,22 @@ func TestRestricted(t *testing.T) {
 	e, other := a.archived(ours, "1", preservation.File{Name: "a.txt"}), a.archived(theirs, "1")
 	self := "/v1/records/" + string(e.ID)
 	reader, officer, auditor := a.token(ours, "bauamt", auth.Reader), a.token(ours, "olga", auth.RecordsOfficer), a.token(ours, "revision", auth.Auditor)
+	public := a.token(ours, "forscherin", auth.Researcher)
 	a.do(officer, "POST", "/v1/records/"+string(other.ID)+"/restriction", `{"reason":"r","legal_basis":"l"}`).want(t, 404)
 	a.do(reader, "POST", self+"/restriction", `{"reason":"r","legal_basis":"l"}`).want(t, 403)
 	a.do(officer, "POST", self+"/restriction", `{"reason":"Richtigkeit bestritten","legal_basis":"DSGVO Art. 18"}`).want(t, 201)
+	if p := a.do(officer, "POST", self+"/restriction", `{"reason":"anders","legal_basis":"l"}`).want(t, 409).problem(t); !strings.Contains(p.Detail, "is restricted since") {
+		t.Errorf("restricted twice: %+v", p)
+	}
 	if b := a.do(officer, "GET", "/v1/submissions", nil).want(t, 200).body; strings.Contains(string(b), `"title"`) {
 		t.Errorf("a list of submissions says what a restricted record is called: %s", b)
 	}
 	for _, path := range []string{"", "/files/f0001", "/events", "/package"} {
 		if p := a.do(reader, "GET", self+path, nil).want(t, 403).problem(t); p.Code != "restricted" || !strings.Contains(p.Detail, "Richtigkeit bestritten (DSGVO Art. 18)") {
 			t.Errorf("%s: %+v", path, p)
+		}
+		if p := a.do(public, "GET", self+path, nil).want(t, 403).problem(t); p.Code != "restricted" || p.Detail != "" {
+			t.Errorf("%s: the public is told %+v", path, p)
 		}
 	}
 	for _, query := range []string{"", "?class=63", "?q=Bauantrag", "?reference=63.10-1"} {
@@ -121,6 +128,9 @@ func TestRestricted(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	a.do(officer, "POST", self+"/restriction", `{"ended":true,"reason":"geklärt","legal_basis":"DSGVO Art. 18"}`).want(t, 201)
+	if p := a.do(officer, "POST", self+"/restriction", `{"ended":true,"reason":"geklärt","legal_basis":"l"}`).want(t, 409).problem(t); !strings.Contains(p.Detail, "nothing to end") {
+		t.Errorf("ended twice: %+v", p)
+	}
 	if b := a.do(officer, "GET", "/v1/submissions", nil).want(t, 200).body; !strings.Contains(string(b), `"title"`) {
 		t.Errorf("a list of submissions has no titles: %s", b)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -29,7 +30,8 @@ type Statement struct {
 	Text    string `json:"text" validate:"required,max=20000"`
 }
 
-// Restrict restricts the processing of a record, or ends that. Errors as for Grant.
+// Restrict restricts the processing of a record, or ends that. Errors as for Grant, and
+// catalog.ErrConflict where that is so already; a subject request is noted all the same.
 func (o *Officer) Restrict(ctx context.Context, t *catalog.Tenant, id preservation.RecordID, r Restriction, actor string) (Restriction, error) {
 	if err := Validate(r); err != nil {
 		return r, err
@@ -40,6 +42,16 @@ func (o *Officer) Restrict(ctx context.Context, t *catalog.Tenant, id preservati
 	}
 	if r.Added, err = o.added(ctx, t.View(), id, kindRestriction, actor); err != nil {
 		return r, err
+	}
+	now, err := o.Restricted(ctx, t, id)
+	if err != nil {
+		return r, err
+	}
+	switch was, restricted := now[id]; {
+	case r.Ended && !restricted:
+		return r, fmt.Errorf("the processing of the record %s is not restricted: there is nothing to end: %w", id, catalog.ErrConflict)
+	case !r.Ended && restricted && r.Request == "":
+		return r, fmt.Errorf("the processing of the record %s is restricted since %s already: end that first to give another reason: %w", id, was.Recorded.Format(time.DateOnly), catalog.ErrConflict)
 	}
 	detail := "processing restricted"
 	if r.Ended {

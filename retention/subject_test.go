@@ -213,6 +213,13 @@ func TestRestrictionAndStatement(t *testing.T) {
 	if r, err := a.officer.Restricted(ctx, a.tenant, one, two); err != nil || len(r) != 1 || r[one].Request != q.ID {
 		t.Errorf("%+v, %v", r, err)
 	}
+	q = a.ask(AskRestrict, "Otto Muster") // whom the same record is about
+	if _, err := a.officer.DecideSubjectRequest(ctx, a.tenant, q.ID, granted(one), "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := a.officer.Restricted(ctx, a.tenant, one); err != nil || r[one].Request != q.ID {
+		t.Errorf("%+v, %v", r, err)
+	}
 	q = a.ask(AskStatement, "Erika Muster")
 	if _, err := a.officer.DecideSubjectRequest(ctx, a.tenant, q.ID, granted(one, two), "anna"); err != nil {
 		t.Fatal(err)
