@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,9 +119,22 @@ func carrier(name string) bool {
 	return strings.HasPrefix(name, "Aktenplan.Aktenplan.") || strings.HasPrefix(name, "Aussonderung.AktenplanZurBewertung.")
 }
 
-// ReadXdomea reads the Aktenplan of a message, of whatever version of xdomea.
+// versions are those of xdomea that are read.
+var versions = []string{"2.0.0", "2.1.0", "2.2.0", "2.3.0", "2.4.0", "3.0.0", "3.1.0", "4.0.0"}
+
+// known reports whether a namespace is that of a version that is read.
+func known(space string) bool {
+	version, ok := strings.CutPrefix(space, "urn:xoev-de:xdomea:schema:")
+	return ok && slices.Contains(versions, version)
+}
+
+// dispositions are the codes of the list aussonderungsart, of every version.
+var dispositions = []string{string(retention.Archive), string(retention.Assess), string(retention.Destroy)}
+
+// ReadXdomea reads the Aktenplan of a message, of any of the versions of xdomea.
 // What messages say of periods and dispositions is not taken over: those of
-// Bestand come from rules, and classes that have one keep it. Errors as of ReadCSV.
+// Bestand come from rules, and classes that have one keep it. A disposition that the
+// standard does not have is a fault all the same. Errors as of ReadCSV.
 func ReadXdomea(r io.Reader) (*Plan, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))
 	if err != nil {
@@ -159,8 +173,10 @@ func (d *reader) message() error {
 		e, ok := t.(xml.StartElement)
 		switch {
 		case !ok:
-		case root == "" && (!carrier(e.Name.Local) || !strings.HasPrefix(e.Name.Space, "urn:xoev-de:xdomea:schema:")):
+		case root == "" && !carrier(e.Name.Local):
 			return retention.Invalid{fault("file", "not-an-aktenplan", fmt.Sprintf("%.100q is no xdomea message with an Aktenplan", e.Name.Local))}
+		case root == "" && !known(e.Name.Space):
+			return retention.Invalid{fault(d.here(), "unknown-version", fmt.Sprintf("the namespace is %.100q: want urn:xoev-de:xdomea:schema: with one of %s", e.Name.Space, strings.Join(versions, ", ")))}
 		case e.Name.Local == "Aktenplan":
 			return d.aktenplan()
 		case root == "":
@@ -211,11 +227,39 @@ func (d *reader) unit(above string, depth int) error {
 			err := d.text(e, &shut)
 			c.Closed = shut == "1" || shut == "true"
 			return err
+		case "Aussonderungsart":
+			return d.children(func(e xml.StartElement) error {
+				if e.Name.Local == "Aussonderungsart" {
+					return d.children(d.disposition)
+				}
+				return d.in.Skip() // AussonderungsartKonfigurierbar: those who exchange agree on it
+			})
 		case "Einheit":
 			return d.unit(c.Code, depth+1)
 		}
 		return d.in.Skip()
 	})
+}
+
+// disposition reads what is in an entry of the list aussonderungsart.
+func (d *reader) disposition(e xml.StartElement) error {
+	if e.Name.Local != "code" {
+		return d.in.Skip()
+	}
+	here, code := d.here(), ""
+	if err := d.text(e, &code); err != nil {
+		return err
+	}
+	if !slices.Contains(dispositions, code) {
+		return retention.Invalid{fault(here, "unknown-code", fmt.Sprintf("the Aussonderungsart %.40q is not one of %s", code, strings.Join(dispositions, ", ")))}
+	}
+	return nil
+}
+
+// here is where the tag ends that was read last.
+func (d *reader) here() string {
+	line, column := d.in.InputPos()
+	return fmt.Sprintf("line %d, column %d", line, column)
 }
 
 // children calls fn with each element in the one that is open. fn reads it to its end.

@@ -93,6 +93,8 @@ func TestXdomeaFaults(t *testing.T) {
 		"twice":          {open + unit("1", "") + unit("1", "") + end, "line 3, column Kennzeichen", "duplicate"},
 		"no code":        {open + "<x:Einheit><x:BetreffKurz>T</x:BetreffKurz></x:Einheit>" + end, "line 2, column Kennzeichen", "required"},
 		"deep":           {open + strings.Repeat("<x:Einheit><x:Kennzeichen>1</x:Kennzeichen>", 100), "line 2", "too-deep"},
+		"other version":  {`<x:Aktenplan.Aktenplan.0301 xmlns:x="urn:xoev-de:xdomea:schema:9.9.9"/>`, "line 1, column 72", "unknown-version"},
+		"disposition":    {open + unit("1", "<x:Aussonderungsart><x:Aussonderungsart><code>Z</code></x:Aussonderungsart></x:Aussonderungsart>") + end, "line 2, column 122", "unknown-code"},
 		"entities":       {`<!DOCTYPE a [<!ENTITY b "c">]>` + open + unit("&b;", "") + end, "line 2", "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +105,7 @@ func TestXdomeaFaults(t *testing.T) {
 			}
 		})
 	}
-	p, err := ReadXdomea(strings.NewReader(open + unit("1", "<x:Stillgelegt>true</x:Stillgelegt>"+unit("1.1", "")) + end))
+	p, err := ReadXdomea(strings.NewReader(open + unit("1", "<x:Aussonderungsart><x:AussonderungsartKonfigurierbar>Auswahl</x:AussonderungsartKonfigurierbar></x:Aussonderungsart><x:Stillgelegt>true</x:Stillgelegt>"+unit("1.1", "")) + end))
 	if err != nil || p.Title != "P" || !p.Classes[0].Closed || p.Classes[1].Parent != "1" {
 		t.Errorf("%+v, %v", p, err)
 	}
