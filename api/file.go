@@ -157,6 +157,11 @@ func (s *server) handingOver(ctx context.Context, e catalog.Entry, version int, 
 	if place.Number, place.Total, err = s.config.Officer.MayExport(ctx, t, run, e.ID); err != nil {
 		return place, nil, err
 	}
+	r, err := s.config.Officer.Run(ctx, t, run)
+	if err != nil {
+		return place, nil, err
+	}
+	place.Receiver = r.Offer.Authority
 	return place, func() error {
 		// The client has all of it, and may hang up.
 		return s.config.Officer.Exported(context.WithoutCancel(ctx), t, run, e.ID, e.Version, string(profile), actor)

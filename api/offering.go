@@ -61,7 +61,7 @@ func (s *server) offer(ctx context.Context, id string, which catalog.ItemFilter)
 	if err != nil {
 		return o, err
 	}
-	o = dip.Offer{Run: r.ID, Archive: info.Name, Agent: ingest.Agent(), At: s.now()}
+	o = dip.Offer{Run: r.ID, Archive: info.Name, Reader: r.Offer.Authority, Agent: ingest.Agent(), At: s.now()}
 	for after := preservation.RecordID(""); ; {
 		items, err := t.View().RunItems(ctx, which, after, offerPage)
 		if err != nil {
@@ -129,7 +129,10 @@ func (f filing) offered(ctx context.Context, t *catalog.Tenant, items []catalog.
 		if !ok {
 			continue // destroyed in another way; the run will see
 		}
-		o := dip.Offered{Record: e.Record, Until: i.Ended, Note: i.Note, Kept: i.Decision == retention.Keep, Filing: dip.Filing{ClassTitle: f.titles[e.Class], Disposition: i.Proposed}}
+		o := dip.Offered{Record: e.Record, Until: i.Ended, Kept: i.Decision == retention.Keep, Filing: dip.Filing{ClassTitle: f.titles[e.Class], Disposition: i.Proposed}}
+		if i.Decision == string(retention.Archive) || i.Decision == string(retention.Destroy) {
+			o.Proposed, o.Note = i.Decision, i.Note
+		}
 		rule := f.rules[i.Rule]
 		if o.Filing.Permanent = rule.Permanent; rule.Duration.Months == 0 && rule.Duration.Days == 0 {
 			o.Filing.Years = rule.Duration.Years

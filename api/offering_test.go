@@ -17,8 +17,8 @@ var (
 	offeredObject  = regexp.MustCompile(`xdomeaUUID>([^<]*)</xdomea:xdomeaUUID></xdomea:Identifikation><xdomea:Kontextobjekt>0<`)
 )
 
-// answerTo is a message 0502 of xdomea 3.1.0 that decides alike about all of an offer.
-func answerTo(t testing.TB, container []byte, decision string) string {
+// messageIn is the one message in a container.
+func messageIn(t testing.TB, container []byte) string {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(container), int64(len(container)))
 	if err != nil {
@@ -32,9 +32,16 @@ func answerTo(t testing.TB, container []byte, decision string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// answerTo is a message 0502 of xdomea 3.1.0 that decides alike about all of an offer.
+func answerTo(t testing.TB, container []byte, decision string) string {
+	t.Helper()
+	text := messageIn(t, container)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<x:Aussonderung.Bewertungsverzeichnis.0502 xmlns:x="urn:xoev-de:xdomea:schema:3.1.0"><x:Kopf><x:ProzessID>%s</x:ProzessID><x:Erstellungszeitpunkt>2026-03-04T05:06:07</x:Erstellungszeitpunkt></x:Kopf>`, offeredProcess.FindSubmatch(text)[1])
-	for _, id := range offeredObject.FindAllSubmatch(text, -1) {
+	fmt.Fprintf(&b, `<x:Aussonderung.Bewertungsverzeichnis.0502 xmlns:x="urn:xoev-de:xdomea:schema:3.1.0"><x:Kopf><x:ProzessID>%s</x:ProzessID><x:Erstellungszeitpunkt>2026-03-04T05:06:07</x:Erstellungszeitpunkt></x:Kopf>`, offeredProcess.FindStringSubmatch(text)[1])
+	for _, id := range offeredObject.FindAllStringSubmatch(text, -1) {
 		fmt.Fprintf(&b, `<x:BewertetesObjekt><x:ID>%s</x:ID><x:Aussonderungsart><x:Aussonderungsart><code>%s</code></x:Aussonderungsart></x:Aussonderungsart></x:BewertetesObjekt>`, id[1], decision)
 	}
 	return b.String() + `</x:Aussonderung.Bewertungsverzeichnis.0502>`
@@ -61,6 +68,9 @@ func TestDisposalXdomea(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	a.do(officer, "POST", path+"/offer", `{"authority":"Kreisarchiv","offered":"`+today(t)+`"}`).want(t, 200)
+	if text := messageIn(t, a.do(officer, "GET", path+"/xdomea", nil).want(t, 200).body); !strings.Contains(text, "<xdomea:leser><xdomea:NameInstitution><xdomea:Name>Kreisarchiv<") {
+		t.Errorf("the offer does not say to whom: %s", text)
+	}
 	first, last := strings.Index(v, "<x:BewertetesObjekt>"), strings.LastIndex(v, "<x:BewertetesObjekt>")
 	if code := send(v[:first]+v[last:], "application/xml").want(t, 422).field(t, one); code != "missing-decision" {
 		t.Errorf("a record left out: %q", code)

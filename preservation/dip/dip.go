@@ -69,6 +69,7 @@ func (s Source) statements() ([]byte, error) {
 // Handover is the place of a record among those that a disposal run hands over.
 type Handover struct {
 	Run           string
+	Receiver      string // the archive that it was offered to; empty if to none
 	Number, Total int
 }
 

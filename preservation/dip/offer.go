@@ -18,6 +18,7 @@ type Offer struct {
 	Records []Offered
 
 	Archive string // who offers: the name of the municipality
+	Reader  string // to whom: the competent archive; empty until the offer is noted
 	Agent   preservation.Agent
 	At      time.Time
 }
@@ -27,7 +28,8 @@ type Offered struct {
 	Record preservation.Record
 	Filing Filing            // Parents are told as context
 	Until  preservation.Date // last day of its retention
-	Note   string            // why it was assessed as it was
+	// Proposed is how it was assessed, A or V, and Note why; empty while it was not.
+	Proposed, Note string
 	// Kept: it is kept longer since it was offered. An answer need not decide about it,
 	// and what it decides has no effect now.
 	Kept bool
@@ -67,7 +69,7 @@ func XdomeaOffer(ctx context.Context, w io.Writer, o Offer) error {
 }
 
 func (p *page) offer(o Offer) {
-	l := letter{kind: "Aussonderung.Anbieteverzeichnis.0501", process: runProcess(o.Run), id: offerMessage(o.Run), archive: o.Archive, agent: o.Agent, at: o.At}
+	l := letter{kind: "Aussonderung.Anbieteverzeichnis.0501", process: runProcess(o.Run), id: offerMessage(o.Run), archive: o.Archive, reader: o.Reader, agent: o.Agent, at: o.At}
 	p.begin(l)
 	p.element("Empfangsbestaetigung", "0")
 	p.number(1, 1)
@@ -139,7 +141,7 @@ func (p *page) branch(b *branch) {
 	p.text("<xdomea:Kontextobjekt>" + digit(b.context) + "</xdomea:Kontextobjekt>\n")
 	p.general(b.record, b.offered.Filing.ClassTitle, !b.context)
 	if !b.context {
-		p.disposal(b.offered.Filing, b.offered.Until, b.offered.Note)
+		p.disposal(b.offered.Filing, b.offered.Until, b.offered.Proposed, b.offered.Note)
 	}
 	if !file {
 		p.closed(b.record)

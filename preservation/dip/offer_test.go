@@ -26,7 +26,7 @@ func offer() dip.Offer {
 	}
 	const twice = "10000000-0000-4000-8000-00000000000a"
 	akte, vorgang, context := record("b1", "file", "10000000-0000-4000-8000-00000000000B"), record("b2", "case", "v"), record("b3", "file", "c")
-	o := dip.Offer{Run: offeredRun, Archive: "Stadt Musterstadt", Agent: preservation.Agent{Version: "1"}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	o := dip.Offer{Run: offeredRun, Archive: "Stadt Musterstadt", Reader: "Kreisarchiv <Mitte>", Agent: preservation.Agent{Version: "1"}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	for i, r := range []struct {
 		preservation.Record
 		parents []preservation.Record
@@ -35,7 +35,7 @@ func offer() dip.Offer {
 		{record("b5", "document", "e"), nil}, {record("b6", "document", "f"), []preservation.Record{context, record("b9", "case", "x")}},
 		{record("b7", "file", twice), nil}, {record("b8", "file", twice), nil},
 	} {
-		o.Records = append(o.Records, dip.Offered{Record: r.Record, Until: preservation.Date{Year: 2013, Month: 12, Day: 31}, Note: "Grund & Boden",
+		o.Records = append(o.Records, dip.Offered{Record: r.Record, Until: preservation.Date{Year: 2013, Month: 12, Day: 31}, Proposed: []string{"A", "V", ""}[i%3], Note: "Grund & Boden",
 			Filing: dip.Filing{ClassTitle: "Bauanträge", Disposition: "B", Years: 10, Permanent: i == 1, Parents: r.parents}})
 	}
 	return o
@@ -79,7 +79,8 @@ func TestXdomeaOffer(t *testing.T) {
 	schema(t, "4.0.0", message)
 	for part, times := range map[string]int{
 		"<xdomea:Kontextobjekt>0<": 7, "<xdomea:Kontextobjekt>1<": 2, "<xdomea:Schriftgutobjekt>": 5, "Primaerdokument": 0, "<xdomea:Akte>": 4, "<xdomea:Vorgang>": 4, "<xdomea:Teilvorgang>": 1,
-		"<xdomea:Unbefristet>1<": 1, "<xdomea:AnzahlJahre>10<": 6, "<xdomea:Aufbewahrungsende>2013-12-31<": 7, "Begruendung>Grund &amp; Boden<": 7, "Titel &lt;b4&gt;": 1,
+		"<xdomea:Unbefristet>1<": 1, "<xdomea:AnzahlJahre>10<": 6, "<xdomea:Aufbewahrungsende>2013-12-31<": 7, "Begruendung>Grund &amp; Boden<": 5, `bewertungsvorschlag" listVersionID="1.0"><code>A<`: 3, `bewertungsvorschlag" listVersionID="1.0"><code>V<`: 2,
+		"<xdomea:leser><xdomea:NameInstitution><xdomea:Name>Kreisarchiv &lt;Mitte&gt;<": 1, "Titel &lt;b4&gt;": 1,
 		"10000000-0000-4000-8000-00000000000b": 1, "10000000-0000-4000-8000-00000000000a": 0,
 	} {
 		if n := strings.Count(message, part); n != times {

@@ -171,7 +171,7 @@ const xdomeaNamespace = "urn:xoev-de:xdomea:schema:4.0.0"
 
 func (x *message) write() {
 	s := x.source
-	l := letter{kind: "Aussonderung.Aussonderung.0503", process: process(s), id: derived("message", process(s).String(), strconv.Itoa(s.number()), strconv.FormatInt(s.At.UnixNano(), 10)), archive: s.Archive, agent: s.Agent, at: s.At}
+	l := letter{kind: "Aussonderung.Aussonderung.0503", process: process(s), id: derived("message", process(s).String(), strconv.Itoa(s.number()), strconv.FormatInt(s.At.UnixNano(), 10)), archive: s.Archive, reader: s.Handover.Receiver, agent: s.Agent, at: s.At}
 	x.begin(l)
 	x.text(`<xdomea:Importbestaetigung>1</xdomea:Importbestaetigung><xdomea:RueckmeldungArchivkennung>0</xdomea:RueckmeldungArchivkennung><xdomea:Empfangsbestaetigung>0</xdomea:Empfangsbestaetigung>`)
 	x.number(s.number(), max(s.Handover.Total, 1))
@@ -186,6 +186,7 @@ type letter struct {
 	kind        string // ends with the number of its type
 	process, id uuid
 	archive     string // who writes
+	reader      string // to whom, as far as that is known
 	agent       preservation.Agent
 	at          time.Time
 }
@@ -197,9 +198,21 @@ func (p *page) begin(l letter) {
 	p.text(`<xdomea:nachrichtenkopf><xdomea:identifikation.nachricht><nachrichtenUUID>%s</nachrichtenUUID>`+
 		`<nachrichtentyp listURI="urn:xoev-de:xdomea:codeliste:nachrichtentyp" listVersionID="3.0"><code>%s</code><name>%s</name></nachrichtentyp>`+
 		`<erstellungszeitpunkt>%s</erstellungszeitpunkt></xdomea:identifikation.nachricht>`+"\n", l.id.String(), l.kind[len(l.kind)-4:], l.kind, stamp(l.at))
-	p.text(`<xdomea:leser/><xdomea:autor><xdomea:NameInstitution>`)
-	p.element("Name", l.archive)
-	p.text(`</xdomea:NameInstitution></xdomea:autor><xdomea:ProzessID>%s</xdomea:ProzessID></xdomea:nachrichtenkopf>`+"\n", l.process.String())
+	p.contact("leser", l.reader)
+	p.contact("autor", l.archive)
+	p.text(`<xdomea:ProzessID>%s</xdomea:ProzessID></xdomea:nachrichtenkopf>`+"\n", l.process.String())
+}
+
+// contact writes an element that names an institution. The schema wants it even where
+// there is nobody to name.
+func (p *page) contact(element, name string) {
+	p.text("<xdomea:" + element + ">")
+	if name != "" {
+		p.text("<xdomea:NameInstitution>")
+		p.element("Name", name)
+		p.text("</xdomea:NameInstitution>")
+	}
+	p.text("</xdomea:" + element + ">")
 }
 
 func (p *page) end(l letter) { p.text("</xdomea:" + l.kind + ">\n") }

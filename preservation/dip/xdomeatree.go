@@ -86,7 +86,7 @@ func (x *message) objects(nodes []node) {
 	x.text("<xdomea:Kontextobjekt>" + digit(n.context) + "</xdomea:Kontextobjekt>\n")
 	x.general(n.record, x.classTitle(n.record), !n.context)
 	if !n.context {
-		x.disposal(x.source.Filing, x.source.Until, "")
+		x.disposal(x.source.Filing, x.source.Until, "", "")
 	}
 	if !file {
 		x.closed(n.record)
@@ -171,9 +171,9 @@ func (p *page) general(r preservation.Record, classTitle string, electronic bool
 	p.text("</xdomea:AllgemeineMetadaten>\n")
 }
 
-// disposal writes Aussonderungsmetadaten, as far as they are known. why is the reason for
-// what is proposed.
-func (p *page) disposal(f Filing, until preservation.Date, why string) {
+// disposal writes Aussonderungsmetadaten, as far as they are known. proposed is A, V or
+// nothing, the only codes that the list of proposals has, and why the reason for it.
+func (p *page) disposal(f Filing, until preservation.Date, proposed, why string) {
 	p.text("<xdomea:Aussonderungsmetadaten>")
 	switch {
 	case f.Permanent:
@@ -188,7 +188,10 @@ func (p *page) disposal(f Filing, until preservation.Date, why string) {
 		p.code("Aussonderungsart", "urn:xoev-de:xdomea:codeliste:aussonderungsart", "1.0", f.Disposition, "")
 		p.text("</xdomea:Aussonderungsart>")
 	}
-	p.element("BewertungsvorschlagBegruendung", why)
+	if proposed != "" {
+		p.code("Bewertungsvorschlag", "urn:xoev-de:xdomea:codeliste:bewertungsvorschlag", "1.0", proposed, "")
+		p.element("BewertungsvorschlagBegruendung", why)
+	}
 	p.element("Aufbewahrungsende", until.String())
 	p.text("</xdomea:Aussonderungsmetadaten>\n")
 }
