@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // auditedCodes are the details of entries of the audit log that are codes, with the area
@@ -16,12 +17,23 @@ var auditedCodes = map[string]string{
 	"job.retry kind": "job", "user.login.refused reason": "loginrefusal",
 	"evidence.stamped kind": "stampkind", "evidence.dropped kind": "stampkind", "record.access.grant kind": "accessgrant",
 	"tenant.describe setup": "setupstep", "tenant.describe seal": "sealchoice", "tenant.describe no_rendition": "renditionchoice", "tenant.describe receipt_after": "receiptchoice",
-	"record.verify outcome": "verification", "evidence.report passed": "yesno", "record.restrict ended": "yesno", "schedule.run everything": "yesno", "user.logout everything": "yesno",
+	"record.verify outcome": "verification", "evidence.report passed": "yesno", "schedule.run everything": "yesno", "user.logout everything": "yesno",
+}
+
+// acted is what was done, in words: to restrict a record and to end that are one action.
+func (l *language) acted(e catalog.AuditEntry) string {
+	if e.Action == "record.restrict" && e.Detail["ended"] == "true" {
+		return l.t("action.record.unrestrict")
+	}
+	return l.coded("action", e.Action)
 }
 
 // audited is a detail of an entry of the audit log in words: codes by their texts, days
-// and times as people write them, and anything else as it is.
+// and times as people write them, and anything else as it is; "" where acted says it.
 func (l *language) audited(action, name, value string) string {
+	if action == "record.restrict" && name == "ended" {
+		return ""
+	}
 	area := auditedCodes[action+" "+name]
 	if area == "" {
 		area = auditedCodes[name]

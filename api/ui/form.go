@@ -29,6 +29,21 @@ func newField(values map[string]string, faults map[string]api.FieldError, name, 
 	return x
 }
 
+// limit is the most that the interface says a field may hold.
+var limit = regexp.MustCompile(`^must have at most (\d+) (characters|entries)$`)
+
+// told is what is wrong with a field in words: of what is too long, how long it may be.
+func (l *language) told(f api.FieldError) string {
+	if m := limit.FindStringSubmatch(f.Detail); f.Code == "max" && m != nil {
+		n, _ := strconv.ParseInt(m[1], 10, 64) // of a few digits
+		if m[2] == "entries" {
+			return l.t("fault.most-entries", l.number(n))
+		}
+		return l.t("fault.most-characters", l.number(n))
+	}
+	return l.coded("fault", f.Code)
+}
+
 // item is where the interface found something wrong in a list.
 var item = regexp.MustCompile(`\[(\d+)\]`)
 

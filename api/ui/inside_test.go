@@ -176,6 +176,31 @@ func TestKeptChanged(t *testing.T) {
 	}
 }
 
+// TestRunOfNothing: of a run in which nothing is due nobody is told to assess its records.
+func TestRunOfNothing(t *testing.T) {
+	for want, r := range map[string]api.DisposalRun{
+		"run-empty":   {},
+		"run-created": {Counts: retention.RunCounts{Open: 1}},
+	} {
+		if got := begun(r); got != want {
+			t.Errorf("%+v: %s", r, got)
+		}
+	}
+	if got := begun(api.DisposalRun{Collecting: true}); got != "run-created" {
+		t.Errorf("a run that is still being listed: %s", got)
+	}
+}
+
+// TestTold: what is too long says how long it may be.
+func TestTold(t *testing.T) {
+	h := newHouse(t)
+	v, w := h.visit("/verwaltung/benutzer", url.Values{"name": {"otto"}, "label": {strings.Repeat("O", 201)}, "roles": {"reader"}}, auth.Admin)
+	if err := createUser(v); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Name: ist zu lang: höchstens 200 Zeichen", "<span class=\"kern-body\">ist zu lang: höchstens 200 Zeichen"}, nil)
+}
+
 // TestSessionsPage: an administrator ends sessions of a person, one or all.
 func TestSessionsPage(t *testing.T) {
 	h := newHouse(t)

@@ -50,7 +50,7 @@ func previewRules(v *visit) error {
 	case err != nil:
 		return err
 	case text == nil:
-		return v.showRuleFile(http.StatusUnprocessableEntity, ruleFileView{Fields: map[string]api.FieldError{"file": {Code: "required"}}})
+		return v.showRuleFile(http.StatusUnprocessableEntity, ruleFileView{Fields: map[string]api.FieldError{"file": {Code: "no-file"}}})
 	case len(text) > rulesBytes:
 		return &refusal{status: http.StatusRequestEntityTooLarge, code: "too-large"}
 	}

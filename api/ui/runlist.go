@@ -82,5 +82,13 @@ func createRun(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.redirect(joinPath("/aussonderung/laeufe/", made.ID), "run-created")
+	return v.redirect(joinPath("/aussonderung/laeufe/", made.ID), begun(made))
+}
+
+// begun is the notice on a run that was made: without records there is nothing to assess.
+func begun(r api.DisposalRun) string {
+	if !r.Collecting && r.Counts.Open == 0 {
+		return "run-empty"
+	}
+	return "run-created"
 }

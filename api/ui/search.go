@@ -100,7 +100,7 @@ func (v *visit) showSearch(status int, saved savedView) error {
 	p.CSV = "/suche.csv?" + without(q, "after").Encode()
 	title := v.lang.t("search.title")
 	if p.Q != "" {
-		title = v.lang.t("search.title-of", p.Q)
+		title = v.lang.t("search.title-of", cut(p.Q, titleMost))
 	}
 	return v.showStatus(status, "search", title, p)
 }
@@ -256,6 +256,17 @@ func searchCSV(v *visit) error {
 	}
 	out.Flush()
 	return nil // what was sent cannot be taken back
+}
+
+// titleMost is how many characters of a query stand in the title of its page.
+const titleMost = 80
+
+// cut is the beginning of a text that is too long for its place.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return strings.TrimSpace(string(r[:most-1])) + "…"
+	}
+	return s
 }
 
 // misread is what spreadsheets take for a day, a time or a number, and do not write again

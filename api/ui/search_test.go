@@ -1,6 +1,17 @@
 package ui
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
+
+func TestCut(t *testing.T) {
+	for _, n := range []int{titleMost, titleMost + 1, 20_000} {
+		if got := []rune(cut(strings.Repeat("ä", n), titleMost)); len(got) != titleMost || (got[titleMost-1] == '…') != (n > titleMost) {
+			t.Errorf("of %d characters: %q", n, string(got))
+		}
+	}
+}
 
 func TestCells(t *testing.T) {
 	for text, want := range map[string]string{

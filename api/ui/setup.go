@@ -324,7 +324,7 @@ func setPlan(v *visit) error {
 			return err
 		}
 		if text == nil {
-			p.Fields["file"] = api.FieldError{Code: "required"}
+			p.Fields["file"] = api.FieldError{Code: "no-file"}
 			return v.showSetup(http.StatusUnprocessableEntity, p)
 		}
 		media := "text/csv"

@@ -138,7 +138,7 @@ func (v *visit) submission() (p submissionView, err error) {
 	}
 	before := p.Received
 	for _, s := range p.Steps {
-		p.Stages = append(p.Stages, stage{s, max(s.At.Sub(before), 0)})
+		p.Stages = append(p.Stages, stage{s, max(s.At.Sub(before).Truncate(time.Millisecond), 0)})
 		before = s.At
 	}
 	p.Running = p.Status == "received" || p.Status == "processing"

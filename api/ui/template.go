@@ -141,6 +141,7 @@ func functions(l *language, a *assets) template.FuncMap {
 			return roleChoice{all, chosen, id, f}
 		},
 		"rolesOf":  rolesOf,
+		"told":     l.told,
 		"duration": l.duration,
 		"format":   l.format,
 		"rhythm":   l.rhythm,
@@ -151,6 +152,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"lost":     lost,
 		"detail":   l.detail,
 		"audited":  l.audited,
+		"acted":    l.acted,
 		"base":     path.Base,
 		"holder":   l.holder,
 		"wrong":    l.wrong,

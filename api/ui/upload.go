@@ -80,7 +80,7 @@ func upload(v *visit) error {
 	}
 	p := uploadView{Values: values, Fields: map[string]api.FieldError{}}
 	if first == nil {
-		p.Fields["file"] = api.FieldError{Code: "required"}
+		p.Fields["file"] = api.FieldError{Code: "no-file"}
 		return v.showUpload(http.StatusUnprocessableEntity, p)
 	}
 	metadata, err := metadataOf(values)
@@ -140,7 +140,7 @@ func (v *visit) resumeUpload(p loginView) error {
 	if !v.may("POST /v1/submissions") {
 		return &refusal{status: http.StatusForbidden, code: "forbidden"}
 	}
-	again := uploadView{Values: map[string]string{}, Fields: map[string]api.FieldError{"file": {Field: "file", Code: "required"}}}
+	again := uploadView{Values: map[string]string{}, Fields: map[string]api.FieldError{"file": {Field: "file", Code: "no-file"}}}
 	for _, f := range p.Kept {
 		again.Values[f.Name] = f.Value
 	}
@@ -152,7 +152,9 @@ func uploadFaults(e *refusal) map[string]api.FieldError {
 	all := map[string]api.FieldError{}
 	for _, f := range e.problem.Errors {
 		if name, _, _ := strings.Cut(f.Field, "["); name == "files" {
-			f.Field = "file"
+			if f.Field = "file"; f.Code == "required" {
+				f.Code = "no-file"
+			}
 		}
 		all[f.Field] = f
 	}

@@ -133,7 +133,12 @@ const upload = (form, picked) => {
 		const request = new XMLHttpRequest(), label = progress.querySelector("label");
 		request.open("POST", form.action);
 		label.textContent = words.sending;
-		request.upload.addEventListener("progress", (p) => { if (p.lengthComputable) progress.querySelector("progress").value = 100 * p.loaded / p.total; });
+		request.upload.addEventListener("progress", (p) => { 
+			if (!p.lengthComputable) return;
+			const share = Math.floor(100 * p.loaded / p.total);
+			progress.querySelector("progress").value = share;
+			label.textContent = `${words.sending} (${share}\u00a0%)`;
+		});
 		request.upload.addEventListener("load", () => { label.textContent = words.storing; });
 		request.addEventListener("load", () => {
 			busy(false);
