@@ -577,7 +577,7 @@ type DisposalDecision struct {
 	// Scope Each list adds to the others.
 	Scope Scope `json:"scope" validate:"required"`
 
-	// Until Of K.
+	// Until Of K: a day to come, at most 99 years ahead.
 	Until Date `json:"until,omitempty,omitzero"`
 }
 
@@ -900,7 +900,7 @@ type HoldRequest struct {
 	Query  RecordQuery `json:"query,omitempty,omitzero"`
 	Reason string      `json:"reason" validate:"required,filled,max=2000,text"`
 
-	// Review The day to ask whether it is still needed.
+	// Review The day to ask whether it is still needed, at most 99 years ahead.
 	Review Date `json:"review" validate:"required"`
 
 	// Scope Each list adds to the others.
