@@ -141,7 +141,7 @@ func TestEveryRoute(t *testing.T) {
 	call(second, "POST /v1/disposals/{id}/approval", `{"note":"seen"}`)
 	call(all, "POST /v1/disposals/{id}/execution", `{"grace_days":3}`)
 	a.do(all, "GET", "/v1/records/"+due+"/package?disposal="+id, nil).want(t, 200)
-	call(all, "POST /v1/disposals/{id}/transfers", `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"2026-01-03","own_copy":"keep"}`)
+	call(all, "POST /v1/disposals/{id}/transfers", `{"scope":{"all":true},"receiver":"r","reference":"n","acknowledged":"`+today(t)+`","own_copy":"keep"}`)
 	call(all, "POST /v1/disposals/{id}/stop", `{"reason":"wait"}`)
 	call(all, "GET /v1/disposals/{id}", nil)
 	due = string(a.due(ours, "4"))

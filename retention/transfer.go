@@ -98,6 +98,9 @@ func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s 
 		if err := r.handing(); err != nil {
 			return err
 		}
+		if begun := preservation.DateOf(r.Proposed.In(policy.zone())); h.Acknowledged.Before(begun) {
+			return Invalid{fault("acknowledged", "before-run", fmt.Sprintf("is %s, and the run was begun on %s: nobody can have acknowledged its packages before", h.Acknowledged, begun))}
+		}
 		scope, err := e.scope(ctx, catalog.ItemFilter{Run: r.ID, States: []string{catalog.ItemOpen}}, s, "scope")
 		if err != nil {
 			return err

@@ -65,6 +65,9 @@ func TestTransferExported(t *testing.T) {
 	refused(hand(everything), "1 of 2 records were not fetched")
 	refused(hand(Scope{Classes: []string{sickness}}), "first "+string(two))
 	var bad Invalid
+	if _, _, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, everything, Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(r.Proposed).AddDays(-1), OwnCopy: own}, "anna"); !errors.As(err, &bad) || bad[0].Subject != "acknowledged" || bad[0].Code != "before-run" {
+		t.Errorf("acknowledged before the run was begun: %v", err)
+	}
 	if err := hand(Scope{Records: []preservation.RecordID{one, kept}}); !errors.As(err, &bad) || bad[0].Code != "not-for-archive" || bad[0].Subject != "scope.records[1]" {
 		t.Errorf("acknowledged what is kept: %v", err)
 	}

@@ -112,14 +112,14 @@ func TestDisposalRun(t *testing.T) {
 	for _, id := range []string{claimed, held, kept} {
 		admin.verified(id)
 	}
-	transfer := map[string]any{"scope": one(claimed), "receiver": "Kreisarchiv", "reference": "Ü 3/26", "acknowledged": "2026-01-02", "own_copy": "keep"}
+	transfer := map[string]any{"scope": one(claimed), "receiver": "Kreisarchiv", "reference": "Ü 3/26", "acknowledged": today(t), "own_copy": "keep"}
 	o.officer.post(path+"/transfers", transfer).refused(t, 409, "conflict", "")
 	container := strings.TrimSpace(disposal("export", "--out", t.TempDir(), run.ID))
 	if !strings.HasSuffix(container, "_0503_1.zip") {
 		t.Errorf("exported %q", container)
 	}
 	newVerifier(t, in).run("unzip", "-tq", container)
-	disposal("transfer", "--record", claimed, "--receiver", "Kreisarchiv", "--reference", "Ü 3/26", "--on", "2026-01-02", "--own-copy", "keep", run.ID)
+	disposal("transfer", "--record", claimed, "--receiver", "Kreisarchiv", "--reference", "Ü 3/26", "--on", today(t), "--own-copy", "keep", run.ID)
 	eventually(t, "the run has ended", func() bool { return admin.disposalRun(run.ID).Status == "completed" })
 	for _, i := range admin.disposalRun(run.ID).Items {
 		want := map[string][2]string{gone: {"destroyed", ""}, claimed: {"transferred", ""}, held: {"left", "it is held"}, kept: {"left", "Klage angekündigt"}}[i.Record]

@@ -55,7 +55,7 @@ func TestPagesRun(t *testing.T) {
 	o.head.post("/v1/disposals/"+run+"/stop", map[string]any{"reason": "Rückfrage des Rechtsamts"}).want(t, 200)
 	look([2]string{"run-stopped", "/aussonderung/laeufe/" + run})
 	c.get("/v1/records/"+claimed+"/package?disposal="+run).want(t, 200)
-	o.officer.post("/v1/disposals/"+run+"/transfers", map[string]any{"scope": map[string]any{"all": true}, "receiver": "Stadtarchiv", "reference": "Ü 3/26", "acknowledged": "2026-01-02", "own_copy": "keep"}).want(t, 200)
+	o.officer.post("/v1/disposals/"+run+"/transfers", map[string]any{"scope": map[string]any{"all": true}, "receiver": "Stadtarchiv", "reference": "Ü 3/26", "acknowledged": today(t), "own_copy": "keep"}).want(t, 200)
 	o.officer.post("/v1/disposals/"+run+"/execution", map[string]any{"grace_days": 0}).want(t, 202)
 	eventually(t, "the run has ended", func() bool { return c.disposalRun(run).Status == "completed" })
 	look([2]string{"run-completed", "/aussonderung/laeufe/" + run}, [2]string{"certificate", "/aussonderung/laeufe/" + run + "/nachweis"}, [2]string{"tombstone", "/akte/" + gone}, [2]string{"destroyed-run", "/aussonderung?ansicht=destroyed"})

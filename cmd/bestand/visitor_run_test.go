@@ -174,13 +174,14 @@ func TestVisitorsDispose(t *testing.T) {
 
 	// The archive takes its record over, and the run ends with a certificate.
 	otto.get(at).want(200)
-	otto.fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", "2026-01-02", "own_copy", "keep").want(422, "Der Zustand erlaubt das nicht").wantNot(`<span lang="en">`)
+	otto.fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", today(t), "own_copy", "keep").want(422, "Der Zustand erlaubt das nicht").wantNot(`<span lang="en">`)
 	otto.get(at).want(200, `href="/akte/`+claimed+`/paket?profile=xdomea&amp;disposal=`)
 	otto.get("/akte/" + claimed + "/paket?profile=xdomea&disposal=" + strings.TrimPrefix(at, "/aussonderung/laeufe/")).want(200)
-	otto.get(at).fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", "2026-01-02").want(422, "Unser Exemplar: fehlt", "Ü 3/26")
+	otto.get(at).fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", today(t)).want(422, "Unser Exemplar: fehlt", "Ü 3/26")
 	plan := string(c.get("/v1/classification", "Accept", "text/csv").want(t, 200).body)
 	c.do("POST", "/v1/classification", strings.NewReader(strings.ReplaceAll(plan, retention.CertificateRule, "")), "Content-Type", "text/csv").want(t, 201)
-	otto.fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", "2026-01-02", "own_copy", "keep").want(200, "Die Übernahme ist eingetragen")
+	otto.get(at).fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", "2026-01-02", "own_copy", "keep").want(422, "liegt vor dem Beginn des Laufs", "Ü 3/26")
+	otto.fill(at+"/uebergabe", "scope", "all", "receiver", "Kreisarchiv", "reference", "Ü 3/26", "acknowledged", today(t), "own_copy", "keep").want(200, "Die Übernahme ist eingetragen")
 	eventually(t, "the run has ended", func() bool { return strings.Contains(otto.get(at).page, "Zum Vernichtungsnachweis") })
 
 	// Its class was taken out of the plan: the page says what to do, and that is enough.
