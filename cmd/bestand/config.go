@@ -97,6 +97,8 @@ type Config struct {
 	LogLevel   string
 	LogJSON    bool
 	DisposeMax float64
+	Floor      int
+	Jump       float64
 	Grace      int
 	BackupDays int
 
@@ -168,7 +170,9 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.BoolVar(&c.LogJSON, "log-json", false, "log JSON lines instead of text")
 	fs.IntVar(&c.Grace, "dispose-grace", 7, "`days` that an approved disposal run waits before it begins, unless the order says otherwise")
 	fs.IntVar(&c.BackupDays, "backup-days", 0, "`days` after which every backup of this installation is gone; certificates of destruction say so (0: not known)")
-	fs.Float64Var(&c.DisposeMax, "dispose-max-share", 0.1, "share of the holding above which a destruction run stops itself and asks")
+	fs.Float64Var(&c.DisposeMax, "dispose-max-share", 0.1, "share of the holding, above 0 and at most 1 (never), above which a destruction run stops itself and asks; one over at most --dispose-floor records never does")
+	fs.IntVar(&c.Floor, "dispose-floor", 100, "`records` up to which a destruction run does not stop itself, whatever their share or the runs before")
+	fs.Float64Var(&c.Jump, "dispose-max-jump", 10, "how many times as many `records` as the largest of the last 20 disposal runs one may destroy without stopping itself and asking; counts once 3 of them are completed")
 }
 
 // loadConfig reads file, environment and flags. The flags of a command that are
@@ -301,6 +305,21 @@ func (c *Config) check() []error {
 	}
 	if c.LockShort < 1 || c.LockHorizon < c.LockShort {
 		bad("lock-horizon", "must not be shorter than lock-short, which is at least 1 day")
+	}
+	if !(c.DisposeMax > 0 && c.DisposeMax <= 1) { // nor NaN
+		bad("dispose-max-share", "%g: a share above 0 and at most 1, with which no run stops itself for its share", c.DisposeMax)
+	}
+	if c.Floor < 1 {
+		bad("dispose-floor", "%d: at least 1 record", c.Floor)
+	}
+	if !(c.Jump >= 1) {
+		bad("dispose-max-jump", "%g: at least 1 time", c.Jump)
+	}
+	if c.Grace < 0 {
+		bad("dispose-grace", "%d: at least 0 days, with which a run begins at once", c.Grace)
+	}
+	if c.BackupDays < 0 {
+		bad("backup-days", "%d: at least 0 days, which says that nobody knows", c.BackupDays)
 	}
 	if c.ScrubPeriod < 1 {
 		bad("scrub-period", "at least 1 day")

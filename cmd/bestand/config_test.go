@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"maps"
 	"strings"
 	"testing"
@@ -51,4 +52,27 @@ func FuzzSettings(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDisposalSettings: settings of destruction that cannot be meant are refused by name.
+func TestDisposalSettings(t *testing.T) {
+	for flag, values := range map[string][]string{
+		"dispose-max-share": {"-1", "0", "1.5", "NaN"},
+		"dispose-floor":     {"-1", "0"},
+		"dispose-max-jump":  {"-1", "0.5", "NaN"},
+		"dispose-grace":     {"-3"},
+		"backup-days":       {"-1"},
+	} {
+		for _, v := range values {
+			var out bytes.Buffer
+			err := run(t.Context(), []string{"config", "check", "--" + flag, v}, &out, &out)
+			if err == nil || !strings.Contains(err.Error(), flag+": "+v) {
+				t.Errorf("--%s %s: %v", flag, v, err)
+			}
+		}
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"config", "check", "--dispose-max-share", "1", "--dispose-floor", "1", "--dispose-max-jump", "1", "--dispose-grace", "0"}, &out, &out); err != nil {
+		t.Error(err)
+	}
 }

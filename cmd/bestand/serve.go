@@ -106,6 +106,8 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Clock:    a.clock.toDestroy,
 		Gap:      8 * 24 * time.Hour, // runs come every night
 		Share:    a.cfg.DisposeMax,
+		Floor:    a.cfg.Floor,
+		Jump:     a.cfg.Jump,
 	}
 	s.notary = a.newNotary()
 	s.copier = s.newCopier()
