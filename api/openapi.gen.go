@@ -591,7 +591,7 @@ type DisposalDecisions struct {
 
 // DisposalExecution defines model for DisposalExecution.
 type DisposalExecution struct {
-	// Allow How many records a run that stopped itself for their number may destroy.
+	// Allow How many records a run that stopped itself for their number may destroy, as many as `stop.asks`. Refused of any other run. The history says who allowed it.
 	Allow int64 `json:"allow,omitempty,omitzero" validate:"omitempty,min=1"`
 
 	// GraceDays Days until it begins. Left out it is what the installation has set.
@@ -672,8 +672,10 @@ type DisposalStep = retention.Step
 
 // DisposalTransfer defines model for DisposalTransfer.
 type DisposalTransfer struct {
-	Acknowledged Date   `json:"acknowledged" validate:"required"`
-	OwnCopy      string `json:"own_copy" validate:"required,oneof=destroy keep"`
+	Acknowledged Date `json:"acknowledged" validate:"required"`
+
+	// OwnCopy What becomes of our own copy. `destroy` is for the approver, or another one who neither proposed the run nor decided (403 `same-person`); `keep` is for everybody.
+	OwnCopy string `json:"own_copy" validate:"required,oneof=destroy keep"`
 
 	// Receiver The archive.
 	Receiver string `json:"receiver" validate:"required,filled,max=500,text"`

@@ -21,7 +21,7 @@ func TestTags(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := map[string]reflect.Type{}
-	for _, v := range []any{SubmissionMetadata{}, VersionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, ClassRequest{}, HoldRequest{}, RecordQuery{}, Reason{}, PermitRequest{}, TokenRequest{}, UserRequest{}, RolesRequest{}, SamePersonRequest{}, TenantRequest{}, TenantNameRequest{}, SetupRequest{}, TenantSettings{}, LabelRequest{}, SavedSearchRequest{}, SearchNameRequest{},
+	for _, v := range []any{SubmissionMetadata{}, VersionMetadata{}, Subject{}, AnnouncedFile{}, TriggerReport{}, ReclassificationRequest{}, ClassRequest{}, HoldRequest{}, HoldReview{}, RecordQuery{}, Reason{}, PermitRequest{}, TokenRequest{}, UserRequest{}, RolesRequest{}, SamePersonRequest{}, TenantRequest{}, TenantNameRequest{}, SetupRequest{}, TenantSettings{}, LabelRequest{}, SavedSearchRequest{}, SearchNameRequest{},
 		DisposalRequest{}, DisposalDecisions{}, DisposalDecision{}, DisposalOffer{}, DisposalAnswers{}, DisposalAnswer{}, DisposalApproval{}, DisposalExecution{}, DisposalTransfer{}, ScheduleRun{},
 		AccessGrantRequest{}, RestrictionRequest{}, SubjectRequestBody{}, SubjectSought{}, SubjectDecisionBody{},
 		retention.Scheme{}, retention.Class{}, retention.Rule{}, retention.Duration{}, retention.Bound{}, retention.Scope{}, retention.Sampling{}, retention.Policy{}, retention.Template{}, retention.TemplateRef{}} {

@@ -64,7 +64,7 @@ func (o *Officer) ApproveRun(ctx context.Context, t *catalog.Tenant, id string, 
 		if err != nil {
 			return err
 		}
-		return e.enter(ctx, r, Entry{Act: actApproved, Approval: &Approval{By: actor, At: e.now.UTC().Truncate(time.Millisecond), Digest: digest, Records: records, Destroy: n.Destroy, Note: note}, Note: note})
+		return e.enter(ctx, r, Entry{Act: actApproved, Approval: &Approval{By: actor, At: e.now.UTC().Truncate(time.Millisecond), Digest: digest, Records: records, Destroy: n.Destroy, HandOver: n.Archive, Note: note}, Note: note})
 	})
 }
 
@@ -111,7 +111,8 @@ func (e *edit) withdraw(ctx context.Context, r *Run, reason string) error {
 
 // StartRun orders an approved run to be carried out after a grace period, or a stopped
 // one to go on. allow is how many records a run that stopped itself for their number
-// may destroy.
+// may destroy, as many as it asked about; of others it is refused, so that nobody allows
+// what no run has asked yet. The history says who allowed it.
 func (o *Officer) StartRun(ctx context.Context, t *catalog.Tenant, id string, grace time.Duration, allow int64, actor string) (Run, error) {
 	return o.act(ctx, t, id, actor, func(ctx context.Context, e *edit, r *Run) error {
 		if r.Status != RunApproved && r.Status != RunStopped {
@@ -120,9 +121,18 @@ func (o *Officer) StartRun(ctx context.Context, t *catalog.Tenant, id string, gr
 		if r.Stop.Asks > allow {
 			return &NotReady{fmt.Sprintf("%s: say allow: %d if that is right", r.Stop.Reason, r.Stop.Asks)}
 		}
+		note := ""
+		switch {
+		case r.Stop.Asks > 0 && allow > r.Stop.Asks:
+			return &NotReady{fmt.Sprintf("it asks about %d records: say allow: %d if they are right", r.Stop.Asks, r.Stop.Asks)}
+		case r.Stop.Asks > 0:
+			note = fmt.Sprintf("%d records allowed although unusual", allow)
+		case allow > 0:
+			return &NotReady{"it has not stopped itself for the number of its records: leave allow out"}
+		}
 		now := e.now.UTC().Truncate(time.Millisecond)
 		x := Execution{By: actor, At: now, NotBefore: now.Add(grace), Allow: allow, Begun: r.Execution.Begun}
-		if err := e.enter(ctx, r, Entry{Act: actStarted, Execution: &x}); err != nil {
+		if err := e.enter(ctx, r, Entry{Act: actStarted, Execution: &x, Note: note}); err != nil {
 			return err
 		}
 		return e.goOn(r)

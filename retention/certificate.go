@@ -116,6 +116,15 @@ func (o *Officer) Certificate(ctx context.Context, t *catalog.Tenant, id string,
 	return c, nil
 }
 
+// Allowed are the steps in which somebody let the run go on that had stopped itself for
+// the number of its records.
+func (c *Certificate) Allowed() []Step {
+	return slices.DeleteFunc(slices.Clone(c.History), func(s Step) bool {
+		key, _, _ := ReasonKey(s.Note)
+		return s.Act != actStarted || key != reasonAllowed
+	})
+}
+
 // CertifiedRecords yields the records of a run in their order, but for those that were
 // never taken into it. Of those that are left or taken over it says what they were when
 // they were listed.

@@ -19,8 +19,9 @@ func TestCertificatePage(t *testing.T) {
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	date := func(text string) preservation.Date { return day(t, text) }
 	c := Certificate{Run: "r", Status: RunCompleted, Offer: Offer{Authority: "Kreisarchiv", Offered: date("2026-01-02"), Deadline: date("2026-07-02")},
-		Approval: Approval{By: "paula", At: at, Records: 5, Destroy: 2}, Counts: RunCounts{Destroyed: 3, TakenOver: 1, Transferred: 1, Left: 1},
-		History: []Step{{At: at, By: "otto", Act: actDecided, Times: 3}, {At: at, By: "paula", Act: actStopped, Note: "Rückfrage"}, {At: at, By: System, Act: actStopped, Note: "120 of 300 records in one run are more than the configured share of 0.1"}}}
+		Approval: Approval{By: "paula", At: at, Records: 5, Destroy: 2, HandOver: 2}, Counts: RunCounts{Destroyed: 3, TakenOver: 1, Transferred: 1, Left: 1},
+		History: []Step{{At: at, By: "otto", Act: actDecided, Times: 3}, {At: at, By: "paula", Act: actStopped, Note: "Rückfrage"}, {At: at, By: System, Act: actStopped, Note: "120 of 300 records in one run are more than the configured share of 0.1"},
+			{At: at, By: "clara", Act: actStarted, Note: "120 records allowed although unusual"}}}
 	records := func() iter.Seq2[CertifiedRecord, error] {
 		all := []CertifiedRecord{
 			{Record: "a", Opened: date("1998-01-01"), Closed: date("2001-02-28"), End: date("2006-12-31"), Decision: "V", DecidedBy: "otto", Answer: NoAnswer, Outcome: "destroyed", Destroyed: at},
@@ -52,6 +53,9 @@ func TestCertificatePage(t *testing.T) {
 		"23.11.2026 08:00 Akten bewertet (3-mal, zuletzt) otto",
 		"Angehalten paula Rückfrage",
 		"Angehalten das Programm 120 von 300 Akten in einem Lauf sind mehr als der eingestellte Anteil (0.1).",
+		"Trotz ungewöhnlicher Zahl zugelassen 23.11.2026 08:00, clara: Die ungewöhnliche Zahl von 120 Akten wurde zugelassen.",
+		"Ausführung angeordnet clara Die ungewöhnliche Zahl von 120 Akten wurde zugelassen.",
+		"davon 2 zu vernichten und 2 dem Archiv zu übergeben, deren eigene Exemplare nach seiner Empfangsbestätigung vernichtet werden dürfen",
 		"01.01.1998–28.02.2001 Frist bis 31.12.2006",
 		"angeboten am 02.01.2026 an Kreisarchiv, keine Antwort bis 02.07.2026; freigegeben durch paula",
 		"bis 01.03.2001",

@@ -94,7 +94,10 @@ type Approval struct {
 	Digest  string    `json:"digest"`  // SHA-256 of the list, in hex
 	Records int64     `json:"records"` // on it
 	Destroy int64     `json:"destroy"` // of them
-	Note    string    `json:"note,omitempty"`
+	// HandOver is how many of them go to the archive. Their own copies may be destroyed
+	// once it has acknowledged them.
+	HandOver int64  `json:"hand_over,omitempty"`
+	Note     string `json:"note,omitempty"`
 }
 
 // Execution is the order to carry a run out.

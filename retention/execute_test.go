@@ -241,7 +241,7 @@ func TestRunLifecycle(t *testing.T) {
 		t.Helper()
 		a.export(r, id)
 		_, _, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, Scope{Records: []preservation.RecordID{id}},
-			Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
+			Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "bernd")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -532,11 +532,21 @@ func TestRunStopsItself(t *testing.T) {
 		if _, err := a.officer.StartRun(t.Context(), a.tenant, r.ID, 0, 0, "anna"); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("went on without an answer: %v", err)
 		}
-		if _, err := a.officer.StartRun(t.Context(), a.tenant, r.ID, 0, 3, "anna"); err != nil {
+		if _, err := a.officer.StartRun(t.Context(), a.tenant, r.ID, 0, 1000, "anna"); !errors.Is(err, catalog.ErrConflict) || !strings.Contains(err.Error(), "asks about 3") {
+			t.Errorf("allowed more than it asks about: %v", err)
+		}
+		if _, err := a.officer.StartRun(t.Context(), a.tenant, r.ID, 0, 3, "clara"); err != nil {
 			t.Fatal(err)
 		}
 		a.execute(r)
 		a.wantRun(r, RunCompleted)
+		c, err := a.officer.Certificate(t.Context(), a.tenant, r.ID, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := c.Allowed(); len(said) != 1 || said[0].By != "clara" || said[0].Note != "3 records allowed although unusual" {
+			t.Errorf("who allowed it: %+v", said)
+		}
 		a.want(ids[0], "destroyed")
 	})
 	t.Run("jump", func(t *testing.T) {
@@ -547,7 +557,13 @@ func TestRunStopsItself(t *testing.T) {
 			a.execute(r)
 			a.wantRun(r, RunCompleted)
 		}
-		r := a.approved(ids[3:]...)
+		r := a.propose(ids[3:]...)
+		a.offered(r, "V")
+		a.approve(r)
+		if _, err := a.officer.StartRun(t.Context(), a.tenant, r.ID, 0, 6, "anna"); !errors.Is(err, catalog.ErrConflict) || !strings.Contains(err.Error(), "leave allow out") {
+			t.Errorf("allowed in advance: %v", err)
+		}
+		a.start(r, 0)
 		a.execute(r)
 		a.wantRun(r, RunStopped)
 		a.want(ids[3], "due")

@@ -8,6 +8,10 @@ import (
 	"bestand/preservation/catalog"
 )
 
+// reasonAllowed is the key of what stands in the history where a run that stopped itself
+// for the number of its records may go on.
+const reasonAllowed = "allowed"
+
 // reasons are what this package writes of a run and its records, above all why one is not
 // disposed of, each with a key and German words for it.
 var reasons = []struct {
@@ -35,6 +39,7 @@ var reasons = []struct {
 	{regexp.MustCompile(`^(\d+) records to be destroyed$`), "many", "Zu vernichtende Akten: %s."},
 	{regexp.MustCompile(`^(\d+) of (\d+) records in one run are more than the configured share of (\S+)$`), "much", "%s von %s Akten in einem Lauf sind mehr als der eingestellte Anteil (%s)."},
 	{regexp.MustCompile(`^(\d+) records in one run are more than (\S+) times as many as in the last (\d+) runs, of which the largest had (\d+)$`), "leap", "%s Akten in einem Lauf sind mehr als das %sfache der letzten %s Läufe, von denen der größte %s hatte."},
+	{regexp.MustCompile(`^(\d+) records allowed although unusual$`), reasonAllowed, "Die ungewöhnliche Zahl von %s Akten wurde zugelassen."},
 	{regexp.MustCompile(`^the list is not the one that was approved$`), "changed", "Die Liste ist nicht die, der zugestimmt wurde."},
 	{regexp.MustCompile(`^the run was completed, and the record came back with a restore$`), "restored", "Der Lauf war abgeschlossen, und die Akte kam mit einer Wiederherstellung zurück."},
 	{regexp.MustCompile(`^(.+), (.+), acknowledged on (\S+)$`), "acknowledged", "%s, %s, bestätigt am %s"},

@@ -78,6 +78,11 @@ type LeftOut struct {
 // Of a whole run, or of classes, it is noted for what still waits for it; the rest is left
 // out. NotReady when the newest version of one was not sent for this run: nobody can have
 // acknowledged that.
+//
+// Nothing is destroyed on the word of one person: whoever notes an acknowledgement that
+// has own copies destroyed must have neither proposed the run nor decided anything in it,
+// nor noted the archive's answer (ErrSamePerson). The approver may, so that two persons
+// are enough. That copies are kept anybody may note.
 func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s Scope, h Handover, actor string) (Run, LeftOut, error) {
 	var left LeftOut
 	policy, err := o.policy(ctx, t)
@@ -100,6 +105,11 @@ func (o *Officer) HandOver(ctx context.Context, t *catalog.Tenant, id string, s 
 		}
 		if begun := preservation.DateOf(r.Proposed.In(policy.zone())); h.Acknowledged.Before(begun) {
 			return Invalid{fault("acknowledged", "before-run", fmt.Sprintf("is %s, and the run was begun on %s: nobody can have acknowledged its packages before", h.Acknowledged, begun))}
+		}
+		if h.OwnCopy == copyDestroy {
+			if err := e.second(ctx, actor, append(r.Deciders, r.Proposer)...); err != nil {
+				return fmt.Errorf("own copies are destroyed on this word: the approver has to note it, or somebody else who neither proposed nor decided; own_copy: keep is for everybody: %w", err)
+			}
 		}
 		scope, err := e.scope(ctx, catalog.ItemFilter{Run: r.ID, States: []string{catalog.ItemOpen}}, s, "scope")
 		if err != nil {

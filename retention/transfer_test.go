@@ -36,10 +36,10 @@ func TestTransferExported(t *testing.T) {
 	r := a.propose(one, two, kept)
 	a.offered(r, "A")
 	a.decide(r, Keep, Scope{Records: []preservation.RecordID{kept}})
-	own := "destroy"
+	own, who := "destroy", "bernd"
 	var left LeftOut
 	hand := func(s Scope) (err error) {
-		_, left, err = a.officer.HandOver(t.Context(), a.tenant, r.ID, s, Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
+		_, left, err = a.officer.HandOver(t.Context(), a.tenant, r.ID, s, Handover{Receiver: "Kreisarchiv", Reference: "Ü 3/26", Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, who)
 		return err
 	}
 	refused := func(err error, said string) {
@@ -71,6 +71,11 @@ func TestTransferExported(t *testing.T) {
 	if err := hand(Scope{Records: []preservation.RecordID{one, kept}}); !errors.As(err, &bad) || bad[0].Code != "not-for-archive" || bad[0].Subject != "scope.records[1]" {
 		t.Errorf("acknowledged what is kept: %v", err)
 	}
+	who = "Anna" // who decided has not our own copies destroyed by her word alone
+	if err := hand(Scope{Records: []preservation.RecordID{one}}); !errors.Is(err, ErrSamePerson) {
+		t.Errorf("one person decided and noted: %v", err)
+	}
+	who = "bernd"
 	if err := hand(Scope{Records: []preservation.RecordID{one}}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +83,7 @@ func TestTransferExported(t *testing.T) {
 	a.behind(`UPDATE record SET version = 2 WHERE id = '` + string(two) + `'`)
 	refused(hand(Scope{Records: []preservation.RecordID{two}}), "1 of 1 records were not fetched")
 	a.export(r, two)
-	own = "keep"
+	own, who = "keep", "anna" // which anybody may note
 	if err := hand(everything); err != nil || left != (LeftOut{Destroyed: 1, Other: 1}) {
 		t.Fatalf("%+v %v", left, err)
 	}
@@ -88,7 +93,7 @@ func TestTransferExported(t *testing.T) {
 	if i := a.item(r, one); i.OwnCopy != "destroy" {
 		t.Errorf("what was acknowledged before: %+v", i)
 	}
-	own = "destroy"
+	own, who = "destroy", "bernd"
 	refused(hand(Scope{Records: []preservation.RecordID{two}}), "the own copy of record "+string(two)+" is to be kept")
 	refused(hand(everything), "noted already of all 2 of these records")
 	a.gate.Gap = 300 * 24 * time.Hour
@@ -120,7 +125,7 @@ func TestTransferRest(t *testing.T) {
 		a.export(r, id)
 	}
 	hand := func(s Scope, own, reference string) (LeftOut, error) {
-		_, left, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, s, Handover{Receiver: "Kreisarchiv", Reference: reference, Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "anna")
+		_, left, err := a.officer.HandOver(t.Context(), a.tenant, r.ID, s, Handover{Receiver: "Kreisarchiv", Reference: reference, Acknowledged: preservation.DateOf(a.now), OwnCopy: own}, "bernd")
 		return left, err
 	}
 	if _, err := hand(Scope{Records: ids[:1]}, "keep", "Ü 1"); err != nil {

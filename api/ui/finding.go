@@ -119,7 +119,10 @@ var details = []struct {
 	{sentence(`disposal run \S+: (\d+) of (\d+) records were not fetched for this run in their newest version, first (\S+?): .*`), "detail.run-unfetched"},
 	{sentence(`disposal run \S+: the own copy of record (\S+) is to be kept, as was noted with the acknowledgement .*`), "detail.run-kept"},
 	{sentence(`(?:disposal run \S+: )?record (\S+) is not open with decision A in disposal run \S+`), "detail.run-no-package"},
+	{sentence(`disposal run \S+: it asks about (\d+) records: say allow: \d+ if they are right`), "detail.run-allow-as-asked"},
 	{sentence(`disposal run \S+: .*: say allow: (\d+) if that is right`), "detail.run-allow"},
+	{sentence(`disposal run \S+: it has not stopped itself for the number of its records: leave allow out`), "detail.run-unasked"},
+	{sentence(`disposal run \S+: own copies are destroyed on this word: .*`), "run.own-copy-second"},
 
 	// Of the way of a file into the archive.
 	{sentence(`Readable pages; the XML file stays the record\.`), "detail.readable"},

@@ -27,12 +27,15 @@ func TestDetail(t *testing.T) {
 		"disposal run 01jq: it is draft, and an approved one can be carried out":                                                         "Das geht nicht mehr oder noch nicht. Stand des Laufs: in Bewertung.",
 		"disposal run 01jq: the archive may answer until 2026-08-17":                                                                     "Das Archiv hat noch bis 17.08.2026 Zeit, zu antworten.",
 		"disposal run 01jq: 1200 of 3000 records in one run are more than the configured share of 0.1: say allow: 1200 if that is right": "Der Lauf hat sich wegen der ungewöhnlichen Menge angehalten. Bestätigen Sie beim Fortsetzen, dass es 1.200 Akten sein sollen.",
-		"submission 06h0 is archived and not in quarantine":                                                                              "Die Übernahme ist inzwischen archiviert.",
-		"subject request 06h0 was decided on 2026-07-15: already ended":                                                                  "Über diesen Antrag wurde am 15.07.2026 entschieden.",
-		"otto-dienst is another account of otto":                                                                                         "otto-dienst ist ein anderes Konto von otto.",
-		"the time-stamping service is not available now: try again later":                                                                "Gerade nicht erreichbar: der Zeitstempeldienst",
-		"Readable pages; the XML file stays the record.":                                                                                 "Lesbare Seiten; die Akte ist die XML-Datei.",
-		"something that nobody has words for":                                                                                            "",
+		"disposal run 01jq: it asks about 3 records: say allow: 3 if they are right":                                                     "Der Lauf fragt nach 3 Akten. Bestätigen Sie genau diese.",
+		"disposal run 01jq: it has not stopped itself for the number of its records: leave allow out":                                    "Der Lauf hat nicht wegen der Menge angehalten. Es gibt nichts zu bestätigen.",
+		"disposal run 01jq: own copies are destroyed on this word: the approver has to note it, or somebody else who neither proposed nor decided; own_copy: keep is for everybody: otto had a part in it": "Dass unser Exemplar vernichtet wird, darf nur eintragen, wer den Lauf weder vorgeschlagen noch bewertet hat, zum Beispiel die Person, die zugestimmt hat.",
+		"submission 06h0 is archived and not in quarantine":               "Die Übernahme ist inzwischen archiviert.",
+		"subject request 06h0 was decided on 2026-07-15: already ended":   "Über diesen Antrag wurde am 15.07.2026 entschieden.",
+		"otto-dienst is another account of otto":                          "otto-dienst ist ein anderes Konto von otto.",
+		"the time-stamping service is not available now: try again later": "Gerade nicht erreichbar: der Zeitstempeldienst",
+		"Readable pages; the XML file stays the record.":                  "Lesbare Seiten; die Akte ist die XML-Datei.",
+		"something that nobody has words for":                             "",
 	} {
 		if got := de.detail(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)

@@ -18,6 +18,7 @@ func TestWhy(t *testing.T) {
 		"its file is kept, or another part of it", "a new version was added since it was listed", "it is in another class than when it was listed",
 		"another rule or date applies than when it was listed", "the run was cancelled: Irrtum", "3 records to be destroyed", "120 of 300 records in one run are more than the configured share of 0.1",
 		"120 records in one run are more than 10 times as many as in the last 3 runs, of which the largest had 5", "the list is not the one that was approved",
+		"120 records allowed although unusual",
 		"the run was completed, and the record came back with a restore", "Kreisarchiv, A 12, acknowledged on 2026-02-28",
 		"one of 10", "5 of 1000", "name with M", "born on a day 1", "by name", "by birthday", "sample: one of 10", "sample: name with M", "something else"} {
 		if page := de.why(reason); page.Text != retention.GermanReason(reason) || page.Known != (reason != "something else") {

@@ -85,7 +85,7 @@ func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
 		fs.StringVar(&d.note, "note", "", "a remark")
 	case "execute":
 		fs.IntVar(&d.grace, "grace", -1, "`days` until it begins (default: as the archive has set)")
-		fs.Int64Var(&d.allow, "allow", 0, "how many `records` a run that stopped itself for their number may destroy")
+		fs.Int64Var(&d.allow, "allow", 0, "how many `records` a run that stopped itself for their number may destroy, as many as it asks about; refused of any other run")
 	case "withdraw", "stop", "cancel":
 		fs.StringVar(&d.reason, "reason", "", "why")
 	case "export":
@@ -97,7 +97,7 @@ func (d *disposalFlags) define(fs *flag.FlagSet, act string) {
 		fs.StringVar(&d.receiver, "receiver", "", "the `archive` that took them over")
 		fs.StringVar(&d.reference, "reference", "", "`reference` of its acknowledgement")
 		fs.StringVar(&d.on, "on", "", "`day` of the acknowledgement (default: today)")
-		fs.StringVar(&d.ownCopy, "own-copy", "", "destroy, or keep it for the archive")
+		fs.StringVar(&d.ownCopy, "own-copy", "", "destroy, or keep it for the archive; destroy is for the approver, or somebody else who neither proposed nor decided")
 	case "certificate":
 		fs.BoolVar(&d.pdf, "pdf", false, "the sealed PDF/A to the standard output; a file named .pdf is one without")
 	}
@@ -282,6 +282,7 @@ type disposalAnswer struct {
 	Status    string
 	Proposer  string
 	Proposed  time.Time
+	Approval  retention.Approval
 	Execution retention.Execution
 	Resumes   time.Time
 	Fault     string `json:"resumes_after"`
@@ -326,6 +327,9 @@ func (a *disposalAnswer) tell(w io.Writer) {
 	fmt.Fprintf(w, "%s %s, revision %d: %s\n", a.ID, legibleLines(a.Title), a.Revision, a.Status)
 	fmt.Fprintf(w, "open %d: not assessed %d, to be destroyed %d, to be archived %d, kept longer %d\n", n.Open, n.Undecided, n.Destroy, n.Archive, n.Keep)
 	fmt.Fprintf(w, "destroyed %d, taken over %d, left %d, refused %d\n", n.Destroyed, n.Transferred, n.Left, n.Refused)
+	if a.Approval.HandOver > 0 {
+		fmt.Fprintf(w, "approved by %s with %d to be handed over: their own copies may be destroyed once the archive has acknowledged them\n", legibleLines(a.Approval.By), a.Approval.HandOver)
+	}
 	for _, left := range []struct {
 		n   int64
 		why string
