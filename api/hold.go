@@ -161,7 +161,20 @@ func (s *server) ReleaseHold(ctx context.Context, request ReleaseHoldRequestObje
 	return ReleaseHold200JSONResponse(hold(one[0], nil)), nil
 }
 
+// ReviewHold notes that a hold is still needed.
+func (s *server) ReviewHold(ctx context.Context, request ReviewHoldRequestObject) (ReviewHoldResponseObject, error) {
+	h, err := s.config.Officer.ConfirmHold(ctx, s.tenant(ctx), request.ID, request.Body.Review, request.Body.Note, principal(ctx).Actor)
+	if err != nil {
+		return nil, err
+	}
+	one := []retention.Hold{h}
+	if err := s.config.Officer.Fates(ctx, s.tenant(ctx), one); err != nil {
+		one[0].Late = nil // it is confirmed all the same, and GET tells them
+	}
+	return ReviewHold200JSONResponse(hold(one[0], nil)), nil
+}
+
 func hold(h retention.Hold, notices []preservation.Finding) Hold {
 	return Hold{ID: h.ID, Scope: h.Scope, Authority: h.Authority, Reason: h.Reason, Review: h.Review, Set: h.Set, SetBy: h.SetBy,
-		Query: h.Query, Released: h.Released, ReleasedBy: h.ReleasedBy, ReleaseReason: h.Release, Late: h.Late, Notices: notices}
+		Query: h.Query, Reviews: h.Reviews, Released: h.Released, ReleasedBy: h.ReleasedBy, ReleaseReason: h.Release, Late: h.Late, Notices: notices}
 }

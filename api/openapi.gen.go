@@ -887,6 +887,9 @@ type Hold struct {
 	ReleasedBy    string            `json:"released_by,omitempty,omitzero"`
 	Review        Date              `json:"review,omitempty,omitzero"`
 
+	// Reviews Those at which it was found to be still needed, in their order.
+	Reviews []HoldReviewed `json:"reviews,omitempty,omitzero"`
+
 	// Scope Each list adds to the others.
 	Scope Scope     `json:"scope"`
 	Set   time.Time `json:"set"`
@@ -908,6 +911,18 @@ type HoldRequest struct {
 	// Scope Each list adds to the others.
 	Scope Scope `json:"scope,omitempty,omitzero" validate:"required_without=Query"`
 }
+
+// HoldReview defines model for HoldReview.
+type HoldReview struct {
+	// Note Why it is still needed.
+	Note string `json:"note" validate:"required,filled,max=2000,text"`
+
+	// Review The day to look again, today or later.
+	Review Date `json:"review" validate:"required"`
+}
+
+// HoldReviewed defines model for HoldReviewed.
+type HoldReviewed = retention.Review
 
 // HoldRow defines model for HoldRow.
 type HoldRow = retention.HoldRow
@@ -2093,6 +2108,9 @@ type CreateHoldJSONRequestBody = HoldRequest
 // ReleaseHoldJSONRequestBody defines body for ReleaseHold for application/json ContentType.
 type ReleaseHoldJSONRequestBody = Reason
 
+// ReviewHoldJSONRequestBody defines body for ReviewHold for application/json ContentType.
+type ReviewHoldJSONRequestBody = HoldReview
+
 // ProposePermitJSONRequestBody defines body for ProposePermit for application/json ContentType.
 type ProposePermitJSONRequestBody = PermitRequest
 
@@ -2278,6 +2296,9 @@ type ServerInterface interface {
 	// ReleaseHold Lift a hold.
 	// (POST /v1/holds/{id}/release)
 	ReleaseHold(w http.ResponseWriter, r *http.Request, id ID)
+	// ReviewHold Note that a hold was looked at and is still needed, and when to look again.
+	// (POST /v1/holds/{id}/review)
+	ReviewHold(w http.ResponseWriter, r *http.Request, id ID)
 	// RetryJob Try a job again that was given up.
 	// (POST /v1/jobs/{id}/retry)
 	RetryJob(w http.ResponseWriter, r *http.Request, id ID)
@@ -3407,6 +3428,32 @@ func (siw *ServerInterfaceWrapper) ReleaseHold(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReleaseHold(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReviewHold operation middleware
+func (siw *ServerInterfaceWrapper) ReviewHold(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReviewHold(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5840,6 +5887,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.CreateHold)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds/{id}", wrapper.GetHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/review", wrapper.ReviewHold)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/reports/due", wrapper.ReportDue)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/reports/unresolved", wrapper.ReportUnresolved)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/reports/conflicts", wrapper.ReportConflicts)
@@ -7320,6 +7368,46 @@ type ReleaseHolddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReleaseHolddefaultApplicationProblemPlusJSONResponse) VisitReleaseHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewHoldRequestObject struct {
+	ID   ID `json:"id"`
+	Body *ReviewHoldJSONRequestBody
+}
+
+type ReviewHoldResponseObject interface {
+	VisitReviewHoldResponse(w http.ResponseWriter) error
+}
+
+type ReviewHold200JSONResponse Hold
+
+func (response ReviewHold200JSONResponse) VisitReviewHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewHolddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReviewHolddefaultApplicationProblemPlusJSONResponse) VisitReviewHoldResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10965,6 +11053,9 @@ type StrictServerInterface interface {
 	// ReleaseHold Lift a hold.
 	// (POST /v1/holds/{id}/release)
 	ReleaseHold(ctx context.Context, request ReleaseHoldRequestObject) (ReleaseHoldResponseObject, error)
+	// ReviewHold Note that a hold was looked at and is still needed, and when to look again.
+	// (POST /v1/holds/{id}/review)
+	ReviewHold(ctx context.Context, request ReviewHoldRequestObject) (ReviewHoldResponseObject, error)
 	// RetryJob Try a job again that was given up.
 	// (POST /v1/jobs/{id}/retry)
 	RetryJob(ctx context.Context, request RetryJobRequestObject) (RetryJobResponseObject, error)
@@ -12131,6 +12222,39 @@ func (sh *strictHandler) ReleaseHold(w http.ResponseWriter, r *http.Request, id 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ReleaseHoldResponseObject); ok {
 		if err := validResponse.VisitReleaseHoldResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReviewHold operation middleware
+func (sh *strictHandler) ReviewHold(w http.ResponseWriter, r *http.Request, id ID) {
+	var request ReviewHoldRequestObject
+
+	request.ID = id
+
+	var body ReviewHoldJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReviewHold(ctx, request.(ReviewHoldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReviewHold")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReviewHoldResponseObject); ok {
+		if err := validResponse.VisitReviewHoldResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -118,7 +118,7 @@ func TestTenants(t *testing.T) {
 	absent := preservation.NewID(e.Archived)
 	body := map[string]string{
 		"POST /v1/submissions/{id}/refuse":  `{"reason":"r"}`,
-		"POST /v1/submissions/{id}/release": `{"reason":"r"}`, "POST /v1/holds/{id}/release": `{"reason":"r"}`,
+		"POST /v1/submissions/{id}/release": `{"reason":"r"}`, "POST /v1/holds/{id}/release": `{"reason":"r"}`, "POST /v1/holds/{id}/review": `{"review":"2040-01-01","note":"n"}`,
 		"POST /v1/records/{id}/triggers":                 `{"type":"closure","date":"2020-01-01"}`,
 		"POST /v1/records/{id}/versions":                 `{"producer_record_id":"x","kind":"correction","reason":"r","changes":{"title":"T"}}`,
 		"POST /v1/records/{id}/reclassification":         `{"class":"05.10","reason":"r"}`,

@@ -117,6 +117,7 @@ func TestEveryRoute(t *testing.T) {
 			t.Errorf("%s: %.100s", report, v.body)
 		}
 	}
+	call(all, "POST /v1/holds/{id}/review", `{"review":"2031-01-01","note":"still needed"}`)
 	call(all, "POST /v1/holds/{id}/release", `{"reason":"over"}`)
 	identified(call(all, "POST /v1/permits", `{"classes":["63.10"],"authority":"a","granted":"2020-01-01","legal_basis":"b","valid_from":"2020-01-01"}`))
 	call(second, "POST /v1/permits/{id}/approval", nil)

@@ -63,7 +63,7 @@ func (o *Officer) Holds(ctx context.Context, t *catalog.Tenant) ([]Hold, error) 
 func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor string) (Hold, []preservation.Finding, error) {
 	now := o.Now()
 	h.ID, h.Set, h.SetBy = preservation.NewID(now), now.UTC().Truncate(time.Millisecond), actor
-	h.Released, h.ReleasedBy, h.Release = time.Time{}, "", ""
+	h.Released, h.ReleasedBy, h.Release, h.Reviews = time.Time{}, "", "", nil
 	if err := Validate(h); err != nil {
 		return h, nil, err
 	}
@@ -71,11 +71,8 @@ func (o *Officer) SetHold(ctx context.Context, t *catalog.Tenant, h Hold, actor 
 	if err != nil {
 		return h, nil, err
 	}
-	if h.Review.Before(today) {
-		return h, nil, Invalid{fault("review", "past", fmt.Sprintf("lies before today, %s: name a day to come on which somebody asks whether the hold is still needed", today))}
-	}
-	if bad := tooFar("review", h.Review, today); len(bad) > 0 {
-		return h, nil, Invalid(bad)
+	if bad := reviewable(h.Review, today); len(bad) > 0 {
+		return h, nil, bad
 	}
 	if err := namesRecords(ctx, t.View(), h.Scope.Records); err != nil {
 		return h, nil, err
@@ -167,6 +164,53 @@ func (o *Officer) ReleaseHold(ctx context.Context, t *catalog.Tenant, id, reason
 			return err
 		}
 		return e.stale(h.Scope)
+	})
+	return h, err
+}
+
+// reviewable finds a day on which nobody can look at a hold.
+func reviewable(on, today preservation.Date) Invalid {
+	if on.Before(today) {
+		return Invalid{fault("review", "past", fmt.Sprintf("lies before today, %s: name a day to come on which somebody asks whether the hold is still needed", today))}
+	}
+	return Invalid(tooFar("review", on, today))
+}
+
+// ConfirmHold notes that somebody looked at a hold and that it is still needed, why, and
+// when to look again. ErrEnded for one that was released.
+func (o *Officer) ConfirmHold(ctx context.Context, t *catalog.Tenant, id string, next preservation.Date, note, actor string) (Hold, error) {
+	today, err := o.Today(ctx, t)
+	if err != nil {
+		return Hold{}, err
+	}
+	var bad Invalid
+	switch {
+	case next.IsZero():
+		bad = append(bad, fault("review", "required", "is missing"))
+	default:
+		bad = reviewable(next, today)
+	}
+	if strings.TrimSpace(note) == "" {
+		bad = append(bad, fault("note", "required", "is missing: say why the hold is still needed"))
+	}
+	if len(bad) > 0 {
+		return Hold{}, bad
+	}
+	var h Hold
+	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
+		i := slices.IndexFunc(e.plan.held, func(h Hold) bool { return h.ID == id })
+		if i < 0 {
+			return fmt.Errorf("hold %s: %w", id, catalog.ErrNotFound)
+		}
+		if h = e.plan.held[i]; !h.Released.IsZero() {
+			return fmt.Errorf("hold %s: %w", id, ErrEnded)
+		}
+		r := Review{At: e.now.UTC().Truncate(time.Millisecond), By: actor, Due: h.Review, Next: next, Note: note}
+		if bad := fields("", r); len(bad) > 0 {
+			return Invalid(bad)
+		}
+		h.Review, h.Reviews = next, append(slices.Clip(h.Reviews), r)
+		return e.add(ctx, KindHold, id, h, "hold.confirm")
 	})
 	return h, err
 }

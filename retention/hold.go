@@ -21,12 +21,23 @@ type Hold struct {
 
 	Set   time.Time `json:"set"`
 	SetBy string    `json:"set_by"`
+	// Reviews are those at which somebody found it still needed, in their order.
+	Reviews []Review `json:"reviews,omitempty" validate:"-"`
 	// Late are the records of the scope that were being destroyed when the hold was set.
 	Late []Late `json:"late,omitempty" validate:"-"`
 
 	Released   time.Time `json:"released,omitzero"`
 	ReleasedBy string    `json:"released_by,omitempty"`
 	Release    string    `json:"release_reason,omitempty" validate:"max=2000"`
+}
+
+// Review says that a hold was looked at and is still needed (Wiedervorlage).
+type Review struct {
+	At   time.Time         `json:"at"`
+	By   string            `json:"by"`
+	Due  preservation.Date `json:"due"`                      // the day for which it was set down
+	Next preservation.Date `json:"next" validate:"required"` // the day to look again
+	Note string            `json:"note" validate:"required,max=2000"`
 }
 
 // Scope names the records that a hold or a permit covers. Each list adds to

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -144,6 +146,42 @@ func TestHoldReview(t *testing.T) {
 	rows, err = a.officer.HoldReport(ctx, a.tenant)
 	if err != nil || len(rows) != 3 || !rows[1].Past || rows[1].Progress != (Progress{Total: 2, Applied: 2}) || rows[2].Past {
 		t.Errorf("%+v, %v", rows, err)
+	}
+	for name, c := range map[string]struct{ next, note, field, code string }{
+		"no day":   {"", "Verfahren läuft", "review", "required"},
+		"past":     {"2026-02-08", "Verfahren läuft", "review", "past"},
+		"far":      {"9999-01-01", "Verfahren läuft", "review", "too-far"},
+		"no note":  {"2026-02-20", " ", "note", "required"},
+		"long one": {"2026-02-20", strings.Repeat("a", 2001), "note", "max"},
+	} {
+		var next preservation.Date
+		if c.next != "" {
+			next = day(t, c.next)
+		}
+		if _, err := a.officer.ConfirmHold(ctx, a.tenant, wide.ID, next, c.note, "bernd"); !errors.As(err, &bad) || bad[0].Subject != c.field || bad[0].Code != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := a.officer.ConfirmHold(ctx, a.tenant, wide.ID, day(t, "2026-02-12"), "Verfahren läuft", "bernd"); err != nil {
+		t.Fatal(err)
+	}
+	h, _, err := a.officer.Hold(ctx, a.tenant, wide.ID)
+	want := []Review{{At: a.now.UTC().Truncate(time.Millisecond), By: "bernd", Due: day(t, "2026-02-03"), Next: day(t, "2026-02-12"), Note: "Verfahren läuft"}}
+	if err != nil || h.Review != day(t, "2026-02-12") || !reflect.DeepEqual(h.Reviews, want) || h.SetBy != "anna" {
+		t.Errorf("%+v, %v", h, err)
+	}
+	if rows, err = a.officer.HoldReport(ctx, a.tenant); err != nil || rows[1].ID != wide.ID || rows[1].Past {
+		t.Errorf("past its review although confirmed: %+v, %v", rows, err)
+	}
+	a.pass("2026-02-14")
+	if n := reminders(); n != 2 {
+		t.Errorf("%d reminders, want one more after the next day of review", n)
+	}
+	if _, err := a.officer.ReleaseHold(ctx, a.tenant, wide.ID, "erledigt", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.officer.ConfirmHold(ctx, a.tenant, wide.ID, day(t, "2026-03-12"), "Verfahren läuft", "bernd"); !errors.Is(err, ErrEnded) {
+		t.Errorf("confirmed although released: %v", err)
 	}
 }
 

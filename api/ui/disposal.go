@@ -118,10 +118,19 @@ func (v *visit) showHolds(status int, p holdsView) error {
 	return v.showStatus(status, "holds", v.lang.t("holds.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"})
 }
 
-// holdPage says how far a hold has come, and what it came late for.
-func holdPage(v *visit) error {
-	var p api.Hold
-	if err := v.get(joinPath("/v1/holds/", v.r.PathValue("id")), &p); err != nil {
+// holdView is a hold, and the form to confirm it.
+type holdView struct {
+	api.Hold
+	Values map[string]string
+	Fields map[string]api.FieldError
+}
+
+// holdPage says how far a hold has come, what it came late for, and who found it still
+// needed.
+func holdPage(v *visit) error { return v.showHold(http.StatusOK, holdView{}) }
+
+func (v *visit) showHold(status int, p holdView) error {
+	if err := v.get(joinPath("/v1/holds/", v.r.PathValue("id")), &p.Hold); err != nil {
 		return err
 	}
 	named := slices.Clone(p.Scope.Records)
@@ -134,7 +143,7 @@ func holdPage(v *visit) error {
 	if err := v.name(named...); err != nil {
 		return err
 	}
-	return v.show("hold", p.Reason, p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("holds.title"), "/aussonderung/sperren"})
+	return v.showStatus(status, "hold", p.Reason, p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("holds.title"), "/aussonderung/sperren"})
 }
 
 func setHold(v *visit) error {
@@ -168,6 +177,27 @@ func setHold(v *visit) error {
 		return err
 	}
 	return v.redirect("/aussonderung/sperren", "held")
+}
+
+// reviewHold notes that a hold is still needed.
+func reviewHold(v *visit) error {
+	p := holdView{Values: v.values()}
+	body := map[string]any{"note": p.Values["note"]}
+	if p.Values["review"] != "" {
+		body["review"] = p.Values["review"]
+	}
+	at := joinPath("/v1/holds/", v.r.PathValue("id"), "/review")
+	err := v.post(at, body, nil)
+	if p.Fields = faults(err); p.Fields != nil {
+		if _, none := p.Fields[""]; none {
+			p.Fields = map[string]api.FieldError{"": {Code: "hold-released"}} // by somebody else meanwhile
+		}
+		return v.showHold(http.StatusUnprocessableEntity, p)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect(joinPath("/aussonderung/sperren/", v.r.PathValue("id")), "hold-confirmed")
 }
 
 func releaseHold(v *visit) error {

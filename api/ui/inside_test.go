@@ -332,7 +332,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	v, w := h.visit("/aussonderung/sperren/x", nil, auth.Reader)
-	if err := v.show("hold", "Klage", api.Hold{Reason: "Klage", SetBy: "otto", Set: time.Now()}); err != nil {
+	if err := v.show("hold", "Klage", holdView{Hold: api.Hold{Reason: "Klage", SetBy: "otto", Set: time.Now()}}); err != nil {
 		t.Fatal(err)
 	}
 	says(t, w.Body.String(), []string{"Otto &lt;b&gt;Ordner&lt;/b&gt; (otto)"}, nil)

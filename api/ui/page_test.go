@@ -122,18 +122,20 @@ func TestHoldPage(t *testing.T) {
 		return w.Body.String()
 	}
 	const follows, still = "folgt nach und nach", "gibt sie nach und nach frei"
-	says(t, show("hold", h), []string{"1.234 von 100.000 Akten", follows, "außer dem, was unten", "In Vernichtung, als die Sperre kam", "/akte/01jq2m9cfp2y8r0v6k3c5t7n4f", "teilweise gelöscht", "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4g"}, []string{still})
+	says(t, show("hold", holdView{Hold: h}), []string{"1.234 von 100.000 Akten", follows, "außer dem, was unten", "In Vernichtung, als die Sperre kam", "/akte/01jq2m9cfp2y8r0v6k3c5t7n4f", "teilweise gelöscht", "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4g"}, []string{still})
 	says(t, show("holds", holdsView{Items: []api.Hold{h}}), []string{"/aussonderung/sperren/" + h.ID, "Für 1 Akte kam sie, als die Vernichtung schon lief: teilweise gelöscht, Rest bleibt (1)", "rows__problem"}, nil)
 	saved := h
 	saved.Late = []retention.Late{{Fate: retention.Saved}, {Fate: retention.Since}, {Fate: retention.Saved}}
 	says(t, show("holds", holdsView{Items: []api.Hold{saved}}), []string{"Für 3 Akten kam sie", "lief: unversehrt gesperrt (2), später vernichtet, neu entschieden (1)"}, []string{"rows__problem"})
 	h.Released, h.ReleasedBy, h.ReleaseReason, h.Late = h.Set, "olga", "erledigt", nil
-	says(t, show("hold", h), []string{still, "erledigt"}, []string{follows, "In Vernichtung"})
+	says(t, show("hold", holdView{Hold: h}), []string{still, "erledigt"}, []string{follows, "In Vernichtung"})
 	open := h
 	open.Released = time.Time{}
-	says(t, show("hold", open), []string{follows}, []string{"außer dem"})
+	says(t, show("hold", holdView{Hold: open}), []string{follows}, []string{"außer dem"})
+	open.Reviews = []retention.Review{{At: h.Set, By: "olga", Due: preservation.Date{Year: 2026, Month: 3, Day: 1}, Next: preservation.Date{Year: 2027, Month: 3, Day: 1}, Note: "Berufung läuft"}}
+	says(t, show("hold", holdView{Hold: open, Fields: map[string]api.FieldError{"review": {Code: "past"}}}), []string{"Vorgelegt zum 01.03.2026, noch nötig; wieder am 01.03.2027", "Berufung läuft", "olga"}, nil)
 	h.Progress.Applied = 0
-	says(t, show("hold", h), []string{"0 von 100.000 Akten"}, []string{still})
+	says(t, show("hold", holdView{Hold: h}), []string{"0 von 100.000 Akten"}, []string{still})
 	says(t, show("holds", holdsView{Items: []api.Hold{h}}), nil, []string{"kam sie"})
 }
 

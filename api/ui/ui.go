@@ -84,6 +84,7 @@ var pages = []page{
 	{"GET /aussonderung/sperren", holdsPage, "GET /v1/holds"},
 	{"POST /aussonderung/sperren", setHold, "POST /v1/holds"},
 	{"GET /aussonderung/sperren/{id}", holdPage, "GET /v1/holds/{id}"},
+	{"POST /aussonderung/sperren/{id}/wiedervorlage", reviewHold, "POST /v1/holds/{id}/review"},
 	{"POST /aussonderung/sperren/{id}/aufhebung", releaseHold, "POST /v1/holds/{id}/release"},
 	{"GET /aussonderung/regeln", rulesPage, "GET /v1/rules"},
 	{"POST /aussonderung/regeln", saveRule, "POST /v1/rules"},

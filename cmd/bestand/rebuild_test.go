@@ -230,6 +230,7 @@ func (in *installation) decide(t *testing.T, o office) {
 	var hold struct{ ID string }
 	o.officer.post("/v1/holds", map[string]any{"scope": map[string]any{"classes": []string{"63"}}, "authority": "Rechnungsprüfung", "reason": "Prüfung 2024",
 		"review": "2099-01-01"}).want(t, 201).decode(t, &hold)
+	o.officer.post("/v1/holds/"+hold.ID+"/review", map[string]any{"review": "2098-01-01", "note": "Prüfung dauert an"}).want(t, 200)
 	o.officer.post("/v1/holds/"+hold.ID+"/release", map[string]any{"reason": "abgeschlossen"}).want(t, 200)
 	o.permit(t, false, leave)
 	revoked := o.permit(t, true, leave)
