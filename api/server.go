@@ -89,6 +89,7 @@ var routes = []route{
 	{"POST /v1/holds", roles(auth.RecordsOfficer, auth.Admin), large},
 	{"GET /v1/holds/{id}", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"POST /v1/holds/{id}/release", roles(auth.RecordsOfficer, auth.Admin), small},
+	{"POST /v1/holds/{id}/review", roles(auth.RecordsOfficer, auth.Admin), small},
 	{"GET /v1/reports/due", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"GET /v1/reports/unresolved", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
 	{"GET /v1/reports/conflicts", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
@@ -114,7 +115,7 @@ var routes = []route{
 	{"POST /v1/disposals/{id}/stop", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), small},
 	{"POST /v1/disposals/{id}/cancellation", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), small},
 	{"GET /v1/disposals/{id}/certificate", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Auditor, auth.Admin), none},
-	{"POST /v1/disposals/{id}/transfers", roles(auth.Archivist, auth.RecordsOfficer, auth.Admin), large},
+	{"POST /v1/disposals/{id}/transfers", roles(auth.Archivist, auth.RecordsOfficer, auth.Approver, auth.Admin), large},
 
 	{"GET /v1/schedules", roles(auth.Archivist, auth.RecordsOfficer, auth.Auditor, auth.Operator, auth.Admin), none},
 	{"POST /v1/schedules/{kind}/run", roles(auth.RecordsOfficer, auth.Operator, auth.Admin), small},
