@@ -55,13 +55,20 @@ func helpPage(v *visit) error {
 	return v.show("help", title, p)
 }
 
-// statementPage is the accessibility statement (BITV 2.0 §7).
+// statementPage is the accessibility statement (BITV 2.0 §7), with what whoever runs the
+// archive has to say in it.
 func statementPage(v *visit) error {
 	title, text, err := v.markdown("barrierefreiheit")
 	if err != nil {
 		return err
 	}
-	return v.show("text", title, text)
+	var own bytes.Buffer
+	if own.WriteString(string(text)); v.ui.Accessibility == nil {
+		own.WriteString("<p>" + template.HTMLEscapeString(v.lang.t("statement.missing")) + "</p>")
+	} else if err := markdown.Convert(v.ui.Accessibility, &own); err != nil {
+		return err
+	}
+	return v.show("text", title, template.HTML(own.String()))
 }
 
 // interfacePage describes the interface for programs.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bestand/api"
+	"bestand/api/auth"
 	"bestand/preservation"
 	"bestand/retention"
 )
@@ -61,6 +62,48 @@ func TestGoing(t *testing.T) {
 		"Vernichtet im Aussonderungslauf", stone.Run, "steht im Nachweis, sobald der Lauf beendet ist"}, []string{begun, "Vernichtet nach der Genehmigung", "Meldung des Programms", "wiederherstellen", "30 Jahre", "übernommen"})
 	stone.Run, stone.Permit = "", "01jq2m9cfp2y8r0v6k3c5t7n4g"
 	says(t, show(), []string{"Vernichtet nach der Genehmigung", stone.Permit, "steht in der Genehmigung"}, []string{"Aussonderungslauf"})
+}
+
+// TestStatement: the accessibility statement says what whoever runs the archive has to say,
+// or that it is missing.
+func TestStatement(t *testing.T) {
+	show := func(own []byte) string {
+		t.Helper()
+		v, w := stranger(t, "/barrierefreiheit")
+		v.ui.Accessibility = own
+		if err := statementPage(v); err != nil {
+			t.Fatal(err)
+		}
+		return w.Body.String()
+	}
+	const missing = "noch nicht angegeben"
+	says(t, show(nil), []string{"Rückmeldung", missing}, nil)
+	says(t, show([]byte("Schreiben Sie an **barrierefrei@stadt.example**.\n\nErstellt am 1. Februar 2026. <script>alert(1)</script>\n")),
+		[]string{"<strong>barrierefrei@stadt.example</strong>", "Erstellt am 1. Februar 2026"}, []string{missing, "<script>alert"})
+	h := newHouse(t)
+	v, w := h.visit(settingsPath, nil, auth.Admin)
+	if err := settingsPage(v); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Die Erklärung zur Barrierefreiheit ist unvollständig"}, nil)
+	h.ui.Accessibility = []byte("x")
+	v, w = h.visit(settingsPath, nil, auth.Admin)
+	if err := settingsPage(v); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), nil, []string{"unvollständig"})
+}
+
+// TestPreservationEmpty: where nothing is kept nothing is said to be sound.
+func TestPreservationEmpty(t *testing.T) {
+	const clean, stamped, begin = "Keine Abweichung gefunden", "Alle Akten sind durch", "Übergeben Sie die erste Akte"
+	for records, want := range map[int64][2][]string{0: {{begin}, {clean, stamped}}, 1: {{clean, stamped}, {begin}}} {
+		v, w := stranger(t, "/bestandserhaltung")
+		if err := v.show("preservation", "", preservationView{Holding: api.Holding{Records: records}}); err != nil {
+			t.Fatal(err)
+		}
+		says(t, w.Body.String(), want[0], want[1])
+	}
 }
 
 // TestNotice: what was done is said by the page that comes after it, once, and never

@@ -14,6 +14,7 @@ type settingsView struct {
 	Fields map[string]api.FieldError
 	Newest map[string]string // what somebody else chose since the form was opened
 	Copy   bool              // there is a second copy of everything
+	Silent bool              // the accessibility statement says nothing of this installation
 }
 
 const (
@@ -51,7 +52,7 @@ func (v *visit) showSettings(status int, p settingsView) error {
 	if err := v.get("/v1/equipment", &parts); err != nil {
 		return err
 	}
-	p.Copy = parts.Store.Copy != ""
+	p.Copy, p.Silent = parts.Store.Copy != "", v.ui.Accessibility == nil
 	return v.showStatus(status, "settings", v.lang.t("settings.title"), p, crumb{v.lang.t("users.title"), "/verwaltung"})
 }
 

@@ -174,9 +174,12 @@ type Config struct {
 	// PublicURL is the address under which people reach the pages, such as
 	// https://archiv.example.de; "": that of the request.
 	PublicURL string
-	Grace     int              // days that an approved disposal run waits where its order says nothing else
-	Now       func() time.Time // time.Now when nil
-	Log       *slog.Logger
+	// Accessibility is Markdown: whom to write to, the day on which the accessibility
+	// statement was prepared, and the enforcement body (BITV 2.0 §7); nil: nobody said.
+	Accessibility []byte
+	Grace         int              // days that an approved disposal run waits where its order says nothing else
+	Now           func() time.Time // time.Now when nil
+	Log           *slog.Logger
 }
 
 // UI answers requests for pages. It is safe for concurrent use.

@@ -80,6 +80,7 @@ type Config struct {
 	Algorithms   string
 
 	PublicURL        string
+	Accessibility    string
 	OIDCIssuer       string
 	OIDCClientID     string
 	OIDCClientSecret string
@@ -152,6 +153,7 @@ func (c *Config) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.TrustFile, "trust-file", "", "`file` (PEM) with the roots of the time-stamping service and of former seals, against which everything is verified")
 	fs.StringVar(&c.Digest, "evidence-digest", crypto.SHA256.String(), "digest `algorithm` of new evidence: "+strings.Join(digestNames(), ", ")+"; a better one takes over in time when it ends")
 	fs.StringVar(&c.Algorithms, "algorithms", "", "`file` (JSON) with a newer table of algorithms and their ends than the program's own")
+	fs.StringVar(&c.Accessibility, "accessibility-file", "", "`file` (Markdown) with what the accessibility statement has to say of this installation (BITV 2.0 §7): whom to write to, the day it was prepared, the enforcement body")
 	fs.StringVar(&c.PublicURL, "public-url", "", "`URL` under which people reach the pages, such as https://archiv.example.de (default: that of the request)")
 	fs.StringVar(&c.OIDCIssuer, "oidc-issuer", "", "`URL` of the OpenID provider by which people can log in (default: none; all have passwords here). It sends them back to PUBLIC-URL/anmelden/dienst/antwort")
 	fs.StringVar(&c.OIDCClientID, "oidc-client-id", "", "`name` of this archive at the OpenID provider")
@@ -367,7 +369,7 @@ func (c *Config) check() []error {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		bad("log-level", "%q: debug, info, warn or error", c.LogLevel)
 	}
-	for name, path := range map[string]string{"tls-cert": c.TLSCert, "tls-key": c.TLSKey, "s3-secret-file": c.S3SecretFile, "s3-ca-file": c.S3CAFile,
+	for name, path := range map[string]string{"accessibility-file": c.Accessibility, "tls-cert": c.TLSCert, "tls-key": c.TLSKey, "s3-secret-file": c.S3SecretFile, "s3-ca-file": c.S3CAFile,
 		"copy-secret-file": c.CopySecretFile, "copy-ca-file": c.CopyCAFile,
 		"oidc-client-secret-file": c.OIDCClientSecret, "oidc-ca-file": c.OIDCCAFile,
 		"seal-key": c.SealKey, "seal-password-file": c.SealPassword,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -135,7 +136,13 @@ func (a *archive) assemble(ctx context.Context) (s *service, err error) {
 		Details:        s.details,
 		Metrics:        metrics,
 		Pages: func(on *api.Server) (_ http.Handler, err error) {
-			s.pages, err = ui.New(ui.Config{API: on, Catalog: a.catalog, Provider: provider, PublicURL: a.cfg.PublicURL, Grace: a.cfg.Grace, Now: a.now, Log: a.log})
+			c := ui.Config{API: on, Catalog: a.catalog, Provider: provider, PublicURL: a.cfg.PublicURL, Grace: a.cfg.Grace, Now: a.now, Log: a.log}
+			if a.cfg.Accessibility != "" {
+				if c.Accessibility, err = os.ReadFile(a.cfg.Accessibility); err != nil {
+					return nil, fmt.Errorf("accessibility-file: %w", err)
+				}
+			}
+			s.pages, err = ui.New(c)
 			return s.pages, err
 		},
 		Now: a.now,
