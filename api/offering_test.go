@@ -127,6 +127,10 @@ func TestDueList(t *testing.T) {
 	}
 	want(run.ID, false)
 	path := "/v1/disposals/" + run.ID
+	bare := a.do(officer, "POST", path+"/decisions", `{"decisions":[{"scope":{"all":true},"decision":"K"}]}`).want(t, 422)
+	if bare.field(t, "decisions[0].until") != "required" || bare.field(t, "decisions[0].note") != "required" {
+		t.Errorf("of a day and a reason that are missing one alone is told: %s", bare.body)
+	}
 	a.do(officer, "POST", path+"/decisions", map[string]any{"decisions": []any{map[string]any{"scope": map[string]any{"all": true}, "decision": "K", "until": "2099-12-31", "note": "Klage"}}}).want(t, 200)
 	want(run.ID, true)
 	a.do(second, "POST", path+"/approval", nil).want(t, 200)

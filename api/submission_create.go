@@ -50,8 +50,8 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 	if err := f.decode(part, s.metadataSchema, &m); err != nil {
 		return sub, false, err
 	}
-	if err := s.checkBody(&m); err != nil {
-		return sub, false, err
+	if fields := s.bodyFaults(&m); len(fields) > 0 {
+		return sub, false, s.allFaults(ctx, m, fields)
 	}
 	if err := noUploads(m.Files); err != nil {
 		return sub, false, err
@@ -65,6 +65,31 @@ func (s *server) takeForm(ctx context.Context, f form) (sub catalog.Submission, 
 		return sub, false, err
 	}
 	return s.accept(ctx, d, m)
+}
+
+// allFaults adds to what is wrong with the shape of metadata what else is wrong with them,
+// so that whoever mends a form does so once.
+func (s *server) allFaults(ctx context.Context, m SubmissionMetadata, fields []FieldError) error {
+	wrong := map[string]bool{}
+	for _, f := range fields {
+		wrong[f.Field] = true
+	}
+	if wrong["class"] {
+		m.Class = ""
+	}
+	if wrong["parent"] {
+		m.Parent = ""
+	}
+	problems, err := s.config.Intake.Check(ctx, s.tenant(ctx), announce(m))
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		if !wrong[p.Field] {
+			fields = append(fields, fieldError(p.Field, p.Code, p.Detail))
+		}
+	}
+	return invalid.in(fields...)
 }
 
 // takeFiles takes the parts of a form that are files, to its end.

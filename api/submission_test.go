@@ -665,3 +665,14 @@ func TestQuietConnection(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	a.do(admin, "POST", "/v1/tokens/"+k.ID+"/revoke", nil).want(t, 204)
 }
+
+// TestFaultsAtOnce: whoever mends a form is told everything that is wrong with it.
+func TestFaultsAtOnce(t *testing.T) {
+	a := newArchive(t)
+	v := a.submit(a.token(ours, "anna", auth.Submitter), metadataPart(metadata("x", "title", strings.Repeat("x", 2001), "class", "99.99", "closed", "2013-01-01")), filePart("a.txt", "a")).want(t, 422)
+	for field, code := range map[string]string{"title": "max", "class": "unknown-class", "closed": "before-opened"} {
+		if got := v.field(t, field); got != code {
+			t.Errorf("%s: %q, want %s", field, got, code)
+		}
+	}
+}

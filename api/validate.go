@@ -102,14 +102,18 @@ func (s *server) checkBody(body any) error {
 	if reflect.TypeOf(body).Elem().PkgPath() != reflect.TypeFor[server]().PkgPath() {
 		return nil
 	}
+	if fields := s.bodyFaults(body); len(fields) > 0 {
+		return invalid.in(fields...)
+	}
+	return nil
+}
+
+func (s *server) bodyFaults(body any) []FieldError {
 	fields := s.check(body)
 	if m, ok := body.(*SubmissionMetadata); ok {
 		fields = append(fields, s.impossible(m)...)
 	}
-	if len(fields) > 0 {
-		return invalid.in(fields...)
-	}
-	return nil
+	return fields
 }
 
 func (s *server) check(v any) (fields []FieldError) {

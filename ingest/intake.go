@@ -85,7 +85,7 @@ func (in *Intake) Begin(ctx context.Context, t *catalog.Tenant, actor string, re
 	if err := in.Timely(ctx); err != nil {
 		return nil, err
 	}
-	problems, err := in.check(ctx, t, req)
+	problems, err := in.Check(ctx, t, req)
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +126,8 @@ func (in *Intake) BeginPackage(t *catalog.Tenant, actor string) *Delivery {
 	}}
 }
 
-// check finds what can be found before the bytes come.
-func (in *Intake) check(ctx context.Context, t *catalog.Tenant, req Request) ([]Problem, error) {
+// Check finds what can be found before the bytes come.
+func (in *Intake) Check(ctx context.Context, t *catalog.Tenant, req Request) ([]Problem, error) {
 	var out []Problem
 	m := req.Metadata
 	known, err := in.Known(ctx, t, m.Class)

@@ -39,10 +39,13 @@ func (o *Officer) DecideRun(ctx context.Context, t *catalog.Tenant, id string, d
 		switch {
 		case d.Decision == NoAnswer:
 			bad = append(bad, fault(at+"decision", "oneof", "must be one of A, B, V, K"))
-		case d.Decision == Keep && !today.Before(d.Until):
-			bad = append(bad, fault(at+"until", "required", "must be a day to come"))
-		case d.Decision == Keep && d.Note == "":
-			bad = append(bad, fault(at+"note", "required", "must say why it is kept longer"))
+		case d.Decision == Keep && (!today.Before(d.Until) || d.Note == ""):
+			if !today.Before(d.Until) {
+				bad = append(bad, fault(at+"until", "required", "must be a day to come"))
+			}
+			if d.Note == "" {
+				bad = append(bad, fault(at+"note", "required", "must say why it is kept longer"))
+			}
 		case d.Decision != Keep && !d.Until.IsZero():
 			bad = append(bad, fault(at+"until", "contradiction", "is for the decision K"))
 		default:
