@@ -222,7 +222,7 @@ func (e *edit) unfinished(ctx context.Context, r *attempt, left []string) (reaso
 		}
 	}
 	if holds := e.plan.holds.On(e.plan.schedule, facts, e.now); len(holds) > 0 {
-		return "it is held: " + strings.Join(holds, ", "), nil
+		return heldBy(holds), nil
 	}
 	if known {
 		row.Version = r.intent.Tombstone.Versions // those that are gone count: it was listed with them

@@ -151,7 +151,7 @@ func judgeRow(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, n
 	}
 	switch {
 	case j.evaluation.State != Due:
-		j.reason = "it is " + string(j.evaluation.State)
+		j.reason = j.evaluation.notDue()
 	case parts > 0:
 		j.reason = fmt.Sprintf("%d records that belong to it are kept", parts)
 	case arriving > 0:

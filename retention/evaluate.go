@@ -2,6 +2,7 @@ package retention
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -67,6 +68,17 @@ type Evaluation struct {
 func (e *Evaluation) Ended() bool {
 	return e.State == Due || e.State == Held && e.Beneath == Due
 }
+
+// notDue says in words why a record is not due: what holds it by its identifiers, which
+// tell nothing of their reasons.
+func (e *Evaluation) notDue() string {
+	if e.State == Held {
+		return heldBy(e.Holds)
+	}
+	return "it is " + string(e.State)
+}
+
+func heldBy(holds []string) string { return "it is held: " + strings.Join(holds, ", ") }
 
 // Next is the first day on which an evaluation by the same rules, facts and holds has
 // another result; the zero day when there is none. What is held does not ask: whoever

@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -417,14 +418,14 @@ func TestRunWaits(t *testing.T) {
 	a.start(r, 0)
 	a.execute(r)
 	a.want(held, "releasing")
-	a.hold(Scope{Records: []preservation.RecordID{held}})
+	h := a.hold(Scope{Records: []preservation.RecordID{held}})
 	a.now = a.now.AddDate(0, 0, 16)
 	a.execute(r)
 	a.evaluate()
 	a.want(held, "held")
 	a.want(other, "destroyed")
 	a.whole(held)
-	a.wantItem(r, held, catalog.ItemLeft, "it is held")
+	a.wantItem(r, held, catalog.ItemLeft, "it is held: "+h.ID)
 	a.wantRun(r, RunCompleted)
 }
 
@@ -444,6 +445,14 @@ func TestRunLimit(t *testing.T) {
 		if n := Count(counts).Open; err != nil || n != int64(c.open) || r.Collecting {
 			t.Errorf("limit %d: %d open, want %d, %v", c.limit, n, c.open, err)
 		}
+	}
+	for _, s := range []Selection{{Classes: []string{"63.10"}}, {Classes: []string{sickness}, DueBy: day(t, "2001-12-31")}} {
+		if r, err := a.officer.ProposeRun(t.Context(), a.tenant, "", s, "anna"); !errors.Is(err, catalog.ErrConflict) || !strings.Contains(err.Error(), "nothing of "+s.Classes[0]+" is due by "+cmp.Or(s.DueBy, day(t, "2026-02-01")).String()) {
+			t.Errorf("%+v: %+v, %v", s, r, err)
+		}
+	}
+	if runs, err := a.officer.Runs(t.Context(), a.tenant, "", 10); err != nil || len(runs) != 3 {
+		t.Errorf("%d runs, %v", len(runs), err)
 	}
 	if _, err := a.officer.ProposeRun(t.Context(), a.tenant, "", Selection{Limit: 2}, "anna"); err == nil {
 		t.Error("a limit alone names nothing")

@@ -22,7 +22,8 @@ var reasons = []struct {
 	{regexp.MustCompile(`^there is no such record(?: any more)?$`), "absent", "Die Akte gibt es nicht mehr."},
 	{regexp.MustCompile(`^its destruction has begun$`), "begun", "Ihre Vernichtung hat schon begonnen."},
 	{regexp.MustCompile(`^its retention ends on (\S+)$`), "retained", "Die Aufbewahrungsfrist läuft bis %s."},
-	{regexp.MustCompile(`^it is held$`), "held", "Eine Sperre hält sie fest."},
+	{regexp.MustCompile(`^it is held$`), "held", "Eine Sperre hält sie fest."}, // of former releases
+	{regexp.MustCompile(`^it is held: (.+)$`), "held-by", "Eine Sperre hält sie fest: %s"},
 	{regexp.MustCompile(`^it is unresolved$`), "unresolved", "Ihre Frist ist ungeklärt."},
 	{regexp.MustCompile(`^it is conflict$`), "conflict", "Ihre Fristen widersprechen sich."},
 	{regexp.MustCompile(`^it is permanent$`), "permanent", "Sie ist dauerhaft aufzubewahren."},

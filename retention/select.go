@@ -1,10 +1,12 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -18,7 +20,8 @@ const page = 1000
 const patience = 5 * time.Second
 
 // ProposeRun begins a disposal run over records that are due. Records named one by
-// one that are not are listed as refused, each with the reason. A run that many
+// one that are not are listed as refused, each with the reason. catalog.ErrConflict where
+// classes and a day select none. A run that many
 // records fit into goes on listing them when this has returned.
 func (o *Officer) ProposeRun(ctx context.Context, t *catalog.Tenant, title string, s Selection, actor string) (Run, error) {
 	now := o.Now()
@@ -33,17 +36,22 @@ func (o *Officer) ProposeRun(ctx context.Context, t *catalog.Tenant, title strin
 	if len(s.Records) > 0 && (len(s.Classes) > 0 || !s.DueBy.IsZero() || s.Limit > 0) {
 		return r, Invalid{fault("records", "contradiction", "name records, or classes, a day and a limit, not both")}
 	}
-	err := o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
+	policy, err := o.policy(ctx, t)
+	if err != nil {
+		return r, err
+	}
+	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		if err := namesKnown(ctx, e.v, e.plan.schedule, s.Classes); err != nil {
 			return err
+		}
+		if len(s.Records) == 0 {
+			if err := s.anyDue(ctx, e.v, e.plan.schedule, preservation.DateOf(e.now.In(policy.zone()))); err != nil {
+				return err
+			}
 		}
 		created := r
 		return e.enter(ctx, &created, Entry{Act: actCreated, Run: &r})
 	})
-	if err != nil {
-		return r, err
-	}
-	policy, err := o.policy(ctx, t)
 	if err != nil {
 		return r, err
 	}
@@ -86,14 +94,9 @@ func (o *Officer) collect(ctx context.Context, t *catalog.Tenant, policy LockPol
 			if !r.Collecting || !r.appraising() {
 				return nil
 			}
-			f := catalog.RetentionFilter{Status: "live", States: []string{string(Due)}, DueBy: r.Selection.DueBy}
-			for _, c := range r.Selection.Classes {
-				f.Classes = append(f.Classes, c)
-				f.Classes = append(f.Classes, e.plan.schedule.Below(c)...)
-			}
-			slices.Sort(f.Classes)
-			if f.Classes = slices.Compact(f.Classes); len(f.Classes) > maxCodes {
-				return Invalid{fault("classes", "too-many", fmt.Sprintf("they are %d with those below them, and at most %d can be chosen for one run", len(f.Classes), maxCodes))}
+			f, err := r.Selection.due(e.plan.schedule)
+			if err != nil {
+				return err
 			}
 			rows, err := e.v.Retentions(ctx, f, preservation.RecordID(r.Collected), page)
 			if err != nil {
@@ -124,6 +127,38 @@ func (o *Officer) collect(ctx context.Context, t *catalog.Tenant, policy LockPol
 			return r, t.Update(ctx, func(x *catalog.Tx) error { return x.Enqueue(r.job()) })
 		}
 	}
+}
+
+// due are the records that classes and a day select.
+func (s Selection) due(plan *Schedule) (catalog.RetentionFilter, error) {
+	f := catalog.RetentionFilter{Status: "live", States: []string{string(Due)}, DueBy: s.DueBy}
+	for _, c := range s.Classes {
+		f.Classes = append(f.Classes, c)
+		f.Classes = append(f.Classes, plan.Below(c)...)
+	}
+	slices.Sort(f.Classes)
+	if f.Classes = slices.Compact(f.Classes); len(f.Classes) > maxCodes {
+		return f, Invalid{fault("classes", "too-many", fmt.Sprintf("they are %d with those below them, and at most %d can be chosen for one run", len(f.Classes), maxCodes))}
+	}
+	return f, nil
+}
+
+// anyDue refuses a selection that fits no record. What is due is looked up, not listed:
+// of many records the first one is enough.
+func (s Selection) anyDue(ctx context.Context, v catalog.View, plan *Schedule, today preservation.Date) error {
+	f, err := s.due(plan)
+	if err != nil {
+		return err
+	}
+	rows, err := v.Retentions(ctx, f, "", 1)
+	if err != nil || len(rows) > 0 {
+		return err
+	}
+	of := ""
+	if len(s.Classes) > 0 {
+		of = " of " + strings.Join(s.Classes[:min(len(s.Classes), 10)], ", ")
+	}
+	return fmt.Errorf("nothing%s is due by %s: there is no run without records: %w", of, cmp.Or(s.DueBy, today), catalog.ErrConflict)
 }
 
 // limited cuts what is listed where the run has as many open records as it may have,
@@ -220,7 +255,7 @@ func notDue(e *Evaluation) string {
 	if e.State == Retained && !e.End.IsZero() {
 		return "its retention ends on " + e.End.String()
 	}
-	return "it is " + string(e.State)
+	return e.notDue()
 }
 
 // depthOf is how deep a record lies within its file.

@@ -13,7 +13,7 @@ func TestWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	de := languages[0]
-	for _, reason := range []string{"there is no such record any more", "its destruction has begun", "its retention ends on 2030-12-31", "it is held", "the archive may answer until 2030-12-31", "it is unresolved", "it is conflict",
+	for _, reason := range []string{"there is no such record any more", "its destruction has begun", "its retention ends on 2030-12-31", "it is held", "it is held: 06h0, 06h1", "the archive may answer until 2030-12-31", "it is unresolved", "it is conflict",
 		"it is permanent", "it is closed", "it is in the disposal run r", "it is kept until 2030-12-31 as decided in the disposal run r", "kept until 2030-01-31: Klage",
 		"its file is kept, or another part of it", "a new version was added since it was listed", "it is in another class than when it was listed",
 		"another rule or date applies than when it was listed", "the run was cancelled: Irrtum", "3 records to be destroyed", "120 of 300 records in one run are more than the configured share of 0.1",

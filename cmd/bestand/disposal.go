@@ -290,8 +290,14 @@ type disposalAnswer struct {
 	Stop      retention.Stop
 	Counts    retention.RunCounts
 	LeftOut   retention.LeftOut `json:"left_out"`
-	Items     []catalog.RunItem
+	Items     []disposalItem
 	Next      string
+}
+
+// disposalItem is a record of a run with what it is called, as long as it is there.
+type disposalItem struct {
+	catalog.RunItem
+	Title, Reference string
 }
 
 func (d *disposalFlags) create(ctx context.Context, records []string, stdout io.Writer) error {
@@ -472,7 +478,7 @@ func (d *disposalFlags) show(ctx context.Context, run string, stdout io.Writer) 
 		a.tell(stdout)
 		return nil
 	}
-	rows := [][]string{{"Datensatz", "Entscheidung", "Bis", "Vermerk", "Kennzeichen", "Fristende", "Vorschlag", "Stichprobe", "Anzubieten", "Antwort", "Stand", "Grund"}}
+	rows := [][]string{{"Datensatz", "Entscheidung", "Bis", "Vermerk", "Kennzeichen", "Aktenzeichen", "Titel", "Eröffnet", "Geschlossen", "Fristende", "Vorschlag", "Stichprobe", "Anzubieten", "Antwort", "Stand", "Grund"}}
 	var a disposalAnswer
 	for next := ""; ; next = a.Next {
 		a = disposalAnswer{}
@@ -484,7 +490,7 @@ func (d *disposalFlags) show(ctx context.Context, run string, stdout io.Writer) 
 			if i.Offer {
 				offered = "ja"
 			}
-			rows = append(rows, []string{string(i.Record), i.Decision, i.Until.String(), i.Note, i.Class, i.Ended.String(), i.Proposed, retention.GermanReason(i.Sampled), offered, i.Answer, retention.GermanState(i.State), retention.GermanReason(i.Reason)})
+			rows = append(rows, []string{string(i.Record), i.Decision, i.Until.String(), i.Note, i.Class, i.Reference, i.Title, i.Opened.String(), i.Closed.String(), i.Ended.String(), i.Proposed, retention.GermanReason(i.Sampled), offered, i.Answer, retention.GermanState(i.State), retention.GermanReason(i.Reason)})
 		}
 		if a.Next == "" {
 			break

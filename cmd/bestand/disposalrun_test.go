@@ -77,6 +77,9 @@ func TestDisposalRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !bytes.Contains(text, []byte(";Aktenzeichen;Titel;Eröffnet;Geschlossen;")) || !bytes.Contains(text, []byte(admin.record(kept).Title)) {
+		t.Errorf("the list does not say what its records are called:\n%s", text)
+	}
 	text = bytes.Replace(text, []byte(kept+";V;;ohne Wert"), []byte(kept+";K;31.12.2099;Klage angekündigt"), 1)
 	if err := os.WriteFile(list, text, 0o600); err != nil {
 		t.Fatal(err)
