@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -155,6 +156,9 @@ func (o *Officer) AddRule(ctx context.Context, t *catalog.Tenant, r Rule, actor 
 		if out, versions, err = e.plan.next(r, preservation.DateOf(e.now.In(policy.zone()))); err != nil {
 			return err
 		}
+		if err := out.ends(e.plan.displaced(out)); err != nil {
+			return err
+		}
 		if out.ProposedBy = actor; !e.plan.policy.ApproveRules {
 			out.ApprovedBy = actor
 		}
@@ -181,6 +185,44 @@ func (p *plan) next(r Rule, today preservation.Date) (Rule, []Rule, error) {
 	}
 	r.Version = len(versions) + 1
 	return r, versions, Validate(r)
+}
+
+// displaced are the versions in force that a next one takes the place of from its first
+// day on: that which counts then, and those that were to begin later.
+func (p *plan) displaced(next Rule) (all []RuleRef) {
+	for _, r := range slices.Backward(p.versions(next.ID)) {
+		if r.ApprovedBy == "" {
+			continue
+		}
+		if !r.ValidTo.IsZero() && r.ValidTo.Before(next.ValidFrom) {
+			break // those before it do not come back
+		}
+		all = append(all, r.Ref())
+		if !next.ValidFrom.Before(r.ValidFrom) { // those before it stood behind it
+			break
+		}
+	}
+	return all
+}
+
+// ends refuses a last day behind which there would be no version, unless that is meant.
+func (r *Rule) ends(displaced []RuleRef) error {
+	if r.ValidTo.IsZero() || r.Gap {
+		return nil
+	}
+	said := fmt.Sprintf("from %s no version of the rule would be in force", r.ValidTo.AddDays(1))
+	if len(displaced) > 0 {
+		said += fmt.Sprintf(", since this one takes the place of %s", names(displaced))
+	}
+	return Invalid{fault("valid_to", "gap", said+": leave valid_to out, or give gap as true if that is meant")}
+}
+
+func names(refs []RuleRef) string {
+	all := make([]string, len(refs))
+	for i, r := range refs {
+		all[i] = r.String()
+	}
+	return strings.Join(all, ", ")
 }
 
 // LoadSample gives a tenant the Saxon sample classification and rules. A

@@ -18,6 +18,10 @@ type Preview struct {
 	// the change begins to count when that lies ahead.
 	At      preservation.Date `json:"at"`
 	Effects []Effect          `json:"effects"` // of a rule: for all records, and for new ones only
+	// Displaces are, of a rule, the versions that the next one takes the place of, and
+	// GapFrom is the day from which no version is in force.
+	Displaces []RuleRef         `json:"displaces,omitempty"`
+	GapFrom   preservation.Date `json:"gap_from,omitzero"`
 	// Unchanged: a classification says what the version in force says, and would make
 	// no next one.
 	Unchanged bool `json:"unchanged,omitempty"`
@@ -82,6 +86,10 @@ func (o *Officer) PreviewRule(ctx context.Context, t *catalog.Tenant, r Rule, ex
 	if err != nil {
 		return Preview{}, err
 	}
+	displaced := p.displaced(r)
+	if err := r.ends(displaced); err != nil {
+		return Preview{}, err
+	}
 	c := comparison{plan: p, codes: p.governed(r.ID), at: now, zone: policy.zone(), examples: examples}
 	if today.Before(r.ValidFrom) {
 		c.at = r.ValidFrom.In(policy.zone())
@@ -94,7 +102,11 @@ func (o *Officer) PreviewRule(ctx context.Context, t *catalog.Tenant, r Rule, ex
 		}
 		c.add(applies, s)
 	}
-	return c.run(ctx, t)
+	out, err := c.run(ctx, t)
+	if out.Displaces = displaced; !r.ValidTo.IsZero() {
+		out.GapFrom = r.ValidTo.AddDays(1)
+	}
+	return out, err
 }
 
 // with is the schedule with further versions of rules, as if they were in force.

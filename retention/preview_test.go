@@ -145,6 +145,44 @@ func TestPreviewRule(t *testing.T) {
 	}
 }
 
+// TestRuleGap: a version displaces those that were to begin later, and does not end
+// without one behind it unless that is said.
+func TestRuleGap(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	r := Rule{ID: "brief", Title: "Kurz", Trigger: OnClosure, Duration: Duration{Years: 4}, Base: Day, LegalBasis: "neu"}
+	for _, from := range []string{"2020-01-01", "2026-06-15"} {
+		if r.ValidFrom = day(t, from); from == "2026-06-15" {
+			r.Title = "Später"
+		}
+		if _, err := a.officer.AddRule(t.Context(), a.tenant, r, "anna"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Title, r.ValidFrom, r.ValidTo = "Nur im Mai", day(t, "2026-05-01"), day(t, "2026-05-31")
+	_, alone := a.officer.AddRule(t.Context(), a.tenant, r, "anna")
+	_, previewed := a.officer.PreviewRule(t.Context(), a.tenant, r, 0)
+	_, listed := a.officer.AddRules(t.Context(), a.tenant, []Rule{r}, "anna")
+	for _, err := range []error{alone, previewed, listed} {
+		var bad Invalid
+		if !errors.As(err, &bad) || bad[0].Code != "gap" || !strings.HasSuffix(bad[0].Subject, "valid_to") ||
+			!strings.Contains(bad[0].Detail, "from 2026-06-01 no version of the rule would be in force, since this one takes the place of brief@2, brief@1") {
+			t.Errorf("%v", err)
+		}
+	}
+	r.Gap = true
+	p, err := a.officer.PreviewRule(t.Context(), a.tenant, r, 0)
+	if err != nil || len(p.Displaces) != 2 || p.GapFrom != day(t, "2026-06-01") {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := a.officer.AddRule(t.Context(), a.tenant, r, "anna"); err != nil {
+		t.Error(err)
+	}
+	r.Gap, r.ValidTo, r.ValidFrom = false, preservation.Date{}, day(t, "2026-06-01")
+	if p, err := a.officer.PreviewRule(t.Context(), a.tenant, r, 0); err != nil || len(p.Displaces) != 0 || !p.GapFrom.IsZero() {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 // TestPreviewLooksAtAll: a preview looks only at the classes in question and what is
 // within their files, and comes to what looking at everything comes to.
 func TestPreviewLooksAtAll(t *testing.T) {
@@ -189,7 +227,9 @@ func TestPreviewLooksAtAll(t *testing.T) {
 			}
 		}
 	}
-	if want := full.result(); !reflect.DeepEqual(got, want) || got.Effects[0].Moved == 0 || other == 0 {
+	want := full.result()
+	want.Displaces = []RuleRef{{"council-minutes", 1}}
+	if !reflect.DeepEqual(got, want) || got.Effects[0].Moved == 0 || other == 0 {
 		t.Errorf("%d of another class, previewed %+v\nlooking at everything %+v", other, got, want)
 	}
 }

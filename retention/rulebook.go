@@ -118,6 +118,9 @@ func (p *plan) revise(rules []Rule, today preservation.Date) (RuleChange, error)
 			r.Version = 0
 		}
 		r, _, err := p.next(r, today)
+		if err == nil {
+			err = r.ends(p.displaced(r))
+		}
 		var wrong Invalid
 		if errors.As(err, &wrong) {
 			for _, f := range wrong {

@@ -15,15 +15,17 @@ import (
 
 // ruleView is the form for the next version of a rule, and what it would do.
 type ruleView struct {
-	New      bool
-	Values   map[string]string
-	Fields   map[string]api.FieldError
-	Triggers []string
-	Effects  []ruleEffect    // once it was looked at what the version would do
-	At       string          // day of the preview
-	Newest   *retention.Rule // that somebody else wrote in the meantime
-	Mine     *retention.Rule // beside it
-	Second   bool            // another person has to approve it
+	New       bool
+	Values    map[string]string
+	Fields    map[string]api.FieldError
+	Triggers  []string
+	Displaces string            // versions that it takes the place of
+	GapFrom   preservation.Date // from when none is in force; zero for never
+	Effects   []ruleEffect      // once it was looked at what the version would do
+	At        string            // day of the preview
+	Newest    *retention.Rule   // that somebody else wrote in the meantime
+	Mine      *retention.Rule   // beside it
+	Second    bool              // another person has to approve it
 }
 
 // ruleEffect is what one way of applying a version would do, with the largest moves.
@@ -114,6 +116,11 @@ func (v *visit) showEffects(status int, p ruleView, r retention.Rule) error {
 		return v.refusedRule(p, r, err)
 	}
 	p.At = v.lang.date(preview.At)
+	displaced := make([]string, len(preview.Displaces))
+	for i, ref := range preview.Displaces {
+		displaced[i] = strconv.Itoa(ref.Version)
+	}
+	p.Displaces, p.GapFrom = strings.Join(displaced, ", "), preview.GapFrom
 	p.Effects = largest(preview.Effects)
 	return v.showRule(status, p)
 }
@@ -187,7 +194,7 @@ func bound(b *retention.Bound) retention.Bound {
 // ruleValues are the inputs of the form for a rule.
 func ruleValues(r retention.Rule) map[string]string {
 	all := map[string]string{"id": r.ID, "version": strconv.Itoa(r.Version), "title": r.Title, "trigger": r.Trigger, "base": string(r.Base), "disposition": string(r.Disposition),
-		"legal_basis": r.LegalBasis, "checked": r.Checked.String(), "confidence": r.Confidence, "note": r.Note, "valid_from": r.ValidFrom.String(), "valid_to": r.ValidTo.String(),
+		"legal_basis": r.LegalBasis, "checked": r.Checked.String(), "confidence": r.Confidence, "note": r.Note, "valid_from": r.ValidFrom.String(), "valid_to": r.ValidTo.String(), "gap": ticked(r.Gap),
 		"fiscal_month": number(int(r.FiscalMonth)), "permanent": ticked(r.Permanent), "no_offer": ticked(r.NoOffer)}
 	span := func(at string, d retention.Duration) {
 		all[at+".years"], all[at+".months"], all[at+".days"] = number(d.Years), number(d.Months), number(d.Days)
@@ -261,7 +268,7 @@ func (v *visit) ruleForm() (p ruleView, r retention.Rule) {
 	}
 	r = retention.Rule{ID: f["id"], Version: whole("version"), Title: f["title"], Permanent: f["permanent"] != "", Minimum: limit("minimum"), Maximum: limit("maximum"),
 		Transfer: span("transfer"), Disposition: retention.Disposition(f["disposition"]), NoOffer: f["no_offer"] != "", LegalBasis: f["legal_basis"], Checked: day("checked"),
-		Confidence: f["confidence"], Note: f["note"], ValidFrom: day("valid_from"), ValidTo: day("valid_to"), FiscalMonth: time.Month(whole("fiscal_month"))}
+		Confidence: f["confidence"], Note: f["note"], ValidFrom: day("valid_from"), ValidTo: day("valid_to"), Gap: f["gap"] != "", FiscalMonth: time.Month(whole("fiscal_month"))}
 	if !r.Permanent {
 		r.Trigger, r.Duration, r.Base = f["trigger"], span("duration"), retention.Base(f["base"])
 	}

@@ -268,7 +268,7 @@ func (f keptField) Shown(l *language) string {
 }
 
 // boxes are fields that are "1" where they are checked.
-var boxes = []string{"bestaetigt", "no_offer", "permanent", "personal_data", "withdrawn"}
+var boxes = []string{"bestaetigt", "gap", "no_offer", "permanent", "personal_data", "withdrawn"}
 
 // choices are the fields with a choice of codes, with the area of their texts.
 var choices = map[string]string{
