@@ -274,15 +274,20 @@ func (o *Officer) Permits(ctx context.Context, t *catalog.Tenant) ([]Permit, err
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(p.permits), nil
+	today, err := o.Today(ctx, t)
+	all := slices.Clone(p.permits)
+	for i := range all {
+		all[i].Idle = all[i].idle(p.schedule, today)
+	}
+	return all, err
 }
 
 // ProposePermit records a standing permit. Nothing may be destroyed by it
-// before another person approved it.
+// before another person approved it. What it returns names the classes without effect.
 func (o *Officer) ProposePermit(ctx context.Context, t *catalog.Tenant, p Permit, actor string) (Permit, error) {
 	now := o.Now()
 	p.ID, p.Proposer, p.Proposed = preservation.NewID(now), actor, now.UTC().Truncate(time.Millisecond)
-	p.Approver, p.Approved, p.Revoker, p.Revoked = "", time.Time{}, "", time.Time{}
+	p.Approver, p.Approved, p.Revoker, p.Revoked, p.Idle = "", time.Time{}, "", time.Time{}, nil
 	if err := Validate(p); err != nil {
 		return p, err
 	}
@@ -290,7 +295,8 @@ func (o *Officer) ProposePermit(ctx context.Context, t *catalog.Tenant, p Permit
 	if err != nil {
 		return p, err
 	}
-	return p, o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
+	var idle []IdleClass
+	err = o.change(ctx, t, actor, func(ctx context.Context, e *edit) error {
 		var bad Invalid
 		if today.Before(p.Granted) {
 			bad = append(bad, fault("granted", "future", "lies ahead: propose the permit when the archive has granted it"))
@@ -303,8 +309,11 @@ func (o *Officer) ProposePermit(ctx context.Context, t *catalog.Tenant, p Permit
 		if len(bad) > 0 {
 			return bad
 		}
+		idle = p.idle(e.plan.schedule, today)
 		return e.add(ctx, KindPermit, p.ID, p, "permit.propose")
 	})
+	p.Idle = idle
+	return p, err
 }
 
 // ApprovePermit puts a permit into force. ErrSamePerson for who proposed it,

@@ -25,6 +25,44 @@ type Permit struct {
 	Approved time.Time `json:"approved,omitzero"`
 	Revoked  time.Time `json:"revoked,omitzero"`
 	Revoker  string    `json:"revoker,omitempty"`
+
+	// Idle are, by the rules of today, the classes of the permit that it has no effect on.
+	// It is worked out for whoever reads the permit, and never stored.
+	Idle []IdleClass `json:"idle,omitempty" validate:"-"`
+}
+
+// IdleClass is a class whose records no permit spares the offer: its rule does not say V.
+type IdleClass struct {
+	Class       string      `json:"class"`
+	Rule        string      `json:"rule,omitempty"`        // with its version; empty where none is in force
+	Disposition Disposition `json:"disposition,omitempty"` // of that rule
+}
+
+// maxIdle is how many classes without effect are named of a permit.
+const maxIdle = 100
+
+// idle finds the classes that the permit has no effect on. Of classes without a rule only
+// those are named that have none below them: the others are headings.
+func (p *Permit) idle(s *Schedule, today preservation.Date) (all []IdleClass) {
+	seen := map[string]bool{}
+	for _, code := range p.Classes {
+		for _, below := range s.Below(code) {
+			if _, known := s.Class(below); !known || seen[below] {
+				continue
+			}
+			seen[below] = true
+			r, ok := s.Governs(below, today)
+			if len(all) == maxIdle || ok && r.Disposition == Destroy || !ok && len(s.Below(below)) > 1 {
+				continue
+			}
+			c := IdleClass{Class: below}
+			if ok {
+				c.Rule, c.Disposition = r.Ref().String(), r.Disposition
+			}
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // InForce reports whether the permit may be acted upon on a day.

@@ -2,6 +2,7 @@ package retention
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -71,7 +72,23 @@ func TestPermitAhead(t *testing.T) {
 		t.Errorf("granted tomorrow: %v", err)
 	}
 	p.Granted = day(t, "2026-02-01")
-	if _, err := a.officer.ProposePermit(t.Context(), a.tenant, p, "anna"); err != nil {
-		t.Errorf("granted today: %v", err)
+	if p, err := a.officer.ProposePermit(t.Context(), a.tenant, p, "anna"); err != nil || p.Idle != nil {
+		t.Errorf("granted today: %+v, %v", p, err)
+	}
+}
+
+// TestPermitIdle names the classes of a permit whose rules do not say V.
+func TestPermitIdle(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	p := Permit{Classes: []string{contact, sickness}, Authority: "Stadtarchiv", LegalBasis: "§5(9)", Granted: day(t, "2026-02-01"), ValidFrom: day(t, "2020-01-01")}
+	p, err := a.officer.ProposePermit(t.Context(), a.tenant, p, "anna")
+	all, listErr := a.officer.Permits(t.Context(), a.tenant)
+	if err != nil || listErr != nil || len(all) != 1 {
+		t.Fatalf("%v, %v, %+v", err, listErr, all)
+	}
+	for _, idle := range [][]IdleClass{p.Idle, all[0].Idle} {
+		if len(idle) != 1 || idle[0].Class != sickness || idle[0].Disposition != Assess || !strings.HasSuffix(idle[0].Rule, "@1") {
+			t.Errorf("without effect: %+v", idle)
+		}
 	}
 }
