@@ -273,6 +273,15 @@ func (s *Server) Titles(ctx context.Context, p auth.Principal, ids []preservatio
 	return s.s.titles(context.WithValue(ctx, principalKey{}, p), ids)
 }
 
+// HoldsOver are the holds in whose scope a record is or was, for those who may list holds
+// and read the record.
+func (s *Server) HoldsOver(ctx context.Context, p auth.Principal, id preservation.RecordID) ([]retention.Hold, error) {
+	if !s.Permits("GET /v1/holds", p) || !s.Permits("GET /v1/records/{id}", p) {
+		return nil, nil
+	}
+	return s.s.config.Officer.HoldsOver(ctx, s.s.config.Catalog.Tenant(p.Tenant), id)
+}
+
 // ClientAddr is the address that failures of a client are counted by.
 func (s *Server) ClientAddr(r *http.Request) netip.Addr { return s.s.clientAddr(r) }
 

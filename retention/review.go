@@ -86,6 +86,25 @@ func (o *Officer) Hold(ctx context.Context, t *catalog.Tenant, id string) (Hold,
 	return h, done, err
 }
 
+// HoldsOver lists the holds in whose scope a record is, those included that were released.
+// catalog.ErrNotFound when there is no such record.
+func (o *Officer) HoldsOver(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) ([]Hold, error) {
+	r, err := t.View().Retention(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	p, err := o.plans.at(ctx, t.View(), t.ID())
+	if err != nil {
+		return nil, err
+	}
+	facts, err := gather(ctx, t.View(), []catalog.Retention{r})
+	if err != nil {
+		return nil, err
+	}
+	over := p.holds.which(p.schedule, facts[0], func(*Hold) bool { return true })
+	return slices.DeleteFunc(slices.Clone(p.held), func(h Hold) bool { return !slices.Contains(over, h.ID) }), nil
+}
+
 // progress counts the records in the scope of a hold and those whose legal holds
 // are set.
 func (p *plan) progress(ctx context.Context, v catalog.View, h *Hold) (Progress, error) {

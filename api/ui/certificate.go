@@ -19,6 +19,7 @@ type certificateView struct {
 	More    bool
 	Record  string // that holds the certificate, once it is archived
 	ID      string
+	Name    string // of the run; by its day where it has no title
 }
 
 // certifiedShown is how many records the page of a certificate has.
@@ -30,7 +31,8 @@ func certificatePage(v *visit) error {
 	if err := v.get(joinPath("/v1/disposals/", id)+"?limit=1", &run); err != nil {
 		return err
 	}
-	p := certificateView{ID: id, Record: run.Certificate}
+	run.ID = id
+	p := certificateView{ID: id, Record: run.Certificate, Name: runView{DisposalRun: run}.Name(v.lang)}
 	text, err := v.beginning(joinPath("/v1/disposals/", id, "/certificate"))
 	if err != nil {
 		return err
@@ -38,9 +40,8 @@ func certificatePage(v *visit) error {
 	if err := p.read(text); err != nil {
 		return fmt.Errorf("certificate of disposal run %s: %w", id, err)
 	}
-	run.ID = id
 	return v.show("certificate", v.lang.t("certificate.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("runs.title"), "/aussonderung/laeufe"},
-		crumb{runView{DisposalRun: run}.Name(v.lang), joinPath("/aussonderung/laeufe/", id)})
+		crumb{p.Name, joinPath("/aussonderung/laeufe/", id)})
 }
 
 // certificateFile is the certificate as a file: the JSON text, or the sealed PDF/A.

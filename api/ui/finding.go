@@ -42,6 +42,19 @@ func (l *language) remedy(code string) string {
 	return l.words["remedy."+code].text
 }
 
+// archiveStamp is how a verification names an archive time-stamp of an evidence record.
+var archiveStamp = regexp.MustCompile(`^chain (\d+), archive time-stamp (\d+)$`)
+
+// stampAt names in words what part of an evidence record a finding is about; "" for any
+// other subject.
+func (l *language) stampAt(subject string) string {
+	m := archiveStamp.FindStringSubmatch(subject)
+	if m == nil {
+		return ""
+	}
+	return l.t("proof.place", m[2], m[1])
+}
+
 // details are sentences of the archive that have words in each language. What stands in
 // brackets are values that the words take.
 var details = []struct {

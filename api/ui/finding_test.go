@@ -3,6 +3,9 @@ package ui
 import (
 	"strings"
 	"testing"
+
+	"bestand/api"
+	"bestand/preservation"
 )
 
 // TestDetail: sentences of the archive are read in the reader's language, with what they
@@ -73,4 +76,23 @@ func TestHolder(t *testing.T) {
 	if got := languages[1].holder(`CN=a,OU=self-made\, not qualified`); got != "a (self-made, not qualified)" {
 		t.Error(got)
 	}
+}
+
+// TestStampAt: the parts of an evidence record are named in words.
+func TestStampAt(t *testing.T) {
+	if err := loadTexts(); err != nil {
+		t.Fatal(err)
+	}
+	for subject, want := range map[string]string{"chain 1, archive time-stamp 12": "Archivzeitstempel 12 der Kette 1", "aip/x.zip": "", "": ""} {
+		if got := languages[0].stampAt(subject); got != want {
+			t.Errorf("%q: %q, want %q", subject, got, want)
+		}
+	}
+	v, w := stranger(t, "/")
+	found := []preservation.Finding{{Code: "order", Severity: preservation.Passed, Subject: "chain 1, archive time-stamp 2"}, {Code: "order", Severity: preservation.Passed, Subject: "aip/x.zip"}}
+	r := recordView{Verified: &api.Verification{Findings: found}}
+	if err := v.show("record", "", r); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Archivzeitstempel 2 der Kette 1", "<code>aip/x.zip</code>"}, []string{"archive time-stamp"})
 }

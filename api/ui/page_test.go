@@ -473,3 +473,20 @@ func TestNothingMoves(t *testing.T) {
 	}
 	says(t, w.Body.String(), []string{"Es ändert sich nichts.", "Bei 1 ändert sich etwas."}, []string{"Bei 0"})
 }
+
+// TestCertificatePage: on paper a certificate says whose it is, also of a run without a
+// title, and shows no buttons.
+func TestCertificatePage(t *testing.T) {
+	v, w := stranger(t, "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4g/nachweis")
+	run := runView{DisposalRun: api.DisposalRun{ID: "01jq2m9cfp2y8r0v6k3c5t7n4g", Proposed: time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC)}}
+	if err := v.show("certificate", "Nachweis", certificateView{ID: run.ID, Name: run.Name(v.lang)}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, w.Body.String(), []string{"Kennung des Laufs", "<code>" + run.ID + "</code>", "02.01.2026", `<p class="row no-print">`}, nil)
+	css, err := assetFiles.ReadFile("asset/bestand.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, print, _ := strings.Cut(string(css), "@media print {")
+	says(t, print, []string{"h1, h2, h3, thead { break-after: avoid; }", ".no-print"}, nil)
+}

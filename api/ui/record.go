@@ -19,7 +19,7 @@ type recordView struct {
 	Rule       *retention.Rule
 	Pairs      []pair
 	Holds      []api.Hold // those on the record, where they may be seen
-	Events     []preservation.Event
+	Happened   []happening
 	Verified   *api.Verification // when it was just verified
 	Extra      []extra
 	Reported   map[string]catalog.Trigger // by the event that tells of it
@@ -37,7 +37,7 @@ type pair struct {
 
 type extra struct{ Name, Value string }
 
-// eventsShown is how many of the newest events the record's page has.
+// eventsShown is how much of what happened last the record's page has.
 const eventsShown = 8
 
 func recordPage(v *visit) error { return v.record(nil) }
@@ -67,16 +67,20 @@ func (v *visit) record(verified *api.Verification) error {
 			return err
 		}
 	}
-	if p.Events, err = v.events(id); err != nil {
+	events, err := v.events(id)
+	if err != nil {
 		return err
 	}
-	p.Pairs = pairs(p.Files, p.Events)
+	p.Pairs = pairs(p.Files, events)
 	for i := range p.Pairs {
-		p.Pairs[i].Findings = findingsOf(p.Events, p.Pairs[i].Original.ID, p.Pairs[i].Renditions)
+		p.Pairs[i].Findings = findingsOf(events, p.Pairs[i].Original.ID, p.Pairs[i].Renditions)
 	}
 	p.Findings = shared(p.Pairs)
 	p.Names = documentsIn(v.lang, p.Pairs)
-	p.Events = p.Events[:min(len(p.Events), eventsShown)]
+	if p.Happened, err = v.happened(p.ID, events); err != nil {
+		return err
+	}
+	p.Happened = p.Happened[:min(len(p.Happened), eventsShown)]
 	if p.Reported, err = v.reported(id); err != nil {
 		return err
 	}
@@ -265,29 +269,6 @@ func verifyRecord(v *visit) error {
 		return err
 	}
 	return v.record(&checked)
-}
-
-// historyView is everything that happened to a record.
-type historyView struct {
-	ID       string
-	Events   []preservation.Event
-	Reported map[string]catalog.Trigger
-	Names    documents
-}
-
-func historyPage(v *visit) error {
-	p := historyView{ID: v.r.PathValue("id")}
-	var err error
-	if p.Events, err = v.events(p.ID); err != nil {
-		return err
-	}
-	if p.Reported, err = v.reported(p.ID); err != nil {
-		return err
-	}
-	if p.Names, err = v.documents(p.ID, p.Events); err != nil {
-		return err
-	}
-	return v.show("history", v.lang.t("history.title"), p, crumb{v.lang.t("search.title"), "/suche"}, crumb{v.lang.t("record.record"), joinPath("/akte/", p.ID)})
 }
 
 func packageContent(v *visit) error {

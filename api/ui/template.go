@@ -153,6 +153,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"detail":   l.detail,
 		"audited":  l.audited,
 		"acted":    l.acted,
+		"stampat":  l.stampAt,
 		"base":     path.Base,
 		"holder":   l.holder,
 		"wrong":    l.wrong,

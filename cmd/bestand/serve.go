@@ -346,7 +346,16 @@ func (s *service) verify(ctx context.Context, t *catalog.Tenant, id preservation
 		}
 	}
 	proved, err := s.notary.Prove(ctx, t, id)
-	return append(findings, proved...), err
+	if findings = append(findings, proved...); err != nil {
+		return findings, err
+	}
+	if !slices.ContainsFunc(findings, func(f preservation.Finding) bool { return f.Severity == preservation.Failed }) {
+		err = s.scrub.Agreed(ctx, t, id)
+	}
+	if errors.Is(err, catalog.ErrNotFound) { // of a record that the catalog has lost, or that was destroyed meanwhile
+		err = nil
+	}
+	return findings, err
 }
 
 func newLog(cfg *Config, w io.Writer) *slog.Logger {

@@ -175,6 +175,10 @@ func TestVisitors(t *testing.T) {
 	id := record.FindStringSubmatch(archivist.page)[1]
 	archivist.get("/akte/"+id).want(200, "&lt;script&gt;alert(1)&lt;/script&gt; Kleingarten", "ungeklärt")
 	archivist.fill("/akte/"+id+"/pruefung").want(200, "alles unverändert", "Alle Prüfungen")
+	archivist.get("/akte/"+id+"/verlauf").want(200, "Zuletzt zurückgelesen", "Archiviert und quittiert")
+	if strings.Index(archivist.page, "Zuletzt zurückgelesen") > strings.Index(archivist.page, "Archiviert und quittiert") {
+		t.Error("that it was verified counts not as reading it back")
+	}
 	archivist.get("/akte/"+id+"/datei/f0001").want(200, "&lt;b&gt;", "Inhalt von")
 	archivist.get("/akte/" + id + "/paket").want(200)
 	eventually(t, "the record is found", func() bool { return strings.Contains(archivist.get("/suche?q=Kleingarten").page, "/akte/"+id) })
@@ -192,6 +196,23 @@ func TestVisitors(t *testing.T) {
 	officer.fill("/aussonderung/sperren", "records", id, "authority", "Gericht", "reason", "Klage", "review", "2099-01-01").want(200, "Die Sperre ist gesetzt", "Klage", "Kleingarten</a>")
 	officer.get(regexp.MustCompile(`"(/aussonderung/sperren/[a-z0-9]+)"`).FindStringSubmatch(officer.page)[1]).want(200, ">Gesetzt<", "Person otto (otto)", "Kleingarten</a>")
 	officer.get("/akte/"+id).want(200, "gesperrt", "Klage")
+	const set, why, checked = "Sperre gesetzt</strong>", "Klage (Gericht)", "Akte geprüft</strong>"
+	for _, c := range []struct {
+		who      *visitor
+		sees     []string
+		seesNone []string
+	}{
+		{officer, []string{set, why, "Person otto (otto)", "Zuletzt zurückgelesen"}, []string{checked}},
+		{admin, []string{set, why, checked, "Person anna (anna)", "Paket gelesen</strong>", "/verwaltung/protokoll?object=" + id}, []string{"Akte angesehen</strong>"}},
+		{reader, []string{"Zuletzt zurückgelesen"}, []string{set, why, checked}},
+	} {
+		c.who.get("/akte/"+id+"/verlauf").want(200, c.sees...)
+		for _, text := range c.seesNone {
+			if strings.Contains(c.who.page, text) {
+				t.Errorf("the history says %q to whom it is not for", text)
+			}
+		}
+	}
 	eventually(t, "the hold is found", func() bool { return strings.Contains(officer.get("/suche?hold=true").page, "/akte/"+id) })
 	officer.get("/aussonderung/genehmigungen").fill("/aussonderung/genehmigungen", "classes", "63.10", "authority", "Stadtarchiv", "legal_basis", "SächsArchivG §5(9)", "granted", "2020-01-01", "valid_from", "2020-01-01").want(200, "zweite Person")
 	approval := regexp.MustCompile(`action="(/aussonderung/genehmigungen/[a-z0-9]+/zustimmung)"`)

@@ -76,6 +76,15 @@ func (v View) Audited(ctx context.Context, action string, objects ...string) ([]
 	return collect(rows, err, scanAudit)
 }
 
+// Acts lists the newest entries about one object, of some actions alone, the newest first.
+func (v View) Acts(ctx context.Context, object string, limit int, actions ...string) ([]AuditEntry, error) {
+	q := conditions{cond: "tenant = $1", args: []any{string(v.tenant)}}
+	q.and("object = %s", object)
+	in(&q, "action", actions)
+	rows, err := v.q.QueryContext(ctx, `SELECT seq, at_ms, actor, action, object, detail, prev, hash FROM audit WHERE `+q.cond+` ORDER BY seq DESC LIMIT `+q.mark(limit), q.args...)
+	return collect(rows, err, scanAudit)
+}
+
 func scanAudit(row scanner) (e AuditEntry, err error) {
 	var at int64
 	var detail string

@@ -203,6 +203,41 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestAgreed: a verification on demand that finds everything unchanged counts as reading
+// the record back, unless something is known to be wrong with it.
+func TestAgreed(t *testing.T) {
+	a := archive(t)
+	s := a.scrub(t, io.Discard, a.bucket)
+	at := func() time.Time {
+		t.Helper()
+		if err := s.Agreed(t.Context(), a.tenant, a.id); err != nil {
+			t.Fatal(err)
+		}
+		check, err := a.tenant.View().Checked(t.Context(), a.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return check.At
+	}
+	now := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
+	s.Checker.Now = func() time.Time { return now }
+	if got := at(); !got.Equal(now) {
+		t.Errorf("read back at %v, want %v", got, now)
+	}
+	wrong := preservation.Finding{Code: fixity.CodeCopyGone, Severity: preservation.Failed, Subject: "x"}
+	if err := a.tenant.Update(t.Context(), func(x *catalog.Tx) error { _, err := x.SetFindings(a.id, []preservation.Finding{wrong}); return err }); err != nil {
+		t.Fatal(err)
+	}
+	before := now
+	now = now.Add(time.Hour)
+	if got := at(); !got.Equal(before) {
+		t.Errorf("with a finding: read back at %v, want %v", got, before)
+	}
+	if err := s.Agreed(t.Context(), a.tenant, preservation.RecordID(preservation.NewID(now))); !errors.Is(err, catalog.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 func flipBit(b []byte) []byte {
 	b[bytes.Index(b, []byte("augenehmigung"))-1] ^= 1 // and back again
 	return b
