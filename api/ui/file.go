@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 
 	"bestand/api"
+	"bestand/ingest/invoice"
 	"bestand/preservation"
 )
 
@@ -30,7 +32,15 @@ type pane struct {
 	How   string // pdf, image, text, or none
 	Text  string
 	Cut   bool // there is more text than is shown
+
+	Source   bool           // the text is for programs
+	Said     []labelled     // what it says for people
+	Lines    []invoice.Line // of an invoice
+	Attached []api.File     // to a message, or in an invoice, taken out of it
 }
+
+// Readable reports whether the source need not be looked at to read the document.
+func (p fileView) Readable(o pane) bool { return len(o.Said) > 0 || p.HasRendition() }
 
 // HasRendition reports whether a rendition is shown beside the original.
 func (p fileView) HasRendition() bool {
@@ -39,6 +49,9 @@ func (p fileView) HasRendition() bool {
 
 // textShown is how many bytes of a text are shown on a page.
 const textShown = 64 << 10
+
+// sourceRead is how many bytes of a source are read to tell what it says.
+const sourceRead = 1 << 20
 
 func filePage(v *visit) error {
 	id, file := v.r.PathValue("id"), preservation.FileID(v.r.PathValue("file"))
@@ -58,7 +71,8 @@ func filePage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	for _, pair := range pairs(p.Record.Files, events) {
+	all := pairs(p.Record.Files, events)
+	for _, pair := range all {
 		shown := append([]api.File{pair.Original}, pair.Renditions...)
 		if !slices.ContainsFunc(shown, func(f api.File) bool { return f.ID == p.File.ID }) {
 			continue
@@ -70,9 +84,13 @@ func filePage(v *visit) error {
 				return err
 			}
 			one.Taken = pair.From != "" && f.ID == pair.Original.ID
+			if one.Source {
+				one.Attached = takenOut(all, f)
+			}
 			p.Panes = append(p.Panes, one)
 		}
 	}
+	readableFirst(p.Panes)
 	return v.show("file", p.File.Name, p, crumb{v.lang.t("search.title"), "/suche"}, crumb{p.Record.Title, joinPath("/akte/", id)})
 }
 
@@ -94,16 +112,24 @@ func (v *visit) pane(id string, f api.File) (pane, error) {
 	if err != nil {
 		return p, err
 	}
-	p.Cut = f.Size > textShown
-	if p.Cut {
-		r.Header.Set("Range", "bytes=0-65535")
+	p.Cut, p.Source = f.Size > textShown, isSource(media)
+	most := int64(textShown)
+	if p.Source {
+		most = sourceRead
+	}
+	if f.Size > most {
+		r.Header.Set("Range", fmt.Sprintf("bytes=0-%d", most-1))
 	}
 	a := answer{header: http.Header{}}
 	v.ui.API.ServeAs(&a, r, v.who)
 	if err := a.refusal(); err != nil {
 		return p, err
 	}
-	p.Text = legible(a.body.Bytes(), params)
+	text := a.body.Bytes()
+	if p.Source {
+		p.explain(v.r.Context(), v.lang, media, text, f.Size <= most)
+	}
+	p.Text = legible(text[:min(len(text), textShown)], params)
 	return p, nil
 }
 

@@ -153,6 +153,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"detail":   l.detail,
 		"audited":  l.audited,
 		"acted":    l.acted,
+		"decimal":  l.decimal,
 		"stampat":  l.stampAt,
 		"base":     path.Base,
 		"holder":   l.holder,
