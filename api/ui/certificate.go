@@ -40,7 +40,7 @@ func certificatePage(v *visit) error {
 	if err := p.read(text); err != nil {
 		return fmt.Errorf("certificate of disposal run %s: %w", id, err)
 	}
-	return v.show("certificate", v.lang.t("certificate.title"), p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("runs.title"), "/aussonderung/laeufe"},
+	return v.show("certificate", v.lang.t("certificate.title"), &p, crumb{v.lang.t("disposal.title"), "/aussonderung"}, crumb{v.lang.t("runs.title"), "/aussonderung/laeufe"},
 		crumb{p.Name, joinPath("/aussonderung/laeufe/", id)})
 }
 

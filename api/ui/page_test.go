@@ -479,7 +479,7 @@ func TestNothingMoves(t *testing.T) {
 func TestCertificatePage(t *testing.T) {
 	v, w := stranger(t, "/aussonderung/laeufe/01jq2m9cfp2y8r0v6k3c5t7n4g/nachweis")
 	run := runView{DisposalRun: api.DisposalRun{ID: "01jq2m9cfp2y8r0v6k3c5t7n4g", Proposed: time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC)}}
-	if err := v.show("certificate", "Nachweis", certificateView{ID: run.ID, Name: run.Name(v.lang)}); err != nil {
+	if err := v.show("certificate", "Nachweis", &certificateView{ID: run.ID, Name: run.Name(v.lang)}); err != nil {
 		t.Fatal(err)
 	}
 	says(t, w.Body.String(), []string{"Kennung des Laufs", "<code>" + run.ID + "</code>", "02.01.2026", `<p class="row no-print">`}, nil)
