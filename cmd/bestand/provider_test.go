@@ -264,7 +264,7 @@ func TestProvider(t *testing.T) {
 		v.upload(form, map[string]string{"title": "lange getippt", "class": "63.10 Bauanträge"}, "a.txt").want(401, "Dateien können nicht behalten werden", `target="_blank"`)
 		kept = v.form("/anmelden")
 		v.logInAt(p, begin).entered()
-		v.send("POST", "/anmelden", "application/x-www-form-urlencoded", strings.NewReader(kept.Encode())).want(200, "Dateien: fehlt", `value="lange getippt"`, `value="63.10 Bauanträge"`)
+		v.send("POST", "/anmelden", "application/x-www-form-urlencoded", strings.NewReader(kept.Encode())).want(200, "Dateien: wählen Sie mindestens eine Datei aus", `value="lange getippt"`, `value="63.10 Bauanträge"`)
 		v.upload(v.form("/uebernahme/neu"), map[string]string{"title": "lange getippt", "class": "63.10 Bauanträge", "producer": "hand", "producer_record_id": "spaet-1"}, "a.txt").want(200, "Übergeben.")
 	})
 

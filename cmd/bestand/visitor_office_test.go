@@ -42,7 +42,7 @@ func TestVisitorsOffice(t *testing.T) {
 	const sheet, row = "/aussonderung/regeln/datei", "neu;;Neue Regel;;closure;3 Jahre 6 Monate;Tag;;;;;;;;;V;;;;;;Satzung §1;;;;;;\r\n"
 	rules := otto.get("/aussonderung/regeln").want(200, "/aussonderung/regeln.csv", sheet).get("/aussonderung/regeln.csv").want(200, "Kurzname;Fassung;Titel").page
 	paula.get("/aussonderung/regeln").want(200, "/aussonderung/regeln.csv").wantNot(sheet).get(sheet).want(403)
-	otto.get(sheet).want(200).file(sheet, "", "").want(422, "Dateien: fehlt", `href="#f-file"`)
+	otto.get(sheet).want(200).file(sheet, "", "").want(422, "Dateien: wählen Sie mindestens eine Datei aus", `href="#f-file"`)
 	otto.file(sheet, "regeln.csv", "Kurzname;Titel;Frist\nneu;;zehn\n").want(422, "An dieser Datei stimmt etwas nicht", "Zeile 2, Spalte Frist: „zehn“ ist in dieser Spalte nicht zu lesen", "<li>Zeile 2, Spalte Titel: fehlt</li>")
 	otto.file(sheet, "regeln.csv", rules).want(200, "Die Datei sagt nichts Neues")
 	otto.file(sheet, "regeln.csv", strings.Repeat("x", 800_000)).want(413)
