@@ -54,6 +54,9 @@ func classificationCommand(ctx context.Context, args []string, stdout, stderr io
 	if err := parse(fs, args[1:]); err != nil {
 		return err
 	}
+	if args[0] == "publish" && ref.Name == "" {
+		return usageError{errors.New("bestand classification publish: --name is needed, which says what the template is called")}
+	}
 	if err := r.open(fs); err != nil {
 		return err
 	}

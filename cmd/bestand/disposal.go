@@ -124,9 +124,17 @@ func disposalCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	case "list":
 		return d.list(ctx, stdout)
 	}
-	if fs.NArg() == 0 || fs.NArg() > 1 && act != "certificate" {
+	switch {
+	case fs.NArg() == 0:
 		fs.Usage()
 		return usageError{errors.New("name the run")}
+	case fs.NArg() > 1 && act != "certificate":
+		fs.Usage()
+		where := ""
+		if d.out != "" {
+			where = "; --out names the folder that is written to"
+		}
+		return usageError{fmt.Errorf("bestand disposal %s takes the run and nothing behind it%s", act, where)}
 	}
 	run := "/v1/disposals/" + url.PathEscape(fs.Arg(0))
 	switch act {
@@ -322,10 +330,20 @@ func (d *disposalFlags) send(ctx context.Context, path string, body map[string]a
 	}
 	var a disposalAnswer
 	if err := d.ask(ctx, http.MethodPost, path, "application/json", text, &a); err != nil {
-		return err
+		return asFlags(err)
 	}
 	a.tell(stdout)
 	return nil
+}
+
+// asFlags has an answer name the flags that stand for the fields of the interface.
+func asFlags(err error) error {
+	var refused *answerError
+	if errors.As(err, &refused) {
+		refused.said = strings.NewReplacer("say allow: ", "say --allow ", "; own_copy: ", "; --own-copy: ", "; acknowledged: ", "; --on: ", "; offered: ", "; --on: ",
+			"; receiver: ", "; --receiver: ", "; reference: ", "; --reference: ", "; authority: ", "; --authority: ", "; due_by: ", "; --due-by: ", "; title: ", "; --title: ").Replace(refused.said)
+	}
+	return err
 }
 
 func (a *disposalAnswer) tell(w io.Writer) {

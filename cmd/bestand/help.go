@@ -100,7 +100,7 @@ named, that a file lists, one a line, or that a query finds. --preview only tell
 each would stand. Each is moved for itself: one that is refused is named, the others go
 on, and the same again moves what is left. It takes a records officer's token.`,
 	"subject": `Works on requests of persons concerned (GDPR Art. 15 to 18, SächsArchivG §6). create
-records those of a file or of the standard input, each an object of JSON with kind (access,
+records those of a file, or with - of the standard input, each an object of JSON with kind (access,
 erasure, restriction, counter-statement or rectification), subject (name, born, id),
 received and, for a counter-statement, text; it lists the records that may be meant.
 decide grants or refuses one for the records that are named. What is granted is carried

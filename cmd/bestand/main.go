@@ -13,10 +13,12 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"bestand/ingest/convert"
 	"bestand/ingest/draft"
@@ -203,12 +205,48 @@ func flags(name string, stderr io.Writer) *flag.FlagSet {
 	return fs
 }
 
+// unreadValue is how package flag says that it cannot read a number or a duration.
+var unreadValue = regexp.MustCompile(`^invalid value (".*") for flag -(\S+): parse error$`)
+
+// readable says of a flag that cannot be read what it wants.
+func readable(fs *flag.FlagSet, err error) error {
+	m := unreadValue.FindStringSubmatch(err.Error())
+	if m == nil || fs.Lookup(m[2]) == nil {
+		return err
+	}
+	f := fs.Lookup(m[2])
+	want := "a whole number"
+	if g, ok := f.Value.(flag.Getter); ok {
+		switch g.Get().(type) {
+		case time.Duration:
+			want = "a time such as 90s, 5m or 1h30m"
+		case bool:
+			want = "true or false"
+		case float64:
+			want = "a number"
+		default:
+			if unit, _ := flag.UnquoteUsage(f); unit == "days" || unit == "records" {
+				want += " of " + unit
+			}
+		}
+	}
+	return fmt.Errorf("--%s %s: want %s", m[2], m[1], want)
+}
+
 // parse reads the flags. One that stands behind the first argument would be taken for an
-// argument itself; who means one that begins so writes -- before it.
+// argument itself; who means one that begins so writes -- before it. What is wrong is said
+// once, behind the usage.
 func parse(fs *flag.FlagSet, args []string) error {
+	out, usage := fs.Output(), fs.Usage
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
 	err := fs.Parse(args)
+	fs.SetOutput(out)
+	if fs.Usage = usage; err != nil {
+		usage()
+	}
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		return usageError{err}
+		return usageError{readable(fs, err)}
 	}
 	late := slices.IndexFunc(fs.Args(), func(a string) bool {
 		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")

@@ -270,8 +270,12 @@ func (a *answerReader) against(o Offer) (found []preservation.Finding) {
 		id := strings.ToLower(b.id)
 		record, offered := open[id]
 		subject := fmt.Sprintf("%.60s", b.id)
-		if offered {
+		switch {
+		case offered:
 			subject = string(record)
+		case b.id == "":
+			fault(fmt.Sprintf("line %d", b.line), AnswerUnknown, "it does not say about which record it decides: its UUID is missing")
+			continue
 		}
 		switch {
 		case lines[id] > 0:

@@ -170,6 +170,7 @@ func TestXdomeaAnswerFaults(t *testing.T) {
 		"another process":   {strings.Replace(good, processOf.FindStringSubmatch(good)[1], "30000000-0000-4000-8000-000000000001", 1), dip.AnswerProcess, "ProzessID"},
 		"no process":        {strings.Replace(good, "ProzessID", "X", 2), dip.AnswerProcess, "ProzessID"},
 		"another offer":     {strings.Replace(good, messageOf.FindStringSubmatch(offered)[1], "30000000-0000-4000-8000-000000000001", 1), dip.AnswerProcess, "UUIDUrsprungsnachricht"},
+		"no UUID":           {strings.Replace(good, lines[len(lines)-2], strings.Replace(lines[len(lines)-3], ids[6][1], "", 1)+lines[len(lines)-2], 1), dip.AnswerUnknown, "line 10"},
 		"unknown record":    {strings.Replace(good, lines[len(lines)-2], strings.Replace(lines[len(lines)-3], ids[6][1], "30000000-0000-4000-8000-000000000001", 1)+lines[len(lines)-2], 1), dip.AnswerUnknown, "30000000-0000-4000-8000-000000000001"},
 		"record twice":      {strings.Replace(good, lines[2], lines[2]+lines[2], 1), dip.AnswerRepeated, string(o.Records[1].Record.ID)},
 		"record left out":   {strings.Replace(good, lines[2], "", 1), dip.AnswerMissing, string(o.Records[1].Record.ID)},
