@@ -259,7 +259,7 @@ func TestVisitors(t *testing.T) {
 	}
 	officer.send(http.MethodPost, "/anmelden", urlencoded, strings.NewReader(body.String()+"name=otto&kennwort="+url.QueryEscape(password))).want(200, "lange getippt")
 	order := regexp.MustCompile(`(?s)<dt[^>]*>([^<]*)</dt>`).FindAllStringSubmatch(officer.page, -1)
-	if len(order) != 5 || order[0][1] != "Begründung" || order[1][1] != "Anordnende Stelle" || order[2][1] != "Aktenplaneinheiten" || order[3][1] != "Akten" || order[4][1] != "Wiedervorlage" {
+	if len(order) != 4 || order[0][1] != "Begründung" || order[1][1] != "Anordnende Stelle" || order[2][1] != "Akten" || order[3][1] != "Wiedervorlage" {
 		t.Errorf("what was typed is shown as %q", order)
 	}
 	officer.fill("/aussonderung/sperren").want(200, "Die Sperre ist gesetzt", "lange getippt")
