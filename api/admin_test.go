@@ -239,6 +239,23 @@ func TestRules(t *testing.T) {
 			delete(rule, field)
 		}
 	}
+	// No length is said, and not left out.
+	rule["minimum"] = map[string]any{"trigger": "award", "base": "day"}
+	delete(rule, "duration")
+	if v := a.do(officer, "POST", "/v1/rules", rule).want(t, 422); v.field(t, "duration") != "required" || v.field(t, "minimum.duration") != "required" {
+		t.Errorf("%s", v.body)
+	}
+	none := map[string]any{"days": 0}
+	rule["duration"], rule["minimum"] = none, map[string]any{"trigger": "award", "base": "day", "duration": none}
+	if r := decode[Rule](t, a.do(officer, "POST", "/v1/rules", rule).want(t, 201)); r.Duration != retention.NoTime() || r.Minimum.Duration != retention.NoTime() {
+		t.Errorf("%+v", r)
+	}
+	// Shipped rules without a length were written before it was asked for.
+	for _, r := range decode[ListRules200JSONResponse](t, a.do(officer, "GET", "/v1/rules", nil).want(t, 200)).Items {
+		if !r.Permanent && r.Duration == (retention.Duration{}) {
+			t.Errorf("%s does not say how long", r.ID)
+		}
+	}
 }
 
 // TestRuleSheet: rules go out as CSV and come in again, all or none, with what is
@@ -254,6 +271,12 @@ func TestRuleSheet(t *testing.T) {
 	if c := decode[retention.RuleChange](t, send("/v1/rules/import", sheet).want(t, 200)); len(c.Rules) != 0 || c.Unchanged < 20 {
 		t.Errorf("%+v", c)
 	}
+	if !strings.Contains(sheet, ";building-removed;0 Tage;") {
+		t.Errorf("what ends with its trigger says so: %.2000s", sheet)
+	}
+	if v := send("/v1/rules/import/preview", strings.Replace(sheet, ";building-removed;0 Tage;", ";building-removed;;", 1)).want(t, 422); len(v.problem(t).Errors) != 1 || !strings.HasSuffix(v.problem(t).Errors[0].Field, ", column Frist") {
+		t.Errorf("a period is lost without a word: %s", v.body)
+	}
 	longer := strings.Replace(sheet, ";10 Jahre;", ";11 Jahre;", 1)
 	if longer == sheet || !strings.Contains(sheet, "\r\nadoption;1;") {
 		t.Fatalf("%.500s", sheet)
@@ -267,6 +290,9 @@ func TestRuleSheet(t *testing.T) {
 		c := decode[retention.RuleChange](t, send(path, longer).want(t, status))
 		if len(c.Rules) != 2 || c.Rules[1].ID != "neu" || c.Rules[1].Version != 1 || c.Rules[1].Duration != (retention.Duration{Years: 3, Months: 6}) || c.Rules[0].Version != 2 {
 			t.Errorf("%s: %+v", path, c)
+		}
+		if len(c.Changes) != 1 || len(c.Changes[0].Fields) != 1 || c.Changes[0].Fields[0].Field != "duration.years" || c.Changes[0].Fields[0].From != "10" || c.Changes[0].Fields[0].To != "11" {
+			t.Errorf("%s: %+v", path, c.Changes)
 		}
 		if status == 200 && len(c.Preview.Effects) != 1 {
 			t.Errorf("%+v", c.Preview)

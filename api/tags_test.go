@@ -45,6 +45,9 @@ func TestTags(t *testing.T) {
 		}
 		for i := range typ.NumField() {
 			f := typ.Field(i)
+			if !f.IsExported() {
+				continue
+			}
 			field, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			p, ok := ref.Value.Properties[field]
 			if !ok {

@@ -84,6 +84,15 @@ func Validate(v any) error {
 func (r *Rule) unsaid() (found []preservation.Finding) {
 	found = append(wording("title", r.Title), wording("legal_basis", r.LegalBasis)...)
 	found = append(found, legible("note", r.Note)...)
+	if !r.Permanent && r.Duration == (Duration{}) {
+		found = append(found, unlimited("duration"))
+	}
+	if r.Minimum != nil && r.Minimum.Duration == (Duration{}) {
+		found = append(found, unlimited("minimum.duration"))
+	}
+	if r.Maximum != nil && r.Maximum.Duration == (Duration{}) {
+		found = append(found, unlimited("maximum.duration"))
+	}
 	bases := []Base{r.Base}
 	for _, b := range []*Bound{r.Minimum, r.Maximum} {
 		if b != nil {
@@ -94,6 +103,11 @@ func (r *Rule) unsaid() (found []preservation.Finding) {
 		found = append(found, fault("fiscal_month", "contradiction", "counts only where something is reckoned from the next fiscal year"))
 	}
 	return found
+}
+
+// unlimited says that a period is missing, which nobody may take for none.
+func unlimited(field string) preservation.Finding {
+	return fault(field, "required", `is missing: say how long, and {"days": 0} (in a spreadsheet 0 Tage) where the period ends as soon as its trigger has come`)
 }
 
 // unsaid is the same of a classification.
@@ -219,7 +233,7 @@ func (r *Rule) contradictions(at string) (found []preservation.Finding) {
 		}
 	}
 	if r.Permanent {
-		if r.Trigger != "" || r.Duration != (Duration{}) || r.Minimum != nil || r.Maximum != nil {
+		if r.Trigger != "" || !r.Duration.None() || r.Minimum != nil || r.Maximum != nil {
 			add("permanent", "contradiction", "a permanent rule has no trigger, duration, minimum or maximum")
 		}
 		if r.Disposition == Destroy {

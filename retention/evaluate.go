@@ -163,7 +163,7 @@ func (s *Schedule) assess(f *Facts, today preservation.Date) Evaluation {
 	if e.TriggeredOn, why2 = f.plausible(r.Trigger, r.FiscalMonth); why2 != "" {
 		return unresolved(e, why2, r.Trigger)
 	}
-	if r.Transfer != (Duration{}) {
+	if !r.Transfer.None() {
 		_, e.Transfer = span(e.TriggeredOn, r.Transfer, Day, r.FiscalMonth)
 	}
 	var end preservation.Date

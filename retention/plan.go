@@ -105,6 +105,9 @@ func readPlan(ctx context.Context, v catalog.View) (*plan, error) {
 		return nil, err
 	}
 	for _, r := range versions {
+		for i := range r {
+			r[i].explicit()
+		}
 		p.rules = append(p.rules, r...)
 	}
 	if p.held, err = documents[Hold](ctx, v, KindHold); err != nil {

@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"encoding/json"
 	"time"
 
 	"bestand/preservation"
@@ -44,11 +45,35 @@ const (
 // that stays here is kept for it: for ever. Only a disposal run reports it.
 const OnTakeover = "takeover"
 
-// Duration is a length of time on the civil calendar.
+// Duration is a length of time on the civil calendar. The zero Duration says nothing;
+// NoTime says that there is none.
 type Duration struct {
 	Years  int `json:"years,omitempty" validate:"min=0,max=500"`
 	Months int `json:"months,omitempty" validate:"min=0,max=1200"`
 	Days   int `json:"days,omitempty" validate:"min=0,max=100000"`
+	none   bool
+}
+
+// NoTime is the period of no length, as JSON {} or {"days": 0}: what it is for may be done
+// as soon as its trigger has come.
+func NoTime() Duration { return Duration{none: true} }
+
+// None reports whether it is of no length, said so or not.
+func (d Duration) None() bool { return d.Years == 0 && d.Months == 0 && d.Days == 0 }
+
+// UnmarshalJSON reads an object; one without a length is NoTime.
+func (d *Duration) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		return nil
+	}
+	type plain Duration
+	var p plain
+	if err := json.Unmarshal(text, &p); err != nil {
+		return err
+	}
+	*d = Duration(p)
+	d.none = d.None()
+	return nil
 }
 
 // Bound is a second period beside the main one, with a trigger of its own.
@@ -109,6 +134,22 @@ type Rule struct {
 type RuleRef struct {
 	ID      string `json:"id"`
 	Version int    `json:"version"`
+}
+
+// explicit makes periods that a version does not have NoTime: before they were asked for
+// that is what leaving them out meant.
+func (r *Rule) explicit() {
+	if r.Permanent {
+		return
+	}
+	if r.Duration == (Duration{}) {
+		r.Duration = NoTime()
+	}
+	for _, b := range []**Bound{&r.Minimum, &r.Maximum} {
+		if *b != nil && (*b).Duration == (Duration{}) {
+			*b = &Bound{Trigger: (*b).Trigger, Duration: NoTime(), Base: (*b).Base} // others may look at that of before
+		}
+	}
 }
 
 // Ref names this version.

@@ -2,8 +2,10 @@ package retention
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,9 +15,77 @@ import (
 
 // RuleChange is what a list of rules changes of those that there are.
 type RuleChange struct {
-	Rules     []Rule  `json:"rules"`            // the next versions, of those that differ from the newest one
-	Unchanged int     `json:"unchanged"`        // how many say what the newest version says
-	Preview   Preview `json:"preview,omitzero"` // of what all of them do to the records
+	Rules     []Rule     `json:"rules"`             // the next versions, of those that differ from the newest one
+	Unchanged int        `json:"unchanged"`         // how many say what the newest version says
+	Changes   []Revision `json:"changes,omitempty"` // what the next versions say otherwise than the newest ones
+	Preview   Preview    `json:"preview,omitzero"`  // of what all of them do to the records
+}
+
+// Revision is what the next version of a rule says otherwise than the one before it. Of
+// the first version there is nothing.
+type Revision struct {
+	Rule   string        `json:"rule"`
+	Fields []FieldChange `json:"fields"`
+}
+
+// FieldChange is one field as it was and as it is going to be; empty where it says nothing.
+type FieldChange struct {
+	Field string `json:"field"` // its path, such as duration.years
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
+
+// revision compares two versions field by field.
+func revision(before, next Rule) (Revision, error) {
+	var from, to map[string]string
+	was, err := json.Marshal(before)
+	if err == nil {
+		from, err = leaves(was)
+	}
+	if err != nil {
+		return Revision{}, err
+	}
+	is, err := json.Marshal(next)
+	if err == nil {
+		to, err = leaves(is)
+	}
+	out := Revision{Rule: next.ID, Fields: []FieldChange{}}
+	all := maps.Clone(from)
+	maps.Copy(all, to)
+	for _, field := range slices.Sorted(maps.Keys(all)) {
+		if from[field] != to[field] && !slices.Contains([]string{"version", "proposed_by", "approved_by"}, field) {
+			out.Fields = append(out.Fields, FieldChange{field, from[field], to[field]})
+		}
+	}
+	return out, err
+}
+
+// leaves are the values of a JSON object by their paths, those of a list in one.
+func leaves(object []byte) (map[string]string, error) {
+	var top map[string]any
+	if err := json.Unmarshal(object, &top); err != nil {
+		return nil, err
+	}
+	all := make(map[string]string)
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, inner := range v {
+				walk(strings.TrimPrefix(path+"."+name, "."), inner)
+			}
+		case []any:
+			var items []string
+			for _, i := range v {
+				items = append(items, fmt.Sprint(i))
+			}
+			all[path] = strings.Join(items, ", ")
+		default:
+			all[path] = fmt.Sprint(v)
+		}
+	}
+	walk("", top)
+	return all, nil
 }
 
 // MaxRules is how many rules one change may have.
@@ -133,6 +203,13 @@ func (p *plan) revise(rules []Rule, today preservation.Date) (RuleChange, error)
 			return out, err
 		}
 		out.Rules = append(out.Rules, r)
+		if there {
+			change, err := revision(now, r)
+			if err != nil {
+				return out, err
+			}
+			out.Changes = append(out.Changes, change)
+		}
 	}
 	switch {
 	case len(bad) > 0:

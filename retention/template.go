@@ -184,6 +184,8 @@ func newestRules(rules []Rule) map[string]Rule {
 // same compares what two versions of a rule say.
 func same(a, b Rule) bool {
 	a.Version, a.ProposedBy, a.ApprovedBy = b.Version, b.ProposedBy, b.ApprovedBy
+	a.explicit()
+	b.explicit()
 	x, errA := json.Marshal(a)
 	y, errB := json.Marshal(b)
 	return errA == nil && errB == nil && string(x) == string(y)

@@ -164,6 +164,12 @@ func (v *visit) refusedRule(p ruleView, mine retention.Rule, err error) error {
 		return v.showRule(http.StatusConflict, p)
 	}
 	if p.Fields = faults(err); p.Fields != nil {
+		for _, at := range []string{"duration", "minimum.duration", "maximum.duration"} { // which are three inputs each
+			if f, missing := p.Fields[at]; missing {
+				delete(p.Fields, at)
+				p.Fields[at+".years"] = f
+			}
+		}
 		return v.showRule(http.StatusUnprocessableEntity, p)
 	}
 	return err
@@ -198,6 +204,9 @@ func ruleValues(r retention.Rule) map[string]string {
 		"fiscal_month": number(int(r.FiscalMonth)), "permanent": ticked(r.Permanent), "no_offer": ticked(r.NoOffer)}
 	span := func(at string, d retention.Duration) {
 		all[at+".years"], all[at+".months"], all[at+".days"] = number(d.Years), number(d.Months), number(d.Days)
+		if d == retention.NoTime() {
+			all[at+".days"] = "0"
+		}
 	}
 	span("duration", r.Duration)
 	span("transfer", r.Transfer)
@@ -257,11 +266,15 @@ func (v *visit) ruleForm() (p ruleView, r retention.Rule) {
 		return d
 	}
 	span := func(at string) retention.Duration {
-		return retention.Duration{Years: whole(at + ".years"), Months: whole(at + ".months"), Days: whole(at + ".days")}
+		d := retention.Duration{Years: whole(at + ".years"), Months: whole(at + ".months"), Days: whole(at + ".days")}
+		if d.None() && f[at+".years"]+f[at+".months"]+f[at+".days"] != "" {
+			return retention.NoTime()
+		}
+		return d
 	}
 	limit := func(at string) *retention.Bound {
 		b := retention.Bound{Trigger: f[at+".trigger"], Duration: span(at + ".duration"), Base: retention.Base(f[at+".base"])}
-		if b == (retention.Bound{}) || b.Trigger == "" && b.Duration == (retention.Duration{}) {
+		if b == (retention.Bound{}) || b.Trigger == "" && b.Duration.None() {
 			return nil
 		}
 		return &b

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"bestand/api"
 	"bestand/retention"
@@ -73,6 +74,30 @@ func importRules(v *visit) error {
 		return v.refusedRules(err)
 	}
 	return v.redirect("/aussonderung/regeln", v.rulesNotice(c.Rules))
+}
+
+// ruleValue is what a field of a rule says, in the language.
+func (l *language) ruleValue(field, value string) string {
+	kind := field[strings.LastIndexByte(field, '.')+1:]
+	switch {
+	case value == "":
+		return l.t("rulefile.nothing")
+	case value == "true":
+		return l.t("yes")
+	case slices.Contains([]string{"trigger", "base", "disposition", "confidence", "applies"}, kind):
+		return l.coded(kind, value)
+	}
+	return l.dayIn(value)
+}
+
+// Changed are the fields that the next version of a rule says something else in.
+func (p ruleFileView) Changed(rule string) []retention.FieldChange {
+	for _, c := range p.Change.Changes {
+		if c.Rule == rule {
+			return c.Fields
+		}
+	}
+	return nil
 }
 
 // rulesNotice says what became of the next versions that a file made.

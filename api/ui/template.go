@@ -136,7 +136,7 @@ func functions(l *language, a *assets) template.FuncMap {
 		"tone":  tone,
 		"list":  func(all ...any) []any { return all },
 		"fault": func(all map[string]api.FieldError, field string) *api.FieldError { return faultOf(all, field) },
-		"field": newField, "choice": newChoice, "why": l.why,
+		"field": newField, "choice": newChoice, "why": l.why, "ruleValue": l.ruleValue,
 		"rolesIn": func(all []auth.Role, chosen map[string]bool, id string, f *api.FieldError) roleChoice {
 			return roleChoice{all, chosen, id, f}
 		},

@@ -79,6 +79,13 @@ func (r *remote) importRules(ctx context.Context, file, media string, preview bo
 	fmt.Fprintf(stdout, "rules that change: %d, that stay: %d\n", len(c.Rules), c.Unchanged)
 	for _, rule := range c.Rules {
 		fmt.Fprintf(stdout, "  %s version %d: %s\n", rule.ID, rule.Version, legibleLines(rule.Title))
+		for _, change := range c.Changes {
+			for _, f := range change.Fields {
+				if change.Rule == rule.ID {
+					fmt.Fprintf(stdout, "    %s: %s → %s\n", f.Field, said(f.From), said(f.To))
+				}
+			}
+		}
 	}
 	if len(c.Rules) == 0 {
 		fmt.Fprintln(stdout, "nothing changes: the rules in the archive say the same")
@@ -99,6 +106,14 @@ func (r *remote) importRules(ctx context.Context, file, media string, preview bo
 	}
 	fmt.Fprintln(stdout, "in force")
 	return nil
+}
+
+// said is a value of a rule, or what stands for none.
+func said(value string) string {
+	if value == "" {
+		return "nothing"
+	}
+	return legibleLines(value)
 }
 
 // submitted turns what was exported into what is imported: the newest version of

@@ -238,7 +238,7 @@ func list[F any](c cell[F]) cell[[]F] {
 // periodPart is a number of years, months or days.
 var periodPart = regexp.MustCompile(`(?i)^(\d{1,6}) *(jahre?|j|years?|y|monate?|m|months?|tage?|t|d|days?)\b[ ,]*(?:und )?`)
 
-// period is written as in "3 Jahre 6 Monate".
+// period is written as in "3 Jahre 6 Monate", and "0 Tage" where it is of no length.
 func period() cell[retention.Duration] {
 	return cell[retention.Duration]{
 		func(d *retention.Duration) string {
@@ -254,6 +254,9 @@ func period() cell[retention.Duration] {
 				default:
 					out = append(out, fmt.Sprintf("%d %s", p.n, p.more))
 				}
+			}
+			if *d == retention.NoTime() {
+				return "0 Tage"
 			}
 			return strings.Join(out, " ")
 		},
@@ -274,6 +277,9 @@ func period() cell[retention.Duration] {
 				default:
 					d.Days += n
 				}
+			}
+			if s != "" && d.None() {
+				*d = retention.NoTime()
 			}
 			return nil
 		},

@@ -2,6 +2,7 @@ package fileplan
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -43,6 +44,32 @@ func TestRulesRoundTrip(t *testing.T) {
 	for i, r := range got.Rules {
 		if !reflect.DeepEqual(r, want[i]) {
 			t.Errorf("got  %+v\nwant %+v", r, want[i])
+		}
+	}
+}
+
+// TestNoTime: no length is another thing than nothing.
+func TestNoTime(t *testing.T) {
+	read, err := ReadRules(strings.NewReader("Kurzname;Frist;Transferfrist\na;0 Tage;\nb;;0 Tage\nc;0 Jahre 0 Monate;1 Tag\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []retention.Rule{{ID: "a", Duration: retention.NoTime()}, {ID: "b", Transfer: retention.NoTime()}, {ID: "c", Duration: retention.NoTime(), Transfer: retention.Duration{Days: 1}}}
+	if !reflect.DeepEqual(read.Rules, want) {
+		t.Errorf("%+v", read.Rules)
+	}
+	for text, want := range map[string]retention.Duration{`{}`: retention.NoTime(), `{"days":0}`: retention.NoTime(), `null`: {}, `{"years":3}`: {Years: 3}} {
+		var r retention.Rule
+		if err := json.Unmarshal([]byte(`{"duration":`+text+`}`), &r); err != nil || r.Duration != want {
+			t.Errorf("%s: %+v, %v", text, r.Duration, err)
+		}
+		again, err := json.Marshal(r)
+		var back retention.Rule
+		if err == nil {
+			err = json.Unmarshal(again, &back)
+		}
+		if err != nil || back.Duration != want {
+			t.Errorf("%s came back as %s, %v", text, again, err)
 		}
 	}
 }
