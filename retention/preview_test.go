@@ -103,7 +103,7 @@ func TestPreviewRule(t *testing.T) {
 	bounded := change
 	bounded.Duration, bounded.Maximum = Duration{Years: 12}, &Bound{Trigger: OnOpening, Duration: Duration{Years: 30}, Base: Day}
 	waiting := change
-	waiting.Minimum = &Bound{Trigger: "assessment-period-end", Base: Day}
+	waiting.Minimum = &Bound{Trigger: "assessment-period-end", Duration: NoTime(), Base: Day}
 	forever := Rule{ID: "general-10y", Title: "Für immer", Permanent: true, Disposition: Archive, LegalBasis: "neu"}
 	for name, r := range map[string]Rule{"shorter": change, "ceiling": bounded, "floor that nobody reported": waiting, "permanent": forever} {
 		t.Run(name, func(t *testing.T) {
