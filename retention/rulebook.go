@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,7 @@ type FieldChange struct {
 
 // revision compares two versions field by field.
 func revision(before, next Rule) (Revision, error) {
+	before.Applies = cmp.Or(before.Applies, "all") // which is what it means
 	var from, to map[string]string
 	was, err := json.Marshal(before)
 	if err == nil {

@@ -122,7 +122,7 @@ func TestClassificationFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := command(0, "rules", "import", rewrite("rules.json", string(data)))
-	if !strings.Contains(out, "\n  general-10y version 2: Allgemeines Schriftgut\n1 of 1 records move: 0 end earlier, 1 later") || !strings.HasSuffix(out, "\nin force\n") {
+	if !strings.Contains(out, "\n  general-10y version 2: Allgemeines Schriftgut\n    duration.years: 10 → 40\n1 of 1 records move: 0 end earlier, 1 later") || !strings.HasSuffix(out, "\nin force\n") {
 		t.Error(out)
 	}
 	table := filepath.Join(dir, "rules.csv")

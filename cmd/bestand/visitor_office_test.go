@@ -46,6 +46,8 @@ func TestVisitorsOffice(t *testing.T) {
 	otto.file(sheet, "regeln.csv", "Kurzname;Titel;Frist\nneu;;zehn\n").want(422, "An dieser Datei stimmt etwas nicht", "Zeile 2, Spalte Frist: „zehn“ ist in dieser Spalte nicht zu lesen", "<li>Zeile 2, Spalte Titel: fehlt</li>")
 	otto.file(sheet, "regeln.csv", rules).want(200, "Die Datei sagt nichts Neues")
 	otto.file(sheet, "regeln.csv", strings.Repeat("x", 800_000)).want(413)
+	otto.file(sheet, "regeln.csv", strings.Replace(rules, ";building-removed;0 Tage;", ";building-removed;;", 1)).want(422, "Spalte Frist: fehlt")
+	otto.file(sheet, "regeln.csv", strings.Replace(rules, ";10 Jahre;", ";11 Jahre;", 1)).want(200, "Frist, Jahre: 10 → 11")
 	otto.get(sheet).file(sheet, "regeln.csv", rules+row).want(200, "1 Regel bekommt eine neue Fassung.", "Noch ist nichts gespeichert.", "Neue Regel")
 	olga.get(sheet).file(sheet, "regeln.csv", rules+strings.Replace(row, ";;Neue", ";1;Neue", 1)).want(409, "Jemand anderes hat inzwischen etwas geändert")
 	otto.fill(sheet+"/uebernahme").want(200, "Die neuen Fassungen sind in Kraft", "Neue Regel", "3 Jahre 6 Monate")
