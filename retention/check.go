@@ -84,15 +84,7 @@ func Validate(v any) error {
 func (r *Rule) unsaid() (found []preservation.Finding) {
 	found = append(wording("title", r.Title), wording("legal_basis", r.LegalBasis)...)
 	found = append(found, legible("note", r.Note)...)
-	if !r.Permanent && r.Duration == (Duration{}) {
-		found = append(found, unlimited("duration"))
-	}
-	if r.Minimum != nil && r.Minimum.Duration == (Duration{}) {
-		found = append(found, unlimited("minimum.duration"))
-	}
-	if r.Maximum != nil && r.Maximum.Duration == (Duration{}) {
-		found = append(found, unlimited("maximum.duration"))
-	}
+	found = append(found, r.unmeasured()...)
 	bases := []Base{r.Base}
 	for _, b := range []*Bound{r.Minimum, r.Maximum} {
 		if b != nil {
@@ -105,9 +97,21 @@ func (r *Rule) unsaid() (found []preservation.Finding) {
 	return found
 }
 
-// unlimited says that a period is missing, which nobody may take for none.
-func unlimited(field string) preservation.Finding {
-	return fault(field, "required", `is missing: say how long, and {"days": 0} (in a spreadsheet 0 Tage) where the period ends as soon as its trigger has come`)
+// unmeasured finds the periods that are missing, which nobody may take for none.
+func (r *Rule) unmeasured() (found []preservation.Finding) {
+	missing := func(field string) {
+		found = append(found, fault(field, "required", `is missing: say how long, and {"days": 0} (in a spreadsheet 0 Tage) where the period ends as soon as its trigger has come`))
+	}
+	if !r.Permanent && r.Duration == (Duration{}) {
+		missing("duration")
+	}
+	if r.Minimum != nil && r.Minimum.Duration == (Duration{}) {
+		missing("minimum.duration")
+	}
+	if r.Maximum != nil && r.Maximum.Duration == (Duration{}) {
+		missing("maximum.duration")
+	}
+	return found
 }
 
 // unsaid is the same of a classification.

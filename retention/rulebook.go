@@ -181,7 +181,7 @@ func (p *plan) revise(rules []Rule, today preservation.Date) (RuleChange, error)
 		}
 		first[r.ID] = i
 		now, there := newest[r.ID]
-		if there && same(r, now) {
+		if there && len(r.unmeasured()) == 0 && same(r, now) {
 			out.Unchanged++
 			continue
 		}
