@@ -83,7 +83,7 @@ func (a *archive) check(ctx context.Context, stdout io.Writer) (bad int, err err
 		start := time.Now()
 		r, err := a.checker(os.TempDir()).Holding(ctx, t, store)
 		bad += len(r.Failed)
-		fmt.Fprintf(stdout, "%s: %d records and %d objects read back in %s, %d findings\n", info.ID, r.Records, r.Objects, time.Since(start).Round(time.Millisecond), len(r.Failed))
+		fmt.Fprintf(stdout, "%s: %s and %s read back in %s, %s\n", info.ID, quantity(r.Records, "record"), quantity(r.Objects, "object"), time.Since(start).Round(time.Millisecond), quantity(len(r.Failed), "finding"))
 		for _, f := range r.Failed {
 			fmt.Fprintf(stdout, "  %-7s %s: %s: %s\n", f.Severity, f.Code, f.Subject, f.Detail)
 		}

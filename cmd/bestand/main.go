@@ -68,6 +68,14 @@ func commands() []command {
 	}
 }
 
+// quantity is a number of things.
+func quantity[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // usageError is answered with exit code 2.
 type usageError struct{ error }
 

@@ -141,7 +141,7 @@ func (a *archive) rebuild(ctx context.Context, complete []string, later bool, st
 func (a *archive) sayUnread(ctx context.Context, id preservation.TenantID, stdout io.Writer) error {
 	f, err := a.catalog.Tenant(id).View().Fixity(ctx)
 	if err == nil && f.Unread > 0 {
-		fmt.Fprintf(stdout, "%s: contents of %d records not read: the next fixity runs begin with them, bestand schedule run %s begins at once\n", id, f.Unread, fixity.JobScrub)
+		fmt.Fprintf(stdout, "%s: contents of %s not read: the next fixity runs begin with them, bestand schedule run %s begins at once\n", id, quantity(f.Unread, "record"), fixity.JobScrub)
 	}
 	return err
 }

@@ -72,12 +72,12 @@ func scheduleCommand(ctx context.Context, args []string, stdout, stderr io.Write
 
 // tellTurn says what a run of the scrub reads, and what it leaves out.
 func tellTurn(w io.Writer, t api.FixityTurn) error {
-	_, err := fmt.Fprintf(w, "%d records are read now, beside those that something is wrong with\n", t.Due)
+	_, err := fmt.Fprintf(w, "read now: %s, beside those that something is wrong with\n", quantity(t.Due, "record"))
 	if t.Recent > 0 {
-		_, err = fmt.Fprintf(w, "%d are left out, read back since %s: nothing is read twice in half of a period\n", t.Recent, t.Since.Local().Format(zoned))
+		_, err = fmt.Fprintf(w, "left out: %s, read back since %s: nothing is read twice in half of a period\n", quantity(t.Recent, "record"), t.Since.Local().Format(zoned))
 	}
 	if t.Later > 0 {
-		_, err = fmt.Fprintf(w, "%d are left out, whose turn comes later in the period\n", t.Later)
+		_, err = fmt.Fprintf(w, "left out: %s, whose turn comes later in the period\n", quantity(t.Later, "record"))
 	}
 	if t.Recent+t.Later > 0 {
 		_, err = fmt.Fprintln(w, "bestand schedule run --everything "+fixity.JobScrub+" reads all of them now")

@@ -88,13 +88,13 @@ func TestReadEverything(t *testing.T) {
 	}
 	edit(t, victim{in, r.ID}.pkg(), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
 	out := schedule(0, "scrub")
-	for _, want := range []string{"0 records are read now", "1 are left out, read back since ", "bestand schedule run --everything scrub reads all of them now"} {
+	for _, want := range []string{"read now: 0 records, beside", "left out: 1 record, read back since ", "bestand schedule run --everything scrub reads all of them now"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in %s", want, out)
 		}
 	}
 	eventually(t, "the log says so", func() bool { return in.log.count(`"records":0,"left_out":1`) > 0 })
-	if out := schedule(0, "--everything", "scrub"); !strings.Contains(out, "1 records are read now") || strings.Contains(out, "left out") {
+	if out := schedule(0, "--everything", "scrub"); !strings.Contains(out, "read now: 1 record, beside") || strings.Contains(out, "left out") {
 		t.Error(out)
 	}
 	eventually(t, "the damage is found", func() bool { return len(in.findings(t, fixity.CodeObjectDigest)) == 1 })

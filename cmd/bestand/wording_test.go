@@ -21,6 +21,9 @@ func TestWording(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s", c.args, code, complaint)
 		}
 	}
+	if one, none := quantity(1, "record"), quantity(int64(0), "record"); one != "1 record" || none != "0 records" {
+		t.Errorf("%q, %q", one, none)
+	}
 	err := asFlags(&answerError{said: "422 The content is not valid; own_copy: is missing"})
 	if err.Error() != "422 The content is not valid; --own-copy: is missing" {
 		t.Error(err)
