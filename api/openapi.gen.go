@@ -19,6 +19,7 @@ import (
 
 	"bestand/api/auth"
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 	"bestand/preservation/proof"
 	"bestand/retention"
 
@@ -1276,7 +1277,10 @@ type Retention struct {
 	End *preservation.Date `json:"end"`
 
 	// Holds Identifiers of the holds that cover it.
-	Holds   []string          `json:"holds"`
+	Holds []string `json:"holds"`
+
+	// Kept The decision of a disposal run by which it is kept longer than to the end of its retention.
+	Kept    catalog.Kept      `json:"kept,omitempty,omitzero"`
 	Reasons []RetentionReason `json:"reasons,omitempty,omitzero"`
 
 	// Rule The version of the rule that governs it; null when there is none.

@@ -63,7 +63,7 @@ func (s *server) GetRecord(ctx context.Context, request GetRecordRequestObject) 
 func evaluation(e retention.Evaluation) Retention {
 	return Retention{
 		State: e.State, Beneath: e.Beneath, Class: e.Class, Rule: known(e.Rule), Disposition: e.Disposition,
-		Trigger: known(e.Trigger), TriggeredOn: e.TriggeredOn, Start: e.Start, End: known(e.End), DueFrom: e.DueFrom, Ceiling: e.Ceiling, Transfer: e.Transfer,
+		Trigger: known(e.Trigger), TriggeredOn: e.TriggeredOn, Start: e.Start, End: known(e.End), DueFrom: e.DueFrom, Ceiling: e.Ceiling, Transfer: e.Transfer, Kept: e.Kept,
 		Holds: list(e.Holds), Reasons: e.Reasons,
 	}
 }

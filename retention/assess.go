@@ -85,7 +85,7 @@ func (o *Officer) ProofLock(ctx context.Context, t *catalog.Tenant) (preservatio
 }
 
 // gather collects the facts of records: their triggers and the files that they
-// belong to. The facts are in the order of the rows.
+// belong to, and what runs decided to keep longer. The facts are in the order of the rows.
 func gather(ctx context.Context, v catalog.View, rows []catalog.Retention) ([]*Facts, error) {
 	known := make(map[preservation.RecordID]*Facts, len(rows))
 	all := make([]*Facts, len(rows))
@@ -109,7 +109,12 @@ func gather(ctx context.Context, v catalog.View, rows []catalog.Retention) ([]*F
 		if err != nil {
 			return nil, fmt.Errorf("gather facts: %w", err)
 		}
+		kept, err := v.KeptLonger(ctx, ids...)
+		if err != nil {
+			return nil, fmt.Errorf("gather facts: %w", err)
+		}
 		for _, f := range level {
+			f.Kept = kept[f.ID]
 			for _, g := range triggers[f.ID] {
 				f.Triggers = append(f.Triggers, trigger(g))
 			}

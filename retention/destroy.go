@@ -151,7 +151,7 @@ func judgeRow(ctx context.Context, v catalog.View, p *plan, policy LockPolicy, n
 	}
 	switch {
 	case j.evaluation.State != Due:
-		j.reason = j.evaluation.notDue()
+		j.reason = notDue(&j.evaluation)
 	case parts > 0:
 		j.reason = fmt.Sprintf("%d records that belong to it are kept", parts)
 	case arriving > 0:
@@ -180,13 +180,7 @@ func (j *judgement) allow(ctx context.Context, v catalog.View, p *plan, today pr
 		}
 		return err
 	}
-	kept, run, err := v.KeptUntil(ctx, j.row.Record)
-	if err != nil {
-		return err
-	}
 	switch found := false; {
-	case !kept.Before(today):
-		j.reason = fmt.Sprintf("it is kept until %s as decided in the disposal run %s", kept, run)
 	case j.evaluation.Disposition != Destroy:
 		j.reason = "disposition " + string(j.evaluation.Disposition)
 	default:

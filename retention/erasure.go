@@ -145,6 +145,8 @@ func againstErasure(e *Evaluation, takenOver bool) (code, why string) {
 		return "archival", "it is archival material, of which nothing is erased: a counter-statement can be attached (SächsArchivG §6)"
 	case e.State == Due:
 		return "", ""
+	case e.Kept.Run != "":
+		return "duty-to-keep", fmt.Sprintf("it is kept until %s as decided in the disposal run %s", e.Kept.Until, e.Kept.Run)
 	case e.End.IsZero():
 		return "duty-to-keep", "it is " + string(e.State) + ": until when it has to be kept is not known"
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // State is where a record stands on its way from closure to disposal.
@@ -56,9 +57,10 @@ type Evaluation struct {
 	TriggeredOn preservation.Date `json:"triggered_on,omitzero"`
 	Start       preservation.Date `json:"start,omitzero"`      // first day of the period
 	End         preservation.Date `json:"end,omitzero"`        // last day on which it has to be kept
-	DueFrom     preservation.Date `json:"due_from,omitzero"`   // first day on which it may go: the day after End
+	DueFrom     preservation.Date `json:"due_from,omitzero"`   // first day on which it may go: the day after End, or after Kept
 	Ceiling     preservation.Date `json:"ceiling,omitzero"`    // last day on which it may be kept
 	Transfer    preservation.Date `json:"transfer,omitzero"`   // last day of the transfer period
+	Kept        catalog.Kept      `json:"kept,omitzero"`       // the decision by which it may go later than the day after End
 	Custodian   string            `json:"custodian,omitempty"` // the archive that took it over, if one did
 	Holds       []string          `json:"holds,omitempty"`     // IDs, sorted
 	Reasons     []Reason          `json:"reasons,omitempty"`
@@ -90,11 +92,23 @@ func (e *Evaluation) Next() (day preservation.Date) {
 	case Closed:
 		day = e.Start
 	case Retained:
-		day = e.DueFrom
-	case Due:
-		if !slices.ContainsFunc(e.Reasons, func(r Reason) bool { return r.Code == CeilingPassed }) && !e.Ceiling.IsZero() {
-			day = e.Ceiling.AddDays(1)
+		if day = e.DueFrom; e.Kept.Run == "" {
+			return day
 		}
+		if over := e.overCeiling(); !over.IsZero() && over.Before(day) {
+			day = over
+		}
+	case Due:
+		day = e.overCeiling()
+	}
+	return day
+}
+
+// overCeiling is the first day on which it is kept longer than it may be, as long as that
+// is to come.
+func (e *Evaluation) overCeiling() (day preservation.Date) {
+	if !slices.ContainsFunc(e.Reasons, func(r Reason) bool { return r.Code == CeilingPassed }) && !e.Ceiling.IsZero() {
+		day = e.Ceiling.AddDays(1)
 	}
 	return day
 }
@@ -109,10 +123,23 @@ func Evaluate(s *Schedule, f Facts, holds *Holds, now time.Time, loc *time.Locat
 	today := preservation.DateOf(now.In(loc))
 	e := s.assessWithin(&f, today)
 	e.Class = f.Class
+	e.keep(f.kept(), today)
 	if e.Holds = holds.On(s, &f, now); len(e.Holds) > 0 {
 		e.State, e.Beneath = Held, e.State
 	}
 	return e
+}
+
+// keep has a record that people decided to keep longer go later: on the day after. What
+// has no day on which it may go is left alone.
+func (e *Evaluation) keep(k catalog.Kept, today preservation.Date) {
+	if e.DueFrom.IsZero() || k.Until.Before(e.DueFrom) {
+		return
+	}
+	e.Kept, e.DueFrom = k, k.Until.AddDays(1)
+	if e.State == Due && today.Before(e.DueFrom) {
+		e.State = Retained
+	}
 }
 
 // assessWithin applies "a part is kept as long as its file": the file's facts

@@ -208,11 +208,16 @@ func left(id preservation.RecordID, reason string) catalog.RunItem {
 }
 
 func (x *execution) keep(ctx context.Context, items []catalog.RunItem) error {
-	kept := make([]catalog.RunItem, len(items))
+	kept, ids := make([]catalog.RunItem, len(items)), make([]preservation.RecordID, len(items))
 	for n, i := range items {
-		kept[n] = left(i.Record, fmt.Sprintf("kept until %s: %s", i.Until, i.Note))
+		kept[n], ids[n] = left(i.Record, fmt.Sprintf("kept until %s: %s", i.Until, i.Note)), i.Record
 	}
-	return x.leave(ctx, kept)
+	return x.act(ctx, func(ctx context.Context, e *edit, r *Run) error {
+		if err := e.enter(ctx, r, Entry{Act: actLeft, Items: kept}); err != nil {
+			return err
+		}
+		return errors.Join(e.MarkStale(catalog.RetentionFilter{IDs: ids}), e.Enqueue(catalog.Job{Kind: JobEvaluate, Key: keyStale}))
+	})
 }
 
 // takeOver makes copies that are kept for the archive permanent.

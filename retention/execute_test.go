@@ -515,7 +515,19 @@ func TestRunAgainstPermit(t *testing.T) {
 	a.execute(r)
 	a.wantRun(r, RunCompleted)
 	a.dispose()
-	a.want(ids[0], "due")
+	a.evaluate()
+	a.want(ids[0], "retention") // by the decision, until the day after
+	e, err := a.officer.Evaluate(t.Context(), a.tenant, ids[0])
+	if err != nil || e.Kept.Run != r.ID || e.DueFrom != e.Kept.Until.AddDays(1) || !e.End.Before(e.Kept.Until) {
+		t.Errorf("%+v %v", e, err)
+	}
+	rows, err := a.officer.DueReport(t.Context(), a.tenant, 30)
+	if err != nil || len(rows) != 1 || rows[0].Year != e.DueFrom.Year {
+		t.Errorf("%+v %v", rows, err)
+	}
+	if code, why := againstErasure(&e, false); code != "duty-to-keep" || !strings.Contains(why, "as decided in the disposal run "+r.ID) {
+		t.Errorf("%s %s", code, why)
+	}
 	again := a.propose(ids[0])
 	a.wantItem(again, ids[0], catalog.ItemRefused, "it is kept until")
 	a.pass("2026-06-01")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // Facts is what evaluation has to know about a record.
@@ -15,6 +16,8 @@ type Facts struct {
 	Closed   preservation.Date
 	Subjects []preservation.Subject
 	Triggers []Trigger // in any order
+	// Kept is a decision of a disposal run to keep the record longer; zero when there is none.
+	Kept catalog.Kept
 
 	// Parent is the file or case this record belongs to, and File its facts. A
 	// record within a file is kept as long as the file: the file's facts
@@ -30,6 +33,17 @@ func (f *Facts) files() []preservation.RecordID {
 		ids = append(ids, f.Parent)
 	}
 	return ids
+}
+
+// kept is the decision that keeps a record the longest, its own or one about the file that
+// it belongs to.
+func (f *Facts) kept() (k catalog.Kept) {
+	for ; f != nil; f = f.File {
+		if k.Until.Before(f.Kept.Until) {
+			k = f.Kept
+		}
+	}
+	return k
 }
 
 // Trigger is an entry of a record's event log: something happened on a day

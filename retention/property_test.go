@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bestand/preservation"
+	"bestand/preservation/catalog"
 )
 
 // draw makes arbitrary but valid inputs of Evaluate.
@@ -94,6 +95,19 @@ func TestEvaluateProperties(t *testing.T) {
 		r.Shuffle(len(g.Triggers), func(i, j int) { g.Triggers[i], g.Triggers[j] = g.Triggers[j], g.Triggers[i] })
 		if other := Evaluate(s, g, nil, now, loc); !reflect.DeepEqual(e, other) {
 			fail("order of triggers matters")
+		}
+		longer := f
+		longer.Kept = catalog.Kept{Until: r.date(), Run: "k"}
+		if k := Evaluate(s, longer, nil, now, loc); e.DueFrom.IsZero() || longer.Kept.Until.Before(e.DueFrom) {
+			if !reflect.DeepEqual(e, k) {
+				fail(fmt.Sprintf("kept longer for nothing: %+v", k))
+			}
+		} else if k.End != e.End || k.DueFrom != longer.Kept.Until.AddDays(1) || k.State == Due && today.Before(k.DueFrom) || k.State != e.State && (e.State != Due || k.State != Retained) {
+			fail(fmt.Sprintf("not kept as decided: %+v", k))
+		} else if day := k.Next(); !day.IsZero() {
+			if before, after := Evaluate(s, longer, nil, day.AddDays(-1).In(loc), loc), Evaluate(s, longer, nil, day.In(loc), loc); !reflect.DeepEqual(k, before) || reflect.DeepEqual(k, after) {
+				fail(fmt.Sprintf("kept, and it does not change on %s first", day))
+			}
 		}
 		if x.Minimum != nil && !e.DueFrom.IsZero() {
 			_, floor, _ := f.bound(x.Minimum, x.FiscalMonth)

@@ -220,10 +220,6 @@ func (e *edit) candidates(ctx context.Context, ids []preservation.RecordID, poli
 		if ev.Rule.ID != "" {
 			i.Rule = ev.Rule.String()
 		}
-		kept, run, err := e.v.KeptUntil(ctx, id)
-		if err != nil {
-			return nil, err
-		}
 		other, open := taken[id]
 		switch {
 		case row.Status != "live":
@@ -232,8 +228,6 @@ func (e *edit) candidates(ctx context.Context, ids []preservation.RecordID, poli
 			i.Reason = notDue(&ev)
 		case open:
 			i.Reason = "it is in the disposal run " + other.Run
-		case !kept.Before(today):
-			i.Reason = fmt.Sprintf("it is kept until %s as decided in the disposal run %s", kept, run)
 		default:
 			i.State = catalog.ItemOpen
 			rule, _ := e.plan.schedule.Rule(ev.Rule)
@@ -252,6 +246,9 @@ func (e *edit) candidates(ctx context.Context, ids []preservation.RecordID, poli
 
 // notDue says why a record is not due.
 func notDue(e *Evaluation) string {
+	if e.State == Retained && e.Kept.Run != "" {
+		return fmt.Sprintf("it is kept until %s as decided in the disposal run %s", e.Kept.Until, e.Kept.Run)
+	}
 	if e.State == Retained && !e.End.IsZero() {
 		return "its retention ends on " + e.End.String()
 	}

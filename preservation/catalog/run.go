@@ -133,16 +133,32 @@ func (v View) OpenItems(ctx context.Context, ids ...preservation.RecordID) (map[
 	return out, err
 }
 
-// KeptUntil returns the last day until which a decision keeps a record longer, and
-// in which run it was made; the zero day when there is none.
-func (v View) KeptUntil(ctx context.Context, id preservation.RecordID) (day preservation.Date, run string, err error) {
-	var until string
-	err = v.q.QueryRowContext(ctx, `SELECT until, run FROM run_item WHERE tenant = $1 AND record_id = $2 AND until <> '' AND state IN ('open', 'left')
-		ORDER BY until DESC LIMIT 1`, string(v.tenant), string(id)).Scan(&until, &run)
-	if errors.Is(err, sql.ErrNoRows) {
-		return day, "", nil
+// Kept is a decision to keep a record longer, and the run in which it was made.
+type Kept struct {
+	Until preservation.Date `json:"until"` // last day
+	Run   string            `json:"run"`
+}
+
+// KeptLonger returns of some records, for those that a run was carried out for which keeps
+// them longer, the decision that does so the longest.
+func (v View) KeptLonger(ctx context.Context, ids ...preservation.RecordID) (map[preservation.RecordID]Kept, error) {
+	out := map[preservation.RecordID]Kept{}
+	if len(ids) == 0 {
+		return out, nil
 	}
-	return day, run, errors.Join(err, day.UnmarshalText([]byte(until)))
+	q := conditions{cond: "tenant = $1 AND until <> '' AND state = 'left'", args: []any{string(v.tenant)}}
+	in(&q, "record_id", ids)
+	rows, err := v.q.QueryContext(ctx, `SELECT record_id, until, run FROM run_item WHERE `+q.cond+` ORDER BY until, run`, q.args...)
+	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
+		var id preservation.RecordID
+		var until string
+		var k Kept
+		err := row.Scan(&id, &until, &k.Run)
+		err = errors.Join(err, k.Until.UnmarshalText([]byte(until)))
+		out[id] = k
+		return struct{}{}, err
+	})
+	return out, err
 }
 
 // Kept returns of some records, for those that a decision keeps longer, the last day until

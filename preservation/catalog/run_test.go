@@ -59,14 +59,11 @@ func TestRuns(t *testing.T) {
 			t.Errorf("a note that was taken away: %+v %v", kept, err)
 		}
 		change(catalog.ItemFilter{Run: "a", Decisions: []string{"K"}}, catalog.ItemChange{State: catalog.ItemLeft, Reason: "kept"}, 1)
-		if day, run, err := v.KeptUntil(ctx, all[2].Record); day != until || run != "a" || err != nil {
-			t.Errorf("%v %s %v", day, run, err)
+		if kept, err := v.KeptLonger(ctx, all[1].Record, all[2].Record); len(kept) != 1 || kept[all[2].Record] != (catalog.Kept{Until: until, Run: "a"}) || err != nil {
+			t.Errorf("%v %v", kept, err)
 		}
 		if kept, err := v.Kept(ctx, all[1].Record, all[2].Record); len(kept) != 1 || kept[all[2].Record] != until || err != nil {
 			t.Errorf("%v %v", kept, err)
-		}
-		if day, _, err := v.KeptUntil(ctx, all[1].Record); !day.IsZero() || err != nil {
-			t.Errorf("%v %v", day, err)
 		}
 		odd := 1
 		some, err := v.RunItems(ctx, catalog.ItemFilter{Run: "a", Depth: &odd, Classes: []string{"02.20"}, States: []string{catalog.ItemOpen}}, all[1].Record, 10)
