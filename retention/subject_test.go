@@ -181,7 +181,7 @@ func TestErasureLeft(t *testing.T) {
 	h := a.hold(Scope{Records: []preservation.RecordID{two}})
 	a.night()
 	erase(first)
-	stands(Erasure{Record: one, State: "destroyed", Run: first}, Erasure{Record: two, State: "left", Run: first, Reason: "it is held"})
+	stands(Erasure{Record: one, State: "destroyed", Run: first}, Erasure{Record: two, State: "left", Run: first, Reason: "it is held: " + h.ID})
 	waiting(1)
 	var bad Invalid
 	if _, err := a.officer.EraseLeft(ctx, a.tenant, q.ID, "anna"); !errors.As(err, &bad) || bad[0].Subject != "records[0]" || bad[0].Code != "held" {
