@@ -151,7 +151,7 @@ func (s *server) ListSessions(ctx context.Context, request ListSessionsRequestOb
 	if _, err := s.manageable(ctx, request.ID); err != nil {
 		return nil, err
 	}
-	all, err := s.tenant(ctx).Sessions(ctx, request.ID)
+	all, err := s.tenant(ctx).Sessions(ctx, request.ID, auth.SessionIdle)
 	answer := ListSessions200JSONResponse{Items: make([]Session, len(all))}
 	for i, x := range all {
 		answer.Items[i] = Session{ID: x.ID, Agent: x.Agent, Begun: x.Created, Seen: x.Seen, Ends: x.Ends}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"bestand/preservation"
@@ -156,9 +155,6 @@ func (o *Officer) AddRule(ctx context.Context, t *catalog.Tenant, r Rule, actor 
 		if out, versions, err = e.plan.next(r, preservation.DateOf(e.now.In(policy.zone()))); err != nil {
 			return err
 		}
-		if err := out.ends(e.plan.displaced(out)); err != nil {
-			return err
-		}
 		if out.ProposedBy = actor; !e.plan.policy.ApproveRules {
 			out.ApprovedBy = actor
 		}
@@ -203,26 +199,6 @@ func (p *plan) displaced(next Rule) (all []RuleRef) {
 		}
 	}
 	return all
-}
-
-// ends refuses a last day behind which there would be no version, unless that is meant.
-func (r *Rule) ends(displaced []RuleRef) error {
-	if r.ValidTo.IsZero() || r.Gap {
-		return nil
-	}
-	said := fmt.Sprintf("from %s no version of the rule would be in force", r.ValidTo.AddDays(1))
-	if len(displaced) > 0 {
-		said += fmt.Sprintf(", since this one takes the place of %s", names(displaced))
-	}
-	return Invalid{fault("valid_to", "gap", said+": leave valid_to out, or give gap as true if that is meant")}
-}
-
-func names(refs []RuleRef) string {
-	all := make([]string, len(refs))
-	for i, r := range refs {
-		all[i] = r.String()
-	}
-	return strings.Join(all, ", ")
 }
 
 // LoadSample gives a tenant the Saxon sample classification and rules. A

@@ -14,7 +14,7 @@ import (
 // Erasure is what has become of a record whose erasure was granted.
 type Erasure struct {
 	Record    preservation.RecordID `json:"record_id"`
-	State     string                `json:"state"`         // open, left or destroyed, as of an item of a run
+	State     string                `json:"state"`         // open, left, destroyed or transferred, as of an item of a run
 	Run       string                `json:"run,omitempty"` // the newest that decides about it, or did
 	Reason    string                `json:"reason,omitempty"`
 	Destroyed time.Time             `json:"destroyed,omitzero"`
@@ -52,11 +52,23 @@ func erasure(ctx context.Context, v catalog.View, id preservation.RecordID, run 
 	if i, ok := open[id]; ok {
 		return Erasure{Record: id, State: i.State, Run: i.Run}, nil
 	}
-	i, err := v.LastLeft(ctx, id)
-	if errors.Is(err, catalog.ErrNotFound) {
-		i, err = catalog.RunItem{Run: run}, nil
+	if over, err := v.TakenOver(ctx, id); err != nil || over {
+		return Erasure{Record: id, State: catalog.ItemTransferred}, err
 	}
-	return Erasure{Record: id, State: catalog.ItemLeft, Run: i.Run, Reason: i.Reason}, err
+	i, err := v.LastLeft(ctx, id)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return Erasure{}, err
+	}
+	if err != nil || i.Run < run { // it was not even taken into the run
+		items, err := v.RunItems(ctx, catalog.ItemFilter{Run: run, IDs: []preservation.RecordID{id}}, "", 1)
+		if err != nil {
+			return Erasure{}, err
+		}
+		if i = (catalog.RunItem{Run: run}); len(items) > 0 {
+			i = items[0]
+		}
+	}
+	return Erasure{Record: id, State: catalog.ItemLeft, Run: i.Run, Reason: i.Reason}, nil
 }
 
 // unerased are the records of granted erasures that are still here, and that no run decides about.
@@ -70,9 +82,9 @@ func unerased(all []Erasure) (ids []preservation.RecordID) {
 }
 
 // EraseLeft begins another disposal run over the records of a granted erasure that were
-// left by the runs before, as for a hold that is released by now. Invalid names each record
-// that something still stands against; ErrEnded says that nothing is left, or that a run
-// decides about it.
+// left by the runs before, as for a hold that is released by now. What something still
+// stands against is left again; Invalid says so of each where there is nothing else.
+// ErrEnded says that nothing is left, or that a run decides about it.
 func (o *Officer) EraseLeft(ctx context.Context, t *catalog.Tenant, id, actor string) (Run, error) {
 	q, err := o.SubjectRequest(ctx, t, id)
 	if err != nil {
@@ -86,14 +98,23 @@ func (o *Officer) EraseLeft(ctx context.Context, t *catalog.Tenant, id, actor st
 	if len(ids) == 0 {
 		return Run{}, fmt.Errorf("subject request %s has no record that a disposal run of its erasure left: %w", id, ErrEnded)
 	}
-	bad, err := o.erasable(ctx, t, ids)
-	if err != nil {
-		return Run{}, err
+	var bad Invalid
+	var free []preservation.RecordID
+	for i, id := range ids {
+		code, why, err := o.againstErasing(ctx, t, id)
+		switch {
+		case err != nil:
+			return Run{}, err
+		case code != "":
+			bad = append(bad, fault(fmt.Sprintf("records[%d]", i), code, "record "+string(id)+": "+why))
+		default:
+			free = append(free, id)
+		}
 	}
-	if len(bad) > 0 {
+	if len(free) == 0 {
 		return Run{}, bad
 	}
-	run, err := o.proposeErasure(ctx, t, id, ids, q.Decision.LegalBasis, actor)
+	run, err := o.proposeErasure(ctx, t, id, free, q.Decision.LegalBasis, actor)
 	if err != nil {
 		return Run{}, err
 	}
@@ -113,27 +134,35 @@ func (o *Officer) proposeErasure(ctx context.Context, t *catalog.Tenant, request
 // erasable says what stands against the erasure of records.
 func (o *Officer) erasable(ctx context.Context, t *catalog.Tenant, ids []preservation.RecordID) (bad Invalid, err error) {
 	for i, id := range ids {
-		e, err := o.Evaluate(ctx, t, id)
+		code, why, err := o.againstErasing(ctx, t, id)
 		if err != nil {
 			return nil, err
-		}
-		over, err := t.View().TakenOver(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		code, why := againstErasure(&e, over)
-		if code == "" {
-			if open, err := t.View().OpenItems(ctx, id); err != nil {
-				return nil, err
-			} else if item, ok := open[id]; ok {
-				code, why = "in-disposal", "the disposal run "+item.Run+" decides about it already"
-			}
 		}
 		if code != "" {
 			bad = append(bad, fault(fmt.Sprintf("records[%d]", i), code, why))
 		}
 	}
 	return bad, nil
+}
+
+// againstErasing says what stands against the erasure of a record now, or nothing.
+func (o *Officer) againstErasing(ctx context.Context, t *catalog.Tenant, id preservation.RecordID) (code, why string, err error) {
+	e, err := o.Evaluate(ctx, t, id)
+	if err != nil {
+		return "", "", err
+	}
+	over, err := t.View().TakenOver(ctx, id)
+	if err != nil {
+		return "", "", err
+	}
+	if code, why = againstErasure(&e, over); code != "" {
+		return code, why, nil
+	}
+	open, err := t.View().OpenItems(ctx, id)
+	if item, ok := open[id]; ok {
+		return "in-disposal", "the disposal run " + item.Run + " decides about it already", err
+	}
+	return "", "", err
 }
 
 // againstErasure says why a record must not be erased, or nothing.

@@ -86,10 +86,6 @@ func (o *Officer) PreviewRule(ctx context.Context, t *catalog.Tenant, r Rule, ex
 	if err != nil {
 		return Preview{}, err
 	}
-	displaced := p.displaced(r)
-	if err := r.ends(displaced); err != nil {
-		return Preview{}, err
-	}
 	c := comparison{plan: p, codes: p.governed(r.ID), at: now, zone: policy.zone(), examples: examples}
 	if today.Before(r.ValidFrom) {
 		c.at = r.ValidFrom.In(policy.zone())
@@ -103,7 +99,7 @@ func (o *Officer) PreviewRule(ctx context.Context, t *catalog.Tenant, r Rule, ex
 		c.add(applies, s)
 	}
 	out, err := c.run(ctx, t)
-	if out.Displaces = displaced; !r.ValidTo.IsZero() {
+	if out.Displaces = p.displaced(r); !r.ValidTo.IsZero() {
 		out.GapFrom = r.ValidTo.AddDays(1)
 	}
 	return out, err

@@ -117,10 +117,9 @@ type Rule struct {
 	Note       string            `json:"note,omitempty" validate:"max=2000"`
 
 	ValidFrom preservation.Date `json:"valid_from" validate:"required"`
-	ValidTo   preservation.Date `json:"valid_to,omitzero"`
-	// Gap says that no version is meant to be in force behind ValidTo: the newest version
-	// that has begun counts alone, and an older one does not come back when it ends.
-	Gap bool `json:"gap,omitempty"`
+	// ValidTo is the last day of the version: the newest that has begun counts alone, and an
+	// older one does not come back when it ends. Zero: there is none.
+	ValidTo preservation.Date `json:"valid_to,omitzero"`
 	// Applies is "all" when the version counts for every record, or "new" when
 	// records whose trigger lies before ValidFrom keep the version before it.
 	Applies    string `json:"applies,omitempty" validate:"omitempty,oneof=all new"`

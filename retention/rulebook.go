@@ -181,7 +181,7 @@ func (p *plan) revise(rules []Rule, today preservation.Date) (RuleChange, error)
 		}
 		first[r.ID] = i
 		now, there := newest[r.ID]
-		if there && len(r.unmeasured()) == 0 && same(r, now) {
+		if there && same(r, now) { // a period left out was none before it had to be said
 			out.Unchanged++
 			continue
 		}
@@ -190,9 +190,6 @@ func (p *plan) revise(rules []Rule, today preservation.Date) (RuleChange, error)
 			r.Version = 0
 		}
 		r, _, err := p.next(r, today)
-		if err == nil {
-			err = r.ends(p.displaced(r))
-		}
 		var wrong Invalid
 		if errors.As(err, &wrong) {
 			for _, f := range wrong {

@@ -131,7 +131,7 @@ func TestErasure(t *testing.T) {
 func TestErasureLeft(t *testing.T) {
 	ctx := t.Context()
 	a := newArchive(t, "2026-02-01")
-	one, two := a.about(contact, "2015-07-31"), a.about(contact, "2015-07-31")
+	one, two, three := a.about(contact, "2015-07-31"), a.about(contact, "2015-07-31"), a.about(contact, "2015-07-31")
 	a.night()
 	a.permit(contact)
 	q := a.ask(AskErasure, "Erika Muster")
@@ -145,7 +145,7 @@ func TestErasureLeft(t *testing.T) {
 		}
 	}
 	waiting(1)
-	q, err := a.officer.DecideSubjectRequest(ctx, a.tenant, q.ID, granted(one, two), "anna")
+	q, err := a.officer.DecideSubjectRequest(ctx, a.tenant, q.ID, granted(one, two, three), "anna")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,18 +174,19 @@ func TestErasureLeft(t *testing.T) {
 		}
 	}
 	first := q.Decision.Run
-	stands(Erasure{Record: one, State: "open", Run: first}, Erasure{Record: two, State: "open", Run: first})
+	stands(Erasure{Record: one, State: "open", Run: first}, Erasure{Record: two, State: "open", Run: first}, Erasure{Record: three, State: "open", Run: first})
 	if _, err := a.officer.EraseLeft(ctx, a.tenant, q.ID, "anna"); !errors.Is(err, ErrEnded) {
 		t.Errorf("a second run beside the first: %v", err)
 	}
-	h := a.hold(Scope{Records: []preservation.RecordID{two}})
+	h, other := a.hold(Scope{Records: []preservation.RecordID{two}}), a.hold(Scope{Records: []preservation.RecordID{three}})
 	a.night()
 	erase(first)
-	stands(Erasure{Record: one, State: "destroyed", Run: first}, Erasure{Record: two, State: "left", Run: first, Reason: "it is held: " + h.ID})
+	kept := Erasure{Record: three, State: "left", Run: first, Reason: "it is held: " + other.ID}
+	stands(Erasure{Record: one, State: "destroyed", Run: first}, Erasure{Record: two, State: "left", Run: first, Reason: "it is held: " + h.ID}, kept)
 	waiting(1)
 	var bad Invalid
-	if _, err := a.officer.EraseLeft(ctx, a.tenant, q.ID, "anna"); !errors.As(err, &bad) || bad[0].Subject != "records[0]" || bad[0].Code != "held" {
-		t.Errorf("against the hold: %v", err)
+	if _, err := a.officer.EraseLeft(ctx, a.tenant, q.ID, "anna"); !errors.As(err, &bad) || len(bad) != 2 || bad[0].Code != "held" || !strings.Contains(bad[0].Detail, string(two)) {
+		t.Errorf("against the holds: %v", err)
 	}
 	if _, err := a.officer.ReleaseHold(ctx, a.tenant, h.ID, "erledigt", "anna"); err != nil {
 		t.Fatal(err)
@@ -195,11 +196,12 @@ func TestErasureLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting(0)
+	waiting(1) // for what the other hold keeps
 	erase(again.ID)
-	stands(Erasure{Record: one, State: "destroyed", Run: first}, Erasure{Record: two, State: "destroyed", Run: again.ID})
+	stands(Erasure{Record: one, State: "destroyed", Run: first}, Erasure{Record: two, State: "destroyed", Run: again.ID}, kept)
 	a.whole(two)
-	waiting(0)
+	a.whole(three)
+	waiting(1)
 }
 
 func TestRestrictionAndStatement(t *testing.T) {

@@ -214,7 +214,7 @@ func TestSessionsPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all, err := h.tenant.Sessions(t.Context(), u.ID)
+	all, err := h.tenant.Sessions(t.Context(), u.ID, auth.SessionIdle)
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)
 	}

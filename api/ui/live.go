@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"bestand/api/auth"
 	"bestand/preservation/catalog"
 )
 
@@ -95,7 +96,7 @@ func work(v *visit) error {
 			return nil
 		}
 		worked = t.Worked()
-		switch _, err := v.ui.Catalog.QuietSession(ctx, session.Hash, sessionIdle); {
+		switch _, err := v.ui.Catalog.QuietSession(ctx, session.Hash, auth.SessionIdle); {
 		case errors.Is(err, catalog.ErrNotFound):
 			say("end")
 			return nil

@@ -27,7 +27,7 @@ func profilePage(v *visit) error {
 func (v *visit) showProfile(status int, next string, fields map[string]api.FieldError) error {
 	p := profileView{This: v.session.ID, Fields: fields, Min: auth.PasswordMin, Next: here(next)}
 	var err error
-	if p.Sessions, err = v.ui.Catalog.Tenant(v.who.Tenant).Sessions(v.r.Context(), v.session.User.ID); err != nil {
+	if p.Sessions, err = v.ui.Catalog.Tenant(v.who.Tenant).Sessions(v.r.Context(), v.session.User.ID, auth.SessionIdle); err != nil {
 		return err
 	}
 	return v.showStatus(status, "profile", v.lang.t("profile.title"), p)

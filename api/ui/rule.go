@@ -200,7 +200,7 @@ func bound(b *retention.Bound) retention.Bound {
 // ruleValues are the inputs of the form for a rule.
 func ruleValues(r retention.Rule) map[string]string {
 	all := map[string]string{"id": r.ID, "version": strconv.Itoa(r.Version), "title": r.Title, "trigger": r.Trigger, "base": string(r.Base), "disposition": string(r.Disposition),
-		"legal_basis": r.LegalBasis, "checked": r.Checked.String(), "confidence": r.Confidence, "note": r.Note, "valid_from": r.ValidFrom.String(), "valid_to": r.ValidTo.String(), "gap": ticked(r.Gap),
+		"legal_basis": r.LegalBasis, "checked": r.Checked.String(), "confidence": r.Confidence, "note": r.Note, "valid_from": r.ValidFrom.String(), "valid_to": r.ValidTo.String(),
 		"fiscal_month": number(int(r.FiscalMonth)), "permanent": ticked(r.Permanent), "no_offer": ticked(r.NoOffer)}
 	span := func(at string, d retention.Duration) {
 		all[at+".years"], all[at+".months"], all[at+".days"] = number(d.Years), number(d.Months), number(d.Days)
@@ -281,7 +281,7 @@ func (v *visit) ruleForm() (p ruleView, r retention.Rule) {
 	}
 	r = retention.Rule{ID: f["id"], Version: whole("version"), Title: f["title"], Permanent: f["permanent"] != "", Minimum: limit("minimum"), Maximum: limit("maximum"),
 		Transfer: span("transfer"), Disposition: retention.Disposition(f["disposition"]), NoOffer: f["no_offer"] != "", LegalBasis: f["legal_basis"], Checked: day("checked"),
-		Confidence: f["confidence"], Note: f["note"], ValidFrom: day("valid_from"), ValidTo: day("valid_to"), Gap: f["gap"] != "", FiscalMonth: time.Month(whole("fiscal_month"))}
+		Confidence: f["confidence"], Note: f["note"], ValidFrom: day("valid_from"), ValidTo: day("valid_to"), FiscalMonth: time.Month(whole("fiscal_month"))}
 	if !r.Permanent {
 		r.Trigger, r.Duration, r.Base = f["trigger"], span("duration"), retention.Base(f["base"])
 	}

@@ -27,7 +27,6 @@ import (
 
 const (
 	sessionCookie = "__Host-bestand"
-	sessionIdle   = time.Hour      // without a request
 	sessionMax    = 12 * time.Hour // a working day
 	attempts      = 5              // wrong passwords in a row
 	pause         = 15 * time.Minute
@@ -94,7 +93,7 @@ func (v *visit) enter() error {
 	if slices.Contains(quiet, v.r.Pattern) {
 		session = v.ui.Catalog.QuietSession
 	}
-	v.session, err = session(v.r.Context(), auth.Hash(c.Value), sessionIdle)
+	v.session, err = session(v.r.Context(), auth.Hash(c.Value), auth.SessionIdle)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return errLoggedOut
 	}
@@ -268,7 +267,7 @@ func (f keptField) Shown(l *language) string {
 }
 
 // boxes are fields that are "1" where they are checked.
-var boxes = []string{"bestaetigt", "gap", "no_offer", "permanent", "personal_data", "withdrawn"}
+var boxes = []string{"bestaetigt", "no_offer", "permanent", "personal_data", "withdrawn"}
 
 // choices are the fields with a choice of codes, with the area of their texts.
 var choices = map[string]string{

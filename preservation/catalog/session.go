@@ -72,10 +72,11 @@ func (db *DB) QuietSession(ctx context.Context, hash string, idle time.Duration)
 	return s, found(err, "session", "of this browser")
 }
 
-// Sessions lists those of a person that are not over, newest first.
-func (t *Tenant) Sessions(ctx context.Context, user string) ([]Session, error) {
-	rows, err := t.db.reader.QueryContext(ctx, sessionQuery+`WHERE p.tenant = $1 AND s.person_id = $2 AND s.ends_ms > $3 ORDER BY s.id DESC`,
-		string(t.id), user, ms(t.db.now()))
+// Sessions lists those of a person that are not over, newest first: neither ended nor idle.
+func (t *Tenant) Sessions(ctx context.Context, user string, idle time.Duration) ([]Session, error) {
+	now := t.db.now()
+	rows, err := t.db.reader.QueryContext(ctx, sessionQuery+`WHERE p.tenant = $1 AND s.person_id = $2 AND s.ends_ms > $3 AND s.seen_ms > $4 ORDER BY s.id DESC`,
+		string(t.id), user, ms(now), ms(now.Add(-idle)))
 	return collect(rows, err, scanSession)
 }
 

@@ -61,7 +61,6 @@ var ruleColumns = []ruleColumn{
 	{"Hinweis", []string{"note"}, "note", of(func(r *ruleRow) *string { return &r.Note }, words[string]())},
 	{"Gültig ab", []string{"valid_from"}, "valid_from", of(func(r *ruleRow) *preservation.Date { return &r.ValidFrom }, day())},
 	{"Gültig bis", []string{"valid_to"}, "valid_to", of(func(r *ruleRow) *preservation.Date { return &r.ValidTo }, day())},
-	{"Lücke danach", []string{"gap"}, "gap", of(func(r *ruleRow) *bool { return &r.Gap }, flag())},
 	{"Gilt für", []string{"applies"}, "applies", of(func(r *ruleRow) *string { return &r.Applies }, oneOf(reaches))},
 }
 

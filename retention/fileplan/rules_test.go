@@ -20,7 +20,7 @@ func unusual() retention.Rule {
 		Base: retention.NextFiscalYear, FiscalMonth: 7, Minimum: &retention.Bound{Trigger: "award", Duration: retention.Duration{Years: 3}, Base: retention.Day},
 		Maximum: &retention.Bound{Trigger: "closure", Duration: retention.Duration{Years: 30}, Base: retention.YearEnd}, Transfer: retention.Duration{Months: 1},
 		Disposition: retention.Destroy, Sampling: &retention.Sampling{Every: 10, Share: 5, Letters: []string{"A", "O"}, Birthdays: []int{1, 15}},
-		LegalBasis: "VgV §8", Checked: day, Confidence: "medium", Note: "-", ValidFrom: day, ValidTo: preservation.Date{Year: 2030, Month: 12, Day: 31}, Gap: true, Applies: "new"}
+		LegalBasis: "VgV §8", Checked: day, Confidence: "medium", Note: "-", ValidFrom: day, ValidTo: preservation.Date{Year: 2030, Month: 12, Day: 31}, Applies: "new"}
 }
 
 // TestRulesRoundTrip: what is written is read again as it was.
