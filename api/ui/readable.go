@@ -33,7 +33,7 @@ func (p *pane) explain(ctx context.Context, l *language, media string, text []by
 	case media == "message/rfc822":
 		p.Said = messageHead(text)
 	case whole:
-		if v, err := invoice.Parse(ctx, bytes.NewReader(text)); err == nil {
+		if v, err := invoice.Fields(ctx, bytes.NewReader(text)); err == nil {
 			p.Said, p.Lines = invoiceFields(l, v), v.Lines
 		}
 	}

@@ -116,25 +116,43 @@ type Document struct {
 // Parse reads an invoice of any of the syntaxes. The error is a *Fault when
 // the file itself is the reason.
 func Parse(ctx context.Context, r io.Reader) (*Invoice, error) {
-	root, err := parseTree(ctx, r)
+	v, root, err := parse(ctx, r, maxElements)
+	if err == nil {
+		v.Rest, err = root.unread()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("invoice: %w", err)
+	}
+	return v, nil
+}
+
+// Fields reads an invoice as Parse does, without Rest, and refuses one of more than
+// 50,000 elements: it takes little memory, also of a file that was made to take much.
+func Fields(ctx context.Context, r io.Reader) (*Invoice, error) {
+	v, _, err := parse(ctx, r, maxFields)
+	if err != nil {
+		return nil, fmt.Errorf("invoice: %w", err)
+	}
+	return v, nil
+}
+
+// parse reads the fields of an invoice of at most so many elements.
+func parse(ctx context.Context, r io.Reader, elements int) (*Invoice, *element, error) {
+	root, err := parseTree(ctx, r, elements)
+	if err != nil {
+		return nil, nil, err
 	}
 	s := SyntaxOf(root.Name.Space, root.Name.Local)
 	switch s {
 	case UBLInvoice, UBLCreditNote:
-		v := parseUBL(root, s)
-		v.Rest = root.unread()
-		return v, nil
+		return parseUBL(root, s), root, nil
 	case ZUGFeRD1:
 		modernise(root)
 		fallthrough
 	case CII:
-		v := parseCII(root, s)
-		v.Rest = root.unread()
-		return v, nil
+		return parseCII(root, s), root, nil
 	}
-	return nil, fmt.Errorf("invoice: %w", &Fault{NoInvoice, "the root element is not that of an invoice"})
+	return nil, nil, &Fault{NoInvoice, "the root element is not that of an invoice"}
 }
 
 // Text returns what search should find.

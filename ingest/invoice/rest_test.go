@@ -1,6 +1,7 @@
 package invoice
 
 import (
+	"errors"
 	"html"
 	"strings"
 	"testing"
@@ -27,5 +28,23 @@ func TestRest(t *testing.T) {
 		if v.Rest[i] != d || !strings.Contains(page, d.Value) || !strings.Contains(text, d.Value) {
 			t.Errorf("%q, want %q, on page and in text", v.Rest[i], d)
 		}
+	}
+}
+
+// Of an invoice that is all long paths, its fields can be read, and all that it says not.
+func TestLongPaths(t *testing.T) {
+	name := strings.Repeat("x", 250)
+	deep := strings.Repeat("<"+name+">", 90) + strings.Repeat("<a>1</a>", 4000) + strings.Repeat("</"+name+">", 90)
+	doc := `<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"><ID>7</ID>` + deep + `</Invoice>`
+	_, err := Parse(t.Context(), strings.NewReader(doc))
+	if fault, ok := errors.AsType[*Fault](err); !ok || fault.Code != TooLarge {
+		t.Errorf("%v, want %s", err, TooLarge)
+	}
+	if v, err := Fields(t.Context(), strings.NewReader(doc)); err != nil || v.Number != "7" || v.Rest != nil {
+		t.Errorf("%+v, %v", v, err)
+	}
+	many := strings.Replace(doc, deep, strings.Repeat("<a/>", maxFields), 1)
+	if _, err := Fields(t.Context(), strings.NewReader(many)); err == nil {
+		t.Error("the fields of too many elements were read")
 	}
 }

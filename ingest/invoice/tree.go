@@ -40,7 +40,11 @@ const (
 	maxToken    = 48 << 20 // of one text, such as a document inside of an invoice
 	maxDepth    = 100
 	maxElements = 500_000
+	maxPaths    = 64 << 20 // of the names that lead to what has no field of its own
 )
+
+// maxFields is how many elements Fields reads.
+const maxFields = 50_000
 
 // An element of a parsed document.
 type element struct {
@@ -49,9 +53,9 @@ type element struct {
 	read     bool // its text has become part of the invoice
 }
 
-// parseTree reads a document into memory.
-func parseTree(ctx context.Context, src io.Reader) (*element, error) {
-	root, err := xmltree.Parse(ctx, src, xmltree.Limits{Bytes: maxBytes, Token: maxToken, Elements: maxElements, Depth: maxDepth, Charset: charset.NewReaderLabel}, nil)
+// parseTree reads a document of at most so many elements into memory.
+func parseTree(ctx context.Context, src io.Reader, elements int) (*element, error) {
+	root, err := xmltree.Parse(ctx, src, xmltree.Limits{Bytes: maxBytes, Token: maxToken, Elements: elements, Depth: maxDepth, Charset: charset.NewReaderLabel}, nil)
 	if fault, ok := errors.AsType[*xmltree.Fault](err); ok {
 		return nil, &Fault{fault.Code, fault.Detail}
 	}
@@ -120,19 +124,26 @@ func (e *element) value() string {
 }
 
 // unread lists the texts below an element that nothing has asked for, by the path
-// of names that leads to them.
-func (e *element) unread() (rest []Detail) {
-	var walk func(e *element, path string)
-	walk = func(e *element, path string) {
+// of names that leads to them. The error is a *Fault when the paths are too long together.
+func (e *element) unread() (rest []Detail, err error) {
+	left := maxPaths
+	var walk func(e *element, path string) error
+	walk = func(e *element, path string) error {
+		if left -= len(path); left < 0 {
+			return &Fault{TooLarge, fmt.Sprintf("names that come to more than %d bytes", maxPaths)}
+		}
 		if e.Text != "" && !e.read && len(e.children) == 0 {
 			rest = append(rest, Detail{path, e.Text})
 		}
 		for _, c := range e.children {
-			walk(c, strings.TrimPrefix(path+" / "+c.Name.Local, " / "))
+			if err := walk(c, strings.TrimPrefix(path+" / "+c.Name.Local, " / ")); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	walk(e, "")
-	return rest
+	err = walk(e, "")
+	return rest, err
 }
 
 func (e *element) attribute(local string) string {

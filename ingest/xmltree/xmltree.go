@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"bestand/ingest/bound"
@@ -40,6 +41,10 @@ type Limits struct {
 	// Charset reads other encodings than UTF-8 by their names. Nil: nobody does.
 	Charset func(label string, r io.Reader) (io.Reader, error)
 }
+
+// maxName is how many bytes the name of an element or attribute may have, each of its
+// parts: names are joined to paths, many times over.
+const maxName = 256
 
 func (l Limits) withDefaults() Limits {
 	if l.Charset == nil {
@@ -132,6 +137,9 @@ func (p *parser) token(t xml.Token, start, end int64) error {
 
 func (p *parser) start(t xml.StartElement, start int64) error {
 	p.seen++
+	if longNamed(t) {
+		return &Fault{TooLarge, fmt.Sprintf("a name of more than %d bytes", maxName)}
+	}
 	if p.skipped > 0 || len(p.open) > 0 && p.skip != nil && p.skip(t.Name.Local) {
 		p.skipped++
 	} else {
@@ -155,6 +163,12 @@ func (p *parser) start(t xml.StartElement, start int64) error {
 	}
 	p.open, p.text = append(p.open, e), append(p.text, &strings.Builder{})
 	return nil
+}
+
+// longNamed reports whether the name of a start tag, or one in it, is too long. What a
+// prefix stands for is no name.
+func longNamed(t xml.StartElement) bool {
+	return len(t.Name.Local) > maxName || slices.ContainsFunc(t.Attr, func(a xml.Attr) bool { return len(a.Name.Local) > maxName })
 }
 
 // malformed keeps the line and leaves out what the document says there.

@@ -43,6 +43,9 @@ func TestFaults(t *testing.T) {
 		"deep in skip":   {"<a>" + strings.Repeat("<skip>", 200), xmltree.TooLarge},
 		"wide":           {"<a>" + strings.Repeat("<b/>", 60), xmltree.TooLarge},
 		"wide in skip":   {"<a><skip>" + strings.Repeat("<b/>", 600), xmltree.TooLarge},
+		"long name":      {"<a><" + strings.Repeat("b", 257) + "/></a>", xmltree.TooLarge},
+		"long in skip":   {"<a><skip><" + strings.Repeat("b", 257) + "/></skip></a>", xmltree.TooLarge},
+		"long attribute": {"<a " + strings.Repeat("b", 257) + "=''/>", xmltree.TooLarge},
 		"long":           {"<a>" + strings.Repeat("x", 5000) + "</a>", xmltree.TooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
