@@ -111,7 +111,7 @@ func (s *server) titles(ctx context.Context, ids []preservation.RecordID) (map[p
 	if err != nil {
 		return nil, err
 	}
-	ids = slices.DeleteFunc(ids, func(id preservation.RecordID) bool { _, ok := out[id]; return ok })
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id preservation.RecordID) bool { _, ok := out[id]; return ok })
 	if ids, err = s.permitted(ctx, ids); err != nil {
 		return nil, err
 	}

@@ -127,6 +127,12 @@ func TestRestricted(t *testing.T) {
 	if r := decode[Record](t, a.do(officer, "GET", self, nil).want(t, 200)).Restriction; r.Reason != "Richtigkeit bestritten" || r.Actor != "olga" {
 		t.Errorf("%+v", r)
 	}
+	open := a.archived(ours, "2")
+	ids := []preservation.RecordID{e.ID, open.ID}
+	named, err := a.server.Titles(t.Context(), auth.Principal{Tenant: ours, Actor: "olga", Roles: []auth.Role{auth.RecordsOfficer}}, ids)
+	if err != nil || len(named) != 1 || !slices.Equal(ids, []preservation.RecordID{e.ID, open.ID}) {
+		t.Errorf("named %v, %v; the caller's own list is %v", named, err, ids)
+	}
 	a.do(officer, "POST", self+"/restriction", `{"ended":true,"reason":"geklärt","legal_basis":"DSGVO Art. 18"}`).want(t, 201)
 	if p := a.do(officer, "POST", self+"/restriction", `{"ended":true,"reason":"geklärt","legal_basis":"l"}`).want(t, 409).problem(t); !strings.Contains(p.Detail, "nothing to end") {
 		t.Errorf("ended twice: %+v", p)
