@@ -282,6 +282,11 @@ func (s *Server) HoldsOver(ctx context.Context, p auth.Principal, id preservatio
 	return s.s.config.Officer.HoldsOver(ctx, s.s.config.Catalog.Tenant(p.Tenant), id)
 }
 
+// GivesReasons reports whether somebody may read why a person did something to a record,
+// and who: what they write can be about people, and is for those alone who work with all
+// records.
+func (s *Server) GivesReasons(p auth.Principal) bool { return p.Has(free...) }
+
 // ClientAddr is the address that failures of a client are counted by.
 func (s *Server) ClientAddr(r *http.Request) netip.Addr { return s.s.clientAddr(r) }
 

@@ -14,6 +14,7 @@ import (
 type historyView struct {
 	ID       string
 	Happened []happening
+	Limit    int // of the acts of the audit log, when there are more; 0 when all are here
 	Reported map[string]catalog.Trigger
 	Names    documents
 }
@@ -35,8 +36,13 @@ func (h happening) Outcome() preservation.Outcome {
 	if h.Event != nil {
 		return h.Event.Outcome
 	}
-	if h.Act != nil && h.Act.Detail["outcome"] == "failed" {
+	switch {
+	case h.Act == nil:
+		return preservation.Success
+	case h.Act.Detail["outcome"] == "failed":
 		return preservation.Failure
+	case h.Act.Action == "record.dispose.blocked":
+		return preservation.Warning
 	}
 	return preservation.Success
 }
@@ -47,8 +53,12 @@ func historyPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if p.Happened, err = v.happened(preservation.RecordID(p.ID), events); err != nil {
+	var more bool
+	if p.Happened, more, err = v.happened(preservation.RecordID(p.ID), events); err != nil {
 		return err
+	}
+	if more {
+		p.Limit = actsShown
 	}
 	if p.Reported, err = v.reported(p.ID); err != nil {
 		return err
@@ -60,21 +70,22 @@ func historyPage(v *visit) error {
 }
 
 // acts are the entries of the audit log that the history of a record has beside its
-// events. Who only looked at it stands in the log alone.
-var acts = []string{"record.verify", "package.read", "evidence.report", "record.dispose", "record.dispose.cancel", "record.dispose.blocked"}
+// events. Who only looked at it or fetched it stands in the log alone.
+var acts = []string{"record.verify", "evidence.report", "record.dispose", "record.dispose.cancel", "record.dispose.blocked"}
 
 // actsShown is how many of them a page has at most.
 const actsShown = 200
 
 // happened puts what is known of a record beside its events, of which the visitor was
-// given all: who added what to it and why, when it was last read back, its holds for those
-// who may see holds, and what the audit log has of it for those who may read that. The
-// newest comes first.
-func (v *visit) happened(id preservation.RecordID, events []preservation.Event) (all []happening, err error) {
+// given all: who added what to it and why for those who may read reasons, when it was last
+// read back, its holds for those who may see holds, and what the audit log has of it for
+// those who may read that. The newest comes first. more reports whether the log has older
+// acts.
+func (v *visit) happened(id preservation.RecordID, events []preservation.Event) (all []happening, more bool, err error) {
 	view := v.ui.Catalog.Tenant(v.who.Tenant).View()
 	notes, err := view.Annotations(v.r.Context(), id, "")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	by := map[string]catalog.Annotation{}
 	for _, n := range notes {
@@ -82,10 +93,10 @@ func (v *visit) happened(id preservation.RecordID, events []preservation.Event) 
 	}
 	for i := range events {
 		h := happening{At: events[i].At, What: v.lang.coded("event", events[i].Type), Event: &events[i]}
-		if n, added := by[h.Event.ID]; added {
+		if n, added := by[h.Event.ID]; added && v.ui.API.GivesReasons(v.who) {
 			var said struct{ Reason string }
 			if err := json.Unmarshal(n.Body, &said); err != nil {
-				return nil, fmt.Errorf("annotation %s: %w", n.ID, err)
+				return nil, false, fmt.Errorf("annotation %s: %w", n.ID, err)
 			}
 			h.Actor, h.Reason = n.Actor, said.Reason
 		}
@@ -93,14 +104,14 @@ func (v *visit) happened(id preservation.RecordID, events []preservation.Event) 
 	}
 	check, err := view.Checked(v.r.Context(), id)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if !check.At.IsZero() && len(check.Findings) == 0 {
 		all = append(all, happening{At: check.At, What: v.lang.t("history.read")})
 	}
 	holds, err := v.ui.API.HoldsOver(v.r.Context(), v.who, id)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, h := range holds {
 		all = append(all, happening{At: h.Set, What: v.lang.coded("action", "hold.set"), Actor: h.SetBy, Reason: fmt.Sprintf("%s (%s)", h.Reason, h.Authority), Hold: h.ID})
@@ -109,14 +120,17 @@ func (v *visit) happened(id preservation.RecordID, events []preservation.Event) 
 		}
 	}
 	if v.may("GET /v1/audit") {
-		log, err := view.Acts(v.r.Context(), string(id), actsShown, acts...)
+		log, err := view.Acts(v.r.Context(), string(id), actsShown+1, acts...)
 		if err != nil {
-			return nil, err
+			return nil, false, err
+		}
+		if more = len(log) > actsShown; more {
+			log = log[:actsShown]
 		}
 		for i := range log {
 			all = append(all, happening{At: log[i].At, What: v.lang.coded("action", log[i].Action), Act: &log[i], Actor: log[i].Actor})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b happening) int { return b.At.Compare(a.At) })
-	return all, nil
+	return all, more, nil
 }

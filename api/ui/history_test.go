@@ -40,10 +40,24 @@ func TestHistory(t *testing.T) {
 		return w.Body.String()
 	}
 	const read, verified = "Zuletzt zurückgelesen: alles unverändert", "Akte geprüft</strong>"
-	says(t, page(auth.Reader), []string{read, "falsch abgelegt", "olga"}, []string{verified, "rosa", "bestand/retention", "/verwaltung/protokoll"})
+	says(t, page(auth.Reader), []string{read, "bestand/retention"}, []string{"falsch abgelegt", "olga", verified, "rosa", "/verwaltung/protokoll"})
+	if h.ui.API.GivesReasons(auth.Principal{Roles: []auth.Role{auth.Researcher}}) {
+		t.Error("the public is told reasons")
+	}
+	says(t, page(auth.RecordsOfficer), []string{"falsch abgelegt", "olga"}, []string{"bestand/retention"})
 	got := page(auth.Auditor)
-	says(t, got, []string{read, "falsch abgelegt", verified, "Paket gelesen</strong>", "rosa", "/verwaltung/protokoll?object=" + string(id)}, []string{"Akte angesehen</strong>"})
+	says(t, got, []string{read, "falsch abgelegt", verified, "rosa", "/verwaltung/protokoll?object=" + string(id)}, []string{"Akte angesehen</strong>", "Paket gelesen</strong>", "nur die neuesten"})
 	if strings.Index(got, verified) > strings.Index(got, read) {
 		t.Error("the newest does not come first")
+	}
+	for range actsShown {
+		if err := h.tenant.Audit(t.Context(), catalog.AuditEntry{Actor: "system", Action: "record.dispose.blocked", Object: string(id), Detail: map[string]string{"reason": "held"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got = page(auth.Auditor)
+	says(t, got, []string{"nur die neuesten 200", "timeline__item--warning"}, []string{verified})
+	if n := strings.Count(got, "Vernichtung verhindert</strong>"); n != actsShown {
+		t.Errorf("%d acts are shown", n)
 	}
 }

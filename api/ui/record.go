@@ -77,7 +77,7 @@ func (v *visit) record(verified *api.Verification) error {
 	}
 	p.Findings = shared(p.Pairs)
 	p.Names = documentsIn(v.lang, p.Pairs)
-	if p.Happened, err = v.happened(p.ID, events); err != nil {
+	if p.Happened, _, err = v.happened(p.ID, events); err != nil {
 		return err
 	}
 	p.Happened = p.Happened[:min(len(p.Happened), eventsShown)]

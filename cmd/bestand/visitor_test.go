@@ -203,7 +203,7 @@ func TestVisitors(t *testing.T) {
 		seesNone []string
 	}{
 		{officer, []string{set, why, "Person otto (otto)", "Zuletzt zurückgelesen"}, []string{checked}},
-		{admin, []string{set, why, checked, "Person anna (anna)", "Paket gelesen</strong>", "/verwaltung/protokoll?object=" + id}, []string{"Akte angesehen</strong>"}},
+		{admin, []string{set, why, checked, "Person anna (anna)", "/verwaltung/protokoll?object=" + id}, []string{"Akte angesehen</strong>", "Paket gelesen</strong>"}},
 		{reader, []string{"Zuletzt zurückgelesen"}, []string{set, why, checked}},
 	} {
 		c.who.get("/akte/"+id+"/verlauf").want(200, c.sees...)
