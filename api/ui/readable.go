@@ -34,7 +34,7 @@ func (p *pane) explain(ctx context.Context, l *language, media string, text []by
 		p.Said = messageHead(text)
 	case whole:
 		if v, err := invoice.Fields(ctx, bytes.NewReader(text)); err == nil {
-			p.Said, p.Lines = invoiceFields(l, v), v.Lines
+			p.Said, p.Lines = invoiceFields(l, v), invoiceLines(v)
 		}
 	}
 }
@@ -78,8 +78,20 @@ func invoiceFields(l *language, v *invoice.Invoice) (all []labelled) {
 		{"invoice.net", money(v.Totals.Net)}, {"invoice.tax", money(v.Totals.Tax)}, {"invoice.gross", money(v.Totals.Gross)}, {"invoice.payable", money(v.Totals.Payable)},
 	} {
 		if f.Value != "" {
-			all = append(all, f)
+			all = append(all, labelled{f.Label, legible([]byte(f.Value), "")})
 		}
+	}
+	return all
+}
+
+// invoiceLines are those of an invoice, with what a page shows of them.
+func invoiceLines(v *invoice.Invoice) (all []invoice.Line) {
+	for _, of := range v.Lines {
+		l := invoice.Line{ID: of.ID, Name: of.Name, Quantity: of.Quantity, Price: of.Price, Net: of.Net}
+		for _, s := range []*string{&l.ID, &l.Name, &l.Quantity, &l.Price, &l.Net} {
+			*s = legible([]byte(*s), "")
+		}
+		all = append(all, l)
 	}
 	return all
 }

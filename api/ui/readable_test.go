@@ -41,6 +41,7 @@ func TestReadable(t *testing.T) {
 	if strings.Index(got, "<iframe") > strings.Index(got, "Quelltext") {
 		t.Error("the source comes before the rendition")
 	}
+	says(t, show("application/xml", strings.NewReplacer("R-17", "R-\u202e71", "Spielgerät", "Spiel\u202etäreg").Replace(xrechnung), true), []string{"R-\ufffd71", "Spiel\ufffdtäreg"}, []string{"\u202e"})
 	got = show("message/rfc822", letter, false, api.File{ID: "f0003", Name: "plan.pdf"})
 	says(t, got, []string{"Von</dt>", "Björn &lt;b@example.de&gt;", "Anfrage über B", "1 Anlage", "plan.pdf", closed}, []string{open})
 	says(t, show("application/xml", "<a>b</a>", false), []string{open}, []string{"Maßgeblich"})
