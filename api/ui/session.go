@@ -192,8 +192,9 @@ func (v *visit) askToLogIn() error {
 	if v.r.Method != http.MethodPost {
 		return v.redirect(withNext("/anmelden", v.asked()), "")
 	}
-	p := loginView{Next: v.r.URL.Path}
+	p := loginView{Next: here(v.r.URL.RequestURI())}
 	if v.r.Pattern == uploadPattern {
+		p.Next = uploadPath
 		sent, err := v.abandonedUpload()
 		if err != nil {
 			return err
@@ -207,7 +208,7 @@ func (v *visit) askToLogIn() error {
 		p.Problem, p.Kept = "login.expired", kept(v.sent)
 	}
 	if len(p.Kept) == 0 { // nothing to send there: to the page that has the form
-		p.Next = v.ui.pageOf(p.Next)
+		p.Next = v.ui.pageOf(v.r.URL.Path)
 	}
 	return v.showLogin(http.StatusUnauthorized, p)
 }
@@ -220,8 +221,9 @@ func (v *visit) asked() string {
 	return here(v.r.URL.RequestURI())
 }
 
-// pageOf is the page at the path of a form, or the nearest above it that there is.
+// pageOf is the page at the address of a form, or the nearest above it that there is.
 func (u *UI) pageOf(at string) string {
+	at, _, _ = strings.Cut(at, "?")
 	for ; at != "/"; at = path.Dir(at) {
 		if _, pattern := u.mux.Handler(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: at}}); pattern != "/" {
 			return at
@@ -411,6 +413,9 @@ func (v *visit) open(t *catalog.Tenant, u catalog.User, p loginView) error {
 		return err
 	}
 	if u.MustChange {
+		if len(p.Kept) > 0 { // what was typed is lost, and its form is on this page
+			p.Next = v.ui.pageOf(p.Next)
+		}
 		return v.redirect(withNext("/profil", p.Next), "")
 	}
 	return v.resume(p)

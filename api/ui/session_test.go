@@ -79,6 +79,9 @@ func TestFirstLogin(t *testing.T) {
 	leads(ask(http.MethodGet, page, nil), "/profil?"+next)
 	says(t, ask(http.MethodGet, "/profil?"+next, nil).Body.String(), []string{`name="weiter" value="/suche?q=Plan&amp;kind=file"`, `name="weiter" value="/profil?` + next + `"`}, nil)
 
+	kept := url.Values{"mandant": {"musterstadt"}, "name": {"anna"}, "kennwort": {"ein erstes Kennwort"}, "weiter": {"/aussonderung/genehmigungen/x/widerruf?after=y"}, "behalten.reason": {"r"}}
+	leads(ask(http.MethodPost, "/anmelden", kept), "/profil?weiter=%2Faussonderung%2Fgenehmigungen") // no form can be gone to
+
 	change := url.Values{csrfField: {csrfToken(cookie.Value)}, "weiter": {page}, "kennwort": {"ein erstes Kennwort"}, "kennwort-neu": {"ein zweites Kennwort"}}
 	refused := ask(http.MethodPost, "/profil/kennwort", change)
 	if refused.Code != http.StatusUnprocessableEntity {
