@@ -88,6 +88,8 @@ type holdsView struct {
 	Next   string
 	Values map[string]string
 	Fields map[string]api.FieldError
+
+	Release map[string]string // why a hold is to be released, as it was typed, by its identifier
 }
 
 func holdsPage(v *visit) error {
@@ -189,7 +191,7 @@ func reviewHold(v *visit) error {
 	at := joinPath("/v1/holds/", v.r.PathValue("id"), "/review")
 	err := v.post(at, body, nil)
 	if p.Fields = faults(err); p.Fields != nil {
-		if _, none := p.Fields[""]; none {
+		if f, none := p.Fields[""]; none && f.Code != errNotSent.code {
 			p.Fields = map[string]api.FieldError{"": {Code: "hold-released"}} // by somebody else meanwhile
 		}
 		return v.showHold(http.StatusUnprocessableEntity, p)
@@ -205,10 +207,10 @@ func releaseHold(v *visit) error {
 	if fields := faults(err); fields != nil {
 		if f, missing := fields["reason"]; missing {
 			fields = map[string]api.FieldError{"release-" + v.r.PathValue("id"): f}
-		} else {
+		} else if fields[""].Code != errNotSent.code {
 			fields = map[string]api.FieldError{"": {Code: "hold-released"}} // by somebody else meanwhile
 		}
-		return v.showHolds(http.StatusUnprocessableEntity, holdsView{Fields: fields})
+		return v.showHolds(http.StatusUnprocessableEntity, holdsView{Fields: fields, Release: map[string]string{v.r.PathValue("id"): v.r.PostForm.Get("reason")}})
 	}
 	if err != nil {
 		return err

@@ -176,6 +176,44 @@ func TestKeptChanged(t *testing.T) {
 	}
 }
 
+// TestKeptBack: whoever goes back to a form that was kept is told what is so, and finds
+// there what was typed; a form that has nothing to type is its page.
+func TestKeptBack(t *testing.T) {
+	h := newHouse(t)
+	const hold = "01jq2m9cfp2y8r0v6k3c5t7n4e"
+	if err := h.tenant.Update(t.Context(), func(x *catalog.Tx) error {
+		return x.AddDocument(catalog.Document{Kind: retention.KindHold, Name: hold, Version: 1, Key: "hold", Actor: "olga",
+			Body: []byte(`{"id":"` + hold + `","scope":{"all":true},"authority":"Gericht","reason":"Klage","review":"2099-01-31"}`)})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const nothing, released = "Es wurde noch nichts abgesandt", "inzwischen aufgehoben"
+	for path, do := range map[string]action{"wiedervorlage": reviewHold, "aufhebung": releaseHold} {
+		v, w := h.visit("/aussonderung/sperren/"+hold+"/"+path, url.Values{"reason": {"Vergleich vom März"}, "note": {"Vergleich vom März"}, "review": {"2099-02-01"}, backField: {"1"}}, auth.RecordsOfficer)
+		v.r.SetPathValue("id", hold)
+		if err := do(v); err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%s: status %d", path, w.Code)
+		}
+		says(t, w.Body.String(), []string{nothing, ">Vergleich vom März</textarea>"}, []string{released})
+	}
+	for at, c := range map[string]struct {
+		do action
+		to string
+	}{
+		"/aussonderung/genehmigungen/x/zustimmung":    {approvePermit, "/aussonderung/genehmigungen"},
+		"/aussonderung/regeln/x/fassung/1/zustimmung": {approveRule, "/aussonderung/regeln"},
+	} {
+		v, w := h.visit(at, url.Values{"bestaetigt": {"1"}, backField: {"1"}}, auth.Approver)
+		v.guard(func() error { return c.do(v) })
+		if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != c.to {
+			t.Errorf("%s: %d leads to %q, want %q", at, w.Code, got, c.to)
+		}
+	}
+}
+
 // TestRunOfNothing: of a run in which nothing is due nobody is told to assess its records.
 func TestRunOfNothing(t *testing.T) {
 	for want, r := range map[string]api.DisposalRun{

@@ -89,6 +89,9 @@ type refusal struct {
 
 func (e *refusal) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.code, e.problem.Detail) }
 
+// errNotSent answers a form that is only shown again: its action does nothing.
+var errNotSent = &refusal{status: http.StatusUnprocessableEntity, code: "not-sent"}
+
 var errNotFound = &refusal{status: http.StatusNotFound, code: "not-found"}
 
 // guard runs an action and turns what goes wrong into a page.
@@ -129,6 +132,11 @@ func (v *visit) fail(err error) {
 	p := errorView{Status: http.StatusInternalServerError, Code: "internal", Request: v.w.Header().Get("X-Request-Id")}
 	var refused *refusal
 	switch {
+	case errors.Is(err, errNotSent): // there is nothing to change
+		if err := v.redirect(v.ui.pageOf(v.r.URL.Path), ""); err != nil {
+			v.ui.Log.ErrorContext(v.r.Context(), "no way back to a form", slog.Any("err", err))
+		}
+		return
 	case errors.As(err, &refused):
 		p.Status, p.Code, p.Detail, p.Tombstone = refused.status, refused.code, refused.problem.Detail, refused.problem.Tombstone
 	case v.r.Context().Err() != nil:
@@ -287,7 +295,7 @@ func (v *visit) ask(method, path string, body, into any) error {
 
 func (v *visit) send(r *http.Request, into any) error {
 	if r.Method != http.MethodGet && v.r.PostForm.Has(backField) {
-		return &refusal{status: http.StatusUnprocessableEntity, code: "not-sent"}
+		return errNotSent
 	}
 	a := answer{header: http.Header{}}
 	v.ui.API.ServeAs(&a, r, v.who)
