@@ -214,6 +214,24 @@ func TestKeptBack(t *testing.T) {
 	}
 }
 
+// TestMark: a page tells the script whose it is, so that nobody is shown what another
+// person typed before.
+func TestMark(t *testing.T) {
+	h := newHouse(t)
+	seen := map[string]string{}
+	for _, u := range []catalog.User{{}, {ID: "1", Tenant: "musterstadt"}, {ID: "2", Tenant: "musterstadt"}, {ID: "1", Tenant: "neustadt"}} {
+		v, w := h.visit("/", nil, auth.Reader)
+		v.session.User = u
+		v.fail(errNotFound)
+		_, rest, found := strings.Cut(w.Body.String(), `data-user="`)
+		mark, _, _ := strings.Cut(rest, `"`)
+		if before, again := seen[mark]; !found || again || (mark == "") != (u.ID == "") {
+			t.Errorf("%s of %s has the mark %q, as has %q", u.ID, u.Tenant, mark, before)
+		}
+		seen[mark] = u.ID
+	}
+}
+
 // TestRunOfNothing: of a run in which nothing is due nobody is told to assess its records.
 func TestRunOfNothing(t *testing.T) {
 	for want, r := range map[string]api.DisposalRun{

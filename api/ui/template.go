@@ -73,6 +73,15 @@ func (f frame) May(pattern string) bool { return f.v.may(pattern) }
 // Who is how a page names whoever did something.
 func (f frame) Who(actor string) string { return f.v.nameOf(actor) }
 
+// Mark tells people apart without saying who they are, so that what one of them typed is
+// not shown to another; "" for nobody.
+func (f frame) Mark() string {
+	if f.User.ID == "" {
+		return ""
+	}
+	return short([]byte(string(f.User.Tenant) + "/" + f.User.ID))
+}
+
 // Called is the title of a record, or its identifier where the page knows none.
 func (f frame) Called(id preservation.RecordID) string { return cmp.Or(f.v.titles[id], string(id)) }
 

@@ -141,6 +141,21 @@ func (b *tab) translates() {
 	b.until("what was refused stays", typed+` === "99.99|Gericht|Klage\nzwei Zeilen" && location.pathname === "/aussonderung/sperren"`)
 	b.open("/aussonderung/sperren")
 	b.until("the next visit begins anew", typed+` === "||"`)
+	for what, change := range map[string]string{"another person": `left.user = "other"`, "another page": `left.page = "/suche"`} {
+		const sees = `document.querySelector("#f-reason").value`
+		b.run(chromedp.SendKeys("#f-reason", "vertraulich"))
+		eval[bool](b, `(() => {
+			const view = document.querySelector(".foot__view");
+			view.addEventListener("submit", (e) => e.preventDefault());
+			view.requestSubmit();
+			const left = JSON.parse(sessionStorage.getItem("typed"));
+			`+change+`;
+			sessionStorage.setItem("typed", JSON.stringify(left));
+			return true;
+		})()`)
+		b.open("/aussonderung/sperren")
+		b.until(what+" does not get what was typed", sees+` === "" && sessionStorage.length === 0`)
+	}
 	b.open("/profil")
 	b.run(chromedp.SendKeys("#f-kennwort", "geheim"), chromedp.Click(`.foot__view [value=de]`))
 	b.until("a password is not kept", `document.querySelector("#f-kennwort")?.value === "" && sessionStorage.length === 0`)

@@ -12,7 +12,8 @@ document.querySelector("#fehler")?.focus();
 
 // Language and colours load the page anew, and what was typed comes along within the
 // window: all but passwords, which are written down nowhere, and files, which no script can
-// choose. Without scripts they open a window of their own.
+// choose. It comes back to the same person on the same page alone. Without scripts they
+// open a window of their own.
 const view = document.querySelector(".foot__view");
 const boxed = (e) => ["checkbox", "radio"].includes(e.type);
 const inputs = () => [...document.querySelectorAll("main form")].flatMap((form) => [...form.elements]
@@ -22,10 +23,12 @@ view.removeAttribute("target");
 view.addEventListener("submit", (e) => {
 	const files = document.querySelector(".drop__list li") || [...document.querySelectorAll("input[type=file]")].some((input) => input.files.length);
 	if (files && !confirm(view.dataset.files)) return e.preventDefault();
-	sessionStorage.setItem("typed", JSON.stringify(inputs().map(([is, e]) => [is, boxed(e) ? e.checked : e.value])));
+	const fields = inputs().map(([is, e]) => [is, boxed(e) ? e.checked : e.value]);
+	sessionStorage.setItem("typed", JSON.stringify({ user: view.dataset.user, page: view.elements.weiter.value, fields }));
 });
-const typed = JSON.parse(sessionStorage.getItem("typed") ?? "[]");
-if (location.pathname !== "/anmelden") sessionStorage.removeItem("typed"); // whoever has to log in first comes back here
+const left = JSON.parse(sessionStorage.getItem("typed"));
+sessionStorage.removeItem("typed");
+const typed = left?.user === view.dataset.user && left.page === location.pathname + location.search ? left.fields : [];
 for (const [is, e] of typed.length ? inputs() : []) {
 	const at = typed.findIndex(([was]) => was === is), of = boxed(e) ? "checked" : "value";
 	if (at < 0) continue;
