@@ -216,8 +216,20 @@ func (x *execution) keep(ctx context.Context, items []catalog.RunItem) error {
 		if err := e.enter(ctx, r, Entry{Act: actLeft, Items: kept}); err != nil {
 			return err
 		}
-		return errors.Join(e.MarkStale(catalog.RetentionFilter{IDs: ids}), e.Enqueue(catalog.Job{Kind: JobEvaluate, Key: keyStale}))
+		return e.staleWithin(ctx, ids, 0)
 	})
+}
+
+// staleWithin has records evaluated anew with everything that belongs to them, page by
+// page: until then nothing of it is said to be wrong.
+func (e *edit) staleWithin(ctx context.Context, ids []preservation.RecordID, level int) error {
+	if err := e.MarkStale(catalog.RetentionFilter{IDs: ids}); err != nil || level == maxNesting {
+		return err
+	}
+	_, err := eachPage(ctx, e.v, ids, func(parts []preservation.RecordID) (bool, error) {
+		return true, e.staleWithin(ctx, parts, level+1)
+	})
+	return err
 }
 
 // takeOver makes copies that are kept for the archive permanent.

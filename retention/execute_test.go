@@ -538,6 +538,37 @@ func TestRunAgainstPermit(t *testing.T) {
 	a.want(ids[0], "destroyed")
 }
 
+// TestKeptWithParts: what is kept longer and everything within it waits to be evaluated
+// from then on, so that nobody takes its state of before for damage.
+func TestKeptWithParts(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	var ids []preservation.RecordID
+	for range 3 {
+		m := a.metadata(sickness, "2012-07-31")
+		if len(ids) > 0 {
+			m.Parent = ids[len(ids)-1]
+		}
+		ids = append(ids, a.keep(m))
+	}
+	other := a.keep(a.metadata(sickness, "2012-07-31"))
+	a.night()
+	a.settle()
+	r := a.propose(ids[0])
+	a.decide(r, Keep, everything)
+	a.approve(r)
+	a.start(r, 0)
+	a.execute(r)
+	a.wantItem(r, ids[0], catalog.ItemLeft, "kept until")
+	if n, err := a.tenant.View().CountRetentions(t.Context(), catalog.RetentionFilter{IDs: append(ids, other), Stale: true}); err != nil || n != 3 {
+		t.Errorf("%d wait to be evaluated, %v", n, err)
+	}
+	a.evaluate()
+	for _, id := range ids {
+		a.want(id, "retention")
+	}
+	a.want(other, "due")
+}
+
 // TestRunStopsItself: unusually many records, a list that was changed, a clock that leapt.
 func TestRunStopsItself(t *testing.T) {
 	t.Run("number", func(t *testing.T) {

@@ -29,7 +29,7 @@ const (
 const dayName = "retention.day"
 
 // evaluationVersion rises when Evaluate gives other results than before.
-const evaluationVersion = "2"
+const evaluationVersion = "3"
 
 // EvaluateDue is the handler of the job "evaluate". The scheduled one marks the
 // records that the passing of time may have changed; the other evaluates what

@@ -4,7 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/pressly/goose/v3"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -124,4 +129,42 @@ func TestRuns(t *testing.T) {
 			t.Errorf("the dropped job: %v", err)
 		}
 	})
+}
+
+// TestKeptOfAnUpgrade: what runs of before decided to keep longer waits to be evaluated,
+// with everything within it, and nothing else does.
+func TestKeptOfAnUpgrade(t *testing.T) {
+	for _, dialect := range []string{"sqlite", "postgres"} {
+		t.Run(dialect, func(t *testing.T) {
+			f := &fixture{url: newDatabase(t, dialect), clock: &clock{now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}}
+			db := raw(t, f)
+			p, err := goose.NewProvider(map[string]goose.Dialect{"sqlite": goose.DialectSQLite3, "postgres": goose.DialectPostgres}[dialect], db, os.DirFS("migrations/"+dialect))
+			must(t, err)
+			_, err = p.UpTo(t.Context(), 25)
+			must(t, err)
+			_, err = db.Exec(`INSERT INTO tenant (id, name, created_ms) VALUES ('musterstadt', 'M', 0)`)
+			must(t, err)
+			for id, parent := range map[string]string{"kept": "", "part": "kept", "within": "part", "open": "", "left": "", "other": "open"} {
+				_, err := db.Exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key, creator, opened, closed,
+					confidentiality, personal_data, parent, metadata, formats, received_ms, archived_ms, changed_ms, retention_state, stale)
+					VALUES ($1, 'musterstadt', 1, '', '', $1, '', '63.10', '', '', '', '', '', '', '', 0, $2, '{}', '', 0, 0, 0, 'due', 0)`, id, parent)
+				must(t, err)
+			}
+			for _, i := range []struct{ id, state, until string }{{"kept", "left", "2030-01-01"}, {"open", "open", "2030-01-01"}, {"left", "left", ""}} {
+				_, err := db.Exec(`INSERT INTO run_item (tenant, run, record_id, state, depth, version, class, rule, ended, proposed, offer, until)
+					VALUES ('musterstadt', 'r', $1, $2, 0, 1, '63.10', 'x@1', '', 'V', 0, $3)`, i.id, i.state, i.until)
+				must(t, err)
+			}
+			f.DB = reopen(t, f)
+			rows, err := f.Tenant("musterstadt").View().Retentions(t.Context(), catalog.RetentionFilter{Stale: true}, "", 10)
+			must(t, err)
+			var stale []string
+			for _, r := range rows {
+				stale = append(stale, string(r.Record))
+			}
+			if !slices.Equal(stale, []string{"kept", "part", "within"}) {
+				t.Errorf("%q", stale)
+			}
+		})
+	}
 }
