@@ -93,7 +93,7 @@ func (o *Officer) SetScheme(ctx context.Context, t *catalog.Tenant, s Scheme, ac
 			return err
 		}
 		if changed = !out.same(e.plan.scheme); !changed {
-			out = e.plan.scheme
+			out, e.again = e.plan.scheme, true
 			return nil
 		}
 		after, err := NewSchedule(out, e.plan.rules)

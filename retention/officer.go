@@ -58,10 +58,12 @@ type edit struct {
 	actor string
 	now   time.Time
 	docs  []catalog.Document // added, and still to be stored in the bucket
+	again bool               // what somebody wants is in force already: it has to stand in the bucket, too
 }
 
 // change runs fn under the plan's lock. Like all transactions it may run twice.
-// It returns when the documents that fn added stand in the bucket, too: when the
+// It returns when the documents that fn added stand in the bucket, too, and all that
+// are still to come there when fn found something to be in force already: when the
 // store does not take them they are in force and the job "configure" goes on
 // trying, but an error says that they could be lost with the catalog.
 // fn reads with the context it is given: a caller that leaves must not interrupt
@@ -69,8 +71,9 @@ type edit struct {
 func (o *Officer) change(ctx context.Context, t *catalog.Tenant, actor string, fn func(context.Context, *edit) error) error {
 	inner := context.WithoutCancel(ctx)
 	var docs []catalog.Document
+	var again bool
 	err := t.Update(ctx, func(x *catalog.Tx) error {
-		docs = nil
+		docs, again = nil, false
 		if err := x.Lock(lockName); err != nil {
 			return err
 		}
@@ -80,13 +83,18 @@ func (o *Officer) change(ctx context.Context, t *catalog.Tenant, actor string, f
 		}
 		e := &edit{Tx: x, v: x.View(), plan: p, actor: actor, now: o.Now()}
 		err = fn(inner, e)
-		docs = e.docs
+		docs, again = e.docs, e.again
 		return err
 	})
-	if err != nil || len(docs) == 0 {
+	switch {
+	case err != nil:
 		return err
+	case again:
+		err = o.Configure(ctx, t, catalog.Job{})
+	case len(docs) > 0:
+		err = o.store(ctx, t, docs...)
 	}
-	if err := o.store(ctx, t, docs...); err != nil {
+	if err != nil {
 		return fmt.Errorf("in force, but not in the bucket yet: %w", err)
 	}
 	return nil

@@ -423,3 +423,43 @@ func TestUnchanged(t *testing.T) {
 		t.Errorf("version %d, changed %v, %v", got.Version, changed, err)
 	}
 }
+
+// TestAgainStoreDown: what is said a second time is in force already, and acknowledged when
+// it stands in the bucket.
+func TestAgainStoreDown(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	scheme, err := a.officer.Scheme(ctx, a.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scheme.Title = "Umbenannt"
+	rule := Rule{ID: "brief", Title: "Kurz", Trigger: OnClosure, Duration: Duration{Years: 4}, Base: Day, LegalBasis: "neu",
+		Disposition: Assess, Confidence: "high", Checked: day(t, "2026-01-01"), ValidFrom: day(t, "2026-01-01")}
+	next, err := SampleTemplate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Version = 2
+	steps := map[string]func() error{
+		"classification": func() error { _, _, err := a.officer.SetScheme(ctx, a.tenant, scheme, "anna"); return err },
+		"rules":          func() error { _, err := a.officer.AddRules(ctx, a.tenant, []Rule{rule}, "anna"); return err },
+		"template":       func() error { _, err := a.officer.Adopt(ctx, a.tenant, next, "anna"); return err },
+	}
+	for _, name := range []string{"classification", "rules", "template"} {
+		scheme.Version = 0
+		a.officer.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) { return nil, storetest.ErrInjected }
+		for range 2 {
+			if err := steps[name](); !errors.Is(err, storetest.ErrInjected) {
+				t.Errorf("%s without a store: %v", name, err)
+			}
+		}
+		a.officer.Store = func(context.Context, *catalog.Tenant) (preservation.Store, error) { return a.vault, nil }
+		if err := steps[name](); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left, err := a.tenant.View().UnstoredDocuments(ctx, 10); err != nil || len(left) > 0 {
+			t.Errorf("%s: to be stored: %+v, %v", name, left, err)
+		}
+	}
+}

@@ -109,6 +109,7 @@ func (o *Officer) AddRules(ctx context.Context, t *catalog.Tenant, rules []Rule,
 		if out, err = e.plan.revise(rules, preservation.DateOf(e.now.In(policy.zone()))); err != nil {
 			return err
 		}
+		e.again = out.Unchanged > 0
 		for i := range out.Rules {
 			r := &out.Rules[i]
 			if r.ProposedBy = actor; !e.plan.policy.ApproveRules {

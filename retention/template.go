@@ -304,7 +304,7 @@ func (o *Officer) Adopt(ctx context.Context, t *catalog.Tenant, next Template, a
 		if a, rules, err = e.plan.adoption(ctx, e.v, next, preservation.DateOf(e.now.In(policy.zone()))); err != nil {
 			return err
 		}
-		if a.Unchanged {
+		if e.again = a.Unchanged; e.again {
 			return nil
 		}
 		after, err := NewSchedule(a.Scheme, rules)
