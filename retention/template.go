@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -184,11 +185,21 @@ func newestRules(rules []Rule) map[string]Rule {
 // same compares what two versions of a rule say.
 func same(a, b Rule) bool {
 	a.Version, a.ProposedBy, a.ApprovedBy = b.Version, b.ProposedBy, b.ApprovedBy
+	a.Applies, b.Applies = cmp.Or(a.Applies, "all"), cmp.Or(b.Applies, "all") // which is what it means
 	a.explicit()
 	b.explicit()
 	x, errA := json.Marshal(a)
 	y, errB := json.Marshal(b)
 	return errA == nil && errB == nil && string(x) == string(y)
+}
+
+// explicit makes the periods that its rules leave out NoTime, as templates of before meant
+// that. Others that have the rules keep them as they are.
+func (t *Template) explicit() {
+	t.Rules = slices.Clone(t.Rules)
+	for i := range t.Rules {
+		t.Rules[i].explicit()
+	}
 }
 
 // follows refuses (catalog.ErrConflict) what is older than the version of a template that
@@ -227,21 +238,41 @@ func (p *plan) adoption(ctx context.Context, v catalog.View, next Template, toda
 			return Adoption{}, nil, err
 		}
 	}
+	next.explicit()
+	base.explicit()
 	if err := next.follows(&base); err != nil {
 		return Adoption{}, nil, err
 	}
 	a := merge(base, next, p.scheme, newestRules(p.rules))
 	with := *p
 	with.rules = slices.Clone(p.rules)
+	var bad Invalid
 	for i, r := range a.versions {
+		at := slices.IndexFunc(next.Rules, func(x Rule) bool { return x.ID == r.ID && x.Version == r.Version })
+		checked := r.Checked
 		r.Version = 0
 		r, _, err := with.next(r, today)
+		r.Checked = checked // nobody has read the law again
+		if err == nil {
+			err = r.ends(with.displaced(r))
+		}
+		var wrong Invalid
+		if errors.As(err, &wrong) {
+			for _, f := range wrong {
+				f.Subject = fmt.Sprintf("rules[%d].%s", at, f.Subject)
+				bad = append(bad, f)
+			}
+			continue
+		}
 		if err != nil {
 			return a, nil, fmt.Errorf("rule %s of the template: %w", r.ID, err)
 		}
 		r.ApprovedBy = System // for the checks; who does it approves, or another one
 		a.versions[i] = r
 		with.rules = append(with.rules, r)
+	}
+	if len(bad) > 0 {
+		return a, nil, bad
 	}
 	var err error
 	ref := a.Scheme.Template

@@ -175,3 +175,65 @@ func TestTemplate(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestTemplateOfBefore: rules of a template that leave periods out say what they said to
+// former releases, also beside those of now, which write "duration": {}.
+func TestTemplateOfBefore(t *testing.T) {
+	a := newArchive(t, "2026-02-01")
+	ctx := t.Context()
+	sample, err := SampleTemplate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(sample.Rules, func(r Rule) bool { return r.ID == "procurement" })
+	next := sample
+	next.Version = 2
+	next.Rules = slices.Clone(sample.Rules)
+	next.Rules[i].ID = "procurement-new"
+	tax := slices.IndexFunc(next.Rules, func(r Rule) bool { return r.ID == "tax-books" })
+	next.Rules[tax].ID = "tax-new"
+	low := slices.IndexFunc(next.Rules, func(r Rule) bool { return r.ID == "council-minutes" }) // nobody has read the law
+	next.Rules[low].ID = "minutes-new"
+	got, err := a.officer.Adopt(ctx, a.tenant, next, "bernd")
+	if slices.Sort(got.Rules); err != nil || !slices.Equal(got.Rules, []string{"minutes-new", "procurement-new", "tax-new"}) {
+		t.Fatalf("%v, %v", got.Rules, err)
+	}
+	if next.Rules[i].Duration != (Duration{}) || next.Rules[tax].Minimum.Duration != (Duration{}) {
+		t.Error("the template of somebody else was changed")
+	}
+	rules, err := a.officer.Rules(ctx, a.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := newestRules(rules)["procurement-new"]; r.Duration != NoTime() || r.ApprovedBy != "bernd" {
+		t.Errorf("%+v", r)
+	}
+	if r := newestRules(rules)["tax-new"]; r.Minimum.Duration != NoTime() {
+		t.Errorf("%+v", r.Minimum)
+	}
+	again := next // as a release of now writes it
+	again.explicit()
+	if got, err := a.officer.Adopt(ctx, a.tenant, again, "bernd"); err != nil || !got.Unchanged {
+		t.Errorf("%+v, %v", got.Rules, err)
+	}
+
+	// An end that nothing follows has to be meant.
+	last := again
+	last.Version, last.Rules = 3, slices.Clone(again.Rules)
+	last.Rules[i].ValidTo = day(t, "2027-12-31")
+	var bad Invalid
+	for name, try := range map[string]func() error{
+		"previewed": func() error { _, err := a.officer.PreviewTemplate(ctx, a.tenant, last, 0); return err },
+		"adopted":   func() error { _, err := a.officer.Adopt(ctx, a.tenant, last, "bernd"); return err },
+	} {
+		if err := try(); !errors.As(err, &bad) || len(bad) != 1 || bad[0].Code != "gap" || bad[0].Subject != fmt.Sprintf("rules[%d].valid_to", i) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	last.Rules[i].Gap = true
+	last.Rules[low].Title = "Anders benannt"
+	got, err = a.officer.Adopt(ctx, a.tenant, last, "bernd")
+	if slices.Sort(got.Rules); err != nil || !slices.Equal(got.Rules, []string{"minutes-new", "procurement-new"}) || len(got.Kept) > 0 {
+		t.Errorf("%v, kept %v, %v", got.Rules, got.Kept, err)
+	}
+}
