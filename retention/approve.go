@@ -189,8 +189,8 @@ func listDigest(ctx context.Context, v catalog.View, run string) (digest string,
 }
 
 // objection says why a run does not allow a record of it to be destroyed now, or
-// nothing. The record was evaluated a moment ago.
-func (r *Run) objection(i *catalog.RunItem, row *catalog.Retention, e *Evaluation, now time.Time) string {
+// nothing. The record was evaluated a moment ago; today is the day in the tenant's zone.
+func (r *Run) objection(i *catalog.RunItem, row *catalog.Retention, e *Evaluation, now time.Time, today preservation.Date) string {
 	switch {
 	case r.Status != RunExecuting:
 		return "the disposal run " + r.ID + " is " + string(r.Status)
@@ -208,7 +208,7 @@ func (r *Run) objection(i *catalog.RunItem, row *catalog.Retention, e *Evaluatio
 		return "it is not assessed"
 	case i.Decision == string(Destroy) && i.Offer && unanswered(i.Answer):
 		return "the archive was not asked"
-	case i.Decision == string(Destroy) && i.Offer && i.Answer == NoAnswer && r.Offer.running(preservation.DateOf(now.UTC())): // the clock was ahead when that was noted
+	case i.Decision == string(Destroy) && i.Offer && i.Answer == NoAnswer && r.Offer.running(today): // the clock was ahead when that was noted
 		return "the archive may answer until " + r.Offer.Deadline.String()
 	case i.Version != row.Version:
 		return "a new version was added since it was listed"

@@ -176,7 +176,7 @@ func (j *judgement) allow(ctx context.Context, v catalog.View, p *plan, today pr
 	}
 	if inRun {
 		if j.run, err = readRun(ctx, v, j.item.Run); err == nil {
-			j.reason = j.run.objection(&j.item, &j.row, &j.evaluation, now)
+			j.reason = j.run.objection(&j.item, &j.row, &j.evaluation, now, today)
 		}
 		return err
 	}

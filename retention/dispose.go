@@ -331,7 +331,7 @@ func (d *Disposer) wholeFile(ctx context.Context, t *catalog.Tenant, p *plan, po
 		for i, f := range facts {
 			e := Evaluate(p.schedule, *f, p.holds, now, policy.zone())
 			if item, inRun := items[f.ID]; inRun {
-				if item.Run != run.ID || e.State != Due || run.objection(&item, &rows[i], &e, now) != "" {
+				if item.Run != run.ID || e.State != Due || run.objection(&item, &rows[i], &e, now, today) != "" {
 					return false, nil
 				}
 			} else if _, ok := p.permit(&e, today); !ok {

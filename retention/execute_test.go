@@ -569,6 +569,28 @@ func TestKeptWithParts(t *testing.T) {
 	a.want(other, "due")
 }
 
+// TestAnsweredByMidnight: the archive may answer until its last day is over where the
+// tenant is, at every step.
+func TestAnsweredByMidnight(t *testing.T) {
+	a, ids := dueRecords(t, 1, sickness)
+	r := a.propose(ids...)
+	a.decide(r, "V", everything)
+	r, err := a.officer.OfferRun(t.Context(), a.tenant, r.ID, Offer{Authority: "Kreisarchiv", Offered: preservation.DateOf(a.now), Reference: "12/26"}, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.now = r.Offer.Deadline.AddDays(1).In(berlin(t)).Add(30 * time.Minute) // in UTC it is still the last day
+	if _, err := a.officer.AnswerRun(t.Context(), a.tenant, r.ID, []Appraisal{{Scope: everything, Decision: NoAnswer}}, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	a.approve(r)
+	a.gate.Gap = 300 * 24 * time.Hour
+	a.dispose()
+	a.start(r, 0)
+	a.execute(r)
+	a.wantItem(r, ids[0], catalog.ItemDestroyed, "")
+}
+
 // TestRunStopsItself: unusually many records, a list that was changed, a clock that leapt.
 func TestRunStopsItself(t *testing.T) {
 	t.Run("number", func(t *testing.T) {
