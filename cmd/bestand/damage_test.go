@@ -204,6 +204,27 @@ func (v verification) failed() (codes []string) {
 	return codes
 }
 
+// TestVerifyUnnoted: a sound record is sound also when the catalog cannot note that somebody
+// looked.
+func TestVerifyUnnoted(t *testing.T) {
+	t.Parallel()
+	in := install(t).serve(t)
+	c := in.admin(t)
+	s := c.await(c.send(about("unnoted", "63.10", "Eingang", "closed", "2020-03-02"), file("daten.bin", blob("unnoted"))).accepted(t))
+	looked := func() int64 { return in.count(t, `SELECT checked_ms FROM record WHERE id = ?`, s.RecordID) }
+	before := looked()
+	in.change(t, `CREATE TRIGGER full BEFORE UPDATE OF checked_ms ON record BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`)
+	c.verified(s.RecordID)
+	in.change(t, `DROP TRIGGER full`)
+	if looked() != before {
+		t.Error("it could be noted")
+	}
+	c.verified(s.RecordID)
+	if looked() <= before {
+		t.Error("it was not noted")
+	}
+}
+
 // TestDamage damages records in every way that is known, and wants each to be
 // found by the verification of that record, by name, to be logged and audited as
 // a failure, and never as a success.

@@ -350,12 +350,12 @@ func (s *service) verify(ctx context.Context, t *catalog.Tenant, id preservation
 		return findings, err
 	}
 	if !slices.ContainsFunc(findings, func(f preservation.Finding) bool { return f.Severity == preservation.Failed }) {
-		err = s.scrub.Agreed(ctx, t, id)
+		err := s.scrub.Agreed(ctx, t, id)
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) { // of a record that the catalog has lost, or that was destroyed meanwhile
+			s.log.ErrorContext(ctx, "fixity: that a verification found a record unchanged could not be noted", "tenant", string(t.ID()), "record", string(id), "err", err)
+		}
 	}
-	if errors.Is(err, catalog.ErrNotFound) { // of a record that the catalog has lost, or that was destroyed meanwhile
-		err = nil
-	}
-	return findings, err
+	return findings, nil
 }
 
 func newLog(cfg *Config, w io.Writer) *slog.Logger {
