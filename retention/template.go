@@ -253,9 +253,6 @@ func (p *plan) adoption(ctx context.Context, v catalog.View, next Template, toda
 		r.Version = 0
 		r, _, err := with.next(r, today)
 		r.Checked = checked // nobody has read the law again
-		if err == nil {
-			err = r.ends(with.displaced(r))
-		}
 		var wrong Invalid
 		if errors.As(err, &wrong) {
 			for _, f := range wrong {

@@ -217,20 +217,20 @@ func TestTemplateOfBefore(t *testing.T) {
 		t.Errorf("%+v, %v", got.Rules, err)
 	}
 
-	// An end that nothing follows has to be meant.
+	// A fault names the rule and its field; an end that is said is adopted.
 	last := again
 	last.Version, last.Rules = 3, slices.Clone(again.Rules)
-	last.Rules[i].ValidTo = day(t, "2027-12-31")
+	last.Rules[i].LegalBasis = ""
 	var bad Invalid
 	for name, try := range map[string]func() error{
 		"previewed": func() error { _, err := a.officer.PreviewTemplate(ctx, a.tenant, last, 0); return err },
 		"adopted":   func() error { _, err := a.officer.Adopt(ctx, a.tenant, last, "bernd"); return err },
 	} {
-		if err := try(); !errors.As(err, &bad) || len(bad) != 1 || bad[0].Code != "gap" || bad[0].Subject != fmt.Sprintf("rules[%d].valid_to", i) {
+		if err := try(); !errors.As(err, &bad) || len(bad) != 1 || bad[0].Subject != fmt.Sprintf("rules[%d].legal_basis", i) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	last.Rules[i].Gap = true
+	last.Rules[i].LegalBasis, last.Rules[i].ValidTo = again.Rules[i].LegalBasis, day(t, "2027-12-31")
 	last.Rules[low].Title = "Anders benannt"
 	got, err = a.officer.Adopt(ctx, a.tenant, last, "bernd")
 	if slices.Sort(got.Rules); err != nil || !slices.Equal(got.Rules, []string{"minutes-new", "procurement-new"}) || len(got.Kept) > 0 {
