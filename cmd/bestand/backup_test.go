@@ -316,7 +316,7 @@ func TestRestoreRefuses(t *testing.T) {
 		if out, _, _ := program(t, s.args("restore", to.dir)...); !strings.Contains(out, "object-damaged: aip/") || !strings.Contains(out, found[0]) {
 			t.Error("it is not named:", out)
 		}
-		if _, complaint, code := program(t, "serve", "--data", to.dir); code != 1 || !strings.Contains(complaint, "run bestand restore again") {
+		if _, complaint, code := program(t, "serve", "--data", to.dir, "--listen", "127.0.0.1:0"); code != 1 || !strings.Contains(complaint, "run bestand restore again") {
 			t.Error("a service starts on the half:", code, complaint)
 		}
 		mend()

@@ -72,7 +72,7 @@ func TestBulk(t *testing.T) {
 	out, _ = command(0, "subject", "create", write("requests", about("access", "")+about("erasure", "")+about("counter-statement", "Das stimmt nicht.")))
 	var requests []string
 	for line := range strings.Lines(out) {
-		if strings.HasSuffix(line, "received 2024-01-02: open\n") {
+		if strings.Contains(line, "received 2024-01-02: open, to be answered by 2024-02-02\n") {
 			requests = append(requests, strings.Fields(line)[0])
 		}
 	}

@@ -340,7 +340,7 @@ func TestDamageBesides(t *testing.T) {
 			}
 		}
 	}
-	check("intact", 0, "1 records", "0 findings")
+	check("intact", 0, "1 record and", "0 findings")
 
 	// The index is disposable: what is damaged is built anew, and finds the same.
 	damaged := 0

@@ -373,13 +373,15 @@ func (c *caller) log() (entries []any) {
 
 func first(entries []any, n int) []any { return entries[:min(n, len(entries))] }
 
-// same compares what was seen and names every place where it differs.
+// same compares what was seen and names every place where it differs. When a record was
+// last read back only the catalog knows, and one that was rebuilt claims no more than that
+// it was archived.
 func same(t *testing.T, what string, before, after any) {
 	t.Helper()
 	said := 0
 	var walk func(path string, a, b any)
 	walk = func(path string, a, b any) {
-		if reflect.DeepEqual(a, b) || said > 25 {
+		if reflect.DeepEqual(a, b) || said > 25 || strings.HasSuffix(path, ".fixity.checked") {
 			return
 		}
 		if x, ok := a.(map[string]any); ok {
