@@ -42,7 +42,7 @@ fi
 
 tries=0
 until curl -fsS -o /dev/null "$url/readyz" 2>/dev/null; do
-	if ! running; then
+	if ! kill -0 "$(cat "$pidfile")" 2>/dev/null; then # what was just started need not have its name yet
 		tail -n 15 "$data/bestand.log" >&2
 		echo "run: it did not start; the log above says why" >&2
 		exit 1
