@@ -56,9 +56,12 @@ func turnOf(t fixity.Turn) FixityTurn {
 // guarding are the schedules without which records lose their protection.
 var guarding = []string{retention.JobLocks, "store-audit"}
 
+// Guards reports whether a schedule is one that cannot be paused.
+func Guards(kind string) bool { return slices.Contains(guarding, kind) }
+
 // PauseSchedule keeps a schedule from firing.
 func (s *server) PauseSchedule(ctx context.Context, request PauseScheduleRequestObject) (PauseScheduleResponseObject, error) {
-	if slices.Contains(guarding, request.Kind) {
+	if Guards(request.Kind) {
 		return nil, conflict.because("%s protects the records and cannot be paused", request.Kind)
 	}
 	if err := s.tenant(ctx).Pause(ctx, request.Kind, true, principal(ctx).Actor); err != nil {

@@ -99,6 +99,21 @@ func (v *visit) operation() (operationView, error) {
 	return p, nil
 }
 
+// Guards reports whether a schedule cannot be paused.
+func (operationView) Guards(kind string) bool { return api.Guards(kind) }
+
+func runSchedule(v *visit) error    { return v.schedule("run", "schedule-begun") }
+func pauseSchedule(v *visit) error  { return v.schedule("pause", "schedule-paused") }
+func resumeSchedule(v *visit) error { return v.schedule("resume", "schedule-resumed") }
+
+// schedule does something to what the archive does by itself.
+func (v *visit) schedule(what, notice string) error {
+	if err := v.post(joinPath("/v1/schedules/", v.r.PathValue("kind"), "/"+what), nil, nil); err != nil {
+		return err
+	}
+	return v.redirect("/betrieb#schedules", notice)
+}
+
 func retryJob(v *visit) error {
 	if err := v.post(joinPath("/v1/jobs/", v.r.PathValue("id"), "/retry"), nil, nil); err != nil {
 		return err

@@ -111,6 +111,9 @@ var pages = []page{
 	{"POST /aussonderung/genehmigungen/{id}/widerruf", revokePermit, "POST /v1/permits/{id}/revoke"},
 
 	{"GET /bestandserhaltung", preservationPage, "GET /v1/fixity"},
+	{"POST /betrieb/aufgaben/{kind}/start", runSchedule, "POST /v1/schedules/{kind}/run"},
+	{"POST /betrieb/aufgaben/{kind}/pause", pauseSchedule, "POST /v1/schedules/{kind}/pause"},
+	{"POST /betrieb/aufgaben/{kind}/weiter", resumeSchedule, "POST /v1/schedules/{kind}/resume"},
 	{"POST /bestandserhaltung/lesen", readAll, "POST /v1/schedules/{kind}/run"},
 	{"POST /bestandserhaltung/zeitstempel", stampNow, "POST /v1/evidence/batches"},
 	{"POST /bestandserhaltung/erneuerung", renewNow, "POST /v1/evidence/renewals"},

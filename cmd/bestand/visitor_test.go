@@ -222,6 +222,13 @@ func TestVisitors(t *testing.T) {
 	action := approval.FindStringSubmatch(second.get("/aussonderung/genehmigungen").want(200).page)[1]
 	second.fill(action, "bestaetigt", "1").want(200, "in Kraft")
 
+	// What the archive does by itself is paused and started by hand, but for what protects it.
+	const tasks = "/betrieb/aufgaben/"
+	admin.get("/betrieb").want(200, tasks+"dispose/pause", tasks+"extend-locks/start").wantNot(tasks + "extend-locks/pause")
+	admin.fill(tasks+"dispose/pause").want(200, "Die Aufgabe ruht", tasks+"dispose/weiter").wantNot(tasks + "dispose/pause")
+	admin.fill(tasks+"dispose/weiter").want(200, "Die Aufgabe läuft wieder nach Plan", tasks+"dispose/pause")
+	admin.fill(tasks+"evaluate/start").want(200, "Die Aufgabe ist angestoßen")
+
 	// What a role may not do it is not shown and does not get.
 	for path, status := range map[string]int{"/suche": 200, "/akte/" + id: 200, "/verwaltung": 403, "/betrieb": 403, "/uebernahme": 403, "/akte/01jq2m9cfp2y8r0v6k3c5t7n4e": 404, "/gibtsnicht": 404} {
 		reader.get(path).want(status)
