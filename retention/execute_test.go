@@ -447,7 +447,7 @@ func TestRunLimit(t *testing.T) {
 		}
 	}
 	for _, s := range []Selection{{Classes: []string{"63.10"}}, {Classes: []string{sickness}, DueBy: day(t, "2001-12-31")}} {
-		if r, err := a.officer.ProposeRun(t.Context(), a.tenant, "", s, "anna"); !errors.Is(err, catalog.ErrConflict) || !strings.Contains(err.Error(), "nothing of "+s.Classes[0]+" is due by "+cmp.Or(s.DueBy, day(t, "2026-02-01")).String()) {
+		if r, err := a.officer.ProposeRun(t.Context(), a.tenant, "", s, "anna"); !errors.As(err, new(Invalid)) || !strings.Contains(err.Error(), "due_by: nothing of "+s.Classes[0]+" is due by "+cmp.Or(s.DueBy, day(t, "2026-02-01")).String()) {
 			t.Errorf("%+v: %+v, %v", s, r, err)
 		}
 	}

@@ -158,7 +158,7 @@ func (s Selection) anyDue(ctx context.Context, v catalog.View, plan *Schedule, t
 	if len(s.Classes) > 0 {
 		of = " of " + strings.Join(s.Classes[:min(len(s.Classes), 10)], ", ")
 	}
-	return fmt.Errorf("nothing%s is due by %s: there is no run without records: %w", of, cmp.Or(s.DueBy, today), catalog.ErrConflict)
+	return Invalid{fault("due_by", "nothing-due", fmt.Sprintf("nothing%s is due by %s: there is no run without records", of, cmp.Or(s.DueBy, today)))}
 }
 
 // limited cuts what is listed where the run has as many open records as it may have,
