@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -385,91 +384,4 @@ func (p *passage) Write(b []byte) (int, error) {
 		return p.body.Write(b)
 	}
 	return p.to.Write(b)
-}
-
-// redirect goes to a page after something was done, which a notice says there.
-func (v *visit) redirect(to, notice string) error {
-	if notice != "" {
-		u, err := url.Parse(to)
-		if err != nil {
-			return err
-		}
-		v.setNotice(notice+"."+short([]byte(u.Path)), noticeSeconds)
-	}
-	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
-	return nil
-}
-
-// noticeCookie takes a notice past a redirect, with the digest of the path of the page that
-// is to show it, once. No address can make a page say that something was done.
-const (
-	noticeCookie  = "__Host-bestand-meldung"
-	noticeSeconds = 60
-)
-
-func (v *visit) setNotice(value string, seconds int) {
-	http.SetCookie(v.w, &http.Cookie{Name: noticeCookie, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: seconds})
-}
-
-// notice is the key of what was done before this page came; "" for nothing. What a script
-// fetches nobody reads: then it is left for the page.
-func (v *visit) notice() string {
-	c, err := v.r.Cookie(noticeCookie)
-	if err != nil || v.r.Header.Get("Sec-Fetch-Dest") == "empty" {
-		return ""
-	}
-	name, at, _ := strings.Cut(c.Value, ".")
-	if key := "notice." + name; at == short([]byte(v.r.URL.Path)) && v.lang.t(key) != key {
-		v.setNotice("", -1)
-		return key
-	}
-	return ""
-}
-
-// faults are what the interface found wrong with the fields of a form, by field; what is
-// wrong with an item of a list, such as classes[0], is wrong with its field, and its Field
-// says of which items the same is wrong.
-func faults(err error) map[string]api.FieldError {
-	all := faultsAt(err)
-	for _, at := range slices.Sorted(maps.Keys(all)) {
-		name, _, list := strings.Cut(at, "[")
-		if !list || !strings.HasSuffix(at, "]") {
-			continue
-		}
-		f := all[at]
-		delete(all, at)
-		if first, again := all[name]; again {
-			if first.Code == f.Code {
-				first.Field += " " + at
-			}
-			f = first
-		}
-		all[name] = f
-	}
-	return all
-}
-
-// faultStatus is the status of a page that shows the faults of a form.
-func faultStatus(err error) int {
-	var e *refusal
-	if errors.As(err, &e) && e.status == http.StatusConflict {
-		return http.StatusConflict
-	}
-	return http.StatusUnprocessableEntity
-}
-
-// faultsAt are the faults of a form by the exact place that the interface names.
-func faultsAt(err error) map[string]api.FieldError {
-	var e *refusal
-	if !errors.As(err, &e) || e.status != http.StatusUnprocessableEntity && e.status != http.StatusBadRequest && e.status != http.StatusConflict {
-		return nil
-	}
-	all := map[string]api.FieldError{}
-	for _, f := range e.problem.Errors {
-		all[f.Field] = f
-	}
-	if len(all) == 0 {
-		all[""] = api.FieldError{Code: e.code, Detail: e.problem.Detail}
-	}
-	return all
 }
