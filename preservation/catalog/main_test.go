@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pressly/goose/v3"
+
 	"bestand/preservation"
 	"bestand/preservation/catalog"
 	"bestand/preservation/catalog/catalogtest"
@@ -160,3 +162,18 @@ var postgresServer = sync.OnceValues(func() (*url.URL, error) {
 	cluster.stop = server.Stop
 	return server.URL, nil
 })
+
+// before is a catalog of a release whose newest migration had this number, with a tenant;
+// reopen takes it over.
+func before(t *testing.T, dialect string, migration int64) (*fixture, *sql.DB) {
+	t.Helper()
+	f := &fixture{url: newDatabase(t, dialect), clock: &clock{now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}}
+	db := raw(t, f)
+	p, err := goose.NewProvider(map[string]goose.Dialect{"sqlite": goose.DialectSQLite3, "postgres": goose.DialectPostgres}[dialect], db, os.DirFS("migrations/"+dialect))
+	must(t, err)
+	_, err = p.UpTo(t.Context(), migration)
+	must(t, err)
+	_, err = db.Exec(`INSERT INTO tenant (id, name, created_ms) VALUES ('musterstadt', 'M', 0)`)
+	must(t, err)
+	return f, db
+}

@@ -1,19 +1,15 @@
 package catalog_test
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/pressly/goose/v3"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -137,14 +133,7 @@ func TestCountsFollowRecords(t *testing.T) {
 func TestCountsOfAnUpgrade(t *testing.T) {
 	for _, dialect := range []string{"sqlite", "postgres"} {
 		t.Run(dialect, func(t *testing.T) {
-			f := &fixture{url: newDatabase(t, dialect), clock: &clock{now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}}
-			db := raw(t, f)
-			p, err := goose.NewProvider(map[string]goose.Dialect{"sqlite": goose.DialectSQLite3, "postgres": goose.DialectPostgres}[dialect], db, os.DirFS("migrations/"+dialect))
-			must(t, err)
-			_, err = p.UpTo(context.Background(), 15)
-			must(t, err)
-			_, err = db.Exec(`INSERT INTO tenant (id, name, created_ms) VALUES ('musterstadt', 'M', 0)`)
-			must(t, err)
+			f, db := before(t, dialect, 15)
 			for i, r := range []struct{ state, start, due, body string }{
 				{"retention", "2010-01-01", "2030-01-01", `{"disposition":"V"}`},
 				{"retention", "2010-01-01", "2030-06-01", `{"disposition":"V"}`},

@@ -4,12 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
-	"time"
-
-	"github.com/pressly/goose/v3"
 
 	"bestand/preservation"
 	"bestand/preservation/catalog"
@@ -136,14 +132,7 @@ func TestRuns(t *testing.T) {
 func TestKeptOfAnUpgrade(t *testing.T) {
 	for _, dialect := range []string{"sqlite", "postgres"} {
 		t.Run(dialect, func(t *testing.T) {
-			f := &fixture{url: newDatabase(t, dialect), clock: &clock{now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}}
-			db := raw(t, f)
-			p, err := goose.NewProvider(map[string]goose.Dialect{"sqlite": goose.DialectSQLite3, "postgres": goose.DialectPostgres}[dialect], db, os.DirFS("migrations/"+dialect))
-			must(t, err)
-			_, err = p.UpTo(t.Context(), 25)
-			must(t, err)
-			_, err = db.Exec(`INSERT INTO tenant (id, name, created_ms) VALUES ('musterstadt', 'M', 0)`)
-			must(t, err)
+			f, db := before(t, dialect, 25)
 			for id, parent := range map[string]string{"kept": "", "part": "kept", "within": "part", "open": "", "left": "", "other": "open"} {
 				_, err := db.Exec(`INSERT INTO record (id, tenant, version, submission, producer, producer_record_id, kind, class, title, reference, reference_key, creator, opened, closed,
 					confidentiality, personal_data, parent, metadata, formats, received_ms, archived_ms, changed_ms, retention_state, stale)
